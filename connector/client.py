@@ -1,0 +1,455 @@
+"""One call of the API, done right: paced, signed afresh each time, judged by its body, and sent again while that helps.
+
+The only module that opens a socket. Facts: `tencent-api.md` section 4. A failure comes as HTTP 200 with
+`Response.Error`, so the status decides only where there is no such body, and the content type never does.
+"""
+
+import ipaddress
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import orjson
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
+
+from connector.credentials import METADATA_URL, Credentials, Keyring, Provider, Static
+from connector.errors import (
+    AccessError,
+    ConfigurationError,
+    TcssError,
+    ThrottledError,
+    TransientError,
+    UnavailableError,
+    from_code,
+    is_known,
+)
+from connector.limiter import Limiter
+from connector.signing import sign
+
+log = logging.getLogger(__name__)
+
+_DOMAINS = {"intl": "intl.tencentcloudapi.com", "cn": "tencentcloudapi.com"}
+_STS_VERSION = "2018-08-13"
+_STS_REGION = "ap-guangzhou"  # STS demands a region, and answers the same in each
+_CONTENT_TYPE = "application/json"
+_STALE_KEYS = ("AuthFailure.TokenFailure", "AuthFailure.SecretIdNotFound")
+_STALE_CLOCK = "AuthFailure.SignatureExpire"
+_INTERNAL_ATTEMPTS = 5  # some services answer InternalError for ever
+_UNREACHED_ATTEMPTS = 4
+_POOL = 32
+_WARN_EVERY = 5.0
+_BACKOFF = wait_random_exponential(multiplier=0.5, min=0.1, max=20)
+_BACKOFF_THROTTLED = wait_random_exponential(multiplier=0.5, min=0.1, max=4)  # the limiter waits as well
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`response` is the object under `Response`, as received."""
+
+    response: dict[str, Any]
+    request_id: str | None
+
+
+@dataclass
+class CallStats:
+    """What a client has sent so far, STS included. `requests` counts attempts, `retries` those after a call's first."""
+
+    requests: int = 0
+    throttled: int = 0
+    retries: int = 0
+    first_request_id: str | None = None
+    last_request_id: str | None = None
+
+
+@dataclass
+class _Call:
+    """One call and how far it has come."""
+
+    action: str
+    service: str
+    version: str
+    body: bytes
+    url: str
+    keyring: Keyring | None
+    started: float
+    region: str | None = None
+    hidden: str = ""
+    keys: Credentials | None = None
+    skew: float | None = None
+    attempt: int = 0
+    internal: int = 0
+    unreached: int = 0
+    clock_corrected: bool = False
+    keys_renewed: bool = False
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).netloc
+
+    def failed(self, kind: type[TcssError], text: str, hint: str | None = None) -> TcssError:
+        return kind(self.redact(text), action=self.action, attempt=self.attempt, hint=hint)
+
+    def redact(self, text: str) -> str:
+        text = text.replace(self.hidden, "***") if self.hidden else text
+        return self.keys.redact(text) if self.keys else text
+
+
+class Client:
+    """Calls the API of one account. Safe for concurrent calls from many threads (16 without waiting for a connection).
+
+    `site` is intl or cn; `endpoint` takes the place of its host (`https://`, or `http://` on loopback). `patience`
+    bounds a call in seconds, waiting included; the attempt then under way may end later. `timeouts` are connect and
+    read, in seconds. `requests_per_second` is the server's limit for each action. `now` gives Unix seconds, `clock` any
+    steady seconds. Attribute `skew`: the server's clock less ours in seconds by the last Date header, None at first.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials | Provider,
+        *,
+        site: str = "intl",
+        endpoint: str | None = None,
+        language: str = "en-US",
+        requests_per_second: float = 20.0,
+        patience: float = 300.0,
+        timeouts: tuple[float, float] = (10.0, 60.0),
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        if requests_per_second <= 0:
+            raise ConfigurationError("requests_per_second must be more than 0")
+        self._urls = {name: base_url(name, site=site, endpoint=endpoint) for name in ("tcss", "sts")}
+        self._language = language
+        self._rate = requests_per_second
+        self._patience = patience
+        self._timeouts = timeouts
+        self._clock, self._sleep, self._now = clock, sleep, now
+        provider = Static(credentials) if isinstance(credentials, Credentials) else credentials
+        self._keyring = Keyring(provider, self, now)
+        # What goes by plain http goes to this machine or its host, never through a proxy.
+        self._session = _session(proxies=self._urls["tcss"].startswith("https:"))
+        self._plain = _session(proxies=False)
+        self._lock = threading.Lock()
+        self._limiters: dict[tuple[str, str], Limiter] = {}
+        self._stats = CallStats()
+        self._answered: set[str] = set()
+        self._correction = 0.0
+        self._warned_at = float("-inf")
+        self.skew: float | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._session.close()
+        self._plain.close()
+
+    @property
+    def stats(self) -> CallStats:
+        """A copy of the counters."""
+        with self._lock:
+            return replace(self._stats)
+
+    def call(
+        self, action: str, payload: Mapping[str, Any], *, service: str = "tcss", version: str = "2020-11-01"
+    ) -> Answer:
+        """The answer to one action. `payload` is JSON-able, in the API's own names.
+
+        Raises ThrottledError or TransientError when patience is over, and at once the class of `errors` that the code
+        stands for where waiting does not help. Nothing below `Response` is checked.
+        """
+        return self._run(self._new(action, payload, service, version, self._keyring))
+
+    def account_id(self) -> str:
+        """The root account's UIN, by STS GetCallerIdentity. Raises what `call` raises."""
+        call = self._new("GetCallerIdentity", {}, "sts", _STS_VERSION, self._keyring)
+        call.region = _STS_REGION
+        answer = self._run(call)
+        if not (account := answer.response.get("AccountId")):
+            raise UnavailableError("no AccountId in the answer", action=call.action, request_id=answer.request_id)
+        return str(account)
+
+    def origin(self) -> str:
+        """Where the keys in use were found, without secrets. Raises CredentialsError if there are none."""
+        return self._keyring.current().origin
+
+    def sts(self, action: str, payload: Mapping[str, Any], *, region: str, keys: Credentials | None) -> dict[str, Any]:
+        """For `credentials.Transport`."""
+        keyring = Keyring(Static(keys), self, self._now) if keys else None
+        call = self._new(action, payload, "sts", _STS_VERSION, keyring)
+        call.region, call.hidden = region, str(payload.get("WebIdentityToken", ""))
+        return self._run(call).response
+
+    def metadata(self, url: str) -> str:
+        """For `credentials.Transport`."""
+        if not url.startswith(f"{METADATA_URL}/") and not _is_loopback(urlsplit(url).hostname or ""):
+            raise ConfigurationError(f"{url} is no metadata service")
+        try:
+            response = self._plain.get(url, timeout=1, allow_redirects=False)
+        except OSError as error:
+            raise UnavailableError(f"no metadata service at {url}: {type(error).__name__}") from None
+        if response.status_code != 200:
+            raise UnavailableError(f"HTTP {response.status_code} from {url}")
+        return response.content.decode(errors="replace")
+
+    def _new(
+        self, action: str, payload: Mapping[str, Any], service: str, version: str, keyring: Keyring | None
+    ) -> _Call:
+        if service not in self._urls:
+            raise ConfigurationError(f"no host is known for service {service}")
+        body = orjson.dumps(payload)
+        return _Call(action, service, version, body, self._urls[service], keyring, self._clock())
+
+    def _run(self, call: _Call) -> Answer:
+        retrying = Retrying(
+            retry=retry_if_exception(lambda error: isinstance(error, TcssError) and self._helps(call, error)),
+            wait=_wait,
+            stop=lambda state: self._clock() - call.started + state.upcoming_sleep > self._patience,
+            sleep=self._sleep,
+            before_sleep=self._warn,
+            reraise=True,
+        )
+        try:
+            return retrying(self._attempt, call)
+        except TcssError as error:
+            if error.action == call.action and isinstance(error, ThrottledError | TransientError):
+                error.hint = f"Gave up after {self._clock() - call.started:.0f} s. {error.hint or ''}".strip()
+            raise
+
+    def _attempt(self, call: _Call) -> Answer:
+        call.keys = call.keyring.current() if call.keyring else None
+        limiter = self._limiter(call)
+        limiter.take()
+        call.attempt += 1
+        begun = self._clock()
+        outcome = self._send(call)
+        request_id = outcome.request_id
+        self._count(call, outcome)
+        took = (self._clock() - begun) * 1000
+        result = "ok" if isinstance(outcome, Answer) else outcome.code or type(outcome).__name__
+        log.debug("%s attempt %d: %s, request id %s, %.0f ms", call.action, call.attempt, result, request_id, took)
+        if isinstance(outcome, Answer):
+            return outcome
+        if isinstance(outcome, ThrottledError):
+            limiter.throttled(outcome.message)
+        raise outcome
+
+    def _send(self, call: _Call) -> Answer | TcssError:
+        try:
+            response = self._session.post(
+                call.url, data=call.body, headers=self._headers(call), timeout=self._timeouts, allow_redirects=False
+            )
+        except OSError as error:
+            return self._not_sent(call, error)
+        call.skew = _skew(response.headers.get("Date"), self._now())
+        if call.skew is not None:
+            self.skew = call.skew
+        outcome = _judge(call, response)
+        if isinstance(outcome, Answer) or outcome.code is not None:
+            self._answered.add(call.host)
+        elif isinstance(outcome, TransientError) and 400 <= response.status_code < 500:
+            self._unreached(call, outcome)
+        return outcome
+
+    def _headers(self, call: _Call) -> dict[str, str]:
+        timestamp = int(self._now() + self._correction)
+        headers = {
+            "Host": call.host,
+            "Content-Type": _CONTENT_TYPE,
+            "X-TC-Action": call.action,
+            "X-TC-Version": call.version,
+            "X-TC-Timestamp": str(timestamp),
+            "X-TC-Language": self._language,
+            "Authorization": "SKIP",  # what STS wants for a request that carries its own proof
+        }
+        if call.region:
+            headers["X-TC-Region"] = call.region
+        if call.keys:
+            headers["Authorization"] = sign(
+                secret_id=call.keys.secret_id,
+                secret_key=call.keys.secret_key,
+                service=call.service,
+                host=call.host,
+                body=call.body,
+                timestamp=timestamp,
+                content_type=_CONTENT_TYPE,
+            )
+            if call.keys.token:
+                headers["X-TC-Token"] = call.keys.token
+        return headers
+
+    def _not_sent(self, call: _Call, error: OSError) -> TcssError:
+        root: BaseException = error
+        while inner := root.__cause__ or root.__context__:
+            root = inner
+        text = f"{call.host} cannot be reached: {type(error).__name__}: {root}"
+        passing = isinstance(error, requests.RequestException | ConnectionError | TimeoutError)
+        if isinstance(error, ValueError) or not passing:
+            return call.failed(ConfigurationError, text, "Check --endpoint, and the proxy and CA settings.")
+        outcome = call.failed(TransientError, text, "Check the network and the proxy.")
+        # So urllib3 says that no connection came about; one that broke later has another first argument.
+        if error.args and isinstance(error.args[0], urllib3.exceptions.MaxRetryError):
+            self._unreached(call, outcome)
+        return outcome
+
+    def _unreached(self, call: _Call, outcome: TcssError) -> None:
+        if call.host not in self._answered:
+            call.unreached += 1
+            outcome.hint = f"{call.host} has never answered: check the network, the proxy, --endpoint and --site."
+
+    def _helps(self, call: _Call, error: TcssError) -> bool:
+        """Whether to send again. Keys and clock are mended here, once a call."""
+        if error.action != call.action:
+            return False  # from the search for keys, which has been patient already
+        if error.code == _STALE_CLOCK:
+            return self._correct_clock(call, error)
+        if error.code in _STALE_KEYS:
+            return self._renew_keys(call)
+        if not isinstance(error, ThrottledError | TransientError):
+            return False
+        call.internal += (error.code or "").startswith("InternalError")
+        return call.internal < _INTERNAL_ATTEMPTS and call.unreached < _UNREACHED_ATTEMPTS
+
+    def _correct_clock(self, call: _Call, error: TcssError) -> bool:
+        if call.skew is None:
+            return False
+        error.hint = f"The server's clock is {call.skew:+.0f} s from this machine's. {error.hint}"
+        again = not call.clock_corrected
+        call.clock_corrected, self._correction = True, call.skew
+        return again
+
+    def _renew_keys(self, call: _Call) -> bool:
+        if call.keys_renewed or not (call.keyring and call.keys and call.keys.token):
+            return False
+        call.keys_renewed = True
+        return call.keyring.renew(call.keys)
+
+    def _limiter(self, call: _Call) -> Limiter:
+        with self._lock:
+            key = (call.service, call.action)
+            if key not in self._limiters:
+                self._limiters[key] = Limiter(self._rate, clock=self._clock, sleep=self._sleep)
+            return self._limiters[key]
+
+    def _count(self, call: _Call, outcome: Answer | TcssError) -> None:
+        with self._lock:
+            self._stats.requests += 1
+            self._stats.retries += call.attempt > 1
+            self._stats.throttled += isinstance(outcome, ThrottledError)
+            self._stats.first_request_id = self._stats.first_request_id or outcome.request_id
+            self._stats.last_request_id = outcome.request_id or self._stats.last_request_id
+
+    def _warn(self, state: RetryCallState) -> None:
+        with self._lock:
+            if self._clock() - self._warned_at < _WARN_EVERY:
+                return
+            self._warned_at = self._clock()
+        log.warning("%s Sending again in %.1f s.", state.outcome and state.outcome.exception(), state.upcoming_sleep)
+
+
+def base_url(service: str, *, site: str = "intl", endpoint: str | None = None) -> str:
+    """Where `service` is asked. A loopback `http://` endpoint serves STS too; an `https://` one only TCSS."""
+    if site not in _DOMAINS:
+        raise ConfigurationError(f"no site {site!r}", hint=f"Choose one of {', '.join(_DOMAINS)}.")
+    if endpoint is not None:
+        url = _checked(endpoint)
+        if service == "tcss" or url.startswith("http:"):
+            return url
+    return f"https://{service}.{_DOMAINS[site]}"
+
+
+def _checked(endpoint: str) -> str:
+    hint = "Write https://<host>, or http://<loopback address>:<port> for a sandbox."
+    try:
+        parts = urlsplit(endpoint)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        raise ConfigurationError("the endpoint is not a URL", hint=hint) from None
+    if "@" in parts.netloc or parts.path not in ("", "/") or parts.query or parts.fragment or not host.isascii():
+        raise ConfigurationError("the endpoint has more than a scheme, a host and a port", hint=hint)
+    if not host or parts.scheme not in ("https", "http"):
+        raise ConfigurationError(f"the endpoint {endpoint!r} is not an https URL", hint=hint)
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ConfigurationError(f"plain http to {host} is refused: keys and data would be readable", hint=hint)
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _session(*, proxies: bool) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = proxies
+    # Without an auth of its own, requests replaces our Authorization by what ~/.netrc has for the host.
+    session.auth = lambda request: request
+    session.headers.clear()
+    session.headers.update(
+        {"User-Agent": "tcss-connector", "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
+    )
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=_POOL))
+    return session
+
+
+def _judge(call: _Call, response: requests.Response) -> Answer | TcssError:
+    status, size = response.status_code, len(response.content)
+    if 300 <= status < 400:
+        to = urlsplit(response.headers.get("Location", "")).hostname
+        hint = "Check --endpoint and the proxy."
+        return call.failed(UnavailableError, f"{call.host} redirects to {to}, which is not followed", hint)
+    inner = _response_of(response.content)
+    request_id = inner.get("RequestId")
+    request_id = request_id if isinstance(request_id, str) else None
+    if inner and inner.get("Error") is None and status == 200:
+        return Answer(inner, request_id)
+    problem = inner.get("Error")
+    problem = problem if isinstance(problem, dict) else {}
+    code = problem.get("Code")
+    if isinstance(code, str) and (is_known(code) or (status < 500 and status != 429)):
+        text = call.redact(str(problem.get("Message", "")))
+        return from_code(
+            code, text, action=call.action, service=call.service, request_id=request_id, attempt=call.attempt
+        )
+    kind = ThrottledError if status == 429 else TransientError
+    return call.failed(kind, f"HTTP {status} from {call.host} without a usable answer ({size} bytes)")
+
+
+def _response_of(body: bytes) -> dict[str, Any]:
+    """The object under `Response`; empty if the body is not JSON (HTML, cut off) or has none."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    inner = document.get("Response") if isinstance(document, dict) else None
+    return inner if isinstance(inner, dict) else {}
+
+
+def _skew(date: str | None, now: float) -> float | None:
+    try:
+        return parsedate_to_datetime(date or "").timestamp() - now
+    except ValueError:
+        return None
+
+
+def _wait(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, AccessError):
+        return 0.0  # mended already
+    return (_BACKOFF_THROTTLED if isinstance(error, ThrottledError) else _BACKOFF)(state)

@@ -1,0 +1,321 @@
+"""Where keys come from: given, environment, profile file, TKE OIDC, CVM role, or a role assumed with any of these.
+
+A source returns keys, or None if it is not set up here, or raises if it is set up wrongly. It opens no sockets: what it
+asks goes through a `Transport`, which `client.py` implements. Facts: the vendor's `tencentcloud.common.credential`,
+which ignores tokens in the environment and in the profile; we read them.
+"""
+
+import configparser
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn, Protocol
+from urllib.parse import quote
+
+import orjson
+
+from connector.errors import CredentialsError, TcssError, UnavailableError
+
+REFRESH_BEFORE = 300_000_000
+_LOOK_AGAIN = 30_000_000
+METADATA_URL = "http://metadata.tencentyun.com"
+_ROLES_PATH = "/latest/meta-data/cam/security-credentials/"
+PROFILE_PATHS = ("~/.tencentcloud/credentials", "/etc/tencentcloud/credentials")
+_REGION = "ap-guangzhou"
+_SESSION = "tcss-connector"
+_DURATION = 7200
+
+
+@dataclass(frozen=True, repr=False)
+class Credentials:
+    """Keys for signing. `token` only with temporary ones, which end at `expires_at` (microseconds since the epoch).
+
+    `origin` says where they were found, without secrets. Raises CredentialsError for keys that no header can carry.
+    """
+
+    secret_id: str
+    secret_key: str
+    token: str | None = None
+    expires_at: int | None = None
+    origin: str = field(default="given", compare=False)
+
+    def __post_init__(self) -> None:
+        for name, value in (("secret id", self.secret_id), ("secret key", self.secret_key), ("token", self.token)):
+            if value is not None and not re.fullmatch(r"[!-~]+", value):
+                hint = "Copy it again, without blanks and line breaks."
+                raise CredentialsError(f"the {name} from {self.origin} is empty or has forbidden characters", hint=hint)
+
+    def __repr__(self) -> str:
+        return f"Credentials(secret_id={self.secret_id[:4]}***, expires_at={self.expires_at}, origin={self.origin!r})"
+
+    def redact(self, text: str) -> str:
+        """`text` without these secrets, for messages that others wrote."""
+        for secret in (self.token, self.secret_key, self.secret_id):
+            text = text.replace(secret, "***") if secret else text
+        return text
+
+
+class Transport(Protocol):
+    """What a source may ask of the network."""
+
+    def sts(self, action: str, payload: Mapping[str, Any], *, region: str, keys: Credentials | None) -> dict[str, Any]:
+        """`Response` of an STS call, signed with `keys`, or unsigned without; raises TcssError."""
+
+    def metadata(self, url: str) -> str:
+        """Body of `GET url` if it is answered with 200 within a second; raises UnavailableError."""
+
+
+class Provider(Protocol):
+    """One source of keys."""
+
+    @property
+    def origin(self) -> str:
+        """Where it looks, for messages."""
+
+    def find(self, transport: Transport) -> Credentials | None:
+        """The keys; None if this source is not set up here. Raises CredentialsError if it is set up wrongly."""
+
+
+@dataclass(frozen=True)
+class Static:
+    """Keys that are at hand."""
+
+    credentials: Credentials
+
+    @property
+    def origin(self) -> str:
+        return self.credentials.origin
+
+    def find(self, transport: Transport) -> Credentials | None:  # noqa: ARG002
+        return self.credentials
+
+
+@dataclass(frozen=True)
+class Environment:
+    """TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY, and TENCENTCLOUD_TOKEN or TENCENTCLOUD_SECURITY_TOKEN."""
+
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    origin: ClassVar[str] = "environment (TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY)"
+
+    def find(self, transport: Transport) -> Credentials | None:  # noqa: ARG002
+        names = ("SECRET_ID", "SECRET_KEY", "TOKEN", "SECURITY_TOKEN")
+        found = {name: self.environ.get(f"TENCENTCLOUD_{name}", "").strip() for name in names}
+        token = found["TOKEN"] or found["SECURITY_TOKEN"]
+        return _keys(found["SECRET_ID"], found["SECRET_KEY"], token, self.origin)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A section of the first of `paths` that exists: secret_id, secret_key, token; quotes and blanks are dropped."""
+
+    paths: Sequence[str | Path] = PROFILE_PATHS
+    section: str = "default"
+
+    @property
+    def origin(self) -> str:
+        return f"profile file ({' or '.join(map(str, self.paths))}, section [{self.section}])"
+
+    def find(self, transport: Transport) -> Credentials | None:  # noqa: ARG002
+        for path in self.paths:
+            text = _read(path)
+            if text is not None:
+                return self._parse(text, path)
+        return None
+
+    def _parse(self, text: str, path: str | Path) -> Credentials:
+        origin = f"profile file {path}, section [{self.section}]"
+        # No section gives defaults to the others, and a % in a key is a %.
+        parser = configparser.ConfigParser(interpolation=None, strict=False, default_section="")
+        try:
+            parser.read_string(text)
+            section = parser[self.section]
+        except (configparser.Error, KeyError):
+            hint = f"Write [{self.section}] with secret_id = ... and secret_key = ... there, or remove the file."
+            # The parser's own text quotes lines of the file, so it is not passed on.
+            raise CredentialsError(f"profile file {path} has no readable section [{self.section}]", hint=hint) from None
+        values = {name: value.strip().strip("\"'").strip() for name, value in section.items()}
+        keys = _keys(values.get("secret_id", ""), values.get("secret_key", ""), values.get("token", ""), origin)
+        return keys or _missing(origin, "secret_id and secret_key")
+
+
+@dataclass(frozen=True)
+class TkeOidc:
+    """The role of a TKE pod's service account: TKE_ROLE_ARN, _PROVIDER_ID, _REGION and _WEB_IDENTITY_TOKEN_FILE.
+
+    The token file is read anew each time, because the kubelet rotates it.
+    """
+
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    origin: ClassVar[str] = "TKE OIDC (TKE_ROLE_ARN, TKE_PROVIDER_ID, TKE_REGION, TKE_WEB_IDENTITY_TOKEN_FILE)"
+
+    def find(self, transport: Transport) -> Credentials | None:
+        names = ("TKE_ROLE_ARN", "TKE_PROVIDER_ID", "TKE_REGION", "TKE_WEB_IDENTITY_TOKEN_FILE")
+        found = {name: self.environ.get(name, "").strip() for name in names}
+        if not found["TKE_ROLE_ARN"]:
+            return None
+        if empty := [name for name, value in found.items() if not value]:
+            return _missing(self.origin, ", ".join(empty))
+        token = _read(found["TKE_WEB_IDENTITY_TOKEN_FILE"]) or _missing(self.origin, "the token file")
+        payload = {
+            "ProviderId": found["TKE_PROVIDER_ID"],
+            "WebIdentityToken": token.strip(),
+            "RoleArn": found["TKE_ROLE_ARN"],
+            "RoleSessionName": _SESSION,
+            "DurationSeconds": _DURATION,
+        }
+        answer = transport.sts("AssumeRoleWithWebIdentity", payload, region=found["TKE_REGION"], keys=None)
+        return _temporary(answer, f"TKE OIDC, role {found['TKE_ROLE_ARN']}")
+
+
+@dataclass(frozen=True)
+class CvmRole:
+    """The role bound to the CVM instance that this runs on, from its metadata service."""
+
+    url: str = METADATA_URL
+    role: str | None = None
+
+    @property
+    def origin(self) -> str:
+        return f"CVM role ({self.url})"
+
+    def find(self, transport: Transport) -> Credentials | None:
+        base = self.url + _ROLES_PATH
+        try:
+            role = self.role or transport.metadata(base).strip().partition("\n")[0]
+            answer = orjson.loads(transport.metadata(base + quote(role, safe="")))
+        except (UnavailableError, orjson.JSONDecodeError):
+            return None
+        if not isinstance(answer, dict) or answer.get("Code") != "Success":
+            return None
+        return _temporary({"Credentials": answer, "ExpiredTime": answer.get("ExpiredTime")}, f"CVM role {role}")
+
+
+@dataclass(frozen=True)
+class AssumeRole:
+    """Another role, assumed with the keys of `base`. `duration` in seconds, at most 43,200."""
+
+    base: Provider
+    role_arn: str
+    session_name: str = _SESSION
+    duration: int = _DURATION
+
+    @property
+    def origin(self) -> str:
+        return f"role {self.role_arn}, assumed with keys from {self.base.origin}"
+
+    def find(self, transport: Transport) -> Credentials | None:
+        keys = self.base.find(transport) or _missing(self.base.origin, f"keys to assume {self.role_arn} with")
+        payload = {
+            "RoleArn": self.role_arn,
+            "RoleSessionName": self.session_name,
+            "DurationSeconds": self.duration,
+        }
+        answer = transport.sts("AssumeRole", payload, region=_REGION, keys=keys)
+        return _temporary(answer, f"role {self.role_arn}, assumed with keys from {keys.origin}")
+
+
+class Chain:
+    """The first of several sources that has keys. It stays with that one: another may belong to another account."""
+
+    def __init__(self, providers: Sequence[Provider]) -> None:
+        self._providers = providers
+
+    @property
+    def origin(self) -> str:
+        return "; ".join(provider.origin for provider in self._providers)
+
+    def find(self, transport: Transport) -> Credentials:
+        for provider in self._providers:
+            if keys := provider.find(transport):
+                self._providers = [provider]
+                return keys
+        hint = "Set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, or write a profile file."
+        raise CredentialsError(f"no keys found; tried: {self.origin}", hint=hint)
+
+
+def default_chain(*first: Provider, metadata: bool = True) -> Chain:
+    """`first` (what the caller's configuration gives), environment, profile file, TKE OIDC, CVM role if `metadata`."""
+    found: list[Provider] = [*first, Environment(), Profile(), TkeOidc()]
+    return Chain([*found, CvmRole()] if metadata else found)
+
+
+class Keyring:
+    """The current keys of one source: found when first needed, renewed before they expire. Thread safe.
+
+    `now` gives Unix seconds.
+    """
+
+    def __init__(self, provider: Provider, transport: Transport, now: Callable[[], float] = time.time) -> None:
+        self._provider = provider
+        self._transport = transport
+        self._now = now
+        self._lock = threading.Lock()
+        self._keys: Credentials | None = None
+        self._next_look = 0
+
+    def current(self) -> Credentials:
+        """Keys that are valid for a while yet. Raises CredentialsError, or what the source's request ended with."""
+        with self._lock:
+            if self._keys is None or self._remaining(self._keys) <= 0:
+                return self._find()
+            if self._remaining(self._keys) <= REFRESH_BEFORE and self._micros() >= self._next_look:
+                self._next_look = self._micros() + _LOOK_AGAIN
+                try:
+                    return self._find()
+                except TcssError:
+                    # They are still valid: the error is raised when they are not.
+                    return self._keys
+            return self._keys
+
+    def renew(self, refused: Credentials) -> bool:
+        """Look again after the server refused temporary keys; whether there are other ones now."""
+        with self._lock:
+            if refused.token is not None and self._keys == refused:
+                self._find()
+            return self._keys != refused
+
+    def _find(self) -> Credentials:
+        self._keys = self._provider.find(self._transport) or _missing(self._provider.origin, "keys")
+        return self._keys
+
+    def _remaining(self, keys: Credentials) -> float:
+        return float("inf") if keys.expires_at is None else keys.expires_at - self._micros()
+
+    def _micros(self) -> int:
+        return int(self._now() * 1_000_000)
+
+
+def _keys(secret_id: str, secret_key: str, token: str, origin: str) -> Credentials | None:
+    if not secret_id and not secret_key:
+        return None
+    if not secret_id or not secret_key:
+        return _missing(origin, "the secret key" if secret_id else "the secret id")
+    return Credentials(secret_id, secret_key, token or None, origin=origin)
+
+
+def _missing(origin: str, what: str) -> NoReturn:
+    raise CredentialsError(f"{origin}: {what} missing", hint="Set it, or take the rest of this source away.")
+
+
+def _read(path: str | Path) -> str | None:
+    """The text of a file that exists. Raises CredentialsError if it cannot be read."""
+    try:
+        return Path(path).expanduser().read_text(encoding="utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError, RuntimeError):  # RuntimeError: this user has no home directory
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise CredentialsError(f"{path} cannot be read: {type(error).__name__}") from None
+
+
+def _temporary(answer: Mapping[str, Any], origin: str) -> Credentials:
+    try:
+        secret_id, secret_key, token = (
+            answer["Credentials"][name] for name in ("TmpSecretId", "TmpSecretKey", "Token")
+        )
+        return Credentials(secret_id, secret_key, token, int(answer["ExpiredTime"]) * 1_000_000, origin)
+    except (KeyError, TypeError, ValueError):
+        raise CredentialsError(f"{origin}: the answer holds no temporary keys") from None

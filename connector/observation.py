@@ -1,0 +1,262 @@
+"""One run of one account up to its rows: which sweep, what it shows against what is known, and the row of the run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import pyarrow as pa
+
+from connector.diff import Diff, Known
+from connector.pages import Page
+from connector.records import Reader
+from connector.spool import Spool
+from connector.sweep import Filters, FullSweep, IncrementalSweep, Outcome, Reading, look_up
+from connector.tables import SYNC_RUNS
+
+Mode = Literal["auto", "incremental", "full"]
+Row = dict[str, Any]
+
+HOUR = 3_600_000_000  # in microseconds, as every duration here
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a run chooses and judges. Durations and instants are microseconds."""
+
+    mode: Mode = "auto"
+    filters: Filters = ()
+    lookback: int = HOUR
+    full_every: int = 24 * HOUR
+    initial_scan_time: int | None = None
+    max_delete_share: float = 0.2
+
+
+class Memory(Protocol):
+    """What the warehouse holds of one account (`inventory.Inventory`)."""
+
+    def known(self) -> pa.Table: ...
+
+    def rows(self, image_ids: Sequence[str]) -> pa.Table: ...
+
+    def runs(self) -> list[Row]: ...
+
+    def rejected_ids(self) -> set[str]: ...
+
+
+@dataclass(frozen=True)
+class History:
+    """What earlier runs of the account say: rows of `sync_runs`, newest first."""
+
+    complete: Sequence[Row]
+
+    @classmethod
+    def of(cls, runs: Iterable[Row]) -> History:
+        return cls([run for run in runs if run["verdict"] == "complete" and run["filters"] is None])
+
+    @property
+    def watermark(self) -> int | None:
+        return self.complete[0]["watermark_after"] if self.complete else None
+
+    @property
+    def last_full(self) -> Row | None:
+        return next((run for run in self.complete if run["mode"] == "full"), None)
+
+    @property
+    def surplus(self) -> int:
+        """By how much TotalCount exceeded the images listed, in the last complete full sweep."""
+        full = self.last_full
+        return (full["total_count"] or 0) - (full["images_listed"] or 0) if full else 0
+
+    @property
+    def audited(self) -> tuple[int, int] | None:
+        """The ScanTimes that incremental runs since the last full sweep say they have seen: after, up to."""
+        full = self.last_full
+        if full is None or self.complete[0]["mode"] != "incremental" or self.watermark is None:
+            return None
+        return full["watermark_after"] or 0, self.watermark
+
+
+def choose(policy: Policy, history: History, now: int) -> tuple[str, str]:
+    """The mode of a run, and why."""
+    full = history.last_full
+    if policy.filters:
+        return "full", "a filtered list is read whole"
+    if policy.mode == "full":
+        return "full", "asked for"
+    if history.watermark is None and policy.initial_scan_time is None:
+        return "full", "no watermark yet"
+    if policy.mode == "incremental":
+        return "incremental", "asked for"
+    if full is None or now - full["started_at"] >= policy.full_every:
+        return "full", "the last complete full sweep is too old"
+    if full["missed_by_incremental"]:
+        return "full", f"incremental runs had missed {full['missed_by_incremental']} images"
+    return "incremental", "since the watermark"
+
+
+class Observation:
+    """One run of one account: `run` sweeps, and leaves the rows to write in `spool` and those of the run in `row()`.
+
+    `progress` is called after each page with (images shown so far, TotalCount). The run's counters are right whenever
+    it ends, by an error too.
+    """
+
+    def __init__(
+        self,
+        reading: Reading,
+        memory: Memory,
+        spool: Spool,
+        *,
+        account_id: str,
+        sync_id: str,
+        started_at: int,
+        policy: Policy,
+        reader: Reader,
+        progress: Callable[[int, int | None], None] = lambda shown, total: None,
+    ) -> None:
+        self._reading, self._memory, self._policy, self._reader = reading, memory, policy, reader
+        self.spool, self._progress = spool, progress
+        self.account_id, self.sync_id, self.started_at = account_id, sync_id, started_at
+        self._history = History.of(memory.runs())
+        self._mode, self._mode_reason = choose(policy, self._history, started_at)
+        self._outcomes: list[Outcome] = []
+        self._diff = self._new_diff()
+        self._verdict, self._reason = "failed", ""
+
+    def run(self) -> None:
+        """Sweeps and writes rows. Raises what the API or the warehouse raise."""
+        outcome = self._incremental() if self._mode == "incremental" else None
+        if outcome is None:
+            outcome = self._full()
+        self._verdict = "complete" if outcome.complete else "partial"
+        self._reason = outcome.reason
+        if self._mode == "full" and outcome.complete and not self._policy.filters:
+            self._gone()
+        if self._diff.rejected:
+            self._diff.write_rejected(self._memory.rejected_ids())
+
+    def fail(self, reason: str) -> None:
+        """The run ended by an error."""
+        self._verdict, self._reason = "failed", reason
+
+    @property
+    def verdict(self) -> str:
+        return self._verdict
+
+    # Sweeps.
+
+    def _incremental(self) -> Outcome | None:
+        """The outcome, or None where a full sweep has to follow."""
+        watermark = self._policy.initial_scan_time if self._history.watermark is None else self._history.watermark
+        since = (watermark or 0) - self._policy.lookback
+        sweep = IncrementalSweep(self._reading, since=since, now=self.started_at)
+        self._absorb(sweep.pages(), sweep.outcome)
+        fallback = sweep.outcome.fallback or self._unknown_images(sweep.outcome)
+        if fallback is None:
+            return sweep.outcome
+        self._mode, self._mode_reason = "full", f"incremental was not enough: {fallback}"
+        return None
+
+    def _unknown_images(self, outcome: Outcome) -> str | None:
+        """TotalCount against what is known now: more means images that this run did not see, fewer are deletions."""
+        expected = self._diff.live_after() + self._history.surplus
+        total = outcome.total_count
+        if total is not None and total > expected:
+            return f"TotalCount is {total}, {total - expected} more than the images that are known"
+        if total is not None and total < expected:
+            outcome.notes.append(f"TotalCount is {expected - total} less than the images known: left to a full sweep")
+        return None
+
+    def _full(self) -> Outcome:
+        sweep = FullSweep(self._reading, self._policy.filters)
+        self._absorb(sweep.pages(), sweep.outcome)
+        return sweep.outcome
+
+    def _absorb(self, pages: Iterable[Page], outcome: Outcome) -> None:
+        self._outcomes.append(outcome)
+        for page in pages:
+            self._diff.absorb(map(self._reader.read, page.items), page.request_id)
+            self._progress(self._diff.listed, page.total)
+
+    def _new_diff(self) -> Diff:
+        known = Known(self._memory.known())
+        diff = Diff(
+            known,
+            self.spool,
+            account_id=self.account_id,
+            sync_id=self.sync_id,
+            observed_at=self.started_at,
+            audited=self._history.audited,
+        )
+        if known.outdated:
+            diff.rehash(self._memory.rows(known.outdated))
+        return diff
+
+    # Images that are gone.
+
+    def _gone(self) -> None:
+        candidates, live = self._diff.missing(), self._diff.known.live()
+        if not candidates:
+            return
+        if not self._diff.listed:
+            return self._doubt(f"the list is empty, and the warehouse has {live} images")
+        if len(candidates) > self._policy.max_delete_share * live:
+            share = f"{len(candidates)} of {live} images are not listed any more, more than max_delete_share allows"
+            return self._doubt(share)
+        controls = [image_id for image_id, _ in zip(self._diff.seen(), range(3), strict=False)]
+        found = look_up(self._reading, candidates, controls)
+        self._diff.absorb(map(self._reader.read, found.present), None)
+        if found.distrust:
+            self._reason += f"; {found.distrust}, so that none of {len(candidates)} images is called gone"
+            return None
+        self._diff.close_gone(self._memory.rows(found.gone))
+        if found.present:
+            self._doubt(f"{len(found.present)} images that the sweep did not show are listed after all")
+        return None
+
+    def _doubt(self, reason: str) -> None:
+        self._verdict, self._reason = "partial", reason
+
+    # The row of the run.
+
+    def row(self, finished_at: int, facts: Row) -> Row:
+        """The run's row in `sync_runs`; `facts` are the columns that only the caller knows."""
+        diff, full, filters = self._diff, self._mode == "full", self._policy.filters
+        moves = self._verdict == "complete" and not filters
+        before = self._history.watermark
+        newest = max((value for value in (before, diff.newest_scan) if value is not None), default=None)
+        last = self._outcomes[-1] if self._outcomes else Outcome()
+        notes = [note for outcome in self._outcomes for note in outcome.notes]
+        row: Row = {
+            "sync_id": self.sync_id,
+            "account_id": self.account_id,
+            "mode": self._mode,
+            "mode_reason": self._mode_reason,
+            "verdict": self._verdict,
+            "verdict_reason": "; ".join([self._reason, *dict.fromkeys(notes)]) or None,
+            "started_at": self.started_at,
+            "finished_at": finished_at,
+            "total_count": last.total_count,
+            "rows_listed": sum(outcome.rows_listed for outcome in self._outcomes),
+            "images_listed": diff.listed,
+            "images_new": diff.new,
+            "images_changed": diff.changed,
+            "images_unchanged": diff.unchanged,
+            "images_gone": diff.gone,
+            "images_returned": diff.returned,
+            "values_rejected": len(diff.rejected),
+            "unknown_fields": json.dumps(sorted(diff.unknown_fields)) if diff.unknown_fields else None,
+            "pages": sum(outcome.pages for outcome in self._outcomes),
+            "seam_repairs": sum(outcome.seam_repairs for outcome in self._outcomes),
+            "passes": sum(outcome.passes for outcome in self._outcomes),
+            "order_proven": last.order_proven,
+            "missed_by_incremental": diff.missed if full else None,
+            "watermark_before": before,
+            "watermark_after": newest if moves else before,
+            "filters": json.dumps({name: list(values) for name, values in filters}) if filters else None,
+            **facts,
+        }
+        return {name: row.get(name) for name in SYNC_RUNS.column_names}

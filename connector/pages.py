@@ -1,0 +1,111 @@
+"""What one answer of a list shows, and in which orders it may be sorted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from connector.client import Answer
+
+MAX_LIMIT = 100  # documented maximum of Limit
+FAR = 1 << 62  # beyond every instant in microseconds
+
+Fetch = Callable[[dict[str, Any]], Answer]
+ValueOf = Callable[[Mapping[str, Any]], int | None]
+
+
+class Order(NamedTuple):
+    """A way in which a server may sort: ascending (1) or descending (-1), nulls first (-FAR) or last (FAR)."""
+
+    sign: int
+    null: int
+
+    def key(self, value: int | None) -> int:
+        return self.null if value is None else self.sign * value
+
+
+ASCENDING = (Order(1, -FAR), Order(1, FAR))
+DESCENDING = (Order(-1, -FAR), Order(-1, FAR))
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked for: the sort (`by` None leaves it to the server) and the filters, values of one name being ORed."""
+
+    by: str | None = None
+    order: str | None = None
+    filters: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def payload(self, offset: int, limit: int) -> dict[str, Any]:
+        payload: dict[str, Any] = {"Limit": limit, "Offset": offset}
+        if self.filters:
+            payload["Filters"] = [{"Name": name, "Values": list(values)} for name, values in self.filters]
+        if self.by is not None:
+            payload |= {"By": self.by, "Order": self.order}
+        return payload
+
+
+@dataclass(frozen=True)
+class Page:
+    """One answer. `rows` are (sort value, image id) of the items whose sort value and id can be read, in order."""
+
+    offset: int
+    items: Sequence[Any]
+    total: int | None
+    request_id: str | None
+    rows: Sequence[tuple[int | None, str]]
+
+    @property
+    def end(self) -> int:
+        return self.offset + len(self.items)
+
+    @property
+    def reaches_total(self) -> bool:
+        return self.total is not None and self.end >= self.total
+
+    @cached_property
+    def values(self) -> dict[str, int | None]:
+        return {image_id: value for value, image_id in self.rows}
+
+    def last(self, order: Order) -> int:
+        return order.key(self.rows[-1][0])
+
+    def is_sorted(self, order: Order) -> bool:
+        keys = [order.key(value) for value, _ in self.rows]
+        return all(a <= b for a, b in zip(keys, keys[1:], strict=False))
+
+    def reach_back(self, order: Order) -> int | None:
+        """Rows from the page's end back to the last one strictly before its last value; None where all are equal."""
+        for back, (value, _) in enumerate(reversed(self.rows), start=1):
+            if order.key(value) < self.last(order):
+                return back + len(self.items) - len(self.rows)
+        return None
+
+
+def image_id_of(item: Any) -> str | None:
+    """The item's ImageID, or None where it has none that can serve as a key."""
+    image_id = item.get("ImageID") if isinstance(item, Mapping) else None
+    return image_id if isinstance(image_id, str) and image_id else None
+
+
+def read_page(answer: Answer, offset: int, value_of: ValueOf) -> Page:
+    """The page in an answer of a list action; a missing or null `List` is an empty one, a bad TotalCount is None."""
+    items = answer.response.get("List")
+    total = answer.response.get("TotalCount")
+    items = items if isinstance(items, list) else []
+    counted = isinstance(total, int) and not isinstance(total, bool) and total >= 0
+    return Page(offset, items, total if counted else None, answer.request_id, tuple(_rows(items, value_of)))
+
+
+def _rows(items: Sequence[Any], value_of: ValueOf) -> Sequence[tuple[int | None, str]]:
+    rows = []
+    for item in items:
+        image_id = image_id_of(item)
+        if image_id is not None:
+            try:
+                rows.append((value_of(item), image_id))
+            except ValueError:
+                continue  # sorted by what we cannot read: it proves nothing, and it disproves nothing
+    return rows

@@ -1,0 +1,373 @@
+"""One moving list, read whole with Limit and Offset, and the evidence that it was.
+
+The server has no cursor: a row that is deleted while we read shifts all later rows to a lower offset, and the row at
+the boundary is never shown. So pages overlap, and each *seam* between two pages has to close (`_joins`). The argument,
+by induction: after page n, every row whose sort value lies before page n's last value has been read. If page n+1 holds
+a row of page n from strictly before that value, then, the list being sorted, it holds everything from there to its own
+end, whole tie groups included. It does not matter in which order the pages were asked for.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from connector.errors import ResponseTooLargeError
+from connector.pages import (
+    ASCENDING,
+    DESCENDING,
+    FAR,
+    MAX_LIMIT,
+    Fetch,
+    Order,
+    Page,
+    Query,
+    ValueOf,
+    image_id_of,
+    read_page,
+)
+
+OVERLAP = 2  # the smallest overlap that can close a seam where values are distinct
+WIDEN, NARROW = 4.0, 0.1  # rows of overlap gained by a broken seam, given back by a closed one
+RE_READS = 3  # of an answer that is shorter than it should be
+TRIES = 12  # reads that may be spent on one broken seam, and answers in a row that may show nothing new
+SLACK = 4  # times the requests that a quiet list would take
+
+UNSORTED = "the sort values are not in order"
+WIDE_TIE = "a group of equal sort values is as long as a page"
+
+
+@dataclass
+class Evidence:
+    """What one pass over a list has shown. `orders` are the sort orders that no page has contradicted."""
+
+    orders: tuple[Order, ...]
+    order_lost: str | None = None
+    ended: bool = False
+    stopped_early: bool = False
+    problem: str | None = None
+    pages: int = 0
+    rows: int = 0
+    seam_repairs: int = 0
+    re_reads: int = 0
+    totals: set[int] = field(default_factory=set)
+    latest_total: int | None = None
+    contradicted: bool = False
+    ids: set[str] = field(default_factory=set)
+
+    @property
+    def total(self) -> int:
+        """The largest TotalCount seen."""
+        return max(self.totals, default=0)
+
+    @property
+    def in_order(self) -> bool:
+        """Every seam closed and no value decreased, from the first page to a proven end or the early stop."""
+        return self.order_lost is None and (self.ended or self.stopped_early)
+
+    @property
+    def one_answer(self) -> bool:
+        """The whole list came in one answer, which is a snapshot whatever its order."""
+        return self.ended and self.pages == 1
+
+    @property
+    def countable(self) -> bool:
+        """Fit to be one of two alike passes: undisturbed, one TotalCount throughout, and as many ids as it says."""
+        undisturbed = self.ended and not self.seam_repairs and not self.re_reads
+        return undisturbed and self.totals == {len(self.ids)}
+
+
+class Prefetch:
+    """Pages by offset, several under way at once; with `in_flight` 1 all is read in the calling thread."""
+
+    def __init__(self, fetch: Fetch, query: Query, value_of: ValueOf, in_flight: int) -> None:
+        self._fetch, self._query, self._value_of = fetch, query, value_of
+        self._queue: deque[tuple[int, Future[Page] | None]] = deque()
+        self._pool = ThreadPoolExecutor(in_flight, thread_name_prefix="tcss-page") if in_flight > 1 else None
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def read(self, offset: int, limit: int) -> Page:
+        return read_page(self._fetch(self._query.payload(offset, limit)), offset, self._value_of)
+
+    def plan(self, offset: int, limit: int) -> None:
+        self._queue.append((offset, self._pool.submit(self.read, offset, limit) if self._pool else None))
+
+    def take(self, limit: int) -> tuple[int, Page | None]:
+        """The offset planned first and its page; None where the answer was too large to be sent."""
+        offset, future = self._queue.popleft()
+        try:
+            return offset, future.result() if future else self.read(offset, limit)
+        except ResponseTooLargeError:
+            return offset, None
+
+    def clear(self) -> None:
+        for _, future in self._queue:
+            if future is not None:
+                future.cancel()
+        self._queue.clear()
+
+    def close(self, *, wait: bool) -> None:
+        self.clear()
+        if self._pool is not None:
+            self._pool.shutdown(wait=wait, cancel_futures=True)
+
+
+class ListReader:
+    """Reads one list in pages that overlap and gathers the `Evidence`.
+
+    `value_of` gives an item's sort value (int, or None for null) and raises ValueError where it cannot be read.
+    `until` ends the pass early, at the first accepted page with a value below it; pass `orders=DESCENDING` with it.
+    With `insist` the pass ends as soon as the order is lost; else it goes on to the end without seams.
+    With `ignore_nulls` the proof leaves out the rows without a value, which may then fill whole pages.
+    Raises what `fetch` raises.
+    """
+
+    def __init__(
+        self,
+        fetch: Fetch,
+        query: Query,
+        *,
+        value_of: ValueOf,
+        in_flight: int = 8,
+        limit: int = MAX_LIMIT,
+        orders: tuple[Order, ...] = ASCENDING + DESCENDING,
+        until: int | None = None,
+        insist: bool = False,
+        ignore_nulls: bool = False,
+    ) -> None:
+        self._prefetch = Prefetch(fetch, query, value_of, in_flight)
+        self._in_flight, self._limit, self._cap = in_flight, limit, limit
+        self._until, self._insist, self._ignore_nulls = until, insist, ignore_nulls
+        self._overlap: float = OVERLAP
+        self._planned = 0
+        self._nothing_new = 0
+        self._reads = 0
+        self._first_total = 0
+        self.evidence = Evidence(orders=orders, order_lost=None if orders else UNSORTED)
+
+    def pages(self) -> Iterator[Page]:
+        """Every page as its seam closes; pages that show nothing new are among them."""
+        try:
+            for page in self._walk():
+                self._count(page)
+                yield page
+        except BaseException:
+            self._prefetch.close(wait=False)
+            raise
+        self._prefetch.close(wait=True)  # so that no request of this pass goes uncounted
+
+    # The walk: `tail` is the last page whose seam has closed, `candidate` the next one planned.
+
+    def _walk(self) -> Iterator[Page]:
+        tail: Page | None = None
+        candidate: Page | None = None
+        while not self._finished(tail):
+            candidate = candidate or self._next(tail)
+            if self._starts(tail, candidate) or not self._ordered or self._joins(tail, candidate):
+                self._overlap = max(OVERLAP, self._overlap - NARROW)
+                self._check_progress(tail, candidate)
+                tail, candidate = candidate, None
+                yield tail
+            elif tail is not None and self._behind(candidate, tail):
+                skipped, candidate = candidate, None
+                yield skipped
+            elif tail is not None and (bridge := self._bridge(tail)) is not None:
+                tail = bridge
+                yield tail
+
+    @staticmethod
+    def _starts(tail: Page | None, page: Page) -> bool:
+        """Whether `page` is the list's first: there is none before it, or only an empty answer in its place."""
+        return tail is None or (not tail.items and page.offset == 0)
+
+    def _count(self, page: Page) -> None:
+        evidence, known = self.evidence, len(self.evidence.ids)
+        evidence.pages += 1
+        evidence.rows += len(page.items)
+        evidence.ids.update(filter(None, map(image_id_of, page.items)))
+        self._nothing_new = 0 if len(evidence.ids) > known else self._nothing_new + 1
+
+    def _finished(self, tail: Page | None) -> bool:
+        evidence = self.evidence
+        if evidence.problem is not None or (self._insist and not self._ordered):
+            return True
+        if tail is None:
+            return False
+        if self._reads > self._budget():
+            evidence.problem = f"the list did not end within {self._reads} requests"
+        elif self._until is not None and self._ordered and self._passed(tail, self._until):
+            evidence.stopped_early = True
+        elif len(tail.items) < self._cap and tail.reaches_total:
+            evidence.ended = self._end_confirmed(tail)
+        elif self._nothing_new > TRIES:
+            evidence.problem = f"the last {TRIES} answers showed nothing new, before the end of the list"
+        return evidence.ended or evidence.stopped_early or evidence.problem is not None
+
+    def _end_confirmed(self, tail: Page) -> bool:
+        """An empty list, and an end before the largest TotalCount seen, have to be shown twice."""
+        evidence = self.evidence
+        if evidence.contradicted:
+            evidence.problem = f"the list shows more rows than its TotalCount says ({tail.total})"
+            return False
+        if tail.items and tail.total == evidence.total:
+            return True
+        again = self._read(tail.offset)
+        evidence.re_reads += 1
+        if again.reaches_total and len(again.items) <= len(tail.items):
+            return True
+        self._replan(max(0, tail.offset - OVERLAP))
+        return False
+
+    @staticmethod
+    def _passed(page: Page, until: int) -> bool:
+        return any(value is not None and value < until for value, _ in page.rows)
+
+    def _check_progress(self, tail: Page | None, page: Page) -> None:
+        if tail is not None and len(page.items) < self._limit and page.end <= tail.end and not page.reaches_total:
+            self.evidence.problem = f"the list shows {tail.end} rows, but its TotalCount says {page.total}"
+
+    def _budget(self) -> int:
+        """Requests after which we stop: the list grows, or its seams break, faster than it can be read."""
+        rows = len(self.evidence.ids) if self.evidence.contradicted else self._first_total
+        return SLACK * (rows // self._stride() + 1) + 8 * TRIES
+
+    # Seams.
+
+    @property
+    def _ordered(self) -> bool:
+        return self.evidence.order_lost is None
+
+    def _lose_order(self, reason: str) -> None:
+        self.evidence.order_lost = self.evidence.order_lost or reason
+        self._overlap = 0  # seams prove nothing any more
+
+    def _joins(self, tail: Page, page: Page) -> bool:
+        """Whether `page` holds a row of `tail` from strictly before its last value, in every order still possible."""
+        if not page.rows or not tail.rows:
+            return False
+        return all(self._joins_in(order, tail, page) for order in self.evidence.orders)
+
+    def _joins_in(self, order: Order, tail: Page, page: Page) -> bool:
+        last = tail.last(order)
+        if self._ignore_nulls and last == order.null:
+            # Nulls last: all values are before them, and read. Nulls first: none can precede another null.
+            return order.null == FAR or page.rows[0][0] is None
+        return any(
+            order.key(value) < last and page.values.get(image_id, FAR) == value
+            for value, image_id in reversed(tail.rows)
+        )
+
+    def _behind(self, page: Page, tail: Page) -> bool:
+        """Whether `page` ends before `tail` does: rows were inserted before it, and it shows nothing new."""
+        return bool(page.rows and tail.rows) and all(page.last(order) < tail.last(order) for order in self.evidence.orders)
+
+    def _reach_back(self, page: Page) -> int | None:
+        backs = [page.reach_back(order) for order in self.evidence.orders] if page.rows else []
+        return max((back for back in backs if back is not None), default=None) if None not in backs else None
+
+    def _bridge(self, tail: Page) -> Page | None:
+        """A page that closes the seam after `tail`, where rows were deleted or a tie group is wider than the overlap."""
+        self._overlap = min(self._overlap + WIDEN, self._cap / 2)
+        back = self._reach_back(tail)
+        if back is None:
+            self._lose_order(WIDE_TIE)
+            return None
+        back += OVERLAP
+        offset = tail.end - back
+        for _ in range(TRIES):
+            self.evidence.seam_repairs += 1
+            page = self._whole(self._read(max(0, offset)))
+            if not self._ordered:
+                return None
+            if self._behind(page, tail):
+                offset = page.end - (self._reach_back(page) or 0) - OVERLAP
+            elif self._joins(tail, page):
+                self._check_progress(tail, page)
+                if page.end > tail.end or page.reaches_total or self._moves_on(tail, page) or self.evidence.problem:
+                    return page
+                self._lose_order(WIDE_TIE)
+                return None
+            else:
+                back *= 2
+                offset = tail.end - back
+        self._lose_order("a seam between two pages did not close")
+        return None
+
+    def _moves_on(self, tail: Page, page: Page) -> bool:
+        return any(page.last(order) > tail.last(order) for order in self.evidence.orders)
+
+    # Pages.
+
+    def _next(self, tail: Page | None) -> Page:
+        self._plan(tail)
+        offset, page = self._prefetch.take(self._limit)
+        if page is None:
+            self._shrink(offset)
+            return self._whole(self._read(offset))
+        return self._whole(self._note(page))
+
+    def _plan(self, tail: Page | None) -> None:
+        """Asks ahead: as far as TotalCount reaches, one page further where it has proved to be too small."""
+        end = tail.end if tail is not None else 0
+        horizon = self.evidence.total if end < self.evidence.total else end + self._stride()
+        while not len(self._prefetch) or (len(self._prefetch) < self._window() and self._planned < horizon):
+            self._prefetch.plan(self._planned, self._limit)
+            self._planned += self._stride()
+
+    def _stride(self) -> int:
+        return max(1, self._cap - min(int(self._overlap), self._cap // 2))
+
+    def _window(self) -> int:
+        """Pages under way: few at first for a list that will be left early."""
+        return self._in_flight if self._until is None else min(self._in_flight, 1 + self.evidence.pages // 3)
+
+    def _replan(self, offset: int) -> None:
+        self._prefetch.clear()
+        self._planned = offset
+
+    def _read(self, offset: int) -> Page:
+        while True:
+            try:
+                return self._note(self._prefetch.read(offset, self._limit))
+            except ResponseTooLargeError:
+                self._shrink(offset)
+
+    def _shrink(self, offset: int) -> None:
+        if self._limit == 1:
+            raise ResponseTooLargeError("one image alone is more than the server can send", code="ResponseSizeLimitExceeded")
+        self._limit //= 2
+        self._cap = min(self._cap, self._limit)
+        self._replan(offset + self._stride())
+
+    def _note(self, page: Page) -> Page:
+        evidence = self.evidence
+        self._reads += 1
+        if page.total is not None:
+            self._first_total = self._first_total or page.total
+            evidence.totals.add(page.total)
+            evidence.latest_total = page.total
+            evidence.contradicted |= bool(page.items) and page.total < page.end
+        if self._ordered:
+            evidence.orders = tuple(order for order in evidence.orders if page.is_sorted(order))
+            if not evidence.orders:
+                self._lose_order(UNSORTED)
+        return page
+
+    def _whole(self, page: Page) -> Page:
+        """Reads a page that is too short again; as short twice means that the server sends no more at once."""
+        for _ in range(RE_READS):
+            if len(page.items) >= self._cap or page.reaches_total:
+                break
+            again = self._read(page.offset)
+            self.evidence.re_reads += 1
+            if again.items and len(again.items) == len(page.items):
+                self._cap = len(again.items)
+                self._replan(again.offset + self._stride())
+                return again
+            page = again
+        self._cap = min(self._limit, max(self._cap, len(page.items)))
+        return page

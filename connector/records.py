@@ -1,0 +1,337 @@
+"""Turns an item of DescribeAssetImageList into the typed values of a row of `images`. Pure, and never raises.
+
+The fields are those of `tables.py`: a column's type says how its field is read. A value that cannot be read becomes
+null there and a `Rejected`; a field that no column takes goes into `extra`. An empty text is null, in every column.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import tzinfo
+from functools import lru_cache, partial
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import orjson
+
+from connector.image_names import split_image_name
+from connector.tables import API_COLUMNS, IMAGES
+from connector.times import is_plain_rfc3339, parse_instant, time_zone
+
+HASH_DEFINITION = 1
+"""Number of the definition of `row_hash` (see `_row_hash`). Another number makes a new version of every image."""
+
+NOT_AN_OBJECT = "the item is not an object"
+NO_IMAGE_ID = "no usable ImageID: not a text, blank, too long for its column, or with NUL or a lone surrogate"
+NOT_A_TEXT = "not a text"
+NOT_STORABLE = "NUL or a lone surrogate: U+FFFD stands for it in the column"
+NOT_AN_INTEGER = "not an integer from 0 to 9223372036854775807"
+NOT_A_BOOLEAN = "not true or false"
+NOT_A_TIME = "not a time in a known shape"
+
+
+class Rejected(NamedTuple):
+    """A value that could not be read. `raw` is its JSON, whole; for the column `image_id`, that of the whole item."""
+
+    image_id: str | None
+    column_name: str
+    raw: str
+    reason: str
+
+
+class Record(NamedTuple):
+    """An image as read.
+
+    `values` are in the order of `tables.API_COLUMNS`, instants as microseconds since the epoch, UTC. `unknown` names
+    the fields that no column takes, sorted.
+    """
+
+    image_id: str
+    values: tuple[Any, ...]
+    row_hash: str
+    rejected: tuple[Rejected, ...]
+    unknown: tuple[str, ...]
+
+    @property
+    def create_time(self) -> int | None:
+        instant: int | None = self.values[_CREATE_TIME]
+        return instant
+
+    @property
+    def scan_time(self) -> int | None:
+        instant: int | None = self.values[_SCAN_TIME]
+        return instant
+
+    @property
+    def scan_status(self) -> str | None:
+        status: str | None = self.values[_SCAN_STATUS]
+        return status
+
+
+class Reader:
+    """Reads items; one reader serves any number of threads.
+
+    `naive_time_zone` (`+08:00`, or an IANA name) applies to times that state no offset. Raises ValueError for a zone
+    that does not exist.
+    """
+
+    def __init__(self, *, naive_time_zone: str = "+08:00") -> None:
+        self._fields = _fields(time_zone(naive_time_zone))
+        self._known = frozenset(field.name for field in self._fields)
+
+    def read(self, item: Any) -> Record | Rejected:
+        """The record of an element of `Response.List`; a `Rejected` if it is not an object with a usable ImageID."""
+        if not isinstance(item, dict):
+            return Rejected(None, "image_id", _json(item), NOT_AN_OBJECT)
+        cells, typed, faults = self._cells(item)
+        image_id = cells[0]
+        if image_id is None:
+            return Rejected(None, "image_id", _json(item), NO_IMAGE_ID)
+        unknown = item.keys() - self._known
+        if unknown:
+            extra = {name: item[name] for name in unknown if not _is_empty(item[name])}
+            cells[-1] = _json(extra) if extra else None
+            typed.update(extra)
+        rejected = [Rejected(image_id, name, _json(received), reason) for name, received, reason in faults]
+        names = sorted(map(_storable, unknown)) if unknown else ()
+        return Record(image_id, tuple(cells[1:]), _row_hash(typed), tuple(rejected), tuple(names))
+
+    def _cells(self, item: dict[str, Any]) -> tuple[list[Any], dict[str, Any], list[tuple[str, Any, str]]]:
+        """Values by column, values by API name, and what could not be read as (column, received, reason)."""
+        cells: list[Any] = [None] * len(_COLUMNS)
+        typed: dict[str, Any] = {}
+        faults: list[tuple[str, Any, str]] = []
+        for name, index, read, derive in self._fields:
+            received = item.get(name)
+            if received is None:
+                continue
+            try:
+                value = read(received)
+            except _UnreadableError as fault:
+                value = fault.stored
+                faults.append((_COLUMNS[index].name, received, fault.reason))
+            if value is not None:
+                cells[index] = typed[name] = value
+            if derive is not None:
+                parts = derive(received, value)
+                cells[index + 1 : index + 1 + len(parts)] = parts
+        return cells, typed, faults
+
+
+def hash_of_row(row: Mapping[str, Any]) -> str:
+    """The present `row_hash` of a row of `images` as stored, by column name, instants as microseconds."""
+    fields = {c.source: row[c.name] for c in _COLUMNS if c.source and not c.derived and row[c.name] is not None}
+    return _row_hash({**fields, **orjson.loads(row["extra"] or "{}")})
+
+
+def reject_id(rejected: Rejected) -> str:
+    """Identifies a rejected value: 32 hex digits of a hash of its image_id, column_name and raw."""
+    return _digest(_json(rejected[:3]))
+
+
+_OS_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+_OS_VERSION = re.compile(r"(?:[vV](?=\d))?(.+)")
+_OS_NUMBER = re.compile(r"\b[vV]?(\d\w*(?:\.\w+)*)")
+_OS_FILLERS = frozenset({"linux", "gnu", "microsoft", "vmware"})
+_OS_FAMILIES = {
+    "alibaba": "alinux",
+    "aliyun": "alinux",
+    "alma": "almalinux",
+    "amazon": "amzn",
+    "azure": "azurelinux",
+    "cbl-mariner": "mariner",
+    "opensuse-leap": "opensuse",
+    "oracle": "ol",
+    "red": "rhel",
+    "redhat": "rhel",
+    "suse": "sles",
+    "tencent": "tencentos",
+    "tlinux": "tencentos",
+}
+
+
+@lru_cache(maxsize=1024)
+def split_os_name(text: str) -> tuple[str | None, str | None]:
+    """Family and version in an OS name: `alpine:v3.12` is (`alpine`, `3.12`), `CentOS Linux 7` is (`centos`, `7`).
+
+    The family is the first word that says something, in lower case, or that system's ID in /etc/os-release. The version
+    is what follows a colon, or else the first number; a `v` before it is dropped. None for a part that is not there.
+    """
+    name, colon, rest = text.partition(":")
+    version = _OS_VERSION.fullmatch(rest.strip()) if colon else _OS_NUMBER.search(name)
+    words = [word for word in _OS_WORD.findall(name.lower()) if word not in _OS_FILLERS]
+    return _OS_FAMILIES.get(words[0], words[0]) if words else None, version[1] if version else None
+
+
+# ---- reading one value: None for "nothing there", _UnreadableError for what does not fit the column ----
+
+_INT64_MAX = 2**63 - 1
+_DAY = 86_400_000_000
+_DIGITS = re.compile(r"[0-9]{1,19}")
+_NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
+_BOOLEANS = {True: True, False: False, "true": True, "false": False}  # 1 and 0 are the keys True and False
+
+
+class _UnreadableError(Exception):
+    """`stored` is what the column gets in place of the value."""
+
+    def __init__(self, reason: str, stored: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.stored = stored
+
+
+def _read_image_id(received: Any) -> str:
+    limit = IMAGES.column("image_id").precision or 0
+    if type(received) is str and received.strip() and len(received) <= limit and not _NOT_STORABLE.search(received):
+        return received
+    raise _UnreadableError(NO_IMAGE_ID)
+
+
+def _read_text(received: Any) -> str | None:
+    if type(received) is not str:
+        raise _UnreadableError(NOT_A_TEXT)
+    if received.isascii() and "\0" not in received:  # a shortcut: most texts are
+        return received or None
+    stored = _storable(received)
+    if stored != received:
+        raise _UnreadableError(NOT_STORABLE, stored)
+    return received
+
+
+def _read_error(received: Any) -> str | None:
+    return None if received == "No Error" else _read_text(received)
+
+
+def _read_integer(received: Any) -> int:
+    if type(received) is int:
+        number = received
+    elif (type(received) is str and _DIGITS.fullmatch(received)) or (type(received) is float and received.is_integer()):
+        number = int(received)
+    else:
+        raise _UnreadableError(NOT_AN_INTEGER)
+    if 0 <= number <= _INT64_MAX:
+        return number
+    raise _UnreadableError(NOT_AN_INTEGER)
+
+
+def _read_boolean(received: Any) -> bool:
+    try:
+        return _BOOLEANS[received]
+    except (KeyError, TypeError):  # TypeError: an array or an object cannot be a key
+        raise _UnreadableError(NOT_A_BOOLEAN) from None
+
+
+def _read_time(zone: tzinfo, received: Any) -> int | None:
+    if type(received) is not str:
+        raise _UnreadableError(NOT_A_TIME)
+    try:
+        return parse_instant(received, zone)
+    except ValueError:
+        raise _UnreadableError(NOT_A_TIME) from None
+
+
+def _read_scan_time(zone: tzinfo, received: Any) -> int | None:
+    """Within a day of the epoch, which covers 1970-01-01 in every time zone, stands for never."""
+    instant = _read_time(zone, received)
+    return None if instant is not None and abs(instant) < _DAY else instant
+
+
+# ---- columns that follow from another: (received, value) -> the columns after the field's own ----
+
+
+def _time_parts(received: Any, instant: int | None) -> tuple[str | None]:
+    if type(received) is not str or (instant is not None and is_plain_rfc3339(received)) or not received.strip():
+        return (None,)
+    return (_storable(received),)
+
+
+def _image_name_parts(_: Any, name: str | None) -> tuple[str | None, ...]:
+    return split_image_name(name or "")
+
+
+def _os_name_parts(_: Any, name: str | None) -> tuple[str | None, ...]:
+    return split_os_name(name or "")
+
+
+# ---- the fields: for each API name its column, how it is read, and what follows from it ----
+
+_COLUMNS = (IMAGES.column("image_id"), *map(IMAGES.column, API_COLUMNS))
+_CREATE_TIME, _SCAN_TIME, _SCAN_STATUS = map(API_COLUMNS.index, ("create_time", "scan_time", "scan_status"))
+_ERRORS = ("agent_error", "scan_error", "scan_virus_error", "scan_vul_error", "scan_risk_error")
+
+_Read = Callable[[Any], Any]
+_Derive = Callable[[Any, Any], tuple[str | None, ...]]
+
+
+class _Field(NamedTuple):
+    name: str
+    index: int
+    read: _Read
+    derive: _Derive | None
+
+
+_DERIVED: dict[str, _Derive] = {
+    "image_name": _image_name_parts,
+    "create_time": _time_parts,
+    "os_name": _os_name_parts,
+    "scan_time": _time_parts,
+}
+
+
+def _fields(zone: tzinfo) -> tuple[_Field, ...]:
+    by_type: dict[str, _Read] = {
+        "text": _read_text,
+        "bigint": _read_integer,
+        "bool": _read_boolean,
+        "timestamp": partial(_read_time, zone),
+    }
+    by_name: dict[str, _Read] = {
+        "image_id": _read_image_id,
+        "scan_time": partial(_read_scan_time, zone),
+        **dict.fromkeys(_ERRORS, _read_error),
+    }
+    return tuple(
+        _Field(column.source, index, by_name.get(column.name, by_type[column.type]), _DERIVED.get(column.name))
+        for index, column in enumerate(_COLUMNS)
+        if column.source is not None and not column.derived
+    )
+
+
+# ---- texts and hashes ----
+
+
+def _row_hash(fields: dict[str, Any]) -> str:
+    """Hash of the API's fields by their own names: known ones as typed (instants as integers), others as received.
+
+    Empty ones are left out, and so is what is derived, so that neither a better parser nor a column for a field that
+    was unknown (a count, flag or text) makes a new version of an image that did not change.
+    """
+    return f"{HASH_DEFINITION}:{_digest(_json(fields))}"
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _is_empty(received: Any) -> bool:
+    return received is None or received == ""
+
+
+def _storable(text: str) -> str:
+    """The text itself, or a copy with U+FFFD for what PostgreSQL (NUL) or UTF-8 (a lone surrogate) cannot hold."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return _NOT_STORABLE.sub("\ufffd", text)
+
+
+def _json(value: Any) -> str:
+    """Compact JSON with sorted keys. Always storable: NUL and lone surrogates are written as escapes."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    except orjson.JSONEncodeError:  # a lone surrogate, an integer over 64 bits, or more than 254 levels
+        pass
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    except RecursionError:
+        return '"(nested too deeply to be written)"'

@@ -1,0 +1,31 @@
+"""A TCSS endpoint on a loopback address, for demos, notebooks, benchmarks and tests.
+
+A `Fleet` holds one account's images and changes them; a `Sandbox` serves fleets over HTTP as the API would, and a
+`LocalServer` serves one without a socket. `Quirks` decides what the documentation leaves open, a `Fault` goes wrong
+at a chosen request, and a `Churn` changes the fleet between requests.
+"""
+
+from connector.sandbox.backend import LocalServer
+from connector.sandbox.faults import FAULTS, Churn, Fault
+from connector.sandbox.identity import Account
+from connector.sandbox.images import Mix
+from connector.sandbox.parameters import ApiError
+from connector.sandbox.quirks import Quirks
+from connector.sandbox.server import Sandbox, serve
+from connector.sandbox.state import CHANGES, Fleet, wall_clock
+
+__all__ = [
+    "CHANGES",
+    "FAULTS",
+    "Account",
+    "ApiError",
+    "Churn",
+    "Fault",
+    "Fleet",
+    "LocalServer",
+    "Mix",
+    "Quirks",
+    "Sandbox",
+    "serve",
+    "wall_clock",
+]

@@ -1,0 +1,101 @@
+"""The sandbox's own API for other processes, below `/-/`: unsigned, for callers on loopback addresses.
+
+    GET  /-/stats            counters (`Sandbox.stats`)
+    POST /-/change           {"rescan": 200, "insert": 60, "delete": ["sha256:..."]} -> the ids that changed, by change
+    GET  /-/truth            the items listed now, one JSON object a line
+    GET  /-/mark             {"mark": 17}: a point in the fleet's history
+    GET  /-/listed?mark=17   {"throughout": [ids], "since": [ids]}: what was listed ever since, and at any time since
+    POST /-/reset            counts anew
+
+All but stats and reset take `?account=<UIN>`; without it they mean the first account.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import orjson
+
+from connector.sandbox.messages import Reply, Request
+from connector.sandbox.state import Fleet
+
+if TYPE_CHECKING:
+    from connector.sandbox.server import Sandbox
+
+PREFIX = "/-/"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request to the control API, taken apart."""
+
+    sandbox: "Sandbox"
+    options: Mapping[str, str]
+    body: bytes
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet of the account that is meant. ValueError when there is none such."""
+        return self.sandbox.account(self.options.get("account")).fleet
+
+
+def reply(sandbox: "Sandbox", request: Request) -> Reply:
+    """The reply to a request below PREFIX: 400 for a bad one, 403 for a caller from elsewhere, 404 for another path."""
+    if not request.peer.startswith("127.") and request.peer != "::1":
+        return _text(403, "only for callers on this machine")
+    path, _, query = request.target.partition("?")
+    route = ROUTES.get((request.method, path.removeprefix(PREFIX)))
+    if route is None:
+        return _text(404, "no such path")
+    try:
+        with sandbox.backend.lock:
+            return route(Call(sandbox, dict(parse_qsl(query)), request.body))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return _text(400, f"{type(error).__name__}: {error}")
+
+
+def _stats(call: Call) -> Reply:
+    return _json(call.sandbox.stats())
+
+
+def _change(call: Call) -> Reply:
+    return _json(call.fleet.apply(orjson.loads(call.body)))
+
+
+def _truth(call: Call) -> Reply:
+    lines = [orjson.dumps(item) + b"\n" for item in call.fleet.truth().values()]
+    return Reply(b"".join(lines), content_type="application/x-ndjson")
+
+
+def _mark(call: Call) -> Reply:
+    return _json({"mark": call.fleet.mark()})
+
+
+def _listed(call: Call) -> Reply:
+    mark = int(call.options["mark"])
+    throughout, since = call.fleet.listed_throughout(mark), call.fleet.listed_since(mark)
+    return _json({"throughout": sorted(throughout), "since": sorted(since)})
+
+
+def _reset(call: Call) -> Reply:
+    call.sandbox.reset()
+    return _json({})
+
+
+ROUTES: Mapping[tuple[str, str], Callable[[Call], Reply]] = {
+    ("GET", "stats"): _stats,
+    ("POST", "change"): _change,
+    ("GET", "truth"): _truth,
+    ("GET", "mark"): _mark,
+    ("GET", "listed"): _listed,
+    ("POST", "reset"): _reset,
+}
+
+
+def _json(value: Any) -> Reply:
+    return Reply(orjson.dumps(value))
+
+
+def _text(status: int, text: str) -> Reply:
+    return Reply(text.encode(), status, "text/plain")

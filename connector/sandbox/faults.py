@@ -1,0 +1,171 @@
+"""Faults by name and by request number, and changes between requests. Pure: no sockets, no time.
+
+A fault is an error that the API answers with, a page that is wrong, or something that happens on the wire.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from connector.sandbox.actions import LIST_ACTION
+from connector.sandbox.messages import Reply
+from connector.sandbox.parameters import ApiError
+from connector.sandbox.state import CHANGES, Fleet
+
+Content = dict[str, Any]
+
+THROTTLED = (
+    "Your current request times equals to `{times}` in a second, which exceeds the frequency limit `{limit}` for a "
+    "second. Please reduce the frequency of calls."
+)
+
+# Faults that are answered with HTTP 200 and an error: name -> Code, Message.
+ERRORS: Mapping[str, tuple[str, str]] = {
+    "throttle": ("RequestLimitExceeded", THROTTLED.format(times=21, limit=20)),
+    "internal_error": ("InternalError", "An internal error has occurred. Retry your request."),
+    "request_timeout": ("InvalidParameter.RequestTimeout", "Query timed out, the backend is still processing."),
+    "expired_signature": ("AuthFailure.SignatureExpire", "The provided signature has expired."),
+    "token_failure": ("AuthFailure.TokenFailure", "The provided token is not valid."),
+    "unauthorized": (
+        "UnauthorizedOperation",
+        f"You are not authorized to perform operation (tcss:{LIST_ACTION}) resource (*) has no permission.",
+    ),
+    "response_too_large": ("ResponseSizeLimitExceeded", "The size of the response exceeds the limit."),
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a wrong page is made of.
+
+    content: the right answer. previous: the answer of the list before it, if any. value: the fault's.
+    more: gives the rows of the same page with so many more than were asked for.
+    """
+
+    content: Content
+    previous: Content | None
+    value: float | None
+    more: Callable[[int], list[Any]]
+
+    def number(self, default: int) -> int:
+        """The fault's value as a whole number."""
+        return default if self.value is None else int(self.value)
+
+    def with_rows(self, rows: Any) -> Content:
+        """The right answer with other rows."""
+        return {**self.content, "List": rows}
+
+    @property
+    def rows(self) -> list[Any]:
+        """The right rows."""
+        return self.content.get("List") or []
+
+
+def _duplicated(page: Page) -> Content:
+    copies = page.rows[: page.number(1)]
+    return page.with_rows([*copies, *page.rows][: len(page.rows)])
+
+
+# Faults of a page of DescribeAssetImageList: name -> what it makes of the page.
+PAGES: Mapping[str, Callable[[Page], Content]] = {
+    "empty_page": lambda page: page.with_rows([]),
+    "short_page": lambda page: page.with_rows(page.rows[: page.number(len(page.rows) // 2)]),
+    "stale_page": lambda page: page.previous or page.content,
+    "missing_list": lambda page: {name: value for name, value in page.content.items() if name != "List"},
+    "null_list": lambda page: page.with_rows(None),
+    "wrong_total": lambda page: {**page.content, "TotalCount": max(page.content["TotalCount"] + page.number(-1), 0)},
+    "duplicate_rows": _duplicated,
+    "extra_rows": lambda page: page.with_rows(page.more(page.number(1))),
+}
+
+_HTML = b"<html><head><title>Sign in</title></head><body>Please sign in to the network.</body></html>"
+
+# Faults on the way: name -> what it makes of the reply; the number is the fault's value.
+WIRE: Mapping[str, Callable[[Reply, float | None], Reply]] = {
+    "http_500": lambda reply, _: replace(reply, status=500, body=b"Internal Server Error", content_type="text/plain"),
+    "http_429": lambda reply, _: replace(reply, status=429, body=b"Too Many Requests", content_type="text/plain"),
+    "html": lambda reply, _: replace(reply, body=_HTML, content_type="text/html"),
+    "not_json": lambda reply, _: replace(reply, body=reply.body[:-2] + b"}, oops"),
+    "cut_body": lambda reply, _: replace(reply, cut=True),
+    "redirect": lambda reply, _: replace(reply, status=302, body=b"", headers={"Location": "/elsewhere"}),
+    "disconnect": lambda reply, _: replace(reply, drop=True),
+    "slow": lambda reply, value: replace(reply, delay=1.0 if value is None else value),
+    "charset": lambda reply, _: replace(reply, content_type="application/json; charset=utf-8"),
+}
+
+Layer = Literal["error", "page", "wire"]
+
+# Every fault by name, and where it happens.
+FAULTS: Mapping[str, Layer] = {
+    **dict.fromkeys(ERRORS, "error"),
+    **dict.fromkeys(PAGES, "page"),
+    **dict.fromkeys(WIRE, "wire"),
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault by name (see FAULTS), at some requests of one action.
+
+    at: number of the request, or numbers; every: each n-th request; neither: all. The first request is number 1.
+        Counted are the requests of the action that had a right signature and were within the rate limit.
+    times: at most so often.
+    value: rows kept (short_page), repeated (duplicate_rows) or added (extra_rows), what is added to TotalCount
+        (wrong_total), seconds (slow), the largest Limit that still gets an answer (response_too_large).
+    """
+
+    name: str
+    at: int | Collection[int] | None = None
+    every: int | None = None
+    times: int | None = None
+    action: str = LIST_ACTION
+    value: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.name not in FAULTS:
+            raise ValueError(f"no fault is called {self.name!r}; there are {', '.join(FAULTS)}")
+        if self.layer == "page" and self.action != LIST_ACTION:
+            raise ValueError(f"{self.name} is a fault of {LIST_ACTION} only")
+
+    @property
+    def layer(self) -> Layer:
+        """Where it happens."""
+        return FAULTS[self.name]
+
+    def hits(self, action: str, number: int) -> bool:
+        """Whether it is meant for this request, however often it has happened."""
+        if action != self.action:
+            return False
+        if self.at is not None:
+            return number == self.at if isinstance(self.at, int) else number in self.at
+        return self.every is None or number % self.every == 0
+
+    def check(self, limit: int) -> None:
+        """Raises the ApiError of an error fault; `limit` is the request's Limit."""
+        if self.layer == "error" and (self.value is None or limit > self.value):
+            raise ApiError(*ERRORS[self.name])
+
+
+@dataclass(frozen=True)
+class Churn:
+    """Changes of the fleet after each `every`-th answer to DescribeAssetImageList, at most `times` times.
+
+    The numbers are those of the fleet's methods. `permute_ties`: rows of equal sort value also swap places.
+    """
+
+    every: int = 1
+    rescan: int = 0
+    start_scans: int = 0
+    finish_scans: int = 0
+    change_counts: int = 0
+    insert: int = 0
+    delete: int = 0
+    bring_back: int = 0
+    permute_ties: bool = False
+    times: int | None = None
+
+    def __call__(self, fleet: Fleet, number: int) -> None:
+        """Changes the fleet after request `number` (from 1)."""
+        turn, rest = divmod(number, self.every)
+        if rest == 0 and (self.times is None or turn <= self.times):
+            fleet.apply({name: count for name in CHANGES if (count := getattr(self, name))})

@@ -1,0 +1,286 @@
+"""The sandbox: a TCSS, STS and CVM metadata endpoint on a loopback address, strict about what it is sent.
+
+One thread with an event loop serves all connections; answers that wait (latency, a slow fault) block no others.
+"""
+
+import asyncio
+import signal
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import Any
+
+import orjson
+
+from connector.sandbox import control
+from connector.sandbox.access import Window, authenticate
+from connector.sandbox.backend import ACTIONS, Backend, ChurnCall, invalid_action
+from connector.sandbox.faults import WIRE, Content, Fault
+from connector.sandbox.identity import (
+    DEFAULT_ACCOUNT,
+    DEFAULT_ID,
+    DEFAULT_KEY,
+    METADATA_PATH,
+    Account,
+    Accounts,
+    Caller,
+    metadata,
+)
+from connector.sandbox.messages import MalformedError, Reply, Request, read_request, reply_bytes
+from connector.sandbox.parameters import ApiError
+from connector.sandbox.quirks import Quirks
+from connector.sandbox.state import Fleet
+
+
+class Sandbox:
+    """A server for as long as the `with` block lasts; `url` is its endpoint.
+
+    Args:
+        fleet: the images of the first account, whose key is secret_id and secret_key and whose UIN is account_id.
+        rate: requests in any second for each action and secret id; None for any number.
+        latency: seconds that each answer takes.
+        quirks, faults, churn: see the classes; `churn` may be any callable that takes the fleet and the number of
+            the request of DescribeAssetImageList after which it is called.
+        accounts: further accounts with keys and fleets of their own.
+        clock: Unix seconds, for timestamps, tokens, the Date header and the rate.
+        host, port: where to listen; port 0 takes a free one.
+
+    Between requests the fleets may be changed directly; while requests are under way, through `change`.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        *,
+        secret_id: str = DEFAULT_ID,
+        secret_key: str = DEFAULT_KEY,
+        account_id: str = DEFAULT_ACCOUNT,
+        accounts: Iterable[Account] = (),
+        rate: int | None = 20,
+        latency: float = 0.0,
+        quirks: Quirks | None = None,
+        faults: Iterable[Fault] = (),
+        churn: ChurnCall | None = None,
+        clock: Callable[[], float] = time.time,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        self.fleet = fleet
+        self.accounts = Accounts([Account(fleet, secret_id, secret_key, account_id), *accounts])
+        self.backend = Backend(quirks, faults, churn)
+        self.arrived = Counter[str]()
+        self._address = (host, port)
+        self._rate, self._latency, self._clock = rate, latency, clock
+        self._window = Window(rate, clock)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="tcss-sandbox", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """`http://127.0.0.1:<port>`."""
+        return f"http://{self.host}"
+
+    @property
+    def host(self) -> str:
+        """`127.0.0.1:<port>`: the value of the Host header."""
+        return f"{self._address[0]}:{self._address[1]}"
+
+    @property
+    def requests(self) -> int:
+        """Requests to the API that have arrived, refused ones included."""
+        return self.arrived["requests"]
+
+    @property
+    def refused(self) -> int:
+        """Requests that were over the rate limit."""
+        return self.arrived["refused"]
+
+    def stats(self) -> dict[str, Any]:
+        """Counters: requests, refused, actions (that were let in), errors (by code), faults (by name), images."""
+        backend = self.backend
+        with backend.lock:
+            return {
+                "requests": self.requests,
+                "refused": self.refused,
+                "actions": dict(backend.numbers),
+                "errors": dict(backend.errors),
+                "faults": dict(backend.fired),
+                "images": len(self.fleet),
+            }
+
+    def account(self, account_id: str | None = None) -> Account:
+        """The account with this UIN, the first one for None. ValueError when there is none such."""
+        account = self.accounts.first if account_id is None else self.accounts.account(account_id)
+        if account is None:
+            raise ValueError(f"there is no account {account_id}")
+        return account
+
+    def change(self, changes: Mapping[str, Any], account_id: str | None = None) -> dict[str, list[str]]:
+        """Changes a fleet between two requests, such as `change({"rescan": 3})`; see `Fleet.apply`."""
+        with self.backend.lock:
+            return self.account(account_id).fleet.apply(changes)
+
+    def reset(self) -> None:
+        """Starts counting anew (faults and the rate limit too); the fleets stay as they are."""
+        with self.backend.lock:
+            self.backend.reset()
+            self.arrived.clear()
+            self._window = Window(self._rate, self._clock)
+
+    def __enter__(self) -> "Sandbox":
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            raise self._failure
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._failure is None:
+            self._loop.call_soon_threadsafe(self._stopped.set)
+        self._thread.join()
+        if self._failure is not None and error is None:
+            raise self._failure
+
+    # Serving
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:
+            self._failure = error
+        finally:
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._connected, *self._address)
+        self._address = server.sockets[0].getsockname()[:2]
+        self._ready.set()
+        await self._stopped.wait()
+        server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 (for the type checker: a coroutine that runs has a task)
+        self._tasks.add(task)
+        try:
+            await self._converse(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            writer.transport.abort()
+        finally:
+            writer.close()
+            self._tasks.discard(task)
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection: requests and replies in turn until one side ends it."""
+        peer = writer.get_extra_info("peername")[0]
+        while True:
+            try:
+                request = await read_request(reader, peer)
+            except MalformedError as error:
+                writer.write(reply_bytes(Reply(str(error).encode(), 400, "text/plain"), self._clock(), closing=True))
+                return
+            if request is None:
+                return
+            reply = self.reply(request)
+            if reply.delay:
+                await asyncio.sleep(reply.delay)
+            if reply.drop:
+                writer.transport.abort()
+                return
+            writer.write(reply_bytes(reply, self._clock(), closing=not request.keeps_open))
+            await writer.drain()
+            if reply.cut or not request.keeps_open:
+                return
+
+    # Answering
+
+    def reply(self, request: Request) -> Reply:
+        """The reply to a request, by its path: the control API, the metadata, or the API itself."""
+        path = request.target.partition("?")[0]
+        if path.startswith(control.PREFIX):
+            return control.reply(self, request)
+        if path.startswith(METADATA_PATH.rstrip("/")) and request.method == "GET":
+            found = metadata(path, self.accounts, self._clock())
+            if isinstance(found, str):
+                return Reply(found.encode(), content_type="text/plain")
+            return Reply(status=404) if found is None else Reply(orjson.dumps(found))
+        if path != "/":
+            return Reply(b"Not Found", 404, "text/plain")
+        return self._api_reply(request)
+
+    def _api_reply(self, request: Request) -> Reply:
+        self.arrived["requests"] += 1
+        wire: tuple[Fault, ...] = ()
+        try:
+            outcome = self.backend.answer(*self._admitted(request))
+            content, wire = outcome.content, outcome.wire
+        except ApiError as error:
+            content = self.backend.refusal(error)
+        reply = _enveloped(content)
+        for fault in wire:
+            reply = WIRE[fault.name](reply, fault.value)
+        return replace(reply, delay=reply.delay + self._latency) if self._latency else reply
+
+    def _admitted(self, request: Request) -> tuple[str, dict[str, Any], Caller]:
+        """The action, the payload and the caller of a request that may be answered; ApiError for any other."""
+        if request.method != "POST" or not request.headers.get("content-type", "").startswith("application/json"):
+            raise ApiError("UnsupportedProtocol", "Only POST with the content type application/json is supported.")
+        name = request.headers.get("x-tc-action")
+        if name is None:
+            raise ApiError("MissingParameter", "The request is missing a required parameter `Action`.")
+        action = ACTIONS.get(name)
+        if action is None:
+            raise invalid_action(name)
+        if request.headers.get("x-tc-version") != action.version:
+            raise ApiError("NoSuchVersion", f"The version of {name} is {action.version}.")
+        now = self._clock()
+        key = authenticate(request, self.accounts, service=action.service, now=now) if action.signed else None
+        try:
+            self._window.admit((name, key.secret_id if key else request.peer))
+        except ApiError:
+            self.arrived["refused"] += 1
+            raise
+        return name, _payload(request.body), Caller(key, self.accounts, now)
+
+
+def _payload(body: bytes) -> dict[str, Any]:
+    try:
+        payload = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ApiError("InvalidParameter.ParsingError", f"The body is not JSON: {error}.") from error
+    if not isinstance(payload, dict):
+        raise ApiError("InvalidParameter.ParsingError", "The body is not a JSON object.")
+    return payload
+
+
+def _enveloped(content: Content) -> Reply:
+    return Reply(orjson.dumps({"Response": {**content, "RequestId": str(uuid.uuid4())}}))
+
+
+def serve(fleet: Fleet, *, announce: Callable[[str], None], **options: Any) -> None:
+    """Serves until Ctrl-C or SIGTERM; `announce` gets the URL once it can be called. To be run in a main thread.
+
+    The options are those of `Sandbox`. The former signal handlers are put back.
+    """
+    stop = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    former = {number: signal.signal(number, lambda *_: stop.set()) for number in numbers}
+    try:
+        with Sandbox(fleet, **options) as sandbox:
+            announce(sandbox.url)
+            stop.wait()
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

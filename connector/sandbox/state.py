@@ -1,0 +1,283 @@
+"""A fleet: the images of one account, as its API would list them, and every way in which they change.
+
+Pure: no sockets, no threads, no wall clock unless one is passed in. One seed gives one history.
+Instants are microseconds since the Unix epoch, UTC.
+"""
+
+import time
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+from connector.sandbox.images import Item, Mix, Painter, instant_of
+from connector.sandbox.orders import INSERTION, Entry, Orders, Row, Sort, page
+
+DEFAULT_NOW = datetime(2025, 6, 1, 8, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# Names of the methods that change a fleet by a number or by ids: what `apply`, `Churn` and the control API take.
+CHANGES = ("rescan", "start_scans", "finish_scans", "change_counts", "insert", "delete", "bring_back")
+
+Some = int | Iterable[str] | None
+Where = Callable[[Item], bool]
+
+
+def wall_clock() -> int:
+    """The present instant."""
+    return time.time_ns() // 1000
+
+
+class Fleet:
+    """Images by ImageID, in the order in which they arrived.
+
+    Args:
+        items: items as the API would give them; any missing field stays missing.
+        seed: of every later random choice.
+        now: the instant of the fleet's own clock, which goes on by some milliseconds at each change.
+        clock: gives the present instant instead (`wall_clock` for a sandbox that lives).
+        mix: what inserted images are like.
+
+    `random` is for whoever answers requests (shuffled ties): it is apart from the choices of changes.
+    Not safe for concurrent use: `Sandbox.change` holds the lock that a served fleet needs.
+    """
+
+    def __init__(
+        self,
+        items: Iterable[Mapping[str, Any]] = (),
+        *,
+        seed: int = 1,
+        now: int | datetime = DEFAULT_NOW,
+        clock: Callable[[], int] | None = None,
+        mix: Mix | None = None,
+    ) -> None:
+        self.now = now if isinstance(now, int) else (now - _EPOCH) // timedelta(microseconds=1)
+        self.revision = 0
+        self.random = Random(f"requests {seed}")  # noqa: S311 (nothing here is secret)
+        self._rng = Random(seed)  # noqa: S311
+        self._clock = clock
+        self._painter = Painter(self._rng, mix or Mix())
+        self._next_seq = 0
+        self._rows: dict[int, Row] = {}
+        self._seqs: dict[str, int] = {}
+        self._twins: dict[str, int] = {}
+        self._gone: dict[str, tuple[int, Item]] = {}
+        self._orders = Orders(self._rows)
+        self._views: dict[Hashable, tuple[int, list[Entry]]] = {}
+        self._load(items)
+
+    @classmethod
+    def seeded(
+        cls,
+        size: int,
+        seed: int = 1,
+        now: int | datetime = DEFAULT_NOW,
+        *,
+        clock: Callable[[], int] | None = None,
+        mix: Mix | None = None,
+    ) -> "Fleet":
+        """A fleet of `size` invented images. The same arguments give the same items, byte for byte."""
+        fleet = cls(seed=seed, now=clock() if clock else now, clock=clock, mix=mix)
+        times = fleet._painter.create_times(size, fleet.now, epoch=(mix or Mix()).epoch)
+        fleet._load(fleet._painter.image(created, fleet.now) for created in times)
+        return fleet
+
+    # What is listed
+
+    def __len__(self) -> int:
+        """Rows that are listed (an image that is listed twice counts twice)."""
+        return len(self._rows)
+
+    def __contains__(self, image_id: object) -> bool:
+        return image_id in self._seqs
+
+    def __getitem__(self, image_id: str) -> Item:
+        """The item now. KeyError when it is not listed."""
+        return self._rows[self._seqs[image_id]].item
+
+    def ids(self) -> list[str]:
+        """The ids listed now, in the order of arrival."""
+        return [self._rows[seq].item["ImageID"] for _, seq in self._orders.column(INSERTION) if not self._is_twin(seq)]
+
+    def truth(self) -> dict[str, Item]:
+        """Image id -> item now. Items are never changed in place, so this stays what it was."""
+        return {image_id: self._rows[seq].item for image_id, seq in self._seqs.items()}
+
+    def mark(self) -> int:
+        """A point in the fleet's history, for `listed_throughout` and `listed_since`."""
+        return self.revision
+
+    def listed_throughout(self, mark: int) -> set[str]:
+        """The ids that were listed at the mark and ever since: what a sweep begun there must find."""
+        return {image_id for image_id, seq in self._seqs.items() if self._rows[seq].since <= mark}
+
+    def listed_since(self, mark: int) -> set[str]:
+        """The ids that were listed at the mark or at some time since: all that such a sweep may find."""
+        return set(self._seqs) | {image_id for image_id, (revision, _) in self._gone.items() if revision > mark}
+
+    def view(self, sort: Sort, keep: Where | None = None, name: Hashable = None) -> list[Entry]:
+        """The sorted column for an order, only with rows that `keep` accepts; `name` identifies `keep` in a cache."""
+        entries = self._orders.column(sort.key)
+        if keep is None:
+            return entries
+        revision, kept = self._views.get((sort.key, name), (-1, entries))
+        if revision != self.revision:
+            if len(self._views) > 64:
+                self._views.clear()
+            rows = self._rows
+            kept = [entry for entry in entries if keep(rows[entry[1]].item)]
+            self._views[(sort.key, name)] = (self.revision, kept)
+        return kept
+
+    def page(self, entries: list[Entry], sort: Sort, span: tuple[int, int], *, permute: bool = False) -> list[Item]:
+        """The items of `entries` (a view in `sort`) at the positions from span[0] up to and without span[1]."""
+        return [self._rows[seq].item for seq in page(entries, sort, span, self.random if permute else None)]
+
+    def sample(self, entries: list[Entry], count: int) -> list[Item]:
+        """`count` items of a view (all, if it has fewer), none twice, in an order of their own at every call."""
+        return [self._rows[seq].item for _, seq in self.random.sample(entries, min(count, len(entries)))]
+
+    # What changes; each returns the ids that changed
+
+    def rescan(self, some: Some = None, *, where: Where | None = None) -> list[str]:
+        """Scans images now (a number of random ones, or these ids, or all): ScanTime, status and counts change."""
+        return self._change(self._chosen(some, where), self._painter.scanned)
+
+    def start_scans(self, some: Some = None) -> list[str]:
+        """Puts images into the status SCANNING; their former ScanTime stays."""
+        return self._change(self._chosen(some), lambda item, _: {**item, "ScanStatus": "SCANNING"})
+
+    def finish_scans(self, some: Some = None) -> list[str]:
+        """Ends scans that run (all of them by default), one in twenty of them with an error."""
+
+        def finished(item: Item, at: int) -> Item:
+            return (self._painter.failed if self._rng.random() < 0.05 else self._painter.scanned)(item, at)
+
+        return self._change(self._chosen(some, lambda item: item.get("ScanStatus") == "SCANNING"), finished)
+
+    def change_counts(self, some: Some = None) -> list[str]:
+        """Changes where images run (HostCnt, SuperNodeCnt, ContainerCnt, IsAuthorized), without any scan."""
+        return self._change(self._chosen(some), lambda item, _: self._painter.reused(item))
+
+    def replace(self, changes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        """Sets fields of images: image id -> {field: value}. Any value goes, of any type."""
+        return self._change(list(changes), lambda item, _: {**item, **changes[item["ImageID"]]})
+
+    def insert(self, count: int, scanned: float = 0.5) -> list[str]:
+        """Adds new images, this share of them scanned now, the others never.
+
+        Some were built now, some long ago (and pulled now), some at the very time of an image that is listed.
+        """
+        items = []
+        for old in self._painter.create_times(count, self.now, epoch=0):
+            at = self._stamp()
+            item = self._painter.never_scanned(self._rng.choice((at, at, old, old, self._create_time_of_another(old))))
+            items.append(self._painter.scanned(item, at) if self._rng.random() < scanned else item)
+        self._load(items)
+        return [item["ImageID"] for item in items]
+
+    def delete(self, some: Some = None, *, where: Where | None = None) -> list[str]:
+        """Takes images off the list; `bring_back` can list them again."""
+        ids = self._chosen(some, where)
+        self._begin(len(ids))
+        for image_id in ids:
+            self._gone[image_id] = (self.revision, self[image_id])
+            self._drop(self._seqs.pop(image_id))
+            if image_id in self._twins:
+                self._drop(self._twins.pop(image_id))
+        return ids
+
+    def bring_back(self, some: Some = None) -> list[str]:
+        """Lists deleted images again, as they were, last in the order of arrival."""
+        gone = list(self._gone)
+        ids = gone if some is None else self._rng.sample(gone, min(some, len(gone))) if isinstance(some, int) else some
+        items = [self._gone.pop(image_id)[1] for image_id in list(ids)]
+        self._load(items)
+        return [item["ImageID"] for item in items]
+
+    def apply(self, changes: Mapping[str, Any]) -> dict[str, list[str]]:
+        """Makes several changes in their order, such as {"rescan": 3, "delete": 1}. ValueError for another name."""
+        for name in changes:
+            if name not in CHANGES:
+                raise ValueError(f"no change is called {name!r}; there are {', '.join(CHANGES)}")
+        return {name: getattr(self, name)(some) for name, some in changes.items()}
+
+    def list_twice(self, changes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        """Lists images a second time: image id -> fields in which the second row differs. Says which it changed."""
+        changed = []
+        for image_id in [image_id for image_id in changes if image_id in self]:
+            twin = {**self[image_id], **changes[image_id]}
+            seq = self._twins.get(image_id)
+            if seq is None:
+                self._begin(1)
+                self._twins[image_id] = self._add(twin)
+            elif self._rows[seq].item != twin:
+                self._begin(1)
+                self._put(seq, twin)
+            else:
+                continue
+            changed.append(image_id)
+        return changed
+
+    # How
+
+    def _load(self, items: Iterable[Mapping[str, Any]]) -> None:
+        """Adds rows at the end. ValueError for an id that is listed already."""
+        fresh = [dict(item) for item in items]
+        self._begin(len(fresh))
+        for item in fresh:
+            image_id = item["ImageID"]
+            if image_id in self._seqs:
+                raise ValueError(f"{image_id} is listed already; list_twice() lists it again")
+            self._gone.pop(image_id, None)
+            self._seqs[image_id] = self._add(item)
+
+    def _change(self, ids: Collection[str], change: Callable[[Item, int], Item]) -> list[str]:
+        self._begin(len(ids))
+        for image_id in ids:
+            seq = self._seqs[image_id]
+            self._put(seq, change(self._rows[seq].item, self._stamp()))
+        return list(ids)
+
+    def _chosen(self, some: Some, where: Where | None = None) -> list[str]:
+        """The ids meant by a number, by ids or by None (all), among those that `where` accepts."""
+        if some is not None and not isinstance(some, int):
+            return [image_id for image_id in some if where is None or where(self[image_id])]
+        if isinstance(some, int) and where is None and not self._twins:
+            entries = self._orders.column(INSERTION)
+            chosen = self._rng.sample(entries, min(some, len(entries)))
+            return [self._rows[seq].item["ImageID"] for _, seq in chosen]
+        ids = [image_id for image_id in self.ids() if where is None or where(self[image_id])]
+        return ids if some is None else self._rng.sample(ids, min(some, len(ids)))
+
+    def _create_time_of_another(self, default: int) -> int:
+        entries = self._orders.column(INSERTION)
+        created = self._rows[self._rng.choice(entries)[1]].item.get("CreateTime") if entries else None
+        instant = instant_of(created)
+        return default if instant is None else instant
+
+    def _begin(self, changes: int) -> None:
+        self.revision += 1
+        self._orders.expect(changes)
+
+    def _stamp(self) -> int:
+        """The instant of a change. The fleet's own clock goes on by 0 to 20 ms: stamps can tie."""
+        self.now = self._clock() if self._clock else self.now + self._rng.randint(0, 20) * 1000
+        return self.now
+
+    def _add(self, item: Item) -> int:
+        seq, self._next_seq = self._next_seq, self._next_seq + 1
+        self._rows[seq] = Row(seq, self.revision, item)
+        self._orders.move(seq, None, item)
+        return seq
+
+    def _put(self, seq: int, item: Item) -> None:
+        row = self._rows[seq]
+        self._orders.move(seq, row.item, item)
+        row.item = item
+
+    def _drop(self, seq: int) -> None:
+        self._orders.move(seq, self._rows.pop(seq).item, None)
+
+    def _is_twin(self, seq: int) -> bool:
+        return bool(self._twins) and self._twins.get(self._rows[seq].item["ImageID"]) == seq

@@ -1,0 +1,250 @@
+"""The sweeps of one account's image list: full, incremental by ScanTime, and the look-up of images that seem gone.
+
+A sweep yields pages and leaves an `Outcome`: what was read, and whether that is complete. `complete` promises that
+every image that was listed throughout the sweep is in its pages (an incremental one: every image with a newer ScanTime,
+and every one that is not scanned), if the server sorts as its own values show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from typing import Any
+
+from connector.errors import RequestRejectedError
+from connector.pages import DESCENDING, MAX_LIMIT, Fetch, Page, Query, image_id_of, read_page
+from connector.paging import UNSORTED, Evidence, ListReader
+from connector.times import parse_instant
+
+ACTION = "DescribeAssetImageList"
+MOST_PASSES = 3  # over a list whose order is not proven: a first one, and two that may be alike
+FULL_SORTS = (("CreateTime", "asc"), (None, None))  # a key that does not move; else the server's own order
+UNSCANNED = ("notScan", "scanning", "scanErr")  # words of the filter; answers spell them NOT_SCAN, SCAN_ERR, ...
+SCANNED = "SCANNED"
+CONTROLS = 3  # ids just listed that may be tried before a look-up by id is not trusted
+
+Filters = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a list is read: `fetch` sends one request, `in_flight` of them at a time; naive times are in `naive_zone`."""
+
+    fetch: Fetch
+    in_flight: int = 8
+    limit: int = MAX_LIMIT
+    naive_zone: tzinfo = UTC
+
+    def list(self, query: Query, field_name: str, **options: Any) -> ListReader:
+        """A reader of `query`, with the time in `field_name` as the sort value."""
+        options = {"in_flight": self.in_flight, "limit": self.limit, **options}
+        return ListReader(self.fetch, query, value_of=lambda item: self._instant(item[field_name]), **options)
+
+    def one(self, query: Query, limit: int = 1) -> Page:
+        """The first `limit` rows of `query`, without a sort value."""
+        return read_page(self.fetch(query.payload(0, limit)), 0, lambda _: None)
+
+    def _instant(self, text: Any) -> int | None:
+        if text is None:
+            return None
+        if not isinstance(text, str):
+            raise ValueError("a time is not a text")
+        return parse_instant(text, self.naive_zone)
+
+
+@dataclass
+class Outcome:
+    """What a sweep has read and proven; `reason` says why it is complete or not, `notes` what was not as usual.
+
+    `total_count` is the newest TotalCount of the list; `fallback` is set where only a full sweep can tell.
+    """
+
+    complete: bool = False
+    reason: str = ""
+    order_proven: bool = False
+    fallback: str | None = None
+    pages: int = 0
+    passes: int = 0
+    rows_listed: int = 0
+    seam_repairs: int = 0
+    total_count: int | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, evidence: Evidence) -> None:
+        self.pages += evidence.pages
+        self.rows_listed += evidence.rows
+        self.seam_repairs += evidence.seam_repairs
+        self.passes += 1
+
+
+class FullSweep:
+    """Reads the whole list, sorted by CreateTime, as often as it takes to prove that nothing was missed.
+
+    Complete by order: every seam of one pass closed. Complete by count: two passes in succession, undisturbed, with one
+    TotalCount, gave the same ids, as many as it says. `filters` narrow the list. Raises what `fetch` raises.
+    """
+
+    def __init__(self, reading: Reading, filters: Filters = ()) -> None:
+        self._reading, self._filters = reading, filters
+        self.outcome = Outcome()
+
+    def pages(self) -> Iterator[Page]:
+        """All pages of all passes; an id may come several times, and the last time is the newest."""
+        previous: Evidence | None = None
+        for _ in range(MOST_PASSES):
+            evidence = yield from self._pass(previous)
+            self._judge(evidence, previous)
+            if self.outcome.complete or (evidence.problem and previous is not None and previous.problem):
+                break
+            previous = evidence
+
+    def _pass(self, previous: Evidence | None) -> Generator[Page, None, Evidence]:
+        refuted = {"orders": ()} if previous is not None and previous.order_lost == UNSORTED else {}
+        for by, order in FULL_SORTS:
+            reader = self._reading.list(Query(by, order, self._filters), "CreateTime", **refuted)
+            try:
+                yield from reader.pages()
+                break
+            except RequestRejectedError as error:
+                if reader.evidence.pages or by is None:
+                    raise
+                self.outcome.notes = [f"the server rejects By={by} ({error.code}): its own order was read"]
+        return reader.evidence
+
+    def _judge(self, evidence: Evidence, previous: Evidence | None) -> None:
+        outcome = self.outcome
+        outcome.add(evidence)
+        outcome.total_count = evidence.latest_total
+        outcome.order_proven = evidence.in_order
+        outcome.complete, outcome.reason = True, ""
+        if evidence.one_answer:
+            outcome.reason = "in one answer"
+        elif evidence.in_order:
+            outcome.reason = "by order"
+        elif previous is not None and previous.countable and evidence.countable and previous.ids == evidence.ids:
+            outcome.reason = f"by count, since {evidence.order_lost}"
+        else:
+            outcome.complete = False
+            outcome.reason = evidence.problem or f"{evidence.order_lost}, and no two passes were alike"
+
+
+class _FallBackError(Exception):
+    """Only a full sweep can tell what is new; the argument says why."""
+
+
+class IncrementalSweep:
+    """Reads the images that are not scanned, and those with a ScanTime at or after `since`, newest first.
+
+    `since` and `now` are microseconds; a ScanTime after `now`, the start of the run, is read but not believed. The
+    outcome's `fallback` says why only a full sweep can tell what is new; what was read has been yielded all the same.
+    Raises what `fetch` raises, rejected requests excepted.
+    """
+
+    def __init__(self, reading: Reading, *, since: int, now: int) -> None:
+        self._reading, self._since, self._now = reading, since, now
+        self.outcome = Outcome()
+
+    def pages(self) -> Iterator[Page]:
+        """All pages; an id may come several times, and the last time is the newest."""
+        outcome = self.outcome
+        try:
+            oldest = self._reading.one(Query("ScanTime", "asc"))
+            # Not scanned first: an image that is scanned in between is then seen twice, and not never.
+            yield from self._unscanned(oldest.total or 0)
+            head = yield from self._newest(oldest)
+            if head is not None:  # what was scanned while we read has moved to the top, past us
+                yield from self._by_scan_time(head + 1)
+        except _FallBackError as reason:
+            outcome.fallback = str(reason)
+        except RequestRejectedError as error:
+            outcome.fallback = f"the server rejects the requests of an incremental sweep ({error.code})"
+        outcome.complete = outcome.order_proven = outcome.fallback is None
+        outcome.reason = outcome.fallback or "by order, down to the watermark"
+
+    def _unscanned(self, total: int) -> Iterator[Page]:
+        reader = self._reading.list(Query("CreateTime", "asc", (("ScanStatus", UNSCANNED),)), "CreateTime")
+        for page in self._noted(reader):
+            if any(isinstance(item, dict) and item.get("ScanStatus") == SCANNED for item in page.items):
+                raise _FallBackError("the server does not filter by ScanStatus")
+            yield page
+            if self._costs_more(reader.evidence.total, total):
+                raise _FallBackError("a full sweep needs fewer requests")
+        if not (reader.evidence.in_order or reader.evidence.one_answer):
+            raise _FallBackError(f"unscanned images: {reader.evidence.problem or reader.evidence.order_lost}")
+
+    def _newest(self, oldest: Page) -> Generator[Page, None, int | None]:
+        """Down to the watermark; returns the newest ScanTime that can be believed."""
+        first: str | None = None
+        head: int | None = None
+        for page in self._by_scan_time(self._since):
+            if first is None and page.items:
+                first = image_id_of(page.items[0])
+                if page.total != 1 and [first] == [image_id_of(item) for item in oldest.items]:
+                    raise _FallBackError("the server does not sort by ScanTime")
+            believed = [value for value, _ in page.rows if value is not None and value <= self._now]
+            head = max([*believed, *([] if head is None else [head])], default=None)
+            self.outcome.total_count = page.total if page.total is not None else self.outcome.total_count
+            yield page
+        return head
+
+    def _by_scan_time(self, until: int) -> Iterator[Page]:
+        options = {"orders": DESCENDING, "until": until, "insist": True, "ignore_nulls": True}
+        reader = self._reading.list(Query("ScanTime", "desc"), "ScanTime", **options)
+        yield from self._noted(reader)
+        if not reader.evidence.in_order:
+            raise _FallBackError(f"ScanTime: {reader.evidence.problem or reader.evidence.order_lost}")
+
+    def _noted(self, reader: ListReader) -> Iterator[Page]:
+        try:
+            yield from reader.pages()
+        finally:
+            self.outcome.add(reader.evidence)
+
+    def _costs_more(self, unscanned: int, total: int) -> bool:
+        """Whether reading the unscanned images and a few pages more takes as many requests as reading all."""
+        return unscanned // self._reading.limit + 3 >= total // self._reading.limit
+
+
+@dataclass
+class LookUp:
+    """What look-ups by ImageID found: `present` items of images that are listed after all, `gone` ids that are not.
+
+    `distrust` says why the filter cannot be trusted; nothing is called gone then.
+    """
+
+    present: list[Any] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    distrust: str | None = None
+
+
+def look_up(reading: Reading, candidates: Sequence[str], listed: Sequence[str]) -> LookUp:
+    """Asks for `candidates` by id, up to 99 at once, each time with one id of `listed` that has to come back.
+
+    `listed` are ids that the sweep has just seen. Raises what the fetch raises.
+    """
+    found = LookUp()
+    size = max(1, reading.limit - 1)
+    for start in range(0, len(candidates), size):
+        chunk = list(candidates[start : start + size])
+        items = _controlled(reading, chunk, listed)
+        if items is None:
+            return LookUp(present=found.present, distrust="the server does not filter by ImageID as documented")
+        present = {image_id_of(item) for item in items}
+        found.present += items
+        found.gone += [image_id for image_id in chunk if image_id not in present]
+    return found
+
+
+def _controlled(reading: Reading, chunk: Sequence[str], listed: Sequence[str]) -> list[Any] | None:
+    """The items among `chunk` that are listed; None where no answer was believable."""
+    for control in listed[:CONTROLS]:
+        asked = {*chunk, control}
+        try:
+            page = reading.one(Query(filters=(("ImageID", tuple(sorted(asked))),)), limit=reading.limit)
+        except RequestRejectedError:
+            return None
+        ids = {image_id_of(item) for item in page.items}
+        if control in ids and ids <= asked and page.reaches_total:
+            return [item for item in page.items if image_id_of(item) != control]
+    return None
