@@ -158,6 +158,11 @@ class Client:
         self._plain.close()
 
     @property
+    def host(self) -> str:
+        """The host that is asked for images."""
+        return urlsplit(self._urls["tcss"]).netloc
+
+    @property
     def stats(self) -> CallStats:
         """A copy of the counters."""
         with self._lock:

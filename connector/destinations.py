@@ -1,394 +1,242 @@
-"""From a destination's URL to a warehouse that dlt can load: names, staging, locks, tables, one load.
+"""A warehouse: the SQL database that holds the tables, reached through dlt.
 
-Facts about dlt and the databases were found by running them; where the behaviour is not documented a comment says so.
+What every run of ours needs of dlt is here as data. Nothing of it reaches a user's own pipelines: it is set on our
+pipeline objects, or in dlt's configuration under our pipelines' names.
 """
 
-from __future__ import annotations
-
-import hashlib
-import logging
-import os
-import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import dlt
 import pyarrow.parquet as pq
-import sqlalchemy as sa
+from dlt.common.destination import Destination
+from dlt.common.destination.client import JobClientBase, WithStagingDataset
+from dlt.common.schema import Schema
+from dlt.destinations.exceptions import DatabaseException
+from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
+from dlt.extract import DltResource, DltSource
 
-from connector.errors import ConfigurationError, DestinationError, TcssError
-from connector.locks import file_lock, server_lock
+from connector import locks, probes, storage
+from connector.errors import DestinationError
+from connector.faults import faults
+from connector.locations import Kind, Location, locate, slug
 from connector.tables import TABLES, Table
 
-if TYPE_CHECKING:
-    import dlt
-    from dlt.common.destination.reference import Destination
-    from dlt.common.schema import Schema
-    from dlt.extract import DltResource
+SCHEMA = "tcss"
 
-log = logging.getLogger(__name__)
-
-SCHEMA_NAME = "tcss"
-DEFAULT_DATASET = "tcss"
-MERGE = {"disposition": "merge", "strategy": "delete-insert"}
-DDL_ATTEMPTS = 2  # first loads race on DDL, and a retry heals
-
-# URL backend -> dlt destination. All others go through dlt's `sqlalchemy`.
-NATIVE = {
-    "duckdb": "duckdb",
-    "md": "motherduck",
-    "motherduck": "motherduck",
-    "postgresql": "postgres",
-    "postgres": "postgres",
-    "redshift": "redshift",
-    "mssql": "mssql",
-    "snowflake": "snowflake",
-    "bigquery": "bigquery",
-    "clickhouse": "clickhouse",
-    "databricks": "databricks",
-}
-FILES = ("duckdb", "sqlite")
-INDEXED = ("sqlite", "mysql", "mariadb", "postgresql")  # where a merge without an index is quadratic
-DRIVERS = {"postgresql": ("psycopg2", "postgres"), "mysql": ("pymysql", "mysql"), "mariadb": ("pymysql", "mysql")}
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,50}")
+# On our pipeline objects. No package is resumed, so no state is stored or read; without the trace dlt sends no
+# telemetry, and pickles nothing.
+PIPELINE_SETTINGS = {"restore_from_destination": False, "enable_runtime_trace": False}
+# In dlt's configuration, under the pipeline's name. Staging would otherwise keep a copy of what was loaded last.
+LOAD_SETTINGS = {"load.truncate_staging_dataset": True}
+# Our signal handlers stay in charge: dlt would first drain its pool, and then wrap the interrupt into an error.
+RUNTIME_SETTINGS = {"intercept_signals": False}
+# Insertion order means nothing to our tables, and keeping it costs memory. The URL's query may add to these.
+DUCKDB_SETTINGS: dict[str, Any] = {"preserve_insertion_order": False}
+# Files have one writer, and DuckDB uses all cores for one statement.
+WORKERS: dict[Kind, int] = {"duckdb": 1, "sqlite": 1}
+MANY_WORKERS = 4
+# Where dlt takes finished parquet files, they are loaded as they are. The others get Arrow, in the format dlt prefers.
+TAKES_PARQUET = ("duckdb", "sqlalchemy", "postgres", "snowflake", "bigquery", "clickhouse")
+BATCH_ROWS = 10_000
 
 
 @dataclass(frozen=True)
 class Warehouse:
-    """A destination, parsed and checked but not yet opened. `str()` shows no password.
+    """One dataset of one database. Opening it connects to nothing."""
 
-    Raises ConfigurationError (`parse`) for what cannot be right, and DestinationError for what the database refuses.
-    """
-
-    url: sa.URL
-    dataset: str
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    location: Location
 
     @classmethod
-    def parse(cls, destination: str, dataset: str | None = None) -> Warehouse:
-        """A warehouse from a SQLAlchemy URL, or the name of a dlt destination (whose credentials dlt's config holds)."""
-        try:
-            url = sa.make_url(destination if ":" in destination else f"{destination}://")
-        except (sa.exc.ArgumentError, ValueError):
-            raise ConfigurationError(
-                "the destination is not a SQLAlchemy URL", hint="For example duckdb:///warehouse.duckdb."
-            ) from None
-        backend = url.get_backend_name()
-        if backend == "postgres":
-            url, backend = url.set(drivername="postgresql"), "postgresql"
-        if backend not in NATIVE and not _has_dialect(backend):
-            raise ConfigurationError(f"there is no destination called {backend!r}", hint="See `tcss sync --help`.")
-        if module_and_extra := DRIVERS.get(backend):
-            _require(*module_and_extra)
-        warehouse = cls(_completed(url, backend), dataset or _default_dataset(url, backend), tuple(_secrets(url)))
-        warehouse._check_names()
-        return warehouse
+    def open(cls, destination: str, dataset: str | None = None) -> "Warehouse":
+        """Read a SQLAlchemy URL or the name of a dlt destination.
 
-    def __str__(self) -> str:
-        return self.url.render_as_string(hide_password=True)
-
-    __repr__ = __str__
+        The dataset is `tcss` unless given; `main` in SQLite, the URL's database in MySQL. Raises ConfigurationError for
+        what cannot be right, and DestinationError where a driver is not installed.
+        """
+        return cls(locate(destination, dataset))
 
     @property
-    def backend(self) -> str:
-        return self.url.get_backend_name()
+    def dataset(self) -> str:
+        return self.location.dataset
 
-    @cached_property
-    def path(self) -> Path | None:
-        """The database file, for those that are one."""
-        if self.backend not in FILES:
-            return None
-        database = self.url.database or ""
-        if not database or database.startswith(":memory:"):
-            raise ConfigurationError("a database in memory is gone after the sync", hint="Name a file in the URL.")
-        return Path(database).expanduser()
+    @property
+    def display(self) -> str:
+        """The destination as it may be shown, without password and options."""
+        return self.location.display
 
-    def _check_names(self) -> None:
-        if not _IDENTIFIER.fullmatch(self.dataset):
-            raise ConfigurationError(f"{self.dataset!r} cannot be the name of a dataset", hint="Use letters, digits, _.")
-        if self.backend == "postgresql" and self.dataset.lower().startswith("pg_"):
-            raise ConfigurationError("PostgreSQL reserves schema names that begin with pg_", hint="Choose another --dataset.")
-        if self.backend == "duckdb" and self.path and self.path.stem.lower() == self.dataset.lower():
-            raise ConfigurationError(
-                f"DuckDB cannot tell the dataset {self.dataset!r} from the file {self.path.name}",
-                hint="Rename the file, or choose another --dataset.",
+    def __str__(self) -> str:
+        return f"{self.dataset} in {self.display}"
+
+    def schema(self) -> Schema:
+        """All tables as dlt's schema, whole from the start, so that its hash stays and no load migrates anything."""
+        schema = Schema(SCHEMA)
+        for table in TABLES:
+            computed = self._resource(table, ()).compute_table_schema()
+            computed["x-normalizer"] = {"seen-data": True}
+            if self._file_format == "parquet":
+                computed["file_format"] = "parquet"
+            schema.update_table(computed, normalize_identifiers=False)
+        return schema
+
+    def pipeline(self, account_id: str, workdir: Path, *, run: str | None = None) -> dlt.Pipeline:
+        """The pipeline of an account, with its own staging dataset, in an empty directory that the caller removes.
+
+        `run` names the staging dataset where the warehouse has no lock (see `locks`); `drop_staging` removes it then.
+        """
+        name = f"{SCHEMA}_{slug(account_id)}"
+        staging = slug(account_id) if self.has_lock or run is None else f"{slug(account_id)}_{slug(run)}"
+        for key, value in LOAD_SETTINGS.items():
+            dlt.config[f"{name}.{key}"] = value
+        with faults(self.location, "use"):
+            pipeline = dlt.pipeline(
+                name,
+                pipelines_dir=str(workdir),
+                destination=self._factory(self.location.staging(staging)),
+                dataset_name=self.dataset,
             )
-
-    # dlt.
-
-    def pipeline(self, account_id: str, workdir: Path) -> dlt.Pipeline:
-        """A pipeline of the account's own, with a staging dataset of its own, that resumes nothing."""
-        import dlt
-
-        pipeline = dlt.pipeline(
-            f"tcss_{slug(account_id)}",
-            pipelines_dir=str(workdir),
-            destination=self.destination(account_id),
-            dataset_name=self.dataset,
-        )
-        pipeline.config.restore_from_destination = False
-        pipeline.config.enable_runtime_trace = False
+        for key, value in PIPELINE_SETTINGS.items():
+            setattr(pipeline.config, key, value)
+        for key, value in RUNTIME_SETTINGS.items():
+            setattr(pipeline.runtime_config, key, value)
+        self._install(pipeline)
         return pipeline
 
-    def destination(self, account_id: str) -> Destination[Any, Any]:
-        import dlt
+    def prepare(self, pipeline: dlt.Pipeline) -> None:
+        """Create dataset, staging, tables and indexes where they are missing. Raises DestinationError.
 
-        layout = {"staging_dataset_name_layout": f"%s_staging_{slug(account_id)}"}
-        if self.backend == "duckdb":
-            return dlt.destinations.duckdb(str(self.path), **layout)
-        native = NATIVE.get(self.backend)
-        if native is None:
-            return dlt.destinations.sqlalchemy(self._sqlalchemy_url(), **layout)
-        factory = getattr(dlt.destinations, native)
-        if not (self.url.host or self.url.database):
-            return factory(**layout)  # credentials from dlt's config
-        return factory(self.url.set(drivername=native if native != "postgres" else "postgresql").render_as_string(False), **layout)
+        First loads of several accounts race on this, hence one more attempt.
+        """
+        with faults(self.location, "create the tables in"):
+            try:
+                self._create(pipeline)
+            except DatabaseException:
+                self._create(pipeline)
 
-    def _sqlalchemy_url(self) -> str:
-        return self.url.render_as_string(hide_password=False)
+    def load(self, pipeline: dlt.Pipeline, tables: Mapping[str, Iterable[Path]]) -> None:
+        """Merge parquet files into the tables, as one package. They have exactly the table's schema, and each row's
+        key occurs once in a table's files; ValueError otherwise.
+
+        Returns when everything is committed. Raises DestinationError; what an earlier call left pending is discarded.
+        """
+        by_name = {table.name: table for table in TABLES}
+        chosen = {by_name[name]: files for name, paths in tables.items() if (files := tuple(paths))}
+        for table, files in chosen.items():
+            _verify(table, files)
+        if not chosen:
+            return
+        resources = [self._resource(table, files) for table, files in chosen.items()]
+        with faults(self.location, "load into"):
+            if pipeline.has_pending_data:
+                pipeline.drop()
+                self._install(pipeline)
+            self._run(pipeline, DltSource(pipeline.default_schema, SCHEMA, resources))
 
     def lock(self, account_id: str) -> AbstractContextManager[None]:
-        """The account's lock; LockedError if another sync has it. Elsewhere than named here it is the scheduler's duty."""
-        if self.path is not None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            return file_lock(self.path)
-        if self.backend in ("postgresql", "mysql", "mariadb"):
-            url = self.url.set(drivername="postgresql+psycopg2") if self.backend == "postgresql" else self.url
-            return server_lock(url, f"{self.dataset}/{account_id}")
-        return nullcontext()
+        """The lock of the account in this dataset; LockedError at once if another sync holds it. See `locks.lock`."""
+        return locks.lock(self.location, account_id)
 
-    @contextmanager
-    def guarded(self) -> Iterator[None]:
-        """Turns what a database or dlt raises into a DestinationError, without the password and with the root cause."""
-        try:
-            yield
-        except TcssError:
-            raise
-        except Exception as error:
-            log.debug("destination failed", exc_info=True)
-            text = self.redact(_root(error))
-            raise DestinationError(f"{self}: {text}", hint=_hint(text)) from None
-
-    def redact(self, text: str) -> str:
-        for secret in self.secrets:
-            text = text.replace(secret, "***")
-        return text
+    @property
+    def has_lock(self) -> bool:
+        """Whether `lock` locks anything here."""
+        return self.location.kind != "other"
 
     def check(self) -> None:
-        """Raises DestinationError unless the database answers and can be written to. Leaves nothing behind."""
-        with self.guarded():
-            if self.path is not None and not self.path.exists():
-                _check_directory(self.path.parent)
-            elif self.backend == "duckdb":
-                _check_duckdb(self.path)
-            elif self.backend in INDEXED:
-                _check_server(self.url, self.backend)
+        """Reach the warehouse and prove that it can be written, leaving nothing behind. Raises DestinationError."""
+        probes.probe(self.location)
 
-    def prepare(self, pipeline: dlt.Pipeline) -> None:
-        """Creates dataset, staging, tables and indexes where they are missing."""
-        with self.guarded():
-            for attempt in range(1, DDL_ATTEMPTS + 1):
-                try:
-                    self._create(pipeline)
-                    return
-                except Exception:
-                    if attempt == DDL_ATTEMPTS:
-                        raise
-                    log.info("tables could not be created, perhaps because another sync does it: once more")
+    def drop_staging(self, pipeline: dlt.Pipeline) -> None:
+        """Remove the pipeline's staging dataset with all that is in it. Raises DestinationError."""
+        with faults(self.location, "drop the staging dataset of"), pipeline.destination_client(SCHEMA) as client:
+            if isinstance(client, WithStagingDataset):
+                storage.drop_staging(client)
+
+    @property
+    def _file_format(self) -> str | None:
+        name = self.location.destination
+        if name == "postgres" and find_spec("adbc_driver_postgresql") is None:
+            # Not csv: PostgreSQL's reader would take an empty text for null.
+            return None
+        return "parquet" if name in TAKES_PARQUET else None
+
+    def _factory(self, staging: str) -> Any:
+        location = self.location
+        options: dict[str, Any] = {"staging_dataset_name_layout": staging, "enable_dataset_name_normalization": False}
+        if location.kind == "duckdb" and location.url is not None:
+            settings = {**DUCKDB_SETTINGS, **location.url.query}
+            return dlt.destinations.duckdb(DuckDbCredentials(str(location.file), global_config=settings), **options)
+        if location.url is None:
+            return Destination.from_reference(location.destination, **options)
+        url = location.url.render_as_string(hide_password=False)
+        return Destination.from_reference(location.destination, credentials=url, **options)
+
+    def _resource(self, table: Table, files: tuple[Path, ...]) -> DltResource:
+        rows = _imports if self._file_format == "parquet" else _batches
+        resource: DltResource = dlt.resource(rows, **self._hints(table))(files)
+        return resource
+
+    def _hints(self, table: Table) -> dict[str, Any]:
+        return {
+            "name": table.name,
+            "columns": table.dlt_columns(),
+            "primary_key": list(table.key),
+            # Where a commit's outcome can be unknown, dlt may stage a file twice, so it has to deduplicate. In an
+            # embedded database it cannot, and `load` has verified that keys are unique.
+            "write_disposition": {
+                "disposition": "merge",
+                "strategy": "delete-insert",
+                "deduplicated": self.location.file is not None,
+            },
+            "schema_contract": {"data_type": "freeze"},
+        }
+
+    def _install(self, pipeline: dlt.Pipeline) -> None:
+        pipeline.schemas.save_schema(self.schema())
+        pipeline.default_schema_name = SCHEMA  # type: ignore[assignment]
 
     def _create(self, pipeline: dlt.Pipeline) -> None:
-        if self.backend in ("mysql", "mariadb"):
-            self._create_databases(pipeline)
-        pipeline.schemas.save_schema(schema())
-        pipeline.default_schema_name = SCHEMA_NAME
-        with pipeline.destination_client(SCHEMA_NAME) as client:
-            for staged in (nullcontext(), client.with_staging_dataset()):  # type: ignore[attr-defined]
-                with staged:
-                    client.initialize_storage()
-                    client.update_stored_schema()
-                    if self.backend in INDEXED:
-                        _create_indexes(client.sql_client, self.backend)  # type: ignore[attr-defined]
+        with pipeline.destination_client(SCHEMA) as client:
+            storage.create_databases(client, self.location)
+            self._create_dataset(client)
+            if isinstance(client, WithStagingDataset):
+                with client.with_staging_dataset():
+                    self._create_dataset(client)
 
-    def _create_databases(self, pipeline: dlt.Pipeline) -> None:
-        """dlt would create them in the server's default character set, which may be latin1."""
-        with pipeline.sql_client(SCHEMA_NAME) as client:
-            names = [client.dataset_name, client.staging_dataset_name]
-        engine = sa.create_engine(self.url, poolclass=sa.pool.NullPool)
-        with engine.begin() as connection:
-            for name in names:
-                there = "select count(*) from information_schema.schemata where schema_name = :name"
-                if not connection.execute(sa.text(there), {"name": name}).scalar():
-                    quoted = engine.dialect.identifier_preparer.quote_identifier(name)
-                    connection.execute(sa.text(f"create database if not exists {quoted} character set utf8mb4"))
+    def _create_dataset(self, client: JobClientBase) -> None:
+        client.initialize_storage()
+        client.update_stored_schema()
+        storage.create_indexes(client, self.location.kind)
 
-    def load(self, pipeline: dlt.Pipeline, files: Mapping[Table, Path]) -> None:
-        """Merges parquet files into their tables as one package. Raises DestinationError; a rerun then loads them again."""
-        from dlt.extract.source import DltSource
-
-        with self.guarded():
-            as_files = self.backend != "postgresql" or find_spec("adbc_driver_postgresql") is not None
-            resources = [resource(table, lambda path=path: _items(path, as_files)) for table, path in files.items()]
-            source = DltSource(schema(), SCHEMA_NAME, resources)
-            info = pipeline.run(source, loader_file_format="parquet" if as_files else "csv")
-            info.raise_on_failed_jobs()
+    def _run(self, pipeline: dlt.Pipeline, source: DltSource) -> None:
+        storage.silence_dlt()
+        pipeline.extract(source, loader_file_format=self._file_format)  # type: ignore[arg-type]
+        pipeline.normalize(workers=1)
+        pipeline.load(workers=WORKERS.get(self.location.kind, MANY_WORKERS), raise_on_failed_jobs=True)
+        if pipeline.has_pending_data:
+            raise DestinationError("dlt ended a load early, and left a part of it pending", hint="Run again.")
 
 
-def schema() -> Schema:
-    """dlt's schema with all tables, so that its version is the same in every run and no load has to migrate."""
-    from dlt.common.schema import Schema
-
-    made = Schema(SCHEMA_NAME)
-    for table in TABLES:
-        made.update_table(
-            {
-                "name": table.name,
-                "description": table.description,
-                "columns": table.dlt_columns(),  # type: ignore[typeddict-item]
-                "write_disposition": "merge",
-                "x-merge-strategy": "delete-insert",  # type: ignore[typeddict-unknown-key]
-                "resource": table.name,
-                "schema_contract": {"data_type": "freeze"},
-                "x-normalizer": {"seen-data": True},
-            }
-        )
-    return made
+def _imports(files: tuple[Path, ...]) -> Iterator[Any]:
+    for file in files:
+        yield dlt.mark.with_file_import(str(file), "parquet", items_count=pq.read_metadata(file).num_rows)
 
 
-def resource(table: Table, items: Callable[[], Iterator[Any]]) -> DltResource:
-    """A dlt resource that loads `items` into `table`."""
-    import dlt
-
-    return dlt.resource(
-        items,
-        name=table.name,
-        write_disposition=MERGE,  # type: ignore[arg-type]
-        columns=table.dlt_columns(),  # type: ignore[arg-type]
-        primary_key=list(table.key),
-        schema_contract={"data_type": "freeze"},
-    )
+def _batches(files: tuple[Path, ...]) -> Iterator[Any]:
+    for file in files:
+        with pq.ParquetFile(file) as parquet:
+            yield from parquet.iter_batches(BATCH_ROWS)
 
 
-def slug(account_id: str) -> str:
-    """The account's part in names: itself where it is a plain word, else with a hash that keeps it apart."""
-    plain = re.sub(r"[^a-z0-9]+", "_", account_id.lower()).strip("_")[:24]
-    return plain if plain == account_id else f"{plain}_{hashlib.blake2b(account_id.encode(), digest_size=4).hexdigest()}"
-
-
-def _items(path: Path, as_files: bool) -> Iterator[Any]:
-    import dlt
-
-    with pq.ParquetFile(path) as file:
-        if as_files:
-            yield dlt.mark.with_file_import(str(path), "parquet", file.metadata.num_rows)
-        else:
-            for batch in file.iter_batches(10_000):
-                yield batch
-
-
-def _create_indexes(client: Any, backend: str) -> None:
-    for table in TABLES:
-        name = f"ix_tcss_{table.name}"
-        target = client.make_qualified_table_name(table.name)
-        columns = ", ".join(client.escape_column_name(column) for column in table.key)
-        if backend == "sqlite":
-            target = client.escape_column_name(table.name)
-            qualified = f"{client.escape_column_name(client.dataset_name)}.{name}"
-            client.execute_sql(f"create index if not exists {qualified} on {target} ({columns})")
-        elif backend == "postgresql":
-            client.execute_sql(f"create index if not exists {name} on {target} ({columns})")
-        elif not client.execute_sql(_MYSQL_INDEX, client.dataset_name, table.name, name):
-            client.execute_sql(f"create index {name} on {target} ({columns})")
-
-
-_MYSQL_INDEX = "select 1 from information_schema.statistics where table_schema = %s and table_name = %s and index_name = %s"
-
-
-def _completed(url: sa.URL, backend: str) -> sa.URL:
-    if backend in ("mysql", "mariadb"):
-        driver = url.drivername if "+" in url.drivername else f"{backend}+pymysql"
-        return url.set(drivername=driver).update_query_dict({"charset": "utf8mb4"})
-    if backend == "postgresql":
-        # dlt insists on a password, also where the server trusts the connection.
-        return url.set(drivername="postgresql", password=url.password or "unused")
-    return url
-
-
-def _default_dataset(url: sa.URL, backend: str) -> str:
-    if backend == "sqlite":
-        return "main"  # the file of the URL itself; any other dataset would be a file beside it
-    if backend in ("mysql", "mariadb"):
-        if not url.database:
-            raise ConfigurationError("the destination names no database", hint="Add it: mysql://user@host/database.")
-        return url.database
-    return DEFAULT_DATASET
-
-
-def _secrets(url: sa.URL) -> Iterator[str]:
-    from urllib.parse import quote, quote_plus
-
-    if url.password:
-        yield from sorted({str(url.password), quote(str(url.password)), quote_plus(str(url.password))}, key=len)[::-1]
-    for name, value in url.query.items():
-        if re.search("token|password|secret|key", name, re.IGNORECASE) and isinstance(value, str):
-            yield value
-
-
-def _has_dialect(backend: str) -> bool:
-    try:
-        sa.dialects.registry.load(backend)
-    except Exception:
-        return False
-    return True
-
-
-def _require(module: str, extra: str) -> None:
-    if find_spec(module) is None:
-        raise DestinationError(f"the driver {module} is not installed", hint=f'pip install "tcss-connector[{extra}]"')
-
-
-def _root(error: BaseException) -> str:
-    while error.__cause__ or (error.__context__ and not error.__suppress_context__):
-        error = error.__cause__ or error.__context__  # type: ignore[assignment]
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return f"{type(error).__name__}: {' '.join(lines[:3])}"[:600]
-
-
-_HINTS = (
-    ("lock on file", "Another process has the DuckDB file open: close it, or sync into a copy."),
-    ("password", "Check the user and the password in the destination."),
-    ("denied", "Grant this user the rights that the README names."),
-    ("permission", "Grant this user the rights that the README names."),
-    ("read-only", "The database can only be read: check the file's mode and the server."),
-    ("readonly", "The database can only be read: check the file's mode and the server."),
-    ("refused", "Check host and port, and that the server runs."),
-)
-
-
-def _hint(text: str) -> str | None:
-    return next((hint for word, hint in _HINTS if word in text.lower()), None)
-
-
-def _check_directory(parent: Path) -> None:
-    there = next(path for path in (parent, *parent.resolve().parents) if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise DestinationError(f"{parent} cannot be written to", hint="Check that it is a directory of yours.")
-
-
-def _check_duckdb(path: Path | None) -> None:
-    import duckdb
-
-    with duckdb.connect(str(path)) as connection:
-        connection.execute("begin; create table __tcss_check (x integer); rollback")
-
-
-def _check_server(url: sa.URL, backend: str) -> None:
-    url = url.set(drivername="postgresql+psycopg2") if backend == "postgresql" else url
-    engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
-    temporary = "temporary " if backend in ("mysql", "mariadb") else ""  # DDL commits there
-    with engine.connect() as connection:
-        connection.execute(sa.text(f"create {temporary}table tcss_check (x integer)"))
-        connection.rollback()
+def _verify(table: Table, files: tuple[Path, ...]) -> None:
+    for file in files:
+        schema = pq.read_schema(file)
+        if not schema.equals(table.arrow_schema):
+            raise ValueError(f"{file.name} has not the schema of {table.name}: {schema}")
+    keys = pq.read_table(list(files), columns=list(table.key))
+    distinct = keys.group_by(list(table.key)).aggregate([]).num_rows
+    if distinct != keys.num_rows:
+        raise ValueError(f"{keys.num_rows - distinct} rows for {table.name} have the key of another one")

@@ -4,7 +4,7 @@
 collected in `tencent-api.md` section 4.5; the class of each code is our reading.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class TcssError(Exception):
@@ -31,6 +31,7 @@ class TcssError(Exception):
         self.request_id = request_id
         self.attempt = attempt
         self.hint = hint
+        self.run: dict[str, Any] | None = None  # the row in `sync_runs` of the run that this error ended
 
     @property
     def message(self) -> str:

@@ -39,7 +39,7 @@ def split_image_name(text: str) -> ImageName:
 
     `sha256:` with 64 hex digits, the name of an image that has none, is a digest and not a repository with a tag.
     """
-    if _BARE_DIGEST.fullmatch(text):
+    if text.startswith("sha256:") and _BARE_DIGEST.fullmatch(text):
         return ImageName(None, None, None, text)
     match = _REFERENCE.fullmatch(text)
     return _NO_NAME if match is None else ImageName._make(match.groups())

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import dlt
 import pyarrow as pa
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
+from connector.destinations import SCHEMA
+from connector.faults import faults
 from connector.tables import IMAGES, REJECTED_VALUES, SYNC_RUNS, Table
 
 if TYPE_CHECKING:
-    import dlt
-
     from connector.destinations import Warehouse
 
 KNOWN = ("image_id", "row_hash", "version", "first_seen_at", "deleted_at", "scan_time")
@@ -25,56 +27,54 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Inventory:
-    """Reads the account's rows. A dataset or table that does not exist yet has none.
+    """Reads what the pipeline's dataset holds. A dataset or table that does not exist yet has no rows.
 
-    Raises DestinationError where the database fails.
+    With a `warehouse`, what the database raises becomes a DestinationError.
     """
 
-    def __init__(self, warehouse: Warehouse, pipeline: dlt.Pipeline, account_id: str) -> None:
-        self._warehouse, self._pipeline, self._account_id = warehouse, pipeline, account_id
+    def __init__(self, warehouse: Warehouse | None, pipeline: dlt.Pipeline) -> None:
+        self._pipeline = pipeline
+        self._faults = (lambda: faults(warehouse.location, "read")) if warehouse else nullcontext
 
-    def known(self) -> pa.Table:
-        """The account's images: KNOWN columns of `images`."""
-        return self._read(IMAGES, KNOWN, "account_id = %s", [self._account_id])
+    def known(self, account_id: str) -> pa.Table:
+        """The account's images: the columns KNOWN of `images`."""
+        return self._read(IMAGES, KNOWN, "account_id = %s", [account_id])
 
-    def rows(self, image_ids: Sequence[str]) -> pa.Table:
+    def rows(self, account_id: str, image_ids: Sequence[str]) -> pa.Table:
         """Whole rows of `images`."""
         parts = [IMAGES.arrow_schema.empty_table()]
         for start in range(0, len(image_ids), IDS):
             chunk = image_ids[start : start + IDS]
             condition = f"account_id = %s and image_id in ({', '.join(['%s'] * len(chunk))})"
-            parts.append(self._read(IMAGES, IMAGES.column_names, condition, [self._account_id, *chunk]))
+            parts.append(self._read(IMAGES, IMAGES.column_names, condition, [account_id, *chunk]))
         return pa.concat_tables(parts)
 
-    def runs(self) -> list[dict[str, Any]]:
-        """The account's rows of `sync_runs`, newest first, instants as microseconds."""
-        condition = f"account_id = %s order by started_at desc limit {RUNS}"
-        return plain_rows(self._read(SYNC_RUNS, SYNC_RUNS.column_names, condition, [self._account_id]))
+    def runs(self, account_id: str | None, limit: int = RUNS) -> list[dict[str, Any]]:
+        """The newest rows of `sync_runs`, newest first, instants as microseconds; of all accounts if None is given."""
+        condition, values = ("account_id = %s", [account_id]) if account_id else ("1 = 1", [])
+        condition += f" order by started_at desc limit {limit:d}"
+        return plain_rows(self._read(SYNC_RUNS, SYNC_RUNS.column_names, condition, values))
 
-    def rejected_ids(self) -> set[str]:
-        table = self._read(REJECTED_VALUES, ("reject_id",), "account_id = %s", [self._account_id])
-        return set(table["reject_id"].to_pylist())
+    def rejected_ids(self, account_id: str) -> set[str]:
+        """The keys of the account's `rejected_values`."""
+        return set(self._read(REJECTED_VALUES, ("reject_id",), "account_id = %s", [account_id])["reject_id"].to_pylist())
 
-    def other_accounts(self) -> list[str]:
-        """Accounts that the warehouse holds beside this one."""
-        table = self._read(SYNC_RUNS, ("account_id",), "account_id <> %s", [self._account_id])
-        return sorted(set(table["account_id"].to_pylist()))
+    def account_ids(self) -> set[str]:
+        """All accounts that have runs in the warehouse."""
+        return set(self._read(SYNC_RUNS, ("account_id",), "1 = 1", [])["account_id"].to_pylist())
 
     def _read(self, table: Table, columns: Sequence[str], condition: str, values: Sequence[Any]) -> pa.Table:
-        fields = [table.arrow_schema.field(name) for name in columns]
-        parts = [
-            pa.table([_array(list(cells), field) for cells, field in zip(zip(*rows, strict=True), fields, strict=True)],
-                     schema=pa.schema(fields))
-            for rows in self._chunks(table, columns, condition, values)
-        ]  # fmt: skip
-        return pa.concat_tables([pa.schema(fields).empty_table(), *parts])
+        schema = pa.schema([table.arrow_schema.field(name) for name in columns])
+        with self._faults():
+            parts = [_table(rows, schema) for rows in self._chunks(table, columns, condition, values)]
+        return pa.concat_tables([schema.empty_table(), *parts])
 
     def _chunks(self, table: Table, columns: Sequence[str], condition: str, values: Sequence[Any]) -> Iterator[Any]:
-        from dlt.destinations.exceptions import DatabaseUndefinedRelation
-
-        with self._warehouse.guarded(), self._client() as client:
+        # Not `pipeline.sql_client`, which wants a schema that the pipeline has loaded before.
+        with self._pipeline._get_destination_clients(dlt.Schema(SCHEMA))[0] as job_client:
+            client: Any = job_client.sql_client  # type: ignore[attr-defined]
             names = ", ".join(client.escape_column_name(name) for name in columns)
-            query = f"select {names} from {client.make_qualified_table_name(table.name)} where {condition}"
+            query = f"select {names} from {client.make_qualified_table_name(table.name)} where {condition}"  # noqa: S608
             try:
                 with client.execute_query(query, *values) as cursor:
                     while rows := cursor.fetchmany(CHUNK):
@@ -82,15 +82,10 @@ class Inventory:
             except DatabaseUndefinedRelation:
                 return
 
-    @contextmanager
-    def _client(self) -> Iterator[Any]:
-        from connector.destinations import SCHEMA_NAME, schema
 
-        if not self._pipeline.default_schema_name:
-            self._pipeline.schemas.save_schema(schema())
-            self._pipeline.default_schema_name = SCHEMA_NAME
-        with self._pipeline.sql_client(SCHEMA_NAME) as client:
-            yield client
+def _table(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.Table:
+    cells = zip(*rows, strict=True)
+    return pa.table([_array(list(column), field) for column, field in zip(cells, schema, strict=True)], schema=schema)
 
 
 def plain_rows(table: pa.Table) -> list[dict[str, Any]]:

@@ -1,47 +1,114 @@
-"""One sync of an account at a time. A lock dies with its holder, and is refused at once when somebody else has it."""
+"""One sync at a time: a lock that is refused at once when it is held, and that dies with the process that holds it."""
 
-from __future__ import annotations
-
-import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from connector.errors import LockedError
+from connector.faults import faults
+from connector.locations import Kind, Location
 
-HINT = "Wait for it to end, or let the scheduler run one sync of an account at a time."
+_HINT = "Wait until it has ended. A sync that was killed holds nothing: its lock went with it."
+
+
+@dataclass(frozen=True)
+class _Advisory:
+    """How a server locks a name for as long as a connection lives. `keep` stops it from ending an idle connection."""
+
+    driver: str
+    keep: str
+    take: str
+    give: str
+
+
+_ADVISORY: dict[Kind, _Advisory] = {
+    "postgresql": _Advisory(
+        "postgresql+psycopg2",
+        # The setting exists since PostgreSQL 14.
+        "SELECT set_config('idle_session_timeout', '0', false) "
+        "WHERE current_setting('server_version_num')::int >= 140000",
+        "SELECT pg_try_advisory_lock(('x' || substr(:name, 1, 16))::bit(64)::bigint)",
+        "SELECT pg_advisory_unlock(('x' || substr(:name, 1, 16))::bit(64)::bigint)",
+    ),
+    "mysql": _Advisory(
+        "mysql+pymysql",
+        "SET SESSION wait_timeout = 604800",
+        "SELECT GET_LOCK(:name, 0)",
+        "SELECT RELEASE_LOCK(:name)",
+    ),
+}
+
+
+def lock(location: Location, account_id: str) -> AbstractContextManager[None]:
+    """Hold the lock of an account in a dataset; raises LockedError when another process or thread holds it.
+
+    DuckDB and SQLite have one writer a file, so there it is a lock of the whole file, beside it. Where we know no
+    lock that dies with its holder, nothing is locked: there the scheduler must not start a sync twice.
+    """
+    if location.file is not None:
+        return _file_lock(location, location.file)
+    if location.kind in _ADVISORY:
+        return _server_lock(location, account_id)
+    return nullcontext()
 
 
 @contextmanager
-def file_lock(path: Path) -> Iterator[None]:
-    """A lock on the database file `path` (by a file beside it), whatever the account: DuckDB has one writer."""
-    try:
-        lock = FileLock(f"{path}.lock", timeout=0, thread_local=False)
-        lock.acquire()
-    except Timeout:
-        raise LockedError(f"another sync is writing to {path.name}", hint=HINT) from None
+def _file_lock(location: Location, file: Path) -> Iterator[None]:
+    held = FileLock(_lock_file(file), blocking=False)
+    with faults(location, "lock"):
+        # filelock would create the directory.
+        if not file.parent.is_dir():
+            raise FileNotFoundError(f"No such file or directory: {file.parent}")
+        try:
+            held.acquire()
+        except Timeout:
+            raise LockedError(f"another sync is writing to {location.display}", hint=_HINT) from None
     try:
         yield
     finally:
-        lock.release()
+        held.release()
+
+
+def _lock_file(file: Path) -> Path:
+    # Through symbolic links, so that two names of one warehouse share a lock.
+    real = file.resolve()
+    return real.with_name(real.name + ".lock")
 
 
 @contextmanager
-def server_lock(url: sa.URL, name: str) -> Iterator[None]:
-    """An advisory lock `name` on a PostgreSQL, MySQL or MariaDB server, held by a connection of its own."""
-    digest = hashlib.blake2b(name.encode(), digest_size=8)
-    if url.get_backend_name() == "postgresql":
-        statement, key = "select pg_try_advisory_lock(:key)", int.from_bytes(digest.digest(), signed=True)
-    else:
-        statement, key = "select get_lock(:key, 0)", f"tcss_{digest.hexdigest()}"
-    engine = sa.create_engine(url, poolclass=sa.pool.NullPool, isolation_level="AUTOCOMMIT")
+def _server_lock(location: Location, account_id: str) -> Iterator[None]:
+    advisory = _ADVISORY[location.kind]
+    name = {"name": sha256(f"tcss\n{location.dataset}\n{account_id}".encode()).hexdigest()[:48]}
+    with faults(location, "lock"):
+        connection = _connect(location, advisory.driver)
     try:
-        with engine.connect() as connection:
-            if not connection.execute(sa.text(statement), {"key": key}).scalar():
-                raise LockedError(f"another sync of this account holds the lock ({name})", hint=HINT)
+        with faults(location, "lock"):
+            connection.execute(sa.text(advisory.keep))
+            taken = connection.execute(sa.text(advisory.take), name).scalar()
+        if not taken:
+            raise LockedError(
+                f"another sync of account {account_id} is writing to {location.dataset} in {location.display}",
+                hint=_HINT,
+            )
+        try:
             yield
+        finally:
+            # Closing releases it too, but the server may take a moment to see it.
+            with suppress(SQLAlchemyError):
+                connection.execute(sa.text(advisory.give), name)
     finally:
-        engine.dispose()
+        with suppress(SQLAlchemyError):
+            connection.close()
+
+
+def _connect(location: Location, driver: str) -> sa.Connection:
+    assert location.url is not None  # noqa: S101  (a location of these kinds always has one)
+    engine = sa.create_engine(location.url.set(drivername=driver), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    return engine.connect()

@@ -125,6 +125,7 @@ class Observation:
         self._outcomes: list[Outcome] = []
         self._diff = self._new_diff()
         self._verdict, self._reason = "failed", ""
+        self._pages = 0
 
     def run(self) -> None:
         """Sweeps and writes rows. Raises what the API or the warehouse raise."""
@@ -143,8 +144,9 @@ class Observation:
         self._verdict, self._reason = "failed", reason
 
     @property
-    def verdict(self) -> str:
-        return self._verdict
+    def pages(self) -> int:
+        """Pages absorbed so far."""
+        return self._pages
 
     # Sweeps.
 
@@ -179,6 +181,7 @@ class Observation:
         self._outcomes.append(outcome)
         for page in pages:
             self._diff.absorb(map(self._reader.read, page.items), page.request_id)
+            self._pages += 1
             self._progress(self._diff.listed, page.total)
 
     def _new_diff(self) -> Diff:

@@ -68,6 +68,15 @@ class Record(NamedTuple):
         return status
 
 
+class _Draft(NamedTuple):
+    """An item half read: values by column, values by API name, fields without a column, (column, field, reason)."""
+
+    cells: list[Any]
+    typed: dict[str, Any]
+    unknown: list[str]
+    faults: list[tuple[int, str, str]]
+
+
 class Reader:
     """Reads items; one reader serves any number of threads.
 
@@ -77,45 +86,45 @@ class Reader:
 
     def __init__(self, *, naive_time_zone: str = "+08:00") -> None:
         self._fields = _fields(time_zone(naive_time_zone))
-        self._known = frozenset(field.name for field in self._fields)
 
     def read(self, item: Any) -> Record | Rejected:
         """The record of an element of `Response.List`; a `Rejected` if it is not an object with a usable ImageID."""
         if not isinstance(item, dict):
             return Rejected(None, "image_id", _json(item), NOT_AN_OBJECT)
-        cells, typed, faults = self._cells(item)
+        cells, typed, unknown, faults = self._draft(item)
         image_id = cells[0]
         if image_id is None:
             return Rejected(None, "image_id", _json(item), NO_IMAGE_ID)
-        unknown = item.keys() - self._known
+        faults.sort()
         if unknown:
+            unknown.sort()
             extra = {name: item[name] for name in unknown if not _is_empty(item[name])}
             cells[-1] = _json(extra) if extra else None
             typed.update(extra)
-        rejected = [Rejected(image_id, name, _json(received), reason) for name, received, reason in faults]
-        names = sorted(map(_storable, unknown)) if unknown else ()
+        rejected = [Rejected(image_id, _COLUMNS[i].name, _json(item[name]), why) for i, name, why in faults]
+        names = map(_storable, unknown)
         return Record(image_id, tuple(cells[1:]), _row_hash(typed), tuple(rejected), tuple(names))
 
-    def _cells(self, item: dict[str, Any]) -> tuple[list[Any], dict[str, Any], list[tuple[str, Any, str]]]:
-        """Values by column, values by API name, and what could not be read as (column, received, reason)."""
-        cells: list[Any] = [None] * len(_COLUMNS)
-        typed: dict[str, Any] = {}
-        faults: list[tuple[str, Any, str]] = []
-        for name, index, read, derive in self._fields:
-            received = item.get(name)
-            if received is None:
-                continue
-            try:
-                value = read(received)
-            except _UnreadableError as fault:
-                value = fault.stored
-                faults.append((_COLUMNS[index].name, received, fault.reason))
-            if value is not None:
-                cells[index] = typed[name] = value
-            if derive is not None:
-                parts = derive(received, value)
-                cells[index + 1 : index + 1 + len(parts)] = parts
-        return cells, typed, faults
+    def _draft(self, item: dict[str, Any]) -> _Draft:
+        fields = self._fields
+        draft = cells, typed, unknown, faults = _Draft([None] * len(_COLUMNS), {}, [], [])
+        for name, received in item.items():
+            field = fields.get(name)
+            if field is None:
+                unknown.append(name)
+            elif received is not None:
+                index, read, derive = field
+                try:
+                    value = read(received)
+                except _UnreadableError as fault:
+                    value = fault.stored
+                    faults.append((index, name, fault.reason))
+                if value is not None:
+                    cells[index] = typed[name] = value
+                if derive is not None:
+                    parts = derive(received, value)
+                    cells[index + 1 : index + 1 + len(parts)] = parts
+        return draft
 
 
 def hash_of_row(row: Mapping[str, Any]) -> str:
@@ -165,6 +174,7 @@ def split_os_name(text: str) -> tuple[str | None, str | None]:
 
 # ---- reading one value: None for "nothing there", _UnreadableError for what does not fit the column ----
 
+_ID_LENGTH = IMAGES.column("image_id").precision or 0
 _INT64_MAX = 2**63 - 1
 _DAY = 86_400_000_000
 _DIGITS = re.compile(r"[0-9]{1,19}")
@@ -182,8 +192,7 @@ class _UnreadableError(Exception):
 
 
 def _read_image_id(received: Any) -> str:
-    limit = IMAGES.column("image_id").precision or 0
-    if type(received) is str and received.strip() and len(received) <= limit and not _NOT_STORABLE.search(received):
+    if type(received) is str and received.strip() and len(received) <= _ID_LENGTH and _storable(received) == received:
         return received
     raise _UnreadableError(NO_IMAGE_ID)
 
@@ -262,15 +271,6 @@ _ERRORS = ("agent_error", "scan_error", "scan_virus_error", "scan_vul_error", "s
 
 _Read = Callable[[Any], Any]
 _Derive = Callable[[Any, Any], tuple[str | None, ...]]
-
-
-class _Field(NamedTuple):
-    name: str
-    index: int
-    read: _Read
-    derive: _Derive | None
-
-
 _DERIVED: dict[str, _Derive] = {
     "image_name": _image_name_parts,
     "create_time": _time_parts,
@@ -279,7 +279,7 @@ _DERIVED: dict[str, _Derive] = {
 }
 
 
-def _fields(zone: tzinfo) -> tuple[_Field, ...]:
+def _fields(zone: tzinfo) -> dict[str, tuple[int, _Read, _Derive | None]]:
     by_type: dict[str, _Read] = {
         "text": _read_text,
         "bigint": _read_integer,
@@ -291,11 +291,11 @@ def _fields(zone: tzinfo) -> tuple[_Field, ...]:
         "scan_time": partial(_read_scan_time, zone),
         **dict.fromkeys(_ERRORS, _read_error),
     }
-    return tuple(
-        _Field(column.source, index, by_name.get(column.name, by_type[column.type]), _DERIVED.get(column.name))
+    return {
+        column.source: (index, by_name.get(column.name, by_type[column.type]), _DERIVED.get(column.name))
         for index, column in enumerate(_COLUMNS)
         if column.source is not None and not column.derived
-    )
+    }
 
 
 # ---- texts and hashes ----

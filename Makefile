@@ -1,0 +1,52 @@
+# Everything runs in .venv, made here with uv; where uv is missing it is installed into .uv first.
+PYTHON ?= python3
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help demo test test-all lint format schemas constraints record bench clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+
+demo: $(READY) ## Sync an invented fleet into DuckDB, twice, and ask the first questions
+	@$(BIN)/tcss demo
+
+test: $(READY) ## Run every test
+	$(BIN)/pytest -q
+
+lint: $(READY) ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(READY) ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schemas: $(READY) ## Write what is generated from the code: schemas/
+	$(BIN)/python -m tests.generate
+
+record: $(READY) ## Record the cassettes again: from the sandbox, and from a real account where keys are set
+	TCSS_RECORD=1 $(BIN)/pytest -q tests/test_cassettes.py
+
+bench: $(READY) ## Measure; figures depend on the machine, ratios hardly
+	$(BIN)/python -m tests.benchmarks
+
+constraints: $(UV) ## Pin the newest set that fits
+	$(UV) pip compile -q --upgrade --universal --python-version 3.11 --all-extras --group dev \
+	    --no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o constraints.txt
+
+clean: ## Remove what was made here
+	rm -rf .venv .uv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(READY): pyproject.toml constraints.txt | $(UV)
+	$(UV) venv -q --clear --python $(PYTHON) .venv
+	$(UV) pip install -q -p .venv --compile-bytecode -c constraints.txt -e '.[postgres,mysql]' --group dev
+	@touch $@
+
+.uv/bin/uv:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	$(PYTHON) -m venv .uv
+	.uv/bin/pip install -q uv

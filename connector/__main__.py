@@ -1,0 +1,5 @@
+"""`python -m connector` is `tcss`."""
+
+from connector.cli import main
+
+main()

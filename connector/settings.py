@@ -1,0 +1,157 @@
+"""What can be set, and where it is looked up: given, else dlt's config and secrets (`[sources.tcss]`), else a default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from dlt.common.configuration import configspec, resolve_configuration
+from dlt.common.configuration.specs import BaseConfiguration, CredentialsConfiguration
+from dlt.common.typing import TSecretStrValue
+
+from connector.client import Client
+from connector.credentials import AssumeRole, Credentials, Provider, Static, default_chain
+from connector.errors import ConfigurationError
+from connector.observation import HOUR, Policy
+from connector.records import Reader
+from connector.sweep import ACTION, Filters, Reading
+from connector.times import parse_instant, time_zone
+
+SECTIONS = ("sources", "tcss")
+FILTERS = ("ImageName", "ImageID", "ScanStatus", "SecurityRisk")  # documented names
+DEFAULT_DESTINATION = "duckdb:///warehouse.duckdb"
+MODES = ("auto", "incremental", "full")
+
+
+@configspec
+class TcssCredentials(CredentialsConfiguration):
+    """Keys in dlt's secrets: `[sources.tcss.credentials]`. Without them the usual places are searched."""
+
+    secret_id: str | None = None
+    secret_key: TSecretStrValue | None = None
+    token: TSecretStrValue | None = None
+
+    def provider(self) -> Static | None:
+        if not (self.secret_id and self.secret_key):
+            return None
+        origin = "dlt secrets (sources.tcss.credentials)"
+        return Static(Credentials(self.secret_id, self.secret_key, self.token, origin=origin))
+
+
+@configspec
+class Settings(BaseConfiguration):
+    """Settings of one account's syncs. Durations are in seconds.
+
+    destination, dataset: where the tables are. site: `intl` or `cn`. endpoint: instead of the site's host. language: of
+    the texts that the API gives. naive_time_zone: of times that state none. patience: for one call, waiting included.
+    metadata: whether a CVM's role is looked for. role_arn: a role to assume. strict: rejected values are an error.
+    """
+
+    destination: str = DEFAULT_DESTINATION
+    dataset: str | None = None
+    strict: bool = False
+    credentials: TcssCredentials | None = None
+    role_arn: str | None = None
+    site: Literal["intl", "cn"] = "intl"
+    endpoint: str | None = None
+    language: str = "en-US"
+    requests_per_second: float = 20.0
+    in_flight: int = 8
+    patience: float = 300.0
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+    metadata: bool = True
+    naive_time_zone: str = "+08:00"
+    mode: Literal["auto", "incremental", "full"] = "auto"
+    filters: dict[str, Any] | None = None
+    lookback: int = 3600
+    full_every: int = 86400
+    initial_scan_time: str | None = None
+    max_delete_share: float = 0.2
+    account_id: str | None = None
+
+    @classmethod
+    def load(cls, account: str | None = None, **given: Any) -> Settings:
+        """The settings of a configured account (None: the only one); `given` values win where they are not None.
+
+        Raises ConfigurationError for values that cannot be used.
+        """
+        sections = (*SECTIONS, "accounts", account) if account else SECTIONS
+        explicit = {name: value for name, value in given.items() if value is not None}
+        try:
+            settings: Settings = resolve_configuration(cls(), sections=sections, explicit_value=explicit)
+        except Exception as error:
+            raise ConfigurationError(f"the configuration cannot be read: {error}", hint="See [sources.tcss].") from None
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        for name in ("in_flight", "requests_per_second", "patience", "connect_timeout", "read_timeout", "full_every"):
+            if getattr(self, name) <= 0:
+                raise ConfigurationError(f"{name} must be more than 0")
+        if not 0 <= self.max_delete_share <= 1:
+            raise ConfigurationError("max_delete_share must be between 0 and 1")
+        if self.mode not in MODES:
+            raise ConfigurationError(f"mode {self.mode!r} is none of {', '.join(MODES)}")
+        for name in self.filters or {}:
+            if name not in FILTERS:
+                raise ConfigurationError(f"there is no filter {name!r}", hint=f"Filters: {', '.join(FILTERS)}.")
+        self.policy()
+        self.reader()
+
+    def client(self) -> Client:
+        """A client with these keys, else with those found in the usual places."""
+        given = self.credentials.provider() if self.credentials else None
+        provider: Provider = default_chain(*([given] if given else []), metadata=self.metadata)
+        if self.role_arn:
+            provider = AssumeRole(provider, self.role_arn)
+        return Client(
+            provider,
+            site=self.site,
+            endpoint=self.endpoint,
+            language=self.language,
+            requests_per_second=self.requests_per_second,
+            patience=self.patience,
+            timeouts=(self.connect_timeout, self.read_timeout),
+        )
+
+    def reading(self, client: Client) -> Reading:
+        zone = time_zone(self.naive_time_zone)
+        return Reading(lambda payload: client.call(ACTION, payload), in_flight=self.in_flight, naive_zone=zone)
+
+    def reader(self) -> Reader:
+        try:
+            return Reader(naive_time_zone=self.naive_time_zone)
+        except ValueError as error:
+            raise ConfigurationError(str(error), hint="For example +08:00 or Asia/Shanghai.") from None
+
+    def policy(self) -> Policy:
+        initial = None
+        if self.initial_scan_time:
+            try:
+                initial = parse_instant(self.initial_scan_time, time_zone("+00:00"))
+            except ValueError as error:
+                raise ConfigurationError(f"initial_scan_time: {error}") from None
+        return Policy(
+            mode=self.mode,
+            filters=_filters(self.filters or {}),
+            lookback=int(self.lookback * HOUR / 3600),
+            full_every=int(self.full_every * HOUR / 3600),
+            initial_scan_time=initial,
+            max_delete_share=self.max_delete_share,
+        )
+
+
+def _filters(given: Mapping[str, Any]) -> Filters:
+    return tuple(
+        (name, (values,) if isinstance(values, str) else tuple(map(str, values)))
+        for name, values in sorted(given.items())
+    )
+
+
+def account_names() -> list[str]:
+    """The accounts that dlt's config names: `[sources.tcss.accounts.<name>]`."""
+    import dlt
+
+    found = dlt.config.get("sources.tcss.accounts") or dlt.secrets.get("sources.tcss.accounts") or {}
+    return sorted(found)

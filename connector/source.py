@@ -1,0 +1,185 @@
+"""`tcss()`: the account's images as a dlt source of five resources, for a pipeline of the user's own."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+import uuid
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from connector.client import Client
+from connector.destinations import SCHEMA
+from connector.inventory import Inventory
+from connector.observation import Memory, Observation, Row
+from connector.settings import Settings, TcssCredentials
+from connector.spool import BATCH, Spool
+from connector.tables import IMAGES, SYNC_RUNS, TABLES, Table
+
+if TYPE_CHECKING:
+    from dlt.extract import DltSource
+
+Progress = Callable[[int, int | None], None]
+MERGE = {"disposition": "merge", "strategy": "delete-insert"}
+
+
+def tcss(
+    *,
+    credentials: TcssCredentials | None = None,
+    mode: str | None = None,
+    filters: dict[str, Any] | None = None,
+    lookback: int | None = None,
+    full_every: int | None = None,
+    initial_scan_time: str | None = None,
+    **settings: Any,
+) -> DltSource:
+    """The resources `images`, `image_history`, `image_scans`, `rejected_values` and `sync_runs` of one account.
+
+    The sweep starts when the first resource is extracted, and compares with what the destination of the running pipeline
+    holds: the first run is a full load, later ones are incremental by ScanTime (`mode` auto). Durations are in seconds;
+    `settings` are the other fields of `Settings`, and what is not given is taken from `[sources.tcss]`.
+
+    Raises ConfigurationError here, and the API's errors while the pipeline extracts. What a bare pipeline cannot give
+    (order of the tables' commits, lock, fresh working directory) `sync` adds.
+    """
+    import dlt
+    from dlt.extract.source import DltSource
+
+    loaded = Settings.load(
+        credentials=credentials,
+        mode=mode,
+        filters=filters,
+        lookback=lookback,
+        full_every=full_every,
+        initial_scan_time=initial_scan_time,
+        **settings,
+    )
+    harvest = _Harvest(loaded)
+
+    resources = [
+        dlt.resource(
+            harvest.batches(table),
+            name=table.name,
+            columns=table.dlt_columns(),
+            primary_key=list(table.key),
+            write_disposition=MERGE,
+            schema_contract={"data_type": "freeze"},
+        )
+        for table in TABLES
+    ]
+    return DltSource(dlt.Schema(SCHEMA), SCHEMA, resources)
+
+
+class AccountMemory:
+    """What the warehouse holds of one account, for `observation.Observation`."""
+
+    def __init__(self, inventory: Inventory, account_id: str) -> None:
+        self._inventory, self._account_id = inventory, account_id
+
+    def known(self) -> pa.Table:
+        return self._inventory.known(self._account_id)
+
+    def rows(self, image_ids: Sequence[str]) -> pa.Table:
+        return self._inventory.rows(self._account_id, image_ids)
+
+    def runs(self) -> list[Row]:
+        return self._inventory.runs(self._account_id)
+
+    def rejected_ids(self) -> set[str]:
+        return self._inventory.rejected_ids(self._account_id)
+
+    def other_accounts(self) -> list[str]:
+        return sorted(self._inventory.account_ids() - {self._account_id})
+
+
+class NothingKnown:
+    """The memory of a warehouse that does not exist yet."""
+
+    def known(self) -> pa.Table:
+        return IMAGES.arrow_schema.empty_table()
+
+    def rows(self, image_ids: Sequence[str]) -> pa.Table:  # noqa: ARG002
+        return IMAGES.arrow_schema.empty_table()
+
+    def runs(self) -> list[Row]:
+        return []
+
+    def rejected_ids(self) -> set[str]:
+        return set()
+
+
+class _Harvest:
+    """One run, made when its first rows are asked for, and kept in files until the pipeline has taken them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._spool: Spool | None = None
+
+    def batches(self, table: Table) -> Iterator[Any]:
+        import dlt
+
+        yield dlt.mark.materialize_table_schema()
+        spool = self._spool = self._spool or self._run()
+        path = spool.finish(table)
+        if path is not None:
+            with pq.ParquetFile(path) as file:
+                yield from file.iter_batches(BATCH)
+
+    def _run(self) -> Spool:
+        import dlt
+
+        directory = tempfile.mkdtemp(prefix="tcss_")
+        weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
+        spool = Spool(Path(directory))
+        with self._settings.client() as client:
+            account_id = self._settings.account_id or client.account_id()
+            memory = AccountMemory(Inventory(None, dlt.current.pipeline()), account_id)
+            observation = observe(self._settings, client, memory, spool, account_id)
+            observation.run()
+            spool.add(SYNC_RUNS, tuple(run_row(observation, client, self._settings).values()))
+        return spool
+
+
+def observe(
+    settings: Settings,
+    client: Client,
+    memory: Memory,
+    spool: Spool,
+    account_id: str,
+    progress: Progress | None = None,
+) -> Observation:
+    """The run to be made: a new sync_id, started now."""
+    return Observation(
+        settings.reading(client),
+        memory,
+        spool,
+        account_id=account_id,
+        sync_id=uuid.uuid4().hex,
+        started_at=time.time_ns() // 1000,
+        policy=settings.policy(),
+        reader=settings.reader(),
+        **({"progress": progress} if progress else {}),
+    )
+
+
+def run_row(observation: Observation, client: Client, settings: Settings) -> Row:
+    """The run's row in `sync_runs`, as far as it has come."""
+    from connector import __version__
+
+    stats = client.stats
+    facts = {
+        "requests": stats.requests,
+        "throttled": stats.throttled,
+        "retries": stats.retries,
+        "first_request_id": stats.first_request_id,
+        "last_request_id": stats.last_request_id,
+        "endpoint": client.host,
+        "connector_version": __version__,
+    }
+    return observation.row(time.time_ns() // 1000, facts)

@@ -1,0 +1,130 @@
+"""One run of one account, from keys to committed tables: what `tcss sync` and the orchestrators call."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from connector.client import CallStats, Client
+from connector.destinations import Warehouse
+from connector.errors import AccessError, DestinationError, LockedError, TcssError
+from connector.inventory import Inventory
+from connector.observation import Memory, Observation, Row
+from connector.settings import Settings
+from connector.source import AccountMemory, NothingKnown, observe, run_row
+from connector.spool import Spool
+from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, SYNC_RUNS, Table
+
+if TYPE_CHECKING:
+    import dlt
+
+log = logging.getLogger(__name__)
+
+PACKAGES = ((IMAGE_HISTORY, IMAGE_SCANS, REJECTED_VALUES), (IMAGES,), (SYNC_RUNS,))
+"""Each is loaded after the one before is committed: nothing counts as known before its history is written."""
+
+Progress = Callable[[int, int | None, CallStats], None]
+
+_PREFIX = "tcss_sync_"
+_STALE = 86_400  # seconds after which a working directory was left by a process that was killed
+
+
+def sync(*, settings: Settings | None = None, progress: Progress | None = None, **given: Any) -> Row:
+    """Brings the warehouse up to date with one account, and returns the run's row in `sync_runs`.
+
+    `given` are fields of `Settings`, such as `destination`; what is not given is taken from `[sources.tcss]`.
+    `progress` gets (images shown so far, TotalCount, the client's counters) after each page. Raises ConfigurationError, AccessError,
+    UnavailableError, LockedError or DestinationError; the error's `run` is the row, if one was written.
+    """
+    settings = settings or Settings.load(**given)
+    warehouse = Warehouse.open(settings.destination, settings.dataset)
+    with settings.client() as client:
+        account_id = settings.account_id or client.account_id()
+        warehouse.check()
+        with warehouse.lock(account_id), _workdir() as workdir:
+            return _Run(settings, warehouse, client, account_id, workdir).run(progress)
+
+
+class _Run:
+    """A run that holds the lock."""
+
+    def __init__(
+        self, settings: Settings, warehouse: Warehouse, client: Client, account_id: str, workdir: Path
+    ) -> None:
+        self._settings, self._warehouse, self._client = settings, warehouse, client
+        self._account_id, self._spool = account_id, Spool(workdir)
+        self._pipeline: dlt.Pipeline = warehouse.pipeline(account_id, workdir / "dlt")
+
+    def run(self, progress: Progress | None) -> Row:
+        def report(shown: int, total: int | None) -> None:
+            if progress is not None:
+                progress(shown, total, self._client.stats)
+
+        memory = self._memory()
+        observation = observe(self._settings, self._client, memory, self._spool, self._account_id, report)
+        try:
+            observation.run()
+        except TcssError as error:
+            untouched = isinstance(error, AccessError) and not observation.pages
+            if not (untouched or isinstance(error, DestinationError | LockedError)):
+                error.run = self._failed(observation, error)
+            raise
+        self._warehouse.prepare(self._pipeline)
+        for tables in PACKAGES[:2]:
+            self._load(tables)
+        return self._finish(observation)
+
+    def _memory(self) -> Memory:
+        if self._warehouse.location.file is not None and not self._warehouse.location.file.exists():
+            return NothingKnown()  # asking would create the file
+        memory = AccountMemory(Inventory(self._warehouse, self._pipeline), self._account_id)
+        if not memory.runs() and (others := memory.other_accounts()):
+            log.warning(
+                "account %s is new to this warehouse, which holds %s: the same images under two ids would count twice",
+                self._account_id,
+                ", ".join(others),
+            )
+        return memory
+
+    def _load(self, tables: tuple[Table, ...]) -> None:
+        files = {table.name: [path] for table in tables if (path := self._spool.finish(table)) is not None}
+        self._warehouse.load(self._pipeline, files)
+
+    def _finish(self, observation: Observation) -> Row:
+        row = run_row(observation, self._client, self._settings)
+        self._spool.add(SYNC_RUNS, tuple(row.values()))
+        self._load((SYNC_RUNS,))
+        return row
+
+    def _failed(self, observation: Observation, error: TcssError) -> Row | None:
+        """Writes the row of a run that the API ended; nothing else is loaded."""
+        observation.fail(str(error))
+        try:
+            self._warehouse.prepare(self._pipeline)
+            return self._finish(observation)
+        except DestinationError as second:
+            log.warning("the failed run could not be recorded: %s", second)
+            return None
+
+
+@contextmanager
+def _workdir() -> Iterator[Path]:
+    """A new directory, removed afterwards; what killed runs left more than a day ago goes too."""
+    root = Path(tempfile.gettempdir())
+    for left in root.glob(f"{_PREFIX}*"):
+        try:
+            if time.time() - left.stat().st_mtime > _STALE:
+                shutil.rmtree(left, ignore_errors=True)
+        except OSError:
+            continue
+    directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,72 @@
+"""A sandbox, its keys in the environment, and `tcss` run in this process: what the tests of whole runs share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from typer.testing import CliRunner
+
+from connector.cli import app
+from connector.sandbox import Fleet, Sandbox, wall_clock
+from connector.sandbox.identity import DEFAULT_ACCOUNT, DEFAULT_ID, DEFAULT_KEY
+
+ACCOUNT_ID = DEFAULT_ACCOUNT
+
+
+@dataclass
+class World:
+    """One account on a sandbox, and a DuckDB file for it."""
+
+    fleet: Fleet
+    sandbox: Sandbox
+    directory: Path
+
+    @property
+    def file(self) -> Path:
+        return self.directory / "warehouse.duckdb"
+
+    @property
+    def destination(self) -> str:
+        return f"duckdb:///{self.file}"
+
+    def tcss(self, command: str, *arguments: str) -> Any:
+        """The result of `tcss command`, at this sandbox and warehouse unless the arguments say otherwise."""
+        given = [command]
+        if command != "status":
+            given += ["--endpoint", self.sandbox.url]
+        return CliRunner().invoke(app, [*given, "--destination", self.destination, *arguments])
+
+    def sync(self, *arguments: str) -> dict[str, Any]:
+        """The row that `tcss sync --json` prints for a run that ends with 0."""
+        result = self.tcss("sync", "--json", *arguments)
+        assert result.exit_code == 0, result.output
+        row: dict[str, Any] = json.loads(result.stdout)
+        return row
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.file), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+
+@contextmanager
+def world(directory: Path, monkeypatch: pytest.MonkeyPatch, images: int = 1500, **options: Any) -> Iterator[World]:
+    """A world with keys in the environment and nothing else configured."""
+    for name, value in {
+        "TENCENTCLOUD_SECRET_ID": DEFAULT_ID,
+        "TENCENTCLOUD_SECRET_KEY": DEFAULT_KEY,
+        "SOURCES__TCSS__METADATA": "false",
+        "SOURCES__TCSS__REQUESTS_PER_SECOND": "100000",
+        "HOME": str(directory),
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(directory)
+    fleet = Fleet.seeded(images, clock=wall_clock)
+    with Sandbox(fleet, rate=None, **options) as sandbox:
+        yield World(fleet, sandbox, directory)
