@@ -54,7 +54,9 @@ def _licence(client: Client) -> str:
         raise
     except TcssError as error:
         return f"cannot be told ({error.code}); a sync does not need it"
-    return LICENCES.get(state, f"state {state}, which is not documented") if isinstance(state, int) else "cannot be told"
+    return (
+        LICENCES.get(state, f"state {state}, which is not documented") if isinstance(state, int) else "cannot be told"
+    )
 
 
 def _destination(settings: Settings) -> Iterator[Check]:

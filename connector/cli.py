@@ -6,8 +6,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -80,7 +81,7 @@ def sync(
     as_json: AsJson = False,
 ) -> None:
     """Bring the warehouse up to date."""
-    from connector.reporting import Reporter, exit_code
+    from connector.reporting import Reporter
 
     reporter = Reporter(as_json=as_json)
     with _reported(reporter):
@@ -96,22 +97,27 @@ def sync(
             "strict": strict,
         }
         names = _accounts(account, all_accounts)
-        if len(names) == 1:
-            raise typer.Exit(_sync_one(names[0], given, reporter, exit_code))
+        run = partial(_sync_one, given=given, reporter=reporter)
+        raise typer.Exit(run(names[0]) if len(names) == 1 else _worst(names, run, reporter))
+
+
+def _worst(names: list[str | None], run: Callable[[str | None], int], reporter: Any) -> int:
+    """Runs every account, whatever happens to the others."""
     codes = []
     for name in names:
         try:
-            codes.append(_sync_one(name, given, reporter, exit_code))
+            codes.append(run(name))
         except TcssError as error:
             reporter.failed(error, account=name)
             codes.append(error.exit_code)
         except Exception as error:
             reporter.crashed(error)
             codes.append(1)
-    raise typer.Exit(min(codes, key=WORST_FIRST.index))
+    return min(codes, key=WORST_FIRST.index)
 
 
-def _sync_one(name: str | None, given: dict[str, Any], reporter: Any, exit_code: Any) -> int:
+def _sync_one(name: str | None, *, given: dict[str, Any], reporter: Any) -> int:
+    from connector.reporting import exit_code
     from connector.settings import Settings
     from connector.sync import sync as run
 
@@ -119,8 +125,7 @@ def _sync_one(name: str | None, given: dict[str, Any], reporter: Any, exit_code:
     with reporter.progress() as progress:
         row = run(settings=settings, progress=progress)
     reporter.finished(row)
-    code: int = exit_code(row, strict=settings.strict)
-    return code
+    return exit_code(row, strict=settings.strict)
 
 
 def _accounts(account: str | None, all_accounts: bool) -> list[str | None]:
@@ -236,13 +241,17 @@ def sandbox(
 
 @contextmanager
 def _reported(reporter: Any) -> Iterator[None]:
-    """Errors become a message and an exit code."""
+    """Errors become a message and an exit code; Ctrl-C ends with 130, SIGTERM with 143."""
     try:
         yield
     except TcssError as error:
         reporter.failed(error)
         raise typer.Exit(error.exit_code) from None
-    except (typer.Exit, typer.Abort, KeyboardInterrupt):
+    except _TerminatedError:
+        _leave("terminated", 143)
+    except KeyboardInterrupt:
+        _leave("interrupted", 130)
+    except typer.Exit:
         raise
     except Exception as error:
         reporter.crashed(error)
@@ -253,31 +262,19 @@ class _TerminatedError(KeyboardInterrupt):
     """SIGTERM."""
 
 
-def main() -> NoReturn:
-    """The entry point. Ctrl-C ends with 130, SIGTERM with 143."""
-
-    def terminate(*_: object) -> NoReturn:
-        raise _TerminatedError
-
-    signal.signal(signal.SIGTERM, terminate)
-    try:
-        code = app(standalone_mode=False) or 0
-    except typer.Exit as stop:
-        code = stop.exit_code
-    except KeyboardInterrupt as stop:
-        code = 143 if isinstance(stop, _TerminatedError) or getattr(stop, "signal_code", 0) == signal.SIGTERM else 130
-        _leave("terminated" if code == 143 else "interrupted", code)
-    except Exception as error:
-        if not hasattr(error, "exit_code"):
-            raise
-        error.show()  # a usage error of click's
-        code = 2
-    sys.exit(code)
-
-
 def _leave(word: str, code: int) -> NoReturn:
     """At once: threads may still wait for answers that nobody needs any more. All clean-up has been done."""
     typer.echo(f"{word}: nothing was loaded that is not whole", err=True)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def main() -> None:
+    """The entry point."""
+
+    def terminate(*_: object) -> NoReturn:
+        raise _TerminatedError
+
+    signal.signal(signal.SIGTERM, terminate)
+    app()

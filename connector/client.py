@@ -6,6 +6,7 @@ The only module that opens a socket. Facts: `tencent-api.md` section 4. A failur
 
 import ipaddress
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -45,6 +46,7 @@ _STALE_CLOCK = "AuthFailure.SignatureExpire"
 _INTERNAL_ATTEMPTS = 5  # some services answer InternalError for ever
 _UNREACHED_ATTEMPTS = 4
 _POOL = 32
+_HOST = re.compile(r"[0-9a-z_:-]{1,63}(\.[0-9a-z_-]{1,63})*")
 _WARN_EVERY = 5.0
 _BACKOFF = wait_random_exponential(multiplier=0.5, min=0.1, max=20)
 _BACKOFF_THROTTLED = wait_random_exponential(multiplier=0.5, min=0.1, max=4)  # the limiter waits as well
@@ -231,7 +233,7 @@ class Client:
             return retrying(self._attempt, call)
         except TcssError as error:
             if error.action == call.action and isinstance(error, ThrottledError | TransientError):
-                error.hint = f"Gave up after {self._clock() - call.started:.0f} s. {error.hint or ''}".strip()
+                error.hint = f"Gave up after {self._clock() - call.started:.0f} s. {error.hint}"
             raise
 
     def _attempt(self, call: _Call) -> Answer:
@@ -383,9 +385,9 @@ def _checked(endpoint: str) -> str:
         host, _ = parts.hostname or "", parts.port
     except ValueError:
         raise ConfigurationError("the endpoint is not a URL", hint=hint) from None
-    if "@" in parts.netloc or parts.path not in ("", "/") or parts.query or parts.fragment or not host.isascii():
-        raise ConfigurationError("the endpoint has more than a scheme, a host and a port", hint=hint)
-    if not host or parts.scheme not in ("https", "http"):
+    if "@" in parts.netloc or parts.path not in ("", "/") or parts.query or parts.fragment or not _HOST.fullmatch(host):
+        raise ConfigurationError("the endpoint is not just a scheme, a host and a port", hint=hint)
+    if parts.scheme not in ("https", "http"):
         raise ConfigurationError(f"the endpoint {endpoint!r} is not an https URL", hint=hint)
     if parts.scheme == "http" and not _is_loopback(host):
         raise ConfigurationError(f"plain http to {host} is refused: keys and data would be readable", hint=hint)
@@ -433,7 +435,8 @@ def _judge(call: _Call, response: requests.Response) -> Answer | TcssError:
             code, text, action=call.action, service=call.service, request_id=request_id, attempt=call.attempt
         )
     kind = ThrottledError if status == 429 else TransientError
-    return call.failed(kind, f"HTTP {status} from {call.host} without a usable answer ({size} bytes)")
+    hint = "Try later; if it stays, check --endpoint and the proxy."
+    return call.failed(kind, f"HTTP {status} from {call.host} without a usable answer, {size} bytes", hint)
 
 
 def _response_of(body: bytes) -> dict[str, Any]:

@@ -314,7 +314,7 @@ def _read(path: str | Path) -> str | None:
 def _temporary(answer: Mapping[str, Any], origin: str) -> Credentials:
     try:
         secret_id, secret_key, token = (
-            answer["Credentials"][name] for name in ("TmpSecretId", "TmpSecretKey", "Token")
+            str(answer["Credentials"][name] or "") for name in ("TmpSecretId", "TmpSecretKey", "Token")
         )
         return Credentials(secret_id, secret_key, token, int(answer["ExpiredTime"]) * 1_000_000, origin)
     except (KeyError, TypeError, ValueError):

@@ -78,8 +78,8 @@ class Warehouse:
         for table in TABLES:
             computed = self._resource(table, ()).compute_table_schema()
             computed["x-normalizer"] = {"seen-data": True}
-            if self._file_format == "parquet":
-                computed["file_format"] = "parquet"
+            if self._file_format is not None:
+                computed["file_format"] = self._file_format  # type: ignore[typeddict-item]
             schema.update_table(computed, normalize_identifiers=False)
         return schema
 
@@ -89,14 +89,13 @@ class Warehouse:
         `run` names the staging dataset where the warehouse has no lock (see `locks`); `drop_staging` removes it then.
         """
         name = f"{SCHEMA}_{slug(account_id)}"
-        staging = slug(account_id) if self.has_lock or run is None else f"{slug(account_id)}_{slug(run)}"
         for key, value in LOAD_SETTINGS.items():
             dlt.config[f"{name}.{key}"] = value
         with faults(self.location, "use"):
             pipeline = dlt.pipeline(
                 name,
                 pipelines_dir=str(workdir),
-                destination=self._factory(self.location.staging(staging)),
+                destination=self._factory(self.staging(account_id, run=run)),
                 dataset_name=self.dataset,
             )
         for key, value in PIPELINE_SETTINGS.items():
@@ -105,6 +104,11 @@ class Warehouse:
             setattr(pipeline.runtime_config, key, value)
         self._install(pipeline)
         return pipeline
+
+    def staging(self, account_id: str, *, run: str | None = None) -> str:
+        """The name of the account's staging dataset, or of the run's where there is no lock."""
+        name = slug(account_id) if self.has_lock or run is None else f"{slug(account_id)}_{slug(run)}"
+        return self.location.staging(name)
 
     def prepare(self, pipeline: dlt.Pipeline) -> None:
         """Create dataset, staging, tables and indexes where they are missing. Raises DestinationError.
@@ -157,11 +161,12 @@ class Warehouse:
 
     @property
     def _file_format(self) -> str | None:
+        """The format of load files, where it is not left to dlt."""
         name = self.location.destination
-        if name == "postgres" and find_spec("adbc_driver_postgresql") is None:
-            # Not csv: PostgreSQL's reader would take an empty text for null.
-            return None
-        return "parquet" if name in TAKES_PARQUET else None
+        if name in TAKES_PARQUET and (name != "postgres" or find_spec("adbc_driver_postgresql")):
+            return "parquet"
+        # dlt would choose csv, and PostgreSQL's reader then takes an empty text for null.
+        return "insert_values" if name == "postgres" else None
 
     def _factory(self, staging: str) -> Any:
         location = self.location
@@ -208,7 +213,8 @@ class Warehouse:
 
     def _create_dataset(self, client: JobClientBase) -> None:
         client.initialize_storage()
-        client.update_stored_schema()
+        # Forced: the stored hash alone would hide a table that somebody has dropped since.
+        client.update_stored_schema(force=True)
         storage.create_indexes(client, self.location.kind)
 
     def _run(self, pipeline: dlt.Pipeline, source: DltSource) -> None:

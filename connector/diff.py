@@ -77,7 +77,14 @@ class Diff:
     """
 
     def __init__(
-        self, known: Known, rows: Rows, *, account_id: str, sync_id: str, observed_at: int, audited: tuple[int, int] | None = None
+        self,
+        known: Known,
+        rows: Rows,
+        *,
+        account_id: str,
+        sync_id: str,
+        observed_at: int,
+        audited: tuple[int, int] | None = None,
     ) -> None:
         self.known, self._rows = known, rows
         self._account_id, self._sync_id, self._observed_at, self._audited = account_id, sync_id, observed_at, audited
@@ -100,7 +107,9 @@ class Diff:
     def missing(self) -> list[str]:
         """Images that the warehouse holds as live and that no answer has shown."""
         known = self.known
-        return [i for i, slot in known.slots.items() if slot < known.count and not known.seen[slot] and known.is_live(slot)]
+        return [
+            i for i, slot in known.slots.items() if slot < known.count and not known.seen[slot] and known.is_live(slot)
+        ]
 
     def seen(self) -> Iterator[str]:
         """Ids that some answer has shown, those at the end of the index first."""

@@ -1,115 +1,193 @@
-"""What the warehouse holds of one account, read as Arrow in the schema of `tables.py`, whatever the database gives."""
+"""What the warehouse holds already, read as Arrow in the types of `tables.py`, however the database stores them.
 
-from __future__ import annotations
+A dataset, table or file that does not exist yet is empty, and is not created; a warehouse that cannot be reached is a
+DestinationError. Columns that an older release did not have are null.
+"""
 
-from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import dlt
+import duckdb
 import pyarrow as pa
+import sqlalchemy as sa
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
-from connector.destinations import SCHEMA
+from connector.destinations import SCHEMA, Warehouse
 from connector.faults import faults
 from connector.tables import IMAGES, REJECTED_VALUES, SYNC_RUNS, Table
 
-if TYPE_CHECKING:
-    from connector.destinations import Warehouse
-
 KNOWN = ("image_id", "row_hash", "version", "first_seen_at", "deleted_at", "scan_time")
-CHUNK = 50_000  # rows fetched at once
-IDS = 500  # in one IN list
-RUNS = 2_000  # the newest runs; more are never looked at
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+BATCH_ROWS = 10_000
+# Parameters in one statement; SQL Server allows 2,100, older SQLite 999.
+IDS_IN_ONE_QUERY = 900
 
 
 class Inventory:
-    """Reads what the pipeline's dataset holds. A dataset or table that does not exist yet has no rows.
+    """Reads of one warehouse, through the SQL client of the pipeline."""
 
-    With a `warehouse`, what the database raises becomes a DestinationError.
-    """
-
-    def __init__(self, warehouse: Warehouse | None, pipeline: dlt.Pipeline) -> None:
+    def __init__(self, warehouse: Warehouse, pipeline: dlt.Pipeline) -> None:
+        self._warehouse = warehouse
         self._pipeline = pipeline
-        self._faults = (lambda: faults(warehouse.location, "read")) if warehouse else nullcontext
 
     def known(self, account_id: str) -> pa.Table:
-        """The account's images: the columns KNOWN of `images`."""
+        """The account's images as they were last loaded, gone ones included: the columns of `KNOWN`, in no order."""
         return self._read(IMAGES, KNOWN, "account_id = %s", [account_id])
 
     def rows(self, account_id: str, image_ids: Sequence[str]) -> pa.Table:
-        """Whole rows of `images`."""
-        parts = [IMAGES.arrow_schema.empty_table()]
-        for start in range(0, len(image_ids), IDS):
-            chunk = image_ids[start : start + IDS]
-            condition = f"account_id = %s and image_id in ({', '.join(['%s'] * len(chunk))})"
-            parts.append(self._read(IMAGES, IMAGES.column_names, condition, [account_id, *chunk]))
-        return pa.concat_tables(parts)
+        """Whole rows of `images`, for the ids that are there, in no order."""
+        parts = [
+            self._read(
+                IMAGES,
+                IMAGES.column_names,
+                f"account_id = %s AND image_id IN ({', '.join(['%s'] * len(ids))})",
+                [account_id, *ids],
+            )
+            for ids in _slices(image_ids, IDS_IN_ONE_QUERY)
+        ]
+        return pa.concat_tables(parts) if parts else IMAGES.arrow_schema.empty_table()
 
-    def runs(self, account_id: str | None, limit: int = RUNS) -> list[dict[str, Any]]:
-        """The newest rows of `sync_runs`, newest first, instants as microseconds; of all accounts if None is given."""
-        condition, values = ("account_id = %s", [account_id]) if account_id else ("1 = 1", [])
-        condition += f" order by started_at desc limit {limit:d}"
-        return plain_rows(self._read(SYNC_RUNS, SYNC_RUNS.column_names, condition, values))
+    def runs(self, account_id: str, limit: int = 10) -> pa.Table:
+        """The account's rows of `sync_runs`, whole, newest first by started_at, at most `limit`."""
+        names = SYNC_RUNS.column_names
+        return self._read(SYNC_RUNS, names, "account_id = %s", [account_id], newest="started_at", limit=limit)
 
     def rejected_ids(self, account_id: str) -> set[str]:
-        """The keys of the account's `rejected_values`."""
-        return set(self._read(REJECTED_VALUES, ("reject_id",), "account_id = %s", [account_id])["reject_id"].to_pylist())
+        """The reject_id of every value of the account that is in `rejected_values`."""
+        found = self._read(REJECTED_VALUES, ["reject_id"], "account_id = %s", [account_id])
+        return _texts(found)
 
     def account_ids(self) -> set[str]:
-        """All accounts that have runs in the warehouse."""
-        return set(self._read(SYNC_RUNS, ("account_id",), "1 = 1", [])["account_id"].to_pylist())
+        """Every account that has images or runs here."""
+        images, runs = (self._read(table, ["account_id"], "", [], distinct=True) for table in (IMAGES, SYNC_RUNS))
+        return _texts(images) | _texts(runs)
 
-    def _read(self, table: Table, columns: Sequence[str], condition: str, values: Sequence[Any]) -> pa.Table:
-        schema = pa.schema([table.arrow_schema.field(name) for name in columns])
-        with self._faults():
-            parts = [_table(rows, schema) for rows in self._chunks(table, columns, condition, values)]
-        return pa.concat_tables([schema.empty_table(), *parts])
-
-    def _chunks(self, table: Table, columns: Sequence[str], condition: str, values: Sequence[Any]) -> Iterator[Any]:
-        # Not `pipeline.sql_client`, which wants a schema that the pipeline has loaded before.
-        with self._pipeline._get_destination_clients(dlt.Schema(SCHEMA))[0] as job_client:
-            client: Any = job_client.sql_client  # type: ignore[attr-defined]
-            names = ", ".join(client.escape_column_name(name) for name in columns)
-            query = f"select {names} from {client.make_qualified_table_name(table.name)} where {condition}"  # noqa: S608
+    def _read(
+        self,
+        table: Table,
+        names: Sequence[str],
+        condition: str,
+        parameters: Sequence[str],
+        *,
+        newest: str = "",
+        limit: int | None = None,
+        distinct: bool = False,
+    ) -> pa.Table:
+        schema = pa.schema([table.arrow_schema.field(name) for name in names])
+        file = self._warehouse.location.file
+        if file is not None and not file.exists():
+            return schema.empty_table()
+        with faults(self._warehouse.location, "read"), self._client() as client:
             try:
-                with client.execute_query(query, *values) as cursor:
-                    while rows := cursor.fetchmany(CHUNK):
-                        yield rows
+                present = _columns(client, table)
             except DatabaseUndefinedRelation:
-                return
+                return schema.empty_table()
+            wanted = [name for name in names if name in present]
+            query = _select(client, table, wanted, distinct=distinct)
+            query += f" WHERE {condition}" if condition else ""
+            query += f" ORDER BY {client.escape_column_name(newest)} DESC" if newest else ""
+            batches = _execute(client, query, parameters, min(limit or BATCH_ROWS, BATCH_ROWS))
+            return _collect((_typed(batch, wanted, schema) for batch in batches), schema, limit)
+
+    def _client(self) -> Any:
+        # A pipeline of the user's own does not know our schema before its first run; any names the same dataset.
+        known = SCHEMA in self._pipeline.schema_names
+        return self._pipeline.sql_client(SCHEMA) if known else self._pipeline.sql_client()
 
 
-def _table(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.Table:
-    cells = zip(*rows, strict=True)
-    return pa.table([_array(list(column), field) for column, field in zip(cells, schema, strict=True)], schema=schema)
+def _execute(
+    client: Any, query: str, parameters: Sequence[str], size: int
+) -> Iterator[pa.Table | list[tuple[Any, ...]]]:
+    """Batches of a result, as Arrow where the driver gives that; it is never in this process twice."""
+    connection = client.native_connection
+    if isinstance(connection, duckdb.DuckDBPyConnection):
+        yield from _duckdb(connection, query, parameters, size)
+        return
+    if getattr(client.dbapi, "__name__", "") == "psycopg2":
+        yield from _psycopg2(connection, query, parameters, size)
+        return
+    if isinstance(connection, sa.Connection):
+        connection.execution_options(stream_results=True, max_row_buffer=size)
+    with client.execute_query(query, *parameters) as cursor:
+        yield from _fetch(cursor, size)
 
 
-def plain_rows(table: pa.Table) -> list[dict[str, Any]]:
-    """Rows as dicts, instants as microseconds since the epoch."""
-    columns = [c.cast(pa.int64()) if pa.types.is_timestamp(c.type) else c for c in table.columns]
-    rows: list[dict[str, Any]] = pa.table(columns, names=table.column_names).to_pylist()
-    return rows
+def _columns(client: Any, table: Table) -> set[str]:
+    """The columns that the table has in the warehouse; DatabaseUndefinedRelation if it does not exist."""
+    query = f"SELECT * FROM {client.make_qualified_table_name(table.name)} WHERE 1 = 0"  # noqa: S608
+    with client.execute_query(query) as cursor:
+        names = list(cursor.columns_schema)
+        cursor.fetchall()
+    return {name.lower() for name in names}
 
 
-def _array(cells: list[Any], field: pa.Field) -> pa.Array:
-    """The cells as `field`'s type: naive times are UTC, 0 and 1 are booleans, decimals integers."""
-    if pa.types.is_timestamp(field.type):
-        return pa.array([_micros(cell) for cell in cells], pa.int64()).cast(field.type)
-    if pa.types.is_boolean(field.type):
-        return pa.array([None if cell is None else bool(cell) for cell in cells], field.type)
-    if pa.types.is_integer(field.type):
-        return pa.array([None if cell is None else int(cell) for cell in cells], field.type)
-    return pa.array(cells, field.type)
+def _select(client: Any, table: Table, names: Iterable[str], *, distinct: bool) -> str:
+    columns = ", ".join(client.escape_column_name(name) for name in names)
+    source = client.make_qualified_table_name(table.name)
+    return f"SELECT {'DISTINCT ' if distinct else ''}{columns} FROM {source}"  # noqa: S608
 
 
-def _micros(cell: Any) -> int | None:
-    if cell is None:
-        return None
-    instant = datetime.fromisoformat(cell) if isinstance(cell, str) else cell
-    instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant
-    delta = instant - _EPOCH
-    return delta.days * 86_400_000_000 + delta.seconds * 1_000_000 + delta.microseconds
+def _duckdb(connection: Any, query: str, parameters: Sequence[str], size: int) -> Iterator[pa.Table]:
+    relation = connection.sql(query.replace("%s", "?"), params=list(parameters))
+    # The method's name before DuckDB 1.5.
+    reader = relation.to_arrow_reader if hasattr(relation, "to_arrow_reader") else relation.fetch_arrow_reader
+    for batch in reader(size):
+        yield pa.Table.from_batches([batch])
+
+
+def _psycopg2(connection: Any, query: str, parameters: Sequence[str], size: int) -> Iterator[list[tuple[Any, ...]]]:
+    """psycopg2 keeps a whole result in memory, unless the cursor has a name."""
+    connection.autocommit = False
+    with connection.cursor(name="tcss_inventory") as cursor:
+        cursor.execute(query, parameters)
+        yield from _fetch(cursor, size)
+
+
+def _fetch(cursor: Any, size: int) -> Iterator[list[tuple[Any, ...]]]:
+    while rows := cursor.fetchmany(size):
+        yield rows
+
+
+def _collect(batches: Iterable[pa.Table], schema: pa.Schema, limit: int | None) -> pa.Table:
+    parts: list[pa.Table] = []
+    rows = 0
+    for part in batches:
+        parts.append(part)
+        rows += part.num_rows
+        if limit is not None and rows >= limit:
+            break
+    found = pa.concat_tables(parts) if parts else schema.empty_table()
+    return found if limit is None else found.slice(0, limit)
+
+
+def _typed(batch: pa.Table | list[tuple[Any, ...]], names: Sequence[str], schema: pa.Schema) -> pa.Table:
+    """A batch in the schema; `names` are the batch's columns, in its order."""
+    if isinstance(batch, pa.Table):
+        cells: dict[str, Any] = {name: batch.column(i).cast(schema.field(name).type) for i, name in enumerate(names)}
+        rows = batch.num_rows
+    else:
+        columns = zip(*batch, strict=True)
+        cells = {name: _array(values, schema.field(name).type) for name, values in zip(names, columns, strict=True)}
+        rows = len(batch)
+    arrays = [cells[f.name] if f.name in cells else pa.nulls(rows, f.type) for f in schema]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _array(values: Sequence[Any], kind: pa.DataType) -> Any:
+    """SQLite stores instants as text and truth as numbers, MySQL drops the offset, and counts may come as Decimal."""
+    if pa.types.is_timestamp(kind):
+        if any(isinstance(value, str) for value in values):
+            return pa.array(values, pa.string()).cast(pa.timestamp("us")).cast(kind)
+        return pa.array(values, kind)
+    convert: Callable[[Any], Any] = bool if pa.types.is_boolean(kind) else int if pa.types.is_integer(kind) else str
+    return pa.array([None if value is None else convert(value) for value in values], kind)
+
+
+def _texts(table: pa.Table) -> set[str]:
+    """The values of a table's only column."""
+    return {str(value) for value in table.column(0).to_pylist()}
+
+
+def _slices(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

@@ -13,7 +13,6 @@ from urllib.parse import quote, quote_plus
 
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.destination import Destination
-from dlt.common.destination.client import DestinationClientDwhConfiguration
 from dlt.common.destination.exceptions import UnknownDestinationModule
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -141,11 +140,13 @@ def _postgres_url(url: URL) -> URL:
             "the PostgreSQL URL names no database", hint="Write postgresql://user:password@host:5432/database."
         )
     # dlt insists on all four. libpq takes an empty password for none, and then asks PGPASSWORD and ~/.pgpass.
-    return url.set(
+    url = url.set(
         username=url.username or os.environ.get("PGUSER") or getpass.getuser(),
         password=url.password or "",
         host=url.host or "localhost",
     )
+    # libpq would wait for a host that does not answer as long as the system does.
+    return url if "connect_timeout" in url.query else url.update_query_dict({"connect_timeout": "10"})
 
 
 def _mysql_url(url: URL) -> URL:
@@ -158,7 +159,7 @@ def _from_name(name: str) -> Location:
         factory = Destination.from_reference(name)
     except UnknownDestinationModule:
         factory = None
-    if factory is None or not issubclass(factory.spec, DestinationClientDwhConfiguration):
+    if factory is None or "delete-insert" not in (factory.capabilities().supported_merge_strategies or ()):
         raise ConfigurationError(
             f"{name!r} is neither a URL nor a SQL destination of dlt",
             hint="Give a SQLAlchemy URL such as duckdb:///warehouse.duckdb, or a name such as postgres or snowflake.",

@@ -20,9 +20,11 @@ _HINT = "Wait until it has ended. A sync that was killed holds nothing: its lock
 
 @dataclass(frozen=True)
 class _Advisory:
-    """How a server locks a name for as long as a connection lives. `keep` stops it from ending an idle connection."""
+    """How a server locks a name for as long as a connection lives. `keep` stops the server from ending an idle one, and
+    `options` routers on the way, after which the server would hold the lock for hours."""
 
     driver: str
+    options: dict[str, int]
     keep: str
     take: str
     give: str
@@ -31,6 +33,7 @@ class _Advisory:
 _ADVISORY: dict[Kind, _Advisory] = {
     "postgresql": _Advisory(
         "postgresql+psycopg2",
+        {"keepalives_idle": 60},
         # The setting exists since PostgreSQL 14.
         "SELECT set_config('idle_session_timeout', '0', false) "
         "WHERE current_setting('server_version_num')::int >= 140000",
@@ -39,6 +42,7 @@ _ADVISORY: dict[Kind, _Advisory] = {
     ),
     "mysql": _Advisory(
         "mysql+pymysql",
+        {},
         "SET SESSION wait_timeout = 604800",
         "SELECT GET_LOCK(:name, 0)",
         "SELECT RELEASE_LOCK(:name)",
@@ -73,6 +77,8 @@ def _file_lock(location: Location, file: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        if not file.exists():  # the sync ended before it wrote anything: leave nothing behind
+            _lock_file(file).unlink(missing_ok=True)
         held.release()
 
 
@@ -87,7 +93,7 @@ def _server_lock(location: Location, account_id: str) -> Iterator[None]:
     advisory = _ADVISORY[location.kind]
     name = {"name": sha256(f"tcss\n{location.dataset}\n{account_id}".encode()).hexdigest()[:48]}
     with faults(location, "lock"):
-        connection = _connect(location, advisory.driver)
+        connection = _connect(location, advisory)
     try:
         with faults(location, "lock"):
             connection.execute(sa.text(advisory.keep))
@@ -108,7 +114,8 @@ def _server_lock(location: Location, account_id: str) -> Iterator[None]:
             connection.close()
 
 
-def _connect(location: Location, driver: str) -> sa.Connection:
+def _connect(location: Location, advisory: _Advisory) -> sa.Connection:
     assert location.url is not None  # noqa: S101  (a location of these kinds always has one)
-    engine = sa.create_engine(location.url.set(drivername=driver), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    url = location.url.set(drivername=advisory.driver)
+    engine = sa.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=advisory.options)
     return engine.connect()

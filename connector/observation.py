@@ -203,7 +203,7 @@ class Observation:
     def _gone(self) -> None:
         candidates, live = self._diff.missing(), self._diff.known.live()
         if not candidates:
-            return
+            return None
         if not self._diff.listed:
             return self._doubt(f"the list is empty, and the warehouse has {live} images")
         if len(candidates) > self._policy.max_delete_share * live:

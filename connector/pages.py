@@ -1,13 +1,17 @@
-"""What one answer of a list shows, and in which orders it may be sorted."""
+"""What one answer of a list shows, in which orders it may be sorted, and answers asked for ahead."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import median_low
 from typing import Any, NamedTuple
 
 from connector.client import Answer
+from connector.errors import ResponseTooLargeError
 
 MAX_LIMIT = 100  # documented maximum of Limit
 FAR = 1 << 62  # beyond every instant in microseconds
@@ -76,12 +80,41 @@ class Page:
         keys = [order.key(value) for value, _ in self.rows]
         return all(a <= b for a, b in zip(keys, keys[1:], strict=False))
 
-    def reach_back(self, order: Order) -> int | None:
-        """Rows from the page's end back to the last one strictly before its last value; None where all are equal."""
+    @property
+    def reach_back(self) -> int | None:
+        """Rows from the page's end back to the last one with another value than its last; None where all are equal.
+
+        In a sorted page this is the last row strictly before the last value.
+        """
         for back, (value, _) in enumerate(reversed(self.rows), start=1):
-            if order.key(value) < self.last(order):
+            if value != self.rows[-1][0]:
                 return back + len(self.items) - len(self.rows)
         return None
+
+    def reaches(self) -> list[int]:
+        """For each row with another value before it: rows back to that one, as `reach_back` would be there."""
+        found, run = [], 0
+        for (before, _), (value, _) in zip(self.rows, self.rows[1:], strict=False):
+            run = 2 if before != value else run + 1 if run else 0
+            found += [run] if run else []
+        return found
+
+    @property
+    def repeats(self) -> bool:
+        """Whether an image is in the page more than once."""
+        return len(self.places) < len(self.rows)
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        return {image_id: place for place, (_, image_id) in enumerate(self.rows)}
+
+    def shift_to(self, page: Page) -> int | None:
+        """Rows by which the list has moved up between this page and `page` (deletions); None where they share none."""
+        moved = self.offset - page.offset
+        shifts = [
+            moved + place - page.places[image_id] for image_id, place in self.places.items() if image_id in page.places
+        ]
+        return median_low(shifts) if shifts else None
 
 
 def image_id_of(item: Any) -> str | None:
@@ -109,3 +142,40 @@ def _rows(items: Sequence[Any], value_of: ValueOf) -> Sequence[tuple[int | None,
             except ValueError:
                 continue  # sorted by what we cannot read: it proves nothing, and it disproves nothing
     return rows
+
+
+class Prefetch:
+    """Pages by offset, several under way at once; with `in_flight` 1 all is read in the calling thread."""
+
+    def __init__(self, fetch: Fetch, query: Query, value_of: ValueOf, in_flight: int) -> None:
+        self._fetch, self._query, self._value_of = fetch, query, value_of
+        self._queue: deque[tuple[int, Future[Page] | None]] = deque()
+        self._pool = ThreadPoolExecutor(in_flight, thread_name_prefix="tcss-page") if in_flight > 1 else None
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def read(self, offset: int, limit: int) -> Page:
+        return read_page(self._fetch(self._query.payload(offset, limit)), offset, self._value_of)
+
+    def plan(self, offset: int, limit: int) -> None:
+        self._queue.append((offset, self._pool.submit(self.read, offset, limit) if self._pool else None))
+
+    def take(self, limit: int) -> tuple[int, Page | None]:
+        """The offset planned first and its page; None where the answer was too large to be sent."""
+        offset, future = self._queue.popleft()
+        try:
+            return offset, future.result() if future else self.read(offset, limit)
+        except ResponseTooLargeError:
+            return offset, None
+
+    def clear(self) -> None:
+        for _, future in self._queue:
+            if future is not None:
+                future.cancel()
+        self._queue.clear()
+
+    def close(self, *, wait: bool) -> None:
+        self.clear()
+        if self._pool is not None:
+            self._pool.shutdown(wait=wait, cancel_futures=True)

@@ -9,10 +9,10 @@ end, whole tie groups included. It does not matter in which order the pages were
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain, product
 
 from connector.errors import ResponseTooLargeError
 from connector.pages import (
@@ -23,14 +23,14 @@ from connector.pages import (
     Fetch,
     Order,
     Page,
+    Prefetch,
     Query,
     ValueOf,
     image_id_of,
-    read_page,
 )
 
 OVERLAP = 2  # the smallest overlap that can close a seam where values are distinct
-WIDEN, NARROW = 4.0, 0.1  # rows of overlap gained by a broken seam, given back by a closed one
+MEMORY = 50  # pages from which is learnt how much to overlap
 RE_READS = 3  # of an answer that is shorter than it should be
 TRIES = 12  # reads that may be spent on one broken seam, and answers in a row that may show nothing new
 SLACK = 4  # times the requests that a quiet list would take
@@ -79,41 +79,36 @@ class Evidence:
         return undisturbed and self.totals == {len(self.ids)}
 
 
-class Prefetch:
-    """Pages by offset, several under way at once; with `in_flight` 1 all is read in the calling thread."""
+class Overlap:
+    """How many rows a page should share with the one before it: as many as would have cost least at recent seams.
 
-    def __init__(self, fetch: Fetch, query: Query, value_of: ValueOf, in_flight: int) -> None:
-        self._fetch, self._query, self._value_of = fetch, query, value_of
-        self._queue: deque[tuple[int, Future[Page] | None]] = deque()
-        self._pool = ThreadPoolExecutor(in_flight, thread_name_prefix="tcss-page") if in_flight > 1 else None
+    A row of overlap costs a row at every seam; a seam that does not close costs a request. What a seam needs is learnt from
+    each page's own tie groups and from how far the list moves between two requests.
+    """
 
-    def __len__(self) -> int:
-        return len(self._queue)
+    def __init__(self) -> None:
+        self._reaches: deque[list[int]] = deque(maxlen=MEMORY)
+        self._shifts: deque[int] = deque(maxlen=MEMORY)
+        self.rows = OVERLAP
 
-    def read(self, offset: int, limit: int) -> Page:
-        return read_page(self._fetch(self._query.payload(offset, limit)), offset, self._value_of)
+    def learn(self, page: Page, before: Page | None, cap: int) -> None:
+        """`page` was asked for next after `before`; the server sends up to `cap` rows at once."""
+        self._reaches.append(page.reaches())
+        if before is not None and before.rows and page.rows:
+            shift = before.shift_to(page)
+            self._shifts.append(self.rows if shift is None else max(0, shift))
+        reaches = Counter(chain.from_iterable(self._reaches))
+        shifts = Counter(self._shifts or [0])
+        needs: Counter[int] = Counter()
+        for (reach, often), (moved, times) in product(reaches.items(), shifts.items()):
+            needs[reach + moved] += often * times
+        self.rows = min([OVERLAP, *range(OVERLAP + 1, cap // 2 + 1)], key=lambda rows: self._cost(rows, needs, cap))
 
-    def plan(self, offset: int, limit: int) -> None:
-        self._queue.append((offset, self._pool.submit(self.read, offset, limit) if self._pool else None))
-
-    def take(self, limit: int) -> tuple[int, Page | None]:
-        """The offset planned first and its page; None where the answer was too large to be sent."""
-        offset, future = self._queue.popleft()
-        try:
-            return offset, future.result() if future else self.read(offset, limit)
-        except ResponseTooLargeError:
-            return offset, None
-
-    def clear(self) -> None:
-        for _, future in self._queue:
-            if future is not None:
-                future.cancel()
-        self._queue.clear()
-
-    def close(self, *, wait: bool) -> None:
-        self.clear()
-        if self._pool is not None:
-            self._pool.shutdown(wait=wait, cancel_futures=True)
+    @staticmethod
+    def _cost(rows: int, needs: Counter[int], cap: int) -> float:
+        """Requests a page."""
+        broken = sum(often for need, often in needs.items() if need > rows)
+        return rows / cap + broken / max(1, needs.total())
 
 
 class ListReader:
@@ -142,8 +137,9 @@ class ListReader:
         self._prefetch = Prefetch(fetch, query, value_of, in_flight)
         self._in_flight, self._limit, self._cap = in_flight, limit, limit
         self._until, self._insist, self._ignore_nulls = until, insist, ignore_nulls
-        self._overlap: float = OVERLAP
+        self._overlap = Overlap()
         self._planned = 0
+        self._asked: Page | None = None
         self._nothing_new = 0
         self._reads = 0
         self._first_total = 0
@@ -167,22 +163,26 @@ class ListReader:
         candidate: Page | None = None
         while not self._finished(tail):
             candidate = candidate or self._next(tail)
-            if self._starts(tail, candidate) or not self._ordered or self._joins(tail, candidate):
-                self._overlap = max(OVERLAP, self._overlap - NARROW)
-                self._check_progress(tail, candidate)
+            if tail is None or self._follows(tail, candidate):
+                self._accept(tail, candidate)
                 tail, candidate = candidate, None
                 yield tail
-            elif tail is not None and self._behind(candidate, tail):
+            elif self._behind(candidate, tail):
                 skipped, candidate = candidate, None
                 yield skipped
-            elif tail is not None and (bridge := self._bridge(tail)) is not None:
+            elif (bridge := self._bridge(tail)) is not None:
+                self._accept(tail, bridge)
                 tail = bridge
                 yield tail
 
-    @staticmethod
-    def _starts(tail: Page | None, page: Page) -> bool:
-        """Whether `page` is the list's first: there is none before it, or only an empty answer in its place."""
-        return tail is None or (not tail.items and page.offset == 0)
+    def _follows(self, tail: Page, page: Page) -> bool:
+        """Whether nothing is missing before `page`; where the order is lost, this can only be hoped for."""
+        starts_anew = not tail.items and page.offset == 0
+        return starts_anew or not self._ordered or self._joins(tail, page)
+
+    def _accept(self, tail: Page | None, page: Page) -> None:
+        if tail is not None and len(page.items) < self._cap and page.end <= tail.end and not page.reaches_total:
+            self.evidence.problem = f"the list shows {tail.end} rows, but its TotalCount says {page.total}"
 
     def _count(self, page: Page) -> None:
         evidence, known = self.evidence, len(self.evidence.ids)
@@ -208,16 +208,16 @@ class ListReader:
         return evidence.ended or evidence.stopped_early or evidence.problem is not None
 
     def _end_confirmed(self, tail: Page) -> bool:
-        """An empty list, and an end before the largest TotalCount seen, have to be shown twice."""
+        """An empty list, an end before the largest TotalCount seen, and one with repeated rows have to be shown twice."""
         evidence = self.evidence
         if evidence.contradicted:
             evidence.problem = f"the list shows more rows than its TotalCount says ({tail.total})"
             return False
-        if tail.items and tail.total == evidence.total:
+        if tail.items and tail.total == evidence.total and not tail.repeats:
             return True
         again = self._read(tail.offset)
         evidence.re_reads += 1
-        if again.reaches_total and len(again.items) <= len(tail.items):
+        if again.reaches_total and again.places.keys() <= tail.places.keys():
             return True
         self._replan(max(0, tail.offset - OVERLAP))
         return False
@@ -225,10 +225,6 @@ class ListReader:
     @staticmethod
     def _passed(page: Page, until: int) -> bool:
         return any(value is not None and value < until for value, _ in page.rows)
-
-    def _check_progress(self, tail: Page | None, page: Page) -> None:
-        if tail is not None and len(page.items) < self._limit and page.end <= tail.end and not page.reaches_total:
-            self.evidence.problem = f"the list shows {tail.end} rows, but its TotalCount says {page.total}"
 
     def _budget(self) -> int:
         """Requests after which we stop: the list grows, or its seams break, faster than it can be read."""
@@ -243,7 +239,6 @@ class ListReader:
 
     def _lose_order(self, reason: str) -> None:
         self.evidence.order_lost = self.evidence.order_lost or reason
-        self._overlap = 0  # seams prove nothing any more
 
     def _joins(self, tail: Page, page: Page) -> bool:
         """Whether `page` holds a row of `tail` from strictly before its last value, in every order still possible."""
@@ -263,20 +258,16 @@ class ListReader:
 
     def _behind(self, page: Page, tail: Page) -> bool:
         """Whether `page` ends before `tail` does: rows were inserted before it, and it shows nothing new."""
-        return bool(page.rows and tail.rows) and all(page.last(order) < tail.last(order) for order in self.evidence.orders)
-
-    def _reach_back(self, page: Page) -> int | None:
-        backs = [page.reach_back(order) for order in self.evidence.orders] if page.rows else []
-        return max((back for back in backs if back is not None), default=None) if None not in backs else None
+        return bool(page.rows and tail.rows) and all(
+            page.last(order) < tail.last(order) for order in self.evidence.orders
+        )
 
     def _bridge(self, tail: Page) -> Page | None:
         """A page that closes the seam after `tail`, where rows were deleted or a tie group is wider than the overlap."""
-        self._overlap = min(self._overlap + WIDEN, self._cap / 2)
-        back = self._reach_back(tail)
-        if back is None:
+        if tail.reach_back is None:
             self._lose_order(WIDE_TIE)
             return None
-        back += OVERLAP
+        back = max(tail.reach_back + OVERLAP, self._cap // 2)  # the list has gone on moving since the tail was read
         offset = tail.end - back
         for _ in range(TRIES):
             self.evidence.seam_repairs += 1
@@ -284,10 +275,9 @@ class ListReader:
             if not self._ordered:
                 return None
             if self._behind(page, tail):
-                offset = page.end - (self._reach_back(page) or 0) - OVERLAP
+                offset = page.end - (page.reach_back or 0) - OVERLAP
             elif self._joins(tail, page):
-                self._check_progress(tail, page)
-                if page.end > tail.end or page.reaches_total or self._moves_on(tail, page) or self.evidence.problem:
+                if page.end > tail.end or page.reaches_total or self._moves_on(tail, page):
                     return page
                 self._lose_order(WIDE_TIE)
                 return None
@@ -307,8 +297,12 @@ class ListReader:
         offset, page = self._prefetch.take(self._limit)
         if page is None:
             self._shrink(offset)
-            return self._whole(self._read(offset))
-        return self._whole(self._note(page))
+            page = self._whole(self._read(offset))
+        else:
+            page = self._whole(self._note(page))
+        self._overlap.learn(page, self._asked, self._cap)
+        self._asked = page
+        return page
 
     def _plan(self, tail: Page | None) -> None:
         """Asks ahead: as far as TotalCount reaches, one page further where it has proved to be too small."""
@@ -319,7 +313,8 @@ class ListReader:
             self._planned += self._stride()
 
     def _stride(self) -> int:
-        return max(1, self._cap - min(int(self._overlap), self._cap // 2))
+        """Rows from one planned page to the next; without an order, seams prove nothing and pages need not overlap."""
+        return max(1, self._cap - self._overlap.rows) if self._ordered else self._cap
 
     def _window(self) -> int:
         """Pages under way: few at first for a list that will be left early."""
@@ -327,7 +322,7 @@ class ListReader:
 
     def _replan(self, offset: int) -> None:
         self._prefetch.clear()
-        self._planned = offset
+        self._planned, self._asked = offset, None
 
     def _read(self, offset: int) -> Page:
         while True:
@@ -338,7 +333,9 @@ class ListReader:
 
     def _shrink(self, offset: int) -> None:
         if self._limit == 1:
-            raise ResponseTooLargeError("one image alone is more than the server can send", code="ResponseSizeLimitExceeded")
+            raise ResponseTooLargeError(
+                "one image alone is more than the server can send", code="ResponseSizeLimitExceeded"
+            )
         self._limit //= 2
         self._cap = min(self._cap, self._limit)
         self._replan(offset + self._stride())

@@ -19,7 +19,6 @@ from connector.locations import Location
 from connector.storage import refuse_character_set
 
 _PROBE = "tcss_probe"
-_CONNECT_SECONDS = 10
 
 
 def probe(location: Location) -> None:
@@ -64,7 +63,7 @@ def _existing(location: Location) -> Path | None:
 
 def _postgresql(location: Location) -> None:
     dataset, staging = location.dataset, location.staging(_PROBE)
-    with _engine(location, "postgresql+psycopg2", "connect_timeout").connect() as connection:
+    with _engine(location, "postgresql+psycopg2").connect() as connection:
         known = sa.text("SELECT count(*) FROM pg_namespace WHERE nspname = :name")
         if not connection.execute(known, {"name": dataset}).scalar():
             connection.execute(sa.text(f'CREATE SCHEMA "{dataset}"'))
@@ -78,7 +77,7 @@ def _mysql(location: Location) -> None:
     a sync may fill at this moment. Whoever may create its staging database may normally create it too."""
     suffix = uuid4().hex[:8]
     staging = location.staging(f"{_PROBE}_{suffix}")
-    with _engine(location, "mysql+pymysql", "connect_timeout").connect() as connection:
+    with _engine(location, "mysql+pymysql").connect() as connection:
         known = sa.text("SELECT default_character_set_name FROM information_schema.schemata WHERE schema_name = :name")
         if character_set := connection.execute(known, {"name": location.dataset}).scalar():
             refuse_character_set(location.dataset, character_set)
@@ -91,11 +90,9 @@ def _create_and_drop(connection: sa.Connection, what: str, name: str, definition
     connection.execute(sa.text(f"DROP {what} {name}"))
 
 
-def _engine(location: Location, driver: str, timeout: str) -> sa.Engine:
+def _engine(location: Location, driver: str) -> sa.Engine:
     assert location.url is not None  # noqa: S101  (a server's location always has one)
-    url = location.url.set(drivername=driver)
-    arguments = {} if timeout in url.query else {timeout: _CONNECT_SECONDS}
-    return sa.create_engine(url, poolclass=NullPool, connect_args=arguments)
+    return sa.create_engine(location.url.set(drivername=driver), poolclass=NullPool)
 
 
 def _other(location: Location) -> None:

@@ -30,7 +30,9 @@ def exit_code(row: Row, *, strict: bool) -> int:
 
 def to_json(row: Row) -> str:
     """A row as one line of JSON, instants in RFC 3339."""
-    return json.dumps({name: iso(value) if name in _TIMES else value for name, value in row.items()}, ensure_ascii=False)
+    return json.dumps(
+        {name: iso(value) if name in _TIMES else value for name, value in row.items()}, ensure_ascii=False
+    )
 
 
 def iso(instant: int | None) -> str | None:
@@ -103,7 +105,7 @@ def summary(row: Row) -> str:
         f"{row[f'images_{name}']:,} {name}" for name in ("new", "changed", "unchanged", "gone", "returned")
     )
     return (
-        f"{row['verdict']} ({row['verdict_reason']}): {row['images_listed']:,} images listed in a {row['mode']} sweep "
+        f"{row['verdict']} ({row['verdict_reason']}): {row['images_listed']:,} images listed, {row['mode']} sweep "
         f"({row['mode_reason']})\n  {counts}; {row['requests']:,} requests, {row['throttled']:,} throttled, "
         f"{seconds:.1f} s"
     )

@@ -153,5 +153,7 @@ def account_names() -> list[str]:
     """The accounts that dlt's config names: `[sources.tcss.accounts.<name>]`."""
     import dlt
 
-    found = dlt.config.get("sources.tcss.accounts") or dlt.secrets.get("sources.tcss.accounts") or {}
+    found: set[str] = set()
+    for provider in (dlt.config, dlt.secrets):
+        found |= set(provider.get("sources.tcss.accounts", dict) or {})
     return sorted(found)

@@ -9,24 +9,25 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import dlt
 import pyarrow as pa
 import pyarrow.parquet as pq
+from dlt.extract.source import DltSource
 
 from connector.client import Client
-from connector.destinations import SCHEMA
+from connector.destinations import SCHEMA, Warehouse
 from connector.inventory import Inventory
+from connector.locations import Location
 from connector.observation import Memory, Observation, Row
 from connector.settings import Settings, TcssCredentials
 from connector.spool import BATCH, Spool
-from connector.tables import IMAGES, SYNC_RUNS, TABLES, Table
-
-if TYPE_CHECKING:
-    from dlt.extract import DltSource
+from connector.tables import SYNC_RUNS, TABLES, Table
 
 Progress = Callable[[int, int | None], None]
-MERGE = {"disposition": "merge", "strategy": "delete-insert"}
+RUNS = 2_000  # earlier runs that a run looks at
+MERGE: Any = {"disposition": "merge", "strategy": "delete-insert"}
 
 
 def tcss(
@@ -48,9 +49,6 @@ def tcss(
     Raises ConfigurationError here, and the API's errors while the pipeline extracts. What a bare pipeline cannot give
     (order of the tables' commits, lock, fresh working directory) `sync` adds.
     """
-    import dlt
-    from dlt.extract.source import DltSource
-
     loaded = Settings.load(
         credentials=credentials,
         mode=mode,
@@ -66,7 +64,7 @@ def tcss(
         dlt.resource(
             harvest.batches(table),
             name=table.name,
-            columns=table.dlt_columns(),
+            columns=table.dlt_columns(),  # type: ignore[arg-type]
             primary_key=list(table.key),
             write_disposition=MERGE,
             schema_contract={"data_type": "freeze"},
@@ -74,6 +72,12 @@ def tcss(
         for table in TABLES
     ]
     return DltSource(dlt.Schema(SCHEMA), SCHEMA, resources)
+
+
+def plain_rows(table: pa.Table) -> list[Row]:
+    """Rows as dicts, instants as microseconds since the epoch."""
+    columns = [c.cast(pa.int64()) if pa.types.is_timestamp(c.type) else c for c in table.columns]
+    return pa.table(columns, names=table.column_names).to_pylist()
 
 
 class AccountMemory:
@@ -89,29 +93,13 @@ class AccountMemory:
         return self._inventory.rows(self._account_id, image_ids)
 
     def runs(self) -> list[Row]:
-        return self._inventory.runs(self._account_id)
+        return plain_rows(self._inventory.runs(self._account_id, RUNS))
 
     def rejected_ids(self) -> set[str]:
         return self._inventory.rejected_ids(self._account_id)
 
     def other_accounts(self) -> list[str]:
         return sorted(self._inventory.account_ids() - {self._account_id})
-
-
-class NothingKnown:
-    """The memory of a warehouse that does not exist yet."""
-
-    def known(self) -> pa.Table:
-        return IMAGES.arrow_schema.empty_table()
-
-    def rows(self, image_ids: Sequence[str]) -> pa.Table:  # noqa: ARG002
-        return IMAGES.arrow_schema.empty_table()
-
-    def runs(self) -> list[Row]:
-        return []
-
-    def rejected_ids(self) -> set[str]:
-        return set()
 
 
 class _Harvest:
@@ -122,8 +110,6 @@ class _Harvest:
         self._spool: Spool | None = None
 
     def batches(self, table: Table) -> Iterator[Any]:
-        import dlt
-
         yield dlt.mark.materialize_table_schema()
         spool = self._spool = self._spool or self._run()
         path = spool.finish(table)
@@ -132,18 +118,24 @@ class _Harvest:
                 yield from file.iter_batches(BATCH)
 
     def _run(self) -> Spool:
-        import dlt
-
         directory = tempfile.mkdtemp(prefix="tcss_")
         weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
         spool = Spool(Path(directory))
         with self._settings.client() as client:
             account_id = self._settings.account_id or client.account_id()
-            memory = AccountMemory(Inventory(None, dlt.current.pipeline()), account_id)
+            memory = AccountMemory(_inventory_of(dlt.current.pipeline()), account_id)
             observation = observe(self._settings, client, memory, spool, account_id)
             observation.run()
             spool.add(SYNC_RUNS, tuple(run_row(observation, client, self._settings).values()))
         return spool
+
+
+def _inventory_of(pipeline: dlt.Pipeline) -> Inventory:
+    """Reads through a pipeline of the user's own, wherever it loads to."""
+    if SCHEMA not in pipeline.schemas:  # it never ran, and its SQL client wants a schema
+        pipeline.schemas.save_schema(dlt.Schema(SCHEMA))
+    name = str(pipeline.destination.destination_name)
+    return Inventory(Warehouse(Location("other", name, str(pipeline.dataset_name), name)), pipeline)
 
 
 def observe(

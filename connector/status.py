@@ -13,6 +13,7 @@ from connector.errors import ConfigurationError
 from connector.inventory import Inventory
 from connector.reporting import Reporter, iso, summary, to_json
 from connector.settings import Settings
+from connector.source import AccountMemory
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -35,10 +36,15 @@ def show(settings: Settings, reporter: Reporter, *, max_age: str | None, limit: 
 def _runs(settings: Settings) -> list[dict[str, Any]]:
     warehouse = Warehouse.open(settings.destination, settings.dataset)
     if warehouse.location.file is not None and not warehouse.location.file.exists():
-        raise ConfigurationError(f"{warehouse.location.file} does not exist", hint="Name the warehouse with --destination.")
+        raise ConfigurationError(
+            f"{warehouse.location.file} does not exist", hint="Name the warehouse with --destination."
+        )
     with tempfile.TemporaryDirectory(prefix="tcss_status_") as directory:
         pipeline = warehouse.pipeline(settings.account_id or "status", Path(directory))
-        return Inventory(warehouse, pipeline).runs(settings.account_id)
+        inventory = Inventory(warehouse, pipeline)
+        accounts = [settings.account_id] if settings.account_id else inventory.account_ids()
+        runs = [run for account in accounts for run in AccountMemory(inventory, account).runs()]
+    return sorted(runs, key=lambda run: run["started_at"], reverse=True)
 
 
 def _ages(runs: list[dict[str, Any]], now: int) -> dict[str, float]:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from connector.client import CallStats, Client
 from connector.destinations import Warehouse
-from connector.errors import AccessError, DestinationError, LockedError, TcssError
+from connector.errors import DestinationError, TcssError
 from connector.inventory import Inventory
 from connector.observation import Memory, Observation, Row
 from connector.settings import Settings
-from connector.source import AccountMemory, NothingKnown, observe, run_row
+from connector.source import AccountMemory, observe, run_row
 from connector.spool import Spool
 from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, SYNC_RUNS, Table
 
@@ -71,8 +71,7 @@ class _Run:
         try:
             observation.run()
         except TcssError as error:
-            untouched = isinstance(error, AccessError) and not observation.pages
-            if not (untouched or isinstance(error, DestinationError | LockedError)):
+            if observation.pages and not isinstance(error, DestinationError):
                 error.run = self._failed(observation, error)
             raise
         self._warehouse.prepare(self._pipeline)
@@ -81,8 +80,6 @@ class _Run:
         return self._finish(observation)
 
     def _memory(self) -> Memory:
-        if self._warehouse.location.file is not None and not self._warehouse.location.file.exists():
-            return NothingKnown()  # asking would create the file
         memory = AccountMemory(Inventory(self._warehouse, self._pipeline), self._account_id)
         if not memory.runs() and (others := memory.other_accounts()):
             log.warning(
@@ -103,7 +100,7 @@ class _Run:
         return row
 
     def _failed(self, observation: Observation, error: TcssError) -> Row | None:
-        """Writes the row of a run that the API ended; nothing else is loaded."""
+        """Writes the row of a run that the API ended after its first page; nothing else is loaded."""
         observation.fail(str(error))
         try:
             self._warehouse.prepare(self._pipeline)

@@ -48,7 +48,7 @@ def test_sync_for_people_says_verdict_and_counts(account: World) -> None:
     """Without --json the verdict comes first, with its reason."""
     result = account.tcss("sync")
     assert result.exit_code == 0
-    assert result.stdout.startswith("complete (by order): 1,500 images listed in a full sweep (no watermark yet)\n")
+    assert result.stdout.startswith("complete (by order): 1,500 images listed, full sweep (no watermark yet)\n")
 
 
 def test_account_id_spares_the_call_to_sts(account: World) -> None:
@@ -57,7 +57,9 @@ def test_account_id_spares_the_call_to_sts(account: World) -> None:
     assert "GetCallerIdentity" not in account.sandbox.stats()["actions"]
 
 
-def test_a_first_sync_of_nothing_is_complete_and_warns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+def test_a_first_sync_of_nothing_is_complete_and_warns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
     """No images: exit code 0, and a hint at --site."""
     with world(tmp_path, monkeypatch, images=0) as empty:
         assert empty.sync()["images_listed"] == 0
@@ -164,17 +166,20 @@ def test_an_interrupt_in_mid_sweep_loads_nothing(account: World, number: int, co
     account.sync()
     before = account.query("select count(*), max(version), count(*) filter (deleted_at is null) from tcss.images")
     account.sandbox.change({"rescan": 100})
-    faulty(account, Fault("slow", at=range(8, 1000), value=20.0))
+    slow_from = account.sandbox.backend.numbers["DescribeAssetImageList"] + 5
+    faulty(account, Fault("slow", at=range(slow_from, slow_from + 100), value=20.0))
     command = [sys.executable, "-m", "connector", "sync", "--mode", "full", "--endpoint", account.sandbox.url]
     with subprocess.Popen(
         [*command, "--destination", account.destination], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
-        while account.sandbox.backend.numbers["DescribeAssetImageList"] < 8 and running.poll() is None:
+        while account.sandbox.backend.numbers["DescribeAssetImageList"] < slow_from and running.poll() is None:
             os.sched_yield()
         running.send_signal(number)
         _, stderr = running.communicate(timeout=30)
     assert running.returncode == code, stderr
-    assert account.query("select count(*), max(version), count(*) filter (deleted_at is null) from tcss.images") == before
+    assert (
+        account.query("select count(*), max(version), count(*) filter (deleted_at is null) from tcss.images") == before
+    )
     assert account.query("select count(*) from tcss.sync_runs") == [(1,)]
 
 
@@ -214,7 +219,9 @@ def test_check_says_line_by_line_what_works(account: World) -> None:
     result = account.tcss("check")
     assert result.exit_code == 0, result.output
     names = [line.split(":")[0].split() for line in result.stdout.splitlines()]
-    assert names == [["ok", name] for name in ("keys", "signature", "clock", "permission", "licence", "destination", "writable")]
+    assert names == [
+        ["ok", name] for name in ("keys", "signature", "clock", "permission", "licence", "destination", "writable")
+    ]
     assert "environment (TENCENTCLOUD_SECRET_ID" in result.stdout
     assert "SECRETEXAMPLE" not in result.output
     assert not account.file.exists()

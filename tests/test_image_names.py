@@ -27,6 +27,7 @@ SHA = f"sha256:{HEX}"
         pytest.param("Registry/app:1", ("Registry", "app", "1", None), id="upper-case-registry"),
         pytest.param("a/b/c/d/e/f:1", (None, "a/b/c/d/e/f", "1", None), id="deep-path"),
         pytest.param("r.io/a__b/c.d/e--f:V1.0_x-2", ("r.io", "a__b/c.d/e--f", "V1.0_x-2", None), id="separators"),
+        pytest.param("r:" + "x" * 128, (None, "r", "x" * 128, None), id="longest-tag"),
         pytest.param(f"repo@{SHA}", (None, "repo", None, SHA), id="digest"),
         pytest.param(f"r.io:5000/a/b:t@{SHA}", ("r.io:5000", "a/b", "t", SHA), id="tag-and-digest"),
         pytest.param(SHA, (None, None, None, SHA), id="bare-digest"),

@@ -1,0 +1,188 @@
+"""`connector.locations`: destinations as users write them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector import locations
+from connector.errors import ConfigurationError, DestinationError
+from connector.locations import locate, slug
+
+SECRET = "p@ss/w:rd"
+QUOTED = "p%40ss%2Fw%3Ard"
+
+
+@pytest.fixture(autouse=True)
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Relative paths are of an empty directory, and no configuration of the machine is seen."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PGUSER", "ann")
+    return tmp_path
+
+
+def test_a_duckdb_url_names_a_file(directory: Path) -> None:
+    """Three slashes: relative to the working directory. The dataset is `tcss`."""
+    found = locate("duckdb:///w.duckdb")
+    assert (found.kind, found.destination, found.dataset, found.file) == (
+        "duckdb",
+        "duckdb",
+        "tcss",
+        directory / "w.duckdb",
+    )
+    assert found.display == "duckdb:///w.duckdb"
+
+
+def test_an_sqlite_url_names_a_file_and_its_own_dataset(directory: Path) -> None:
+    """Any other dataset of SQLite would be another file."""
+    found = locate("sqlite:///w.db")
+    assert (found.kind, found.destination, found.dataset, found.file) == (
+        "sqlite",
+        "sqlalchemy",
+        "main",
+        directory / "w.db",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "dataset"),
+    [
+        pytest.param(
+            f"postgresql+psycopg2://u:{QUOTED}@h:5433/d?sslmode=require",
+            f"postgresql://u:{QUOTED}@h:5433/d?connect_timeout=10&sslmode=require",
+            "tcss",
+            id="driver-is-stripped",
+        ),
+        pytest.param("postgres://u:p@h/d", "postgresql://u:p@h/d?connect_timeout=10", "tcss", id="short-name"),
+        pytest.param("postgresql://u@h/d", "postgresql://u:@h/d?connect_timeout=10", "tcss", id="no-password"),
+        pytest.param(
+            "postgresql:///d", "postgresql://ann:@localhost/d?connect_timeout=10", "tcss", id="no-user-and-host"
+        ),
+        pytest.param("mysql://u:p@h:3307/d", "mysql+pymysql://u:p@h:3307/?charset=utf8mb4", "d", id="mysql"),
+        pytest.param("mariadb://u:p@h/d-1", "mysql+pymysql://u:p@h/?charset=utf8mb4", "d-1", id="mariadb"),
+        pytest.param("mysql://h/d?charset=utf8", "mysql+pymysql://h/?charset=utf8", "d", id="charset-is-kept"),
+        pytest.param("mssql+pyodbc://u:p@h/d", "mssql://u:p@h/d", "tcss", id="mssql"),
+        pytest.param("snowflake://u:p@account/d", "snowflake://u:p@account/d", "tcss", id="snowflake"),
+    ],
+)
+def test_a_server_url_is_completed_for_its_driver(text: str, url: str, dataset: str) -> None:
+    """dlt and the drivers get the form that they insist on."""
+    found = locate(text)
+    assert found.url is not None
+    assert (found.url.render_as_string(hide_password=False), found.dataset) == (url, dataset)
+
+
+@pytest.mark.parametrize("dataset", ["other", "_x1", "a" * 63])
+def test_a_dataset_that_is_given_is_used(dataset: str) -> None:
+    """`--dataset` wins over every default."""
+    assert [locate(url, dataset).dataset for url in ("duckdb:///w.duckdb", "mysql://h/d", "sqlite:///w.db")] == [
+        dataset
+    ] * 3
+
+
+@pytest.mark.parametrize(
+    ("destination", "dataset", "message"),
+    [
+        pytest.param(f"://u:{SECRET}@h/d", None, "not a URL", id="unparsable"),
+        pytest.param("postgresql://u:p@h:port/d", None, "not a URL", id="port-is-no-number"),
+        pytest.param("nosuch", None, "neither a URL nor a SQL destination", id="unknown-name"),
+        pytest.param("filesystem", None, "neither a URL nor a SQL destination", id="not-sql"),
+        pytest.param("nosuch://h/d", None, "not a database that SQLAlchemy knows", id="unknown-dialect"),
+        pytest.param("bigquery://project", None, "bigquery takes no URL", id="name-only"),
+        pytest.param("duckdb://", None, "must be a file", id="duckdb-in-memory"),
+        pytest.param("duckdb:///:memory:", None, "must be a file", id="duckdb-memory"),
+        pytest.param("duckdb:///md:x", None, "must be a file", id="motherduck"),
+        pytest.param("duckdb://w.duckdb", None, "must be a file", id="two-slashes"),
+        pytest.param("sqlite://", None, "must be a file", id="sqlite-in-memory"),
+        pytest.param("postgresql://u:p@h", None, "names no database", id="postgresql-without-database"),
+        pytest.param("mysql://h", None, "names no database", id="mysql-without-database"),
+        pytest.param("mysql://h/mysql", None, "belongs to the server", id="mysql-own"),
+        pytest.param("postgresql://u:p@h/d", "pg_x", "reserves names in pg_", id="pg"),
+        pytest.param("postgresql://u:p@h/d", "information_schema", "belongs to the server", id="information-schema"),
+        pytest.param("duckdb:///tcss.duckdb", None, "cannot tell the dataset", id="stem"),
+        pytest.param("duckdb:///dir/Mine.v2.duckdb", "mine", "cannot tell the dataset", id="stem-to-the-first-dot"),
+        pytest.param("sqlite:///w.db", "temp", "SQLite keeps the name", id="sqlite-temp"),
+        pytest.param("duckdb:///w.duckdb", "no-hyphen", "not usable", id="hyphen"),
+        pytest.param("duckdb:///w.duckdb", "Upper", "not usable", id="upper-case"),
+        pytest.param("duckdb:///w.duckdb", 'x"; drop', "not usable", id="quote"),
+        pytest.param("duckdb:///w.duckdb", "a" * 64, "not usable", id="too-long"),
+        pytest.param("postgresql://u:p@h/d", "", "names no database", id="empty"),
+    ],
+)
+def test_what_cannot_be_right_is_a_usage_error(destination: str, dataset: str | None, message: str) -> None:
+    """Exit code 2 with a next step, before anything is connected to, and without the password."""
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        locate(destination, dataset)
+    assert caught.value.exit_code == 2
+    assert caught.value.hint
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "module", "step"),
+    [
+        ("postgresql://u:p@h/d", "psycopg2", 'pip install "tcss-connector[postgres]"'),
+        ("mysql://u:p@h/d", "pymysql", 'pip install "tcss-connector[mysql]"'),
+    ],
+    ids=["postgresql", "mysql"],
+)
+def test_a_missing_driver_names_the_extra(url: str, module: str, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 6, and what to type."""
+    monkeypatch.setattr(locations, "find_spec", lambda name: None if name == module else object())
+    with pytest.raises(DestinationError, match=re.escape(step)):
+        locate(url)
+
+
+def test_a_dialect_without_its_driver_names_the_module() -> None:
+    """SQLAlchemy knows Oracle, and nobody here has its driver."""
+    with pytest.raises(DestinationError, match="Install the Python package that has the module oracledb"):
+        locate("oracle+oracledb://u:p@h/d")
+
+
+def test_a_name_takes_its_url_from_dlts_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--destination postgres` is then what the URL would have been; so is a named destination."""
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", "postgresql://u:p@h/d")
+    monkeypatch.setenv("DESTINATION__MINE__DESTINATION_TYPE", "sqlalchemy")
+    monkeypatch.setenv("DESTINATION__MINE__CREDENTIALS", "mysql://u:p@h/d")
+    assert [(found.kind, found.dataset) for found in map(locate, ("postgres", "mine"))] == [
+        ("postgresql", "tcss"),
+        ("mysql", "d"),
+    ]
+
+
+def test_a_name_without_credentials_says_what_to_set() -> None:
+    """The environment variable is named."""
+    with pytest.raises(ConfigurationError, match="DESTINATION__POSTGRES__CREDENTIALS"):
+        locate("postgres")
+
+
+def test_other_destinations_are_left_to_dlt() -> None:
+    """Their credentials are dlt's business."""
+    found = locate("snowflake")
+    assert (found.kind, found.destination, found.dataset, found.url) == ("other", "snowflake", "tcss", None)
+
+
+def test_a_password_is_never_shown() -> None:
+    """Neither `repr` nor `display` has it, and `scrub` takes it out of any text, in each of its forms."""
+    found = locate(f"postgresql://u:{QUOTED}@h/d?sslpassword=x")
+    assert found.display == "postgresql://u:***@h/d"
+    for text in (repr(found), found.scrub(f"{SECRET} and {QUOTED} and mysql://v:other@h/d")):
+        assert not re.search(f"{re.escape(SECRET)}|{QUOTED}|other|sslpassword", text)
+
+
+@given(st.lists(st.text(min_size=1, max_size=80), min_size=2, max_size=30, unique=True))
+def test_accounts_never_share_a_name(account_ids: list[str]) -> None:
+    """Staging that two accounts share loses rows; names are legal on every server, and no longer than it allows."""
+    place = locate("postgresql://u:p@h/d", "d" * 63)
+    names = [place.staging(slug(account_id)) for account_id in account_ids]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch("[a-z_][a-z0-9_]{0,62}", name) for name in names)
+
+
+def test_an_account_of_tencent_cloud_keeps_its_name() -> None:
+    """Twelve digits need nothing."""
+    assert locate("duckdb:///w.duckdb").staging(slug("100012345678")) == "tcss_staging_100012345678"

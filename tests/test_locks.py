@@ -1,0 +1,132 @@
+"""`connector.locks`: one sync at a time, on real files and servers."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from connector.destinations import Warehouse
+from connector.errors import DestinationError, LockedError
+from tests.warehouses import FILES, Place
+
+HOLD = """
+import sys
+from connector.destinations import Warehouse
+with Warehouse.open(sys.argv[1], sys.argv[2]).lock(sys.argv[3]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def holder(place: Place, account_id: str = "1") -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the account's lock."""
+    command = [sys.executable, "-c", HOLD, place.url, place.dataset, account_id]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_lock_that_another_process_holds_is_refused_at_once(place: Place) -> None:
+    """Exit code 7, no waiting."""
+    with holder(place), pytest.raises(LockedError, match="another sync") as caught, place.warehouse.lock("1"):
+        pass
+    assert caught.value.exit_code == 7
+
+
+def test_a_lock_that_another_thread_holds_is_refused_at_once(place: Place) -> None:
+    """Two accounts in one process are two threads; the same account twice is a mistake."""
+    found: list[Exception] = []
+
+    def second() -> None:
+        try:
+            with place.warehouse.lock("1"):
+                pass
+        except LockedError as error:
+            found.append(error)
+
+    with place.warehouse.lock("1"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join()
+    assert [type(error) for error in found] == [LockedError]
+
+
+def test_a_killed_process_holds_nothing(place: Place) -> None:
+    """SIGKILL leaves no lock behind: a server sees the connection end, the system closes the file."""
+    with holder(place) as process:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    taken, deadline = False, time.monotonic() + 20
+    while not taken and time.monotonic() < deadline:
+        try:
+            with place.warehouse.lock("1"):
+                taken = True
+        except LockedError:
+            continue
+    assert taken
+
+
+def test_a_lock_can_be_taken_again_at_once(place: Place) -> None:
+    """Leaving the block gives it back before anything else happens, by an error too."""
+    with pytest.raises(RuntimeError), place.warehouse.lock("1"):
+        raise RuntimeError
+    with place.warehouse.lock("1"), pytest.raises(LockedError), place.warehouse.lock("1"):
+        pass
+    with place.warehouse.lock("1"):
+        pass
+
+
+def test_accounts_exclude_each_other_only_where_the_file_has_one_writer(place: Place) -> None:
+    """On a server two accounts load at the same time, and two datasets do not know each other."""
+    with holder(place):
+        try:
+            with place.warehouse.lock("2"):
+                free = True
+        except LockedError:
+            free = False
+    assert free is (place.kind not in FILES)
+
+
+def test_two_names_of_one_file_share_a_lock(tmp_path: Path) -> None:
+    """A symbolic link is the same warehouse."""
+    (tmp_path / "w.duckdb").touch()
+    (tmp_path / "link.duckdb").symlink_to(tmp_path / "w.duckdb")
+    one, two = (Warehouse.open(f"duckdb:///{tmp_path}/{name}.duckdb") for name in ("w", "link"))
+    with one.lock("1"), pytest.raises(LockedError), two.lock("1"):
+        pass
+
+
+def test_a_missing_directory_is_an_error_and_stays_missing(tmp_path: Path) -> None:
+    """Locking creates nothing but the lock file."""
+    warehouse = Warehouse.open(f"duckdb:///{tmp_path}/none/w.duckdb")
+    with pytest.raises(DestinationError, match="Check that the directory exists"), warehouse.lock("1"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unreachable_server_is_an_error() -> None:
+    """Not a held lock."""
+    warehouse = Warehouse.open("postgresql://u:p@127.0.0.1:1/d")
+    with pytest.raises(DestinationError, match="Connection refused"), warehouse.lock("1"):
+        pass
+
+
+def test_where_no_lock_is_known_nothing_is_locked() -> None:
+    """There the scheduler must not start a sync twice."""
+    warehouse = Warehouse.open("snowflake")
+    assert not warehouse.has_lock
+    with warehouse.lock("1"), warehouse.lock("1"):
+        pass

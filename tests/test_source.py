@@ -1,0 +1,65 @@
+"""`connector.tcss()`: the dlt source in a pipeline of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dlt
+import pytest
+
+import connector
+from connector.errors import ConfigurationError
+from connector.tables import TABLES
+from tests.world import World, world
+
+
+@pytest.fixture
+def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+    with world(tmp_path, monkeypatch) as made:
+        yield made
+
+
+def pipeline(account: World) -> dlt.Pipeline:
+    return dlt.pipeline(
+        "mine",
+        pipelines_dir=str(account.directory / "pipelines"),
+        destination=dlt.destinations.duckdb(str(account.file)),
+        dataset_name="tcss",
+    )
+
+
+def test_two_runs_are_a_full_and_an_incremental_load(account: World) -> None:
+    """The second run finds the first one's watermark in the destination, and loads only what is new."""
+    mine = pipeline(account)
+    mine.run(connector.tcss(endpoint=account.sandbox.url))
+    account.sandbox.change({"rescan": 30, "insert": 10})
+    mine.run(connector.tcss(endpoint=account.sandbox.url))
+    runs = "select mode, verdict, images_new from tcss.sync_runs order by started_at"
+    assert account.query(runs) == [("full", "complete", 1500), ("incremental", "complete", 10)]
+    assert account.query("select count(*), count(distinct image_id) from tcss.images") == [(1510, 1510)]
+
+
+def test_the_resources_are_the_tables(account: World) -> None:
+    """One resource a table, of the same name."""
+    assert list(connector.tcss(endpoint=account.sandbox.url).resources) == [table.name for table in TABLES]
+
+
+def test_an_error_while_extracting_loads_nothing(account: World) -> None:
+    """A sweep that ends by an error leaves no rows, and the next run is whole."""
+    from connector.sandbox import Fault
+
+    account.sandbox.backend.faults = (Fault("unauthorized", at=range(4, 1000)),)
+    mine = pipeline(account)
+    with pytest.raises(Exception, match="UnauthorizedOperation"):
+        mine.run(connector.tcss(endpoint=account.sandbox.url))
+    account.sandbox.backend.faults = ()
+    mine.run(connector.tcss(endpoint=account.sandbox.url))
+    assert account.query("select count(*) from tcss.images") == [(1500,)]
+
+
+def test_wrong_settings_are_refused_before_anything_runs(account: World) -> None:
+    """ConfigurationError at the call, and not in the middle of a pipeline."""
+    with pytest.raises(ConfigurationError, match="mode"):
+        connector.tcss(mode="fast", endpoint=account.sandbox.url)

@@ -1,0 +1,181 @@
+"""Every interleaving of a sweep with changes, faults and quirks: complete means that no image was missed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from itertools import accumulate
+from random import Random
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from connector.errors import TcssError
+from connector.pages import Page
+from connector.sandbox import CHANGES, Fault, Fleet, Quirks
+from connector.sweep import FullSweep, Outcome
+from tests.listing import DAY, NOW, Item, Shown, Watched, in_turns, items
+
+EXAMPLES = int(os.environ.get("TCSS_SWEEP_EXAMPLES", "0"))
+MODEL = settings(
+    max_examples=EXAMPLES or 1500,
+    deadline=None,
+    derandomize=not EXAMPLES,
+    database=None,
+    print_blob=False,
+    suppress_health_check=list(HealthCheck),
+)
+
+LIMIT = 5
+STEPS = (*CHANGES, "delete_read", "delete_unread", "delete_bring_back")
+PAGE_FAULTS = (
+    *("empty_page", "short_page", "stale_page", "missing_list", "null_list", "wrong_total", "duplicate_rows"),
+    *("extra_rows", "throttle", "internal_error", "response_too_large"),
+)
+
+
+@dataclass(frozen=True)
+class Script:
+    """A fleet in groups of equal CreateTime, and what happens to it: `steps` after the first requests, or all along."""
+
+    groups: tuple[int, ...]
+    steps: tuple[tuple[str, int], ...] = ()
+    endless: bool = False
+    quirks: Quirks = Quirks(max_limit=LIMIT)
+    faults: tuple[Fault, ...] = ()
+    limit: int = LIMIT
+    in_flight: int = 1
+    seed: int = 0
+    scanned: tuple[int | None, ...] = ()
+    since: int = 0
+    now: int = NOW
+
+    def watched(self) -> Watched:
+        created = [DAY * number for number, size in enumerate(self.groups, start=1) for _ in range(size)]
+        rng = Random(self.seed)
+        scans = [rng.choice(self.scanned) if self.scanned else None for _ in created]
+        listed = items(created, scans)
+        rng.shuffle(listed)
+        return Watched(Fleet(listed, seed=self.seed, now=NOW), self.quirks, self.faults, self._change)
+
+    def _change(self, watched: Watched, number: int) -> None:
+        if self.steps and (self.endless or number <= len(self.steps)):
+            name, count = self.steps[(number - 1) % len(self.steps)]
+            _CHANGE.get(name, lambda watched, count: watched.fleet.apply({name: count}))(watched, count)
+
+
+def _some_of(watched: Watched, count: int, *, read: bool) -> list[str]:
+    shown = {image_id for answer in watched.answers for image_id in answer.ids}
+    return [image_id for image_id in watched.fleet.ids() if (image_id in shown) is read][:count]
+
+
+def _swap(watched: Watched, count: int) -> None:
+    gone = watched.fleet.delete(count)
+    watched.fleet.bring_back(gone)
+
+
+_CHANGE: dict[str, Any] = {
+    "delete_read": lambda watched, count: watched.fleet.delete(_some_of(watched, count, read=True)),
+    "delete_unread": lambda watched, count: watched.fleet.delete(_some_of(watched, count, read=False)),
+    "delete_bring_back": _swap,
+}
+
+
+def run(script: Script, sweep: Any, watched: Watched) -> list[Page] | None:
+    """The pages, or None where the sweep raised an error."""
+    try:
+        with in_turns(script.seed):
+            return list(sweep.pages())
+    except TcssError:
+        return None
+
+
+def lied(watched: Watched) -> bool:
+    """Whether short answers said by their TotalCount that they were the end, and nothing contradicted them.
+
+    Such a server cannot be found out. A lie counts where no larger TotalCount was told, else where it was told twice: an end
+    before the largest TotalCount is read again.
+    """
+    lies = [answer for answer in watched.answers if _told_to_be_the_end(answer)]
+    reach = max((answer.payload["Offset"] + len(answer.ids) for answer in lies), default=0)
+    largest = max((answer.total for answer in watched.answers if answer.total is not None), default=0)
+    return len(lies) > (largest > reach)
+
+
+def _told_to_be_the_end(answer: Shown) -> bool:
+    offset = answer.payload["Offset"]
+    reaches = answer.total is not None and offset + len(answer.ids) >= answer.total
+    return reaches and offset + len(set(answer.ids)) < len(answer.truth)
+
+
+def came_back(watched: Watched) -> bool:
+    """Whether an image was listed, then not, then again."""
+    gone: set[str] = set()
+    for answer, following in zip(watched.answers, watched.answers[1:], strict=False):
+        gone |= answer.truth.keys() - following.truth.keys()
+        if gone & following.truth.keys():
+            return True
+    return False
+
+
+def check_full(script: Script) -> Outcome:
+    watched = script.watched()
+    sweep = FullSweep(watched.reading(script.in_flight, script.limit))
+    pages = run(script, sweep, watched)
+    outcome = sweep.outcome
+    shown: dict[str, Item] = {item["ImageID"]: item for page in pages or () for item in page.items}
+    assert shown.keys() <= watched.states.keys()
+    for image_id, item in shown.items():
+        assert item in watched.states[image_id]
+    if pages is None:
+        return Outcome(reason="error")
+    assert outcome.reason
+    missed = watched.throughout - shown.keys()
+    if outcome.complete and missed and not lied(watched):
+        by_luck = outcome.reason == "by order" and "CreateTime" not in script.quirks.sortable
+        by_return = outcome.reason.startswith("by count") and came_back(watched)
+        assert by_luck or by_return, (outcome, missed)
+    return outcome
+
+
+sizes = st.one_of(st.just(1), st.integers(1, 4), st.integers(1, 4), st.integers(1, 9), st.integers(1, 150))
+groups = st.lists(sizes, max_size=25).map(
+    lambda sizes: tuple(size for size, end in zip(sizes, accumulate(sizes), strict=True) if end <= 160)
+)
+steps = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(1, 3)), max_size=8).map(tuple)
+numbers = st.one_of(st.integers(1, 6), st.integers(1, 40))
+faults = st.lists(
+    st.builds(Fault, st.sampled_from(PAGE_FAULTS), at=numbers, value=st.one_of(st.none(), st.integers(1, 4))),
+    max_size=3,
+).map(tuple)
+quirks = st.builds(
+    Quirks,
+    max_limit=st.just(LIMIT),
+    page_cap=st.sampled_from((None, None, None, None, 2, 3, 4)),
+    total_delta=st.sampled_from((0, 0, 0, 0, -3, 3)),
+    total_fixed=st.sampled_from((None,) * 8 + (0, 5, 50)),
+    empty_list=st.sampled_from(("[]", "null")),
+    sortable=st.sampled_from((Quirks().sortable,) * 3 + (frozenset(),)),
+    unknown_by=st.sampled_from(("ignore", "reject")),
+    default_order=st.sampled_from(("insertion", "create_time_desc", "shuffled")),
+    ties=st.sampled_from(("stable", "permuted")),
+    nulls=st.sampled_from(("lowest", "first", "last", "interleaved")),
+)
+scripts = st.builds(
+    Script,
+    groups=groups,
+    steps=steps,
+    endless=st.booleans(),
+    quirks=st.one_of(st.just(Quirks(max_limit=LIMIT)), st.just(Quirks(max_limit=LIMIT, ties="permuted")), quirks),
+    faults=st.one_of(st.just(()), faults),
+    in_flight=st.sampled_from((1, 4)),
+    seed=st.integers(0, 2**16),
+)
+
+
+@MODEL
+@given(scripts)
+def test_a_complete_full_sweep_missed_nothing(script: Script) -> None:
+    """Complete: every image listed throughout was shown. Always: only what was listed, in a state that it had."""
+    check_full(script)

@@ -1,0 +1,254 @@
+"""The tables are a contract: names, order, types and keys are spelt out here once more, and a change is meant."""
+
+import re
+
+import pyarrow as pa
+import pytest
+
+from connector.tables import (
+    API_COLUMNS,
+    IMAGE_HISTORY,
+    IMAGE_SCANS,
+    IMAGES,
+    REJECTED_VALUES,
+    TABLES,
+    Table,
+    data_dictionary,
+)
+
+
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+FROM_THE_ITEM = words("""
+    image_name image_registry image_repository image_tag image_digest create_time create_time_raw size os_name os_family
+    os_version host_cnt super_node_cnt container_cnt is_trust_image is_suggest is_authorized is_latest_image
+    recommended_fix solution reason scan_status scan_time scan_time_raw component_cnt vul_cnt critical_level_vul_cnt
+    high_level_vul_cnt medium_level_vul_cnt low_level_vul_cnt virus_cnt risk_cnt agent_error scan_error scan_virus_error
+    scan_vul_error scan_risk_error extra
+""")
+COLUMNS = {
+    "images": [
+        *("account_id", "image_id", *FROM_THE_ITEM),
+        *("version", "first_seen_at", "changed_at", "deleted_at", "row_hash", "sync_id"),
+    ],
+    "image_history": [
+        *("account_id", "image_id", *FROM_THE_ITEM),
+        *("version", "observed_at", "deleted_at", "row_hash", "sync_id"),
+    ],
+    "image_scans": words("""
+        account_id image_id scan_time scan_status component_cnt vul_cnt critical_level_vul_cnt high_level_vul_cnt
+        medium_level_vul_cnt low_level_vul_cnt virus_cnt risk_cnt agent_error scan_error scan_virus_error scan_vul_error
+        scan_risk_error observed_at sync_id
+    """),
+    "rejected_values": words("""
+        account_id reject_id image_id column_name raw reason request_id first_seen_at sync_id
+    """),
+    "sync_runs": words("""
+        sync_id account_id mode mode_reason verdict verdict_reason started_at finished_at total_count rows_listed
+        images_listed images_new images_changed images_unchanged images_gone images_returned values_rejected
+        unknown_fields pages requests throttled retries seam_repairs passes order_proven missed_by_incremental
+        watermark_before watermark_after first_request_id last_request_id endpoint filters connector_version
+    """),
+}
+KEYS = {
+    "images": ("account_id", "image_id"),
+    "image_history": ("account_id", "image_id", "version"),
+    "image_scans": ("account_id", "image_id", "scan_time"),
+    "rejected_values": ("account_id", "reject_id"),
+    "sync_runs": ("sync_id",),
+}
+BIGINTS = words("""
+    size host_cnt super_node_cnt container_cnt is_suggest is_authorized component_cnt vul_cnt critical_level_vul_cnt
+    high_level_vul_cnt medium_level_vul_cnt low_level_vul_cnt virus_cnt risk_cnt version total_count rows_listed
+    images_listed images_new images_changed images_unchanged images_gone images_returned values_rejected pages requests
+    throttled retries seam_repairs passes missed_by_incremental
+""")
+BOOLS = ["is_trust_image", "is_latest_image", "recommended_fix", "order_proven"]
+TIMES = words("""
+    create_time scan_time first_seen_at changed_at deleted_at observed_at started_at finished_at watermark_before
+    watermark_after
+""")
+NEVER_NULL = {
+    "images": {"account_id", "image_id", "version", "first_seen_at", "changed_at", "row_hash", "sync_id"},
+    "image_history": {"account_id", "image_id", "version", "observed_at", "row_hash", "sync_id"},
+    "image_scans": {"account_id", "image_id", "scan_time", "observed_at", "sync_id"},
+    "rejected_values": {"account_id", "reject_id", "column_name", "raw", "reason", "first_seen_at", "sync_id"},
+    "sync_runs": {"sync_id", "account_id", "mode", "verdict", "started_at"},
+}
+EACH_TABLE = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+
+
+def test_tables() -> None:
+    """Five tables with these keys and these columns, in this order."""
+    assert {table.name: table.key for table in TABLES} == KEYS
+    assert {table.name: list(table.column_names) for table in TABLES} == COLUMNS
+    assert list(API_COLUMNS) == FROM_THE_ITEM
+
+
+@EACH_TABLE
+def test_types(table: Table) -> None:
+    """A column is a text unless it is named here, and the same name has the same type in every table."""
+    special = dict.fromkeys(BIGINTS, "bigint") | dict.fromkeys(BOOLS, "bool") | dict.fromkeys(TIMES, "timestamp")
+    assert {c.name: c.type for c in table.columns} == {name: special.get(name, "text") for name in table.column_names}
+
+
+@EACH_TABLE
+def test_nulls(table: Table) -> None:
+    """Keys are never null, nor is what every run writes; all else may be."""
+    assert {c.name for c in table.columns if not c.nullable} == NEVER_NULL[table.name]
+    assert set(table.key) <= NEVER_NULL[table.name]
+
+
+@EACH_TABLE
+def test_key_can_be_indexed_by_mysql(table: Table) -> None:
+    """Every text of a key has a length, and the index stays within 3,072 bytes of utf8mb4."""
+    key = [table.column(name) for name in table.key]
+    assert all(c.precision for c in key if c.type == "text")
+    assert sum(4 * c.precision if c.precision else 8 for c in key) <= 3072
+
+
+def test_identifiers_have_one_length_everywhere() -> None:
+    """Only identifiers have a length, the same in every table, so that joins compare like with like."""
+    lengths = {(c.name, c.precision) for table in TABLES for c in table.columns if c.precision is not None}
+    assert lengths == {("account_id", 64), ("image_id", 256), ("reject_id", 64), ("sync_id", 64)}
+
+
+def test_thirty_fields() -> None:
+    """Each of the API's 30 fields fills the column of its own name in snake_case."""
+    fields = {c.source: c.name for c in IMAGES.columns if c.source is not None and not c.derived}
+    assert len(fields) == 30
+    assert {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", field).lower(): name for field, name in fields.items()} == {
+        name: name for name in fields.values()
+    }
+
+
+def test_derived_columns_follow_their_field() -> None:
+    """What is computed from a field stands right after it."""
+    sources = [c.source for c in IMAGES.columns if c.source is not None]
+    assert sources == sorted(sources, key=sources.index)
+
+
+@pytest.mark.parametrize("table", [IMAGE_HISTORY, IMAGE_SCANS], ids=lambda table: table.name)
+def test_columns_are_those_of_images(table: Table) -> None:
+    """History and scans repeat the columns of images, meaning and all; a scan's time alone is never null."""
+    differing = {c.name for c in table.columns if c.name in IMAGES.column_names and c != IMAGES.column(c.name)}
+    assert differing == ({"scan_time"} if table is IMAGE_SCANS else set())
+
+
+def test_column_that_is_not_there() -> None:
+    """A wrong name is an error that names table and column."""
+    with pytest.raises(KeyError, match="images has no column vul_count"):
+        IMAGES.column("vul_count")
+
+
+def test_arrow_schema() -> None:
+    """Types and nullability of the Arrow schema are those of the columns."""
+    assert REJECTED_VALUES.arrow_schema == pa.schema(
+        [
+            pa.field("account_id", pa.string(), nullable=False),
+            pa.field("reject_id", pa.string(), nullable=False),
+            pa.field("image_id", pa.string()),
+            pa.field("column_name", pa.string(), nullable=False),
+            pa.field("raw", pa.string(), nullable=False),
+            pa.field("reason", pa.string(), nullable=False),
+            pa.field("request_id", pa.string()),
+            pa.field("first_seen_at", pa.timestamp("us", "UTC"), nullable=False),
+            pa.field("sync_id", pa.string(), nullable=False),
+        ]
+    )
+    assert IMAGES.arrow_schema.field("size") == pa.field("size", pa.int64())
+    assert IMAGES.arrow_schema.field("is_trust_image") == pa.field("is_trust_image", pa.bool_())
+
+
+REJECT = ("1", "r1", None, "vul_cnt", '"n/a"', "not an integer", None, 1_611_893_098_000_001, "s1")
+
+
+def test_arrow_rows() -> None:
+    """Rows become Arrow with exactly the schema; an instant is the microsecond that it was."""
+    built = REJECTED_VALUES.arrow([REJECT, REJECT])
+    assert built.schema == REJECTED_VALUES.arrow_schema
+    instants = built.column("first_seen_at").cast(pa.int64())
+    rows = built.set_column(7, "first_seen_at", instants).to_pylist()
+    assert rows == [dict(zip(REJECTED_VALUES.column_names, REJECT, strict=True))] * 2
+
+
+@EACH_TABLE
+def test_arrow_without_rows(table: Table) -> None:
+    """No rows make an empty table of the same schema."""
+    built = table.arrow([])
+    assert (built.num_rows, built.schema) == (0, table.arrow_schema)
+
+
+@pytest.mark.parametrize(
+    ("rows", "error"),
+    [
+        pytest.param([REJECT[:-1]], ValueError, id="a-row-too-short"),
+        pytest.param([REJECT, (*REJECT, "x")], ValueError, id="a-row-too-long-among-others"),
+        pytest.param([REJECT, REJECT[:-1]], ValueError, id="rows-of-two-lengths"),
+        pytest.param([("1", "r1", None, None, *REJECT[4:])], ValueError, id="null-where-never-null"),
+        pytest.param([(*REJECT[:7], "yesterday", "s1")], (ValueError, TypeError), id="text-for-an-instant"),
+        pytest.param([(1, *REJECT[1:])], (ValueError, TypeError), id="number-for-a-text"),
+    ],
+)
+def test_arrow_refuses(rows: list[tuple[object, ...]], error: type[Exception]) -> None:
+    """A row that does not fit is an error here, and not a stuck package in the loader."""
+    with pytest.raises(error):
+        REJECTED_VALUES.arrow(rows)
+
+
+def test_dlt_columns() -> None:
+    """The hint for dlt says type, nullability, key, length and meaning, in the order of the table."""
+    hints = REJECTED_VALUES.dlt_columns()
+    assert list(hints) == COLUMNS["rejected_values"]
+    assert hints["reject_id"] == {
+        "name": "reject_id",
+        "data_type": "text",
+        "nullable": False,
+        "description": "Hash of image_id, column_name and raw, so that the same value is kept once.",
+        "primary_key": True,
+        "precision": 64,
+    }
+    assert hints["first_seen_at"] == {
+        "name": "first_seen_at",
+        "data_type": "timestamp",
+        "nullable": False,
+        "description": "When it was first met.",
+    }
+
+
+@EACH_TABLE
+def test_descriptions(table: Table) -> None:
+    """Every table and column says in sentences what it means."""
+    texts = [table.description, *(c.description for c in table.columns)]
+    assert [text for text in texts if not re.fullmatch(r"\S.{12,}\.", text) or "  " in text] == []
+
+
+def test_data_dictionary() -> None:
+    """The dictionary has a section a table and a line a column, each of seven cells."""
+    text = data_dictionary()
+    headings = re.findall(r"^## (\w+)$", text, re.MULTILINE)
+    columns = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    assert headings == list(COLUMNS)
+    assert columns == [name for names in COLUMNS.values() for name in names]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("|")} == {8}
+    assert text.endswith("|\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "| `container_cnt` | bigint | yes | ContainerCnt | containers | Containers that use the image. Changes without "
+        "a scan. | `0` |",
+        "| `image_tag` | text | yes | from ImageName |  | Tag part of image_name. Null where it has none or `<none>`: "
+        "`latest` is not assumed. | `latest` |",
+        "| `reject_id` | text(64) | no |  |  | Hash of image_id, column_name and raw, so that the same value is kept "
+        "once. | `0123456789abcdef0123456789abcdef` |",
+        "Key: `account_id`, `image_id`, `scan_time`.",
+    ],
+    ids=["field", "derived", "ours", "key"],
+)
+def test_line_of_the_dictionary(line: str) -> None:
+    """A line says type, null, source field, unit, meaning and an example."""
+    assert line in data_dictionary().splitlines()

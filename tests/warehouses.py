@@ -1,0 +1,158 @@
+"""Warehouses to test with: a DuckDB and an SQLite file, and real PostgreSQL and MariaDB (or MySQL) servers.
+
+Every test gets its own file, schema or database, which is removed afterwards. The servers are named by
+TCSS_TEST_POSTGRES_URL and TCSS_TEST_MYSQL_URL; their user may create users and databases.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
+
+from connector.destinations import Warehouse
+from connector.tables import Table
+
+if TYPE_CHECKING:
+    import dlt
+
+FILES = ("duckdb", "sqlite")
+SERVERS = {
+    "postgresql": ("TCSS_TEST_POSTGRES_URL", "postgresql://root@127.0.0.1:5432/test", "postgresql+psycopg2"),
+    "mysql": ("TCSS_TEST_MYSQL_URL", "mysql://root@127.0.0.1:3306/test", "mysql+pymysql"),
+}
+KINDS = (*FILES, *SERVERS)
+
+
+@dataclass(frozen=True)
+class Place:
+    """An empty place for a warehouse: what a user would give as `--destination` and `--dataset`."""
+
+    kind: str
+    url: str
+    dataset: str
+    directory: Path
+    engine: sa.Engine
+
+    @property
+    def warehouse(self) -> Warehouse:
+        return Warehouse.open(self.url, self.dataset)
+
+    @property
+    def file(self) -> Path:
+        """The database's file, where it is one."""
+        return self.directory / f"w.{self.kind}"
+
+    def pipeline(self, account_id: str = "1") -> dlt.Pipeline:
+        """The account's pipeline, prepared for nothing, in a new directory."""
+        return self.warehouse.pipeline(account_id, Path(mkdtemp(dir=self.directory)))
+
+    def prepared(self, account_id: str = "1") -> dlt.Pipeline:
+        pipeline = self.pipeline(account_id)
+        self.warehouse.prepare(pipeline)
+        return pipeline
+
+    def parquet(self, table: Table, *rows: dict[str, Any]) -> Path:
+        """The rows as a finished file; columns that a row does not name are null, or empty where they must not be."""
+        empty = {"text": "", "bigint": 0, "bool": False, "timestamp": 0}
+        cells = [[row.get(c.name, None if c.nullable else empty[c.type]) for c in table.columns] for row in rows]
+        path = self.directory / f"{uuid4().hex}.parquet"
+        pq.write_table(table.arrow(cells), path)
+        return path
+
+    def load(self, pipeline: dlt.Pipeline, table: Table, *rows: dict[str, Any]) -> None:
+        self.warehouse.load(pipeline, {table.name: [self.parquet(table, *rows)]})
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run SQL past the code under test. `{data}` and `{staging}` stand for the dataset, and that of account 1."""
+        text = statement.format(data=self.quoted(self.dataset), staging=self.quoted(f"{self.dataset}_staging_1"))
+        if self.kind == "duckdb":
+            with closing(duckdb.connect(str(self.file))) as connection:
+                return connection.execute(text).fetchall()
+        with self.engine.connect() as connection:
+            if self.kind == "sqlite" and "{staging}" in statement:
+                name = self.file.with_name("w__main_staging_1.sqlite")
+                connection.exec_driver_sql(f"ATTACH DATABASE '{name}' AS main_staging_1")
+            # PyMySQL formats even a statement without parameters.
+            result = connection.exec_driver_sql(text.replace("%", "%%") if self.kind == "mysql" else text)
+            rows = [tuple(row) for row in result] if result.returns_rows else []
+            connection.commit()
+            return rows
+
+    def quoted(self, name: str) -> str:
+        return f"`{name}`" if self.kind == "mysql" else f'"{name}"'
+
+    def datasets(self) -> set[str]:
+        """The datasets of this place that exist: the files in its directory, or schemas or databases."""
+        if self.kind in FILES:
+            return {path.name for path in self.directory.iterdir() if path.is_file()}
+        rows = self.sql("SELECT schema_name FROM information_schema.schemata")
+        return {name for (name,) in rows if name.startswith(self.dataset)}
+
+
+@contextmanager
+def place(kind: str, directory: Path) -> Iterator[Place]:
+    """A place of that kind, removed at the end. Skips, or under CI fails, where no server answers."""
+    if kind in FILES:
+        dataset = "main" if kind == "sqlite" else "tcss"
+        url = f"{kind}:///{directory}/w.{kind}"
+        yield Place(
+            kind,
+            url,
+            dataset,
+            directory,
+            sa.create_engine("sqlite://" if kind == "duckdb" else url, poolclass=NullPool),
+        )
+        return
+    variable, default, driver = SERVERS[kind]
+    url = sa.make_url(os.environ.get(variable, default))
+    engine = sa.create_engine(url.set(drivername=driver), poolclass=NullPool, connect_args={"connect_timeout": 5})
+    if problem := _unreachable(engine):
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"no server for {variable}: {problem}")
+    dataset = f"tcss_test_{uuid4().hex[:8]}"
+    made = Place(kind, url.render_as_string(hide_password=False), dataset, directory, engine)
+    try:
+        yield made
+    finally:
+        for name in made.datasets():
+            made.sql(f"DROP SCHEMA {made.quoted(name)}{' CASCADE' if kind == 'postgresql' else ''}")
+
+
+@cache
+def _unreachable(engine: sa.Engine) -> str:
+    try:
+        with engine.connect():
+            return ""
+    except sa.exc.OperationalError as error:
+        return str(error.orig)
+
+
+@contextmanager
+def user(place: Place, grants: Sequence[str]) -> Iterator[str]:
+    """A user with these rights only; yields the URL with which it connects. `{user}` stands for its name."""
+    name, password = f"tcss_{uuid4().hex[:8]}", "p@ss/w:rd"
+    url = sa.make_url(place.url).set(username=name, password=password)
+    quoted = place.quoted(name) if place.kind == "postgresql" else f"'{name}'@'%'"
+    word = "PASSWORD" if place.kind == "postgresql" else "IDENTIFIED BY"
+    login = "LOGIN " if place.kind == "postgresql" else ""
+    place.sql(f"CREATE USER {quoted} {login}{word} '{password}'")
+    try:
+        for grant in grants:
+            place.sql(grant.replace("{user}", quoted))
+        yield url.render_as_string(hide_password=False)
+    finally:
+        if place.kind == "postgresql":
+            place.sql(f"DROP OWNED BY {quoted} CASCADE")
+        place.sql(f"DROP USER {quoted}")
