@@ -23,7 +23,7 @@ def check(settings: Settings, say: Callable[[str], None]) -> int:
     """
     code = 0
     with settings.client() as client:
-        for checks in (_api(settings, client), _destination(settings)):
+        for checks in (_api(client), _destination(settings)):
             for name, run in checks:
                 try:
                     say(f"ok      {name}: {run()}")
@@ -34,7 +34,7 @@ def check(settings: Settings, say: Callable[[str], None]) -> int:
     return code
 
 
-def _api(settings: Settings, client: Client) -> Iterator[Check]:
+def _api(client: Client) -> Iterator[Check]:
     yield "keys", client.origin
     yield "signature", lambda: f"accepted for account {client.account_id()}"
     yield "clock", lambda: f"{client.skew or 0.0:+.0f} s from the server's, {TOLERANCE} s are allowed"

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -224,7 +225,7 @@ class Client:
         retrying = Retrying(
             retry=retry_if_exception(lambda error: isinstance(error, TcssError) and self._helps(call, error)),
             wait=_wait,
-            stop=lambda state: self._clock() - call.started + state.upcoming_sleep > self._patience,
+            stop=lambda state: self._is_over(call, state.upcoming_sleep),
             sleep=self._sleep,
             before_sleep=self._warn,
             reraise=True,
@@ -316,6 +317,10 @@ class Client:
         if call.host not in self._answered:
             call.unreached += 1
             outcome.hint = f"{call.host} has never answered: check the network, the proxy, --endpoint and --site."
+
+    def _is_over(self, call: _Call, pause: float) -> bool:
+        """Whether the next attempt could only go after patience has ended: a pause, or a throttled pace, is too long."""
+        return self._clock() - call.started + max(pause, self._limiter(call).delay()) > self._patience
 
     def _helps(self, call: _Call, error: TcssError) -> bool:
         """Whether to send again. Keys and clock are mended here, once a call."""
@@ -410,6 +415,7 @@ def _session(*, proxies: bool) -> requests.Session:
     session.headers.update(
         {"User-Agent": "tcss-connector", "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
     )
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     for scheme in ("https://", "http://"):
         session.mount(scheme, HTTPAdapter(pool_maxsize=_POOL))
     return session

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, Protocol, get_args
 
-import orjson
 import pyarrow as pa
 
-from connector.records import HASH_DEFINITION, Record, Rejected, hash_of_row, reject_id
+from connector.records import HASH_DEFINITION, Record, Rejected, _json, hash_of_row, reject_id
 from connector.tables import API_COLUMNS, IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, Table
 
 ABSENT = -(1 << 62)  # a time that is null, in an array of instants
 UNWRITTEN = -1  # the image has no row in this run
+PREFIX = f"{HASH_DEFINITION}:"  # of row hashes that compare with those of this release
+BATCH = 10_000  # rows of a stored table that are Python objects at a time
 
 TWICE = "listed twice in one answer, with other contents"
+
+Kind = Literal["new", "changed", "unchanged", "returned", "gone"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _SCAN_FIELDS = tuple(API_COLUMNS.index(c.name) for c in IMAGE_SCANS.columns if c.name in API_COLUMNS)
 
@@ -31,49 +36,76 @@ class Rows(Protocol):
 class Known:
     """The account's images in the warehouse as columns, and a slot for each image that this run adds.
 
-    `table` has image_id, row_hash, version, first_seen_at, deleted_at and scan_time (`inventory.Inventory.known`). The
-    one index by id of a run: about 200 bytes an image.
+    `table` has image_id, row_hash, version, first_seen_at, deleted_at and scan_time (`inventory.Inventory.known`), and
+    these columns stay as they are; `seen`, `shown`, `shown_scan`, `image_row` and `scan_row` are of this run. The one
+    index by id of a run: about 300 bytes an image.
     """
 
     def __init__(self, table: pa.Table) -> None:
-        self.slots: dict[str, int] = {image_id: slot for slot, image_id in enumerate(table["image_id"].to_pylist())}
-        hashes = table["row_hash"].to_pylist()
-        self.hash = array("Q", map(_short, hashes))
-        self.version = array("q", table["version"].to_pylist())
-        self.first_seen_at = _instants(table["first_seen_at"])
-        self.deleted_at = _instants(table["deleted_at"])
-        self.scan_time = _instants(table["scan_time"])
-        self.seen = bytearray(len(self.hash))
-        self.image_row = array("q", [UNWRITTEN]) * len(self.hash)
-        self.scan_row = array("q", [UNWRITTEN]) * len(self.hash)
+        self.slots: dict[str, int] = {}
+        self.hash, self.shown = array("Q"), array("Q")
+        self.version, self.first_seen_at, self.deleted_at, self.scan_time = (array("q") for _ in range(4))
+        self.outdated: list[str] = []
+        for batch in table.to_batches(max_chunksize=BATCH):
+            self._read(batch)
         self.count = len(self.hash)
-        prefix = f"{HASH_DEFINITION}:"
-        self.outdated = [i for i, text in zip(self.slots, hashes, strict=True) if not text.startswith(prefix)]
+        self.seen = bytearray(self.count)
+        self.shown.frombytes(bytes(8 * self.count))
+        self.shown_scan = array("q", [ABSENT]) * self.count
+        self.image_row, self.scan_row = (array("q", [UNWRITTEN]) * self.count for _ in range(2))
 
-    def add(self, image_id: str, observed_at: int) -> int:
+    def _read(self, batch: pa.RecordBatch) -> None:
+        ids: list[Any] = batch["image_id"].to_pylist()
+        hashes: list[Any] = batch["row_hash"].to_pylist()
+        versions: list[Any] = batch["version"].to_pylist()
+        self.slots.update(zip(ids, range(len(self.hash), len(self.hash) + len(ids)), strict=True))
+        self.hash.extend(_short(text) if text.startswith(PREFIX) else 0 for text in hashes)
+        self.version.extend(versions)
+        for name in ("first_seen_at", "deleted_at", "scan_time"):
+            getattr(self, name).extend(batch[name].cast(pa.int64()).fill_null(ABSENT).to_pylist())
+        self.outdated += [i for i, text in zip(ids, hashes, strict=True) if not text.startswith(PREFIX)]
+
+    def slot(self, image_id: str, observed_at: int) -> int:
+        """The image's place in the columns, made for one that is new."""
+        slot = self.slots.get(image_id)
+        return self._add(image_id, observed_at) if slot is None else slot
+
+    def _add(self, image_id: str, observed_at: int) -> int:
         slot = self.slots[image_id] = len(self.hash)
-        self.hash.append(0)
-        self.version.append(0)
-        for column, value in ((self.first_seen_at, observed_at), (self.deleted_at, ABSENT), (self.scan_time, ABSENT)):
-            column.append(value)
+        self.first_seen_at.append(observed_at)
         self.seen.append(0)
-        self.image_row.append(UNWRITTEN)
-        self.scan_row.append(UNWRITTEN)
+        for numbers in (self.hash, self.shown, self.version):
+            numbers.append(0)
+        for instants in (self.deleted_at, self.scan_time, self.shown_scan):
+            instants.append(ABSENT)
+        for rows in (self.image_row, self.scan_row):
+            rows.append(UNWRITTEN)
         return slot
 
-    def is_live(self, slot: int) -> bool:
-        return slot < self.count and self.deleted_at[slot] == ABSENT
+    def kind(self, slot: int) -> Kind:
+        """What an image is that this run has shown."""
+        if slot >= self.count:
+            return "new"
+        if self.deleted_at[slot] != ABSENT:
+            return "returned"
+        return "unchanged" if self.hash[slot] == self.shown[slot] else "changed"
 
     def live(self) -> int:
-        return sum(1 for value in self.deleted_at[: self.count] if value == ABSENT)
+        """Images that the warehouse holds as not deleted."""
+        return sum(self.deleted_at[slot] == ABSENT for slot in range(self.count))
+
+    def missing(self) -> list[str]:
+        """Those among them that this run has not shown."""
+        return [i for i, slot in self.slots.items() if not self.seen[slot] and self.deleted_at[slot] == ABSENT]
 
 
 class Diff:
     """Takes what a sweep shows, one answer after the other, and writes the rows that the warehouse lacks to `rows`.
 
-    An image that is shown again with other contents takes the place of its first row. `observed_at` is the instant of
-    the run. Counters: `new`, `changed`, `unchanged`, `gone`, `returned`, `rejected`, `missed` (images whose
-    ScanTime lies within `audited` (after, up to), and is not the one that the warehouse has).
+    `read` makes a record of an item, `observed_at` is the instant of the run, `rejected_ids` gives the rejected values
+    that the warehouse has. An image that is shown again with other contents takes the place of its first row, and one
+    that is again as the warehouse has it is not written. `kinds` counts images, `rejected` holds the ids of values,
+    and `missed` counts images with a ScanTime in `audited` (after, up to) that is not the one in the warehouse.
     """
 
     def __init__(
@@ -81,52 +113,56 @@ class Diff:
         known: Known,
         rows: Rows,
         *,
+        read: Callable[[Any], Record | Rejected],
         account_id: str,
         sync_id: str,
         observed_at: int,
+        rejected_ids: Callable[[], set[str]] = set,
         audited: tuple[int, int] | None = None,
     ) -> None:
-        self.known, self._rows = known, rows
-        self._account_id, self._sync_id, self._observed_at, self._audited = account_id, sync_id, observed_at, audited
-        self.new = self.changed = self.unchanged = self.gone = self.returned = self.missed = self.listed = 0
+        self.known, self._rows, self._read = known, rows, read
+        self._account_id, self._sync_id, self._observed_at = account_id, sync_id, observed_at
+        self._load_rejected_ids, self._audited = rejected_ids, audited
+        self._stored_rejects: set[str] | None = None
+        self._twins: set[tuple[str, str]] = set()
+        self._earlier_scans: dict[tuple[int, int], int] = {}
+        self.kinds: Counter[Kind] = Counter()
+        self.missed = 0
         self.newest_scan: int | None = None
         self.unknown_fields: set[str] = set()
-        self.rejected: dict[str, tuple[Any, ...]] = {}
+        self.rejected: set[str] = set()
 
-    def absorb(self, records: Iterable[Record | Rejected], request_id: str | None) -> None:
+    @property
+    def listed(self) -> int:
+        """Distinct images that were shown."""
+        return self.kinds.total() - self.kinds["gone"]
+
+    def absorb(self, items: Sequence[Any], request_id: str | None) -> None:
         """The items of one answer."""
         in_answer: dict[str, str] = {}
-        for record in records:
+        for item in items:
+            record = self._read(item)
             if isinstance(record, Rejected):
                 self._reject(record, request_id)
-            elif in_answer.setdefault(record.image_id, record.row_hash) != record.row_hash:
-                self._reject(Rejected(record.image_id, "image_id", _as_json(record), TWICE), request_id)
+            elif self._is_twin(record, in_answer):
+                self._reject(Rejected(record.image_id, "image_id", _json(item), TWICE), request_id)
             else:
                 self._take(record, request_id)
 
-    def missing(self) -> list[str]:
-        """Images that the warehouse holds as live and that no answer has shown."""
-        known = self.known
-        return [
-            i for i, slot in known.slots.items() if slot < known.count and not known.seen[slot] and known.is_live(slot)
-        ]
-
     def seen(self) -> Iterator[str]:
         """Ids that some answer has shown, those at the end of the index first."""
-        return (i for i in reversed(self.known.slots) if self.known.seen[self.known.slots[i]])
+        return (i for i, slot in reversed(self.known.slots.items()) if self.known.seen[slot])
 
     def close_gone(self, stored: pa.Table) -> None:
         """Marks images as gone; `stored` holds their rows in `images`, whole."""
         for row in _plain_rows(stored):
-            known, slot = self.known, self.known.slots[row["image_id"]]
-            version = known.version[slot] + 1
             values = tuple(row[name] for name in API_COLUMNS)
-            self._write(slot, row["image_id"], values, version, row["row_hash"], deleted_at=self._observed_at)
-            self.gone += 1
+            self._write(self.known.slots[row["image_id"]], row["image_id"], values, row["row_hash"], self._observed_at)
+            self.kinds["gone"] += 1
 
     def live_after(self) -> int:
         """Images that are live in the warehouse once the rows are loaded."""
-        return self.known.live() + self.new + self.returned - self.gone
+        return self.known.live() + self.kinds["new"] + self.kinds["returned"] - self.kinds["gone"]
 
     def rehash(self, stored: pa.Table) -> None:
         """Gives images whose hash has an older definition the hash of the present one, so that they compare."""
@@ -135,76 +171,90 @@ class Diff:
 
     # One image.
 
+    def _is_twin(self, record: Record, in_answer: dict[str, str]) -> bool:
+        """Whether it is the second of two rows that differ; once it was, it is in every other answer too."""
+        twin = (record.image_id, record.row_hash)
+        if twin not in self._twins:
+            if in_answer.setdefault(*twin) == record.row_hash:
+                return False
+            self._twins.add(twin)
+        return True
+
     def _take(self, record: Record, request_id: str | None) -> None:
-        known = self.known
-        slot = known.slots.get(record.image_id)
-        if slot is None:
-            slot = known.add(record.image_id, self._observed_at)
+        known, short = self.known, _short(record.row_hash)
+        slot = known.slot(record.image_id, self._observed_at)
+        self._note(slot, record, request_id)
+        if known.seen[slot]:
+            if known.shown[slot] == short:
+                return
+            self.kinds[known.kind(slot)] -= 1
+        known.seen[slot], known.shown[slot] = 1, short
+        kind = known.kind(slot)
+        self.kinds[kind] += 1
+        if kind == "unchanged":
+            self._retract(slot)
+        else:
+            self._write(slot, record.image_id, record.values, record.row_hash, None)
+        self._write_scan(slot, record, correct_only=kind == "unchanged")
+
+    def _note(self, slot: int, record: Record, request_id: str | None) -> None:
+        """What counts even where nothing is written; an image is audited when it is first shown."""
         self.unknown_fields.update(record.unknown)
         for rejected in record.rejected:
             self._reject(rejected, request_id)
-        scan_time, short = record.scan_time, _short(record.row_hash)
-        if scan_time is not None and scan_time <= self._observed_at and scan_time > (self.newest_scan or ABSENT):
+        scan_time = record.scan_time
+        if scan_time is None:
+            return
+        if scan_time <= self._observed_at and (self.newest_scan is None or scan_time > self.newest_scan):
             self.newest_scan = scan_time
-        if known.seen[slot]:
-            if known.hash[slot] == short:
-                return
-        else:
-            known.seen[slot] = 1
-            self.listed += 1
-            self._classify(slot, short, scan_time)
-            if slot < known.count and known.hash[slot] == short and known.is_live(slot):
-                return
-        known.hash[slot] = short
-        version = known.version[slot] + 1
-        self._write(slot, record.image_id, record.values, version, record.row_hash, deleted_at=None)
-        if scan_time is not None:
-            self._write_scan(slot, record, scan_time)
-
-    def _classify(self, slot: int, short: int, scan_time: int | None) -> None:
-        known = self.known
-        if slot >= known.count:
-            self.new += 1
-        elif not known.is_live(slot):
-            self.returned += 1
-        elif known.hash[slot] != short:
-            self.changed += 1
-        else:
-            self.unchanged += 1
-        if scan_time is not None and self._audited is not None:
+        if self._audited is not None and not self.known.seen[slot]:
             after, up_to = self._audited
-            self.missed += after < scan_time <= up_to and known.scan_time[slot] != scan_time
+            self.missed += after < scan_time <= up_to and self.known.scan_time[slot] != scan_time
 
-    def _write(
-        self, slot: int, image_id: str, values: tuple[Any, ...], version: int, row_hash: str, *, deleted_at: int | None
-    ) -> None:
-        head, observed = (self._account_id, image_id, *values), self._observed_at
-        tail = (deleted_at, row_hash, self._sync_id)
+    def _write(self, slot: int, image_id: str, values: tuple[Any, ...], row_hash: str, deleted_at: int | None) -> None:
+        self._retract(slot)
+        known, observed = self.known, self._observed_at
+        head = (self._account_id, image_id, *values, known.version[slot] + 1)
+        tail = (observed, deleted_at, row_hash, self._sync_id)
+        self._rows.add(IMAGE_HISTORY, (*head, *tail))
+        known.image_row[slot] = self._rows.add(IMAGES, (*head, known.first_seen_at[slot], *tail))
+
+    def _retract(self, slot: int) -> None:
+        """Takes the image's rows of this run back; both tables number them alike."""
         if (number := self.known.image_row[slot]) != UNWRITTEN:
             self._rows.drop(IMAGES, number)
             self._rows.drop(IMAGE_HISTORY, number)
-        self._rows.add(IMAGE_HISTORY, (*head, version, observed, *tail))
-        first_seen = self.known.first_seen_at[slot]
-        self.known.image_row[slot] = self._rows.add(IMAGES, (*head, version, first_seen, observed, *tail))
+            self.known.image_row[slot] = UNWRITTEN
 
-    def _write_scan(self, slot: int, record: Record, scan_time: int) -> None:
+    def _write_scan(self, slot: int, record: Record, *, correct_only: bool) -> None:
+        """The image's scan, in place of what this run wrote of the same one; `correct_only`: if it wrote any."""
+        known, scan_time = self.known, record.scan_time
+        if scan_time is None:
+            return
+        if known.shown_scan[slot] != scan_time:
+            written = self._earlier_scans.pop((slot, scan_time), UNWRITTEN)
+        else:
+            written = known.scan_row[slot]
+        if written != UNWRITTEN:
+            self._rows.drop(IMAGE_SCANS, written)
+        elif correct_only:
+            return
+        if known.shown_scan[slot] not in (ABSENT, scan_time):
+            self._earlier_scans[slot, known.shown_scan[slot]] = known.scan_row[slot]
         values = (record.values[index] for index in _SCAN_FIELDS)
         row = (self._account_id, record.image_id, *values, self._observed_at, self._sync_id)
-        if (number := self.known.scan_row[slot]) != UNWRITTEN and self.known.scan_time[slot] == scan_time:
-            self._rows.drop(IMAGE_SCANS, number)
-        self.known.scan_row[slot] = self._rows.add(IMAGE_SCANS, row)
-        self.known.scan_time[slot] = scan_time
+        known.shown_scan[slot], known.scan_row[slot] = scan_time, self._rows.add(IMAGE_SCANS, row)
 
     def _reject(self, rejected: Rejected, request_id: str | None) -> None:
         key = reject_id(rejected)
-        values = (rejected.image_id, rejected.column_name, rejected.raw, rejected.reason, request_id)
-        self.rejected.setdefault(key, (self._account_id, key, *values, self._observed_at, self._sync_id))
-
-    def write_rejected(self, known_ids: set[str]) -> None:
-        """Writes the rejected values that the warehouse does not have yet."""
-        for key, row in self.rejected.items():
-            if key not in known_ids:
-                self._rows.add(REJECTED_VALUES, row)
+        if key in self.rejected:
+            return
+        self.rejected.add(key)
+        if self._stored_rejects is None:
+            self._stored_rejects = self._load_rejected_ids()
+        if key not in self._stored_rejects:
+            row = (self._account_id, key, *rejected, request_id, self._observed_at, self._sync_id)
+            self._rows.add(REJECTED_VALUES, row)
 
 
 def _short(row_hash: str) -> int:
@@ -212,17 +262,8 @@ def _short(row_hash: str) -> int:
     return int(row_hash.partition(":")[2][:16] or "0", 16)
 
 
-def _instants(column: pa.ChunkedArray) -> array[int]:
-    return array("q", column.cast(pa.int64()).fill_null(ABSENT).to_pylist())
-
-
-def _plain_rows(table: pa.Table) -> Sequence[Mapping[str, Any]]:
+def _plain_rows(table: pa.Table) -> Iterator[Mapping[str, Any]]:
     """Rows as the diff writes them: instants as microseconds."""
-    plain = pa.table(
-        [c.cast(pa.int64()) if pa.types.is_timestamp(c.type) else c for c in table.columns], names=table.column_names
-    )
-    return plain.to_pylist()
-
-
-def _as_json(record: Record) -> str:
-    return orjson.dumps(dict(zip(API_COLUMNS, record.values, strict=True))).decode()
+    columns = [c.cast(pa.int64()) if pa.types.is_timestamp(c.type) else c for c in table.columns]
+    for batch in pa.table(columns, names=table.column_names).to_batches(max_chunksize=BATCH):
+        yield from batch.to_pylist()

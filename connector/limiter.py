@@ -85,6 +85,12 @@ class Limiter:
         with self._changed:
             return self._pace(self._clock())
 
+    def delay(self) -> float:
+        """Seconds until a request that asked now could go, at the present pace and behind those who wait already."""
+        with self._changed:
+            now = self._clock()
+            return max(0.0, self._due - now) + len(self._queue) / self._pace(now)
+
     def _reserve(self) -> float:
         with self._changed:
             now = self._clock()

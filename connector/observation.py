@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
-from connector.diff import Diff, Known
+from connector.diff import KINDS, Diff, Known
 from connector.pages import Page
 from connector.records import Reader
 from connector.spool import Spool
-from connector.sweep import Filters, FullSweep, IncrementalSweep, Outcome, Reading, look_up
+from connector.sweep import CONTROLS, Filters, FullSweep, IncrementalSweep, Outcome, Reading, look_up
 from connector.tables import SYNC_RUNS
 
 Mode = Literal["auto", "incremental", "full"]
 Row = dict[str, Any]
 
 HOUR = 3_600_000_000  # in microseconds, as every duration here
+IDS_AT_ONCE = 10_000  # whole rows of `images` that are read back at a time
 
 
 @dataclass(frozen=True)
@@ -68,15 +69,17 @@ class History:
     def surplus(self) -> int:
         """By how much TotalCount exceeded the images listed, in the last complete full sweep."""
         full = self.last_full
-        return (full["total_count"] or 0) - (full["images_listed"] or 0) if full else 0
+        return full["total_count"] - full["images_listed"] if full and full["total_count"] is not None else 0
 
-    @property
-    def audited(self) -> tuple[int, int] | None:
-        """The ScanTimes that incremental runs since the last full sweep say they have seen: after, up to."""
+    def audited(self, lookback: int) -> tuple[int, int] | None:
+        """The ScanTimes that incremental runs since the last full sweep say they have seen: after, up to.
+
+        Without the last `lookback`, which the next incremental run would read again: a scan may be listed late.
+        """
         full = self.last_full
         if full is None or self.complete[0]["mode"] != "incremental" or self.watermark is None:
             return None
-        return full["watermark_after"] or 0, self.watermark
+        return full["watermark_after"] or 0, self.watermark - lookback
 
 
 def choose(policy: Policy, history: History, now: int) -> tuple[str, str]:
@@ -90,7 +93,9 @@ def choose(policy: Policy, history: History, now: int) -> tuple[str, str]:
         return "full", "no watermark yet"
     if policy.mode == "incremental":
         return "incremental", "asked for"
-    if full is None or now - full["started_at"] >= policy.full_every:
+    if full is None:
+        return "full", "no complete full sweep yet"
+    if now - full["started_at"] >= policy.full_every:
         return "full", "the last complete full sweep is too old"
     if full["missed_by_incremental"]:
         return "full", f"incremental runs had missed {full['missed_by_incremental']} images"
@@ -115,17 +120,17 @@ class Observation:
         started_at: int,
         policy: Policy,
         reader: Reader,
-        progress: Callable[[int, int | None], None] = lambda shown, total: None,
+        progress: Callable[[int, int | None], None] = lambda *_: None,
     ) -> None:
-        self._reading, self._memory, self._policy, self._reader = reading, memory, policy, reader
+        self._reading, self._memory, self._policy = reading, memory, policy
         self.spool, self._progress = spool, progress
         self.account_id, self.sync_id, self.started_at = account_id, sync_id, started_at
         self._history = History.of(memory.runs())
         self._mode, self._mode_reason = choose(policy, self._history, started_at)
         self._outcomes: list[Outcome] = []
-        self._diff = self._new_diff()
+        self._diff = self._new_diff(reader)
         self._verdict, self._reason = "failed", ""
-        self._pages = 0
+        self._pages = self._rows_listed = 0
 
     def run(self) -> None:
         """Sweeps and writes rows. Raises what the API or the warehouse raise."""
@@ -135,9 +140,7 @@ class Observation:
         self._verdict = "complete" if outcome.complete else "partial"
         self._reason = outcome.reason
         if self._mode == "full" and outcome.complete and not self._policy.filters:
-            self._gone()
-        if self._diff.rejected:
-            self._diff.write_rejected(self._memory.rejected_ids())
+            self._gone(self._diff.known.missing())
 
     def fail(self, reason: str) -> None:
         """The run ended by an error."""
@@ -180,44 +183,58 @@ class Observation:
     def _absorb(self, pages: Iterable[Page], outcome: Outcome) -> None:
         self._outcomes.append(outcome)
         for page in pages:
-            self._diff.absorb(map(self._reader.read, page.items), page.request_id)
+            self._diff.absorb(page.items, page.request_id)
             self._pages += 1
+            self._rows_listed += len(page.items)
             self._progress(self._diff.listed, page.total)
 
-    def _new_diff(self) -> Diff:
+    def _new_diff(self, reader: Reader) -> Diff:
         known = Known(self._memory.known())
         diff = Diff(
             known,
             self.spool,
+            read=reader.read,
             account_id=self.account_id,
             sync_id=self.sync_id,
             observed_at=self.started_at,
-            audited=self._history.audited,
+            rejected_ids=self._memory.rejected_ids,
+            audited=self._history.audited(self._policy.lookback),
         )
-        if known.outdated:
-            diff.rehash(self._memory.rows(known.outdated))
+        for stored in self._stored(known.outdated):
+            diff.rehash(stored)
         return diff
+
+    def _stored(self, image_ids: Sequence[str]) -> Iterator[pa.Table]:
+        for start in range(0, len(image_ids), IDS_AT_ONCE):
+            yield self._memory.rows(image_ids[start : start + IDS_AT_ONCE])
 
     # Images that are gone.
 
-    def _gone(self) -> None:
-        candidates, live = self._diff.missing(), self._diff.known.live()
+    def _gone(self, candidates: Sequence[str]) -> None:
         if not candidates:
-            return None
-        if not self._diff.listed:
-            return self._doubt(f"the list is empty, and the warehouse has {live} images")
-        if len(candidates) > self._policy.max_delete_share * live:
-            share = f"{len(candidates)} of {live} images are not listed any more, more than max_delete_share allows"
-            return self._doubt(share)
-        controls = [image_id for image_id, _ in zip(self._diff.seen(), range(3), strict=False)]
+            return
+        implausible = self._implausible(len(candidates))
+        if implausible:
+            self._doubt(implausible)
+            return
+        controls = [image_id for image_id, _ in zip(self._diff.seen(), range(CONTROLS), strict=False)]
         found = look_up(self._reading, candidates, controls)
-        self._diff.absorb(map(self._reader.read, found.present), None)
-        if found.distrust:
-            self._reason += f"; {found.distrust}, so that none of {len(candidates)} images is called gone"
-            return None
-        self._diff.close_gone(self._memory.rows(found.gone))
-        if found.present:
+        self._diff.absorb(found.present, None)
+        if found.present:  # then the sweep has missed them, and no candidate is called gone
             self._doubt(f"{len(found.present)} images that the sweep did not show are listed after all")
+        elif found.distrust:
+            self._reason += f"; {found.distrust}, so that none of {len(candidates)} images is called gone"
+        else:
+            for stored in self._stored(found.gone):
+                self._diff.close_gone(stored)
+
+    def _implausible(self, candidates: int) -> str | None:
+        """Why so many images cannot have gone, before any is looked up."""
+        live = self._diff.known.live()
+        if not self._diff.listed:
+            return f"the list is empty, and the warehouse has {live} images"
+        if candidates > self._policy.max_delete_share * live:
+            return f"{candidates} of {live} images are not listed any more, more than max_delete_share allows"
         return None
 
     def _doubt(self, reason: str) -> None:
@@ -243,16 +260,12 @@ class Observation:
             "started_at": self.started_at,
             "finished_at": finished_at,
             "total_count": last.total_count,
-            "rows_listed": sum(outcome.rows_listed for outcome in self._outcomes),
+            "rows_listed": self._rows_listed,
             "images_listed": diff.listed,
-            "images_new": diff.new,
-            "images_changed": diff.changed,
-            "images_unchanged": diff.unchanged,
-            "images_gone": diff.gone,
-            "images_returned": diff.returned,
+            **{f"images_{kind}": diff.kinds[kind] for kind in KINDS},
             "values_rejected": len(diff.rejected),
             "unknown_fields": json.dumps(sorted(diff.unknown_fields)) if diff.unknown_fields else None,
-            "pages": sum(outcome.pages for outcome in self._outcomes),
+            "pages": self._pages,
             "seam_repairs": sum(outcome.seam_repairs for outcome in self._outcomes),
             "passes": sum(outcome.passes for outcome in self._outcomes),
             "order_proven": last.order_proven,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from statistics import median_low
 from typing import Any, NamedTuple
 
@@ -36,7 +37,7 @@ DESCENDING = (Order(-1, -FAR), Order(-1, FAR))
 
 @dataclass(frozen=True)
 class Query:
-    """What is asked for: the sort (`by` None leaves it to the server) and the filters, values of one name being ORed."""
+    """What is asked for: the sort (`by` None leaves it to the server) and filters, values of one name being ORed."""
 
     by: str | None = None
     order: str | None = None
@@ -78,7 +79,7 @@ class Page:
 
     def is_sorted(self, order: Order) -> bool:
         keys = [order.key(value) for value, _ in self.rows]
-        return all(a <= b for a, b in zip(keys, keys[1:], strict=False))
+        return all(a <= b for a, b in pairwise(keys))
 
     @property
     def reach_back(self) -> int | None:
@@ -94,7 +95,7 @@ class Page:
     def reaches(self) -> list[int]:
         """For each row with another value before it: rows back to that one, as `reach_back` would be there."""
         found, run = [], 0
-        for (before, _), (value, _) in zip(self.rows, self.rows[1:], strict=False):
+        for (before, _), (value, _) in pairwise(self.rows):
             run = 2 if before != value else run + 1 if run else 0
             found += [run] if run else []
         return found

@@ -82,8 +82,8 @@ class Evidence:
 class Overlap:
     """How many rows a page should share with the one before it: as many as would have cost least at recent seams.
 
-    A row of overlap costs a row at every seam; a seam that does not close costs a request. What a seam needs is learnt from
-    each page's own tie groups and from how far the list moves between two requests.
+    A row of overlap costs a row at every seam; a seam that does not close costs a request. What a seam needs is learnt
+    from each page's own tie groups and from how far the list moves between two requests.
     """
 
     def __init__(self) -> None:
@@ -208,7 +208,7 @@ class ListReader:
         return evidence.ended or evidence.stopped_early or evidence.problem is not None
 
     def _end_confirmed(self, tail: Page) -> bool:
-        """An empty list, an end before the largest TotalCount seen, and one with repeated rows have to be shown twice."""
+        """An empty list, an end before the largest TotalCount seen, or one with repeated rows, has to be shown twice."""
         evidence = self.evidence
         if evidence.contradicted:
             evidence.problem = f"the list shows more rows than its TotalCount says ({tail.total})"
@@ -222,9 +222,9 @@ class ListReader:
         self._replan(max(0, tail.offset - OVERLAP))
         return False
 
-    @staticmethod
-    def _passed(page: Page, until: int) -> bool:
-        return any(value is not None and value < until for value, _ in page.rows)
+    def _passed(self, page: Page, until: int) -> bool:
+        """Whether `page` reaches below `until`, or to the nulls that follow all values."""
+        return all(any(order.key(value) > order.key(until) for value, _ in page.rows) for order in self.evidence.orders)
 
     def _budget(self) -> int:
         """Requests after which we stop: the list grows, or its seams break, faster than it can be read."""
@@ -263,7 +263,7 @@ class ListReader:
         )
 
     def _bridge(self, tail: Page) -> Page | None:
-        """A page that closes the seam after `tail`, where rows were deleted or a tie group is wider than the overlap."""
+        """A page that closes the seam after `tail`, where rows were deleted or a tie group exceeds the overlap."""
         if tail.reach_back is None:
             self._lose_order(WIDE_TIE)
             return None

@@ -1,4 +1,4 @@
-"""What can be set, and where it is looked up: given, else dlt's config and secrets (`[sources.tcss]`), else a default."""
+"""What can be set, and where it is looked up: given, else dlt's config (`[sources.tcss]`), else a default."""
 
 from __future__ import annotations
 

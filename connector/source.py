@@ -9,7 +9,7 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import dlt
 import pyarrow as pa
@@ -42,7 +42,7 @@ def tcss(
 ) -> DltSource:
     """The resources `images`, `image_history`, `image_scans`, `rejected_values` and `sync_runs` of one account.
 
-    The sweep starts when the first resource is extracted, and compares with what the destination of the running pipeline
+    The sweep starts when the first resource is extracted, and compares with what the running pipeline's destination
     holds: the first run is a full load, later ones are incremental by ScanTime (`mode` auto). Durations are in seconds;
     `settings` are the other fields of `Settings`, and what is not given is taken from `[sources.tcss]`.
 
@@ -64,7 +64,7 @@ def tcss(
         dlt.resource(
             harvest.batches(table),
             name=table.name,
-            columns=table.dlt_columns(),  # type: ignore[arg-type]
+            columns=cast(Any, table.dlt_columns()),
             primary_key=list(table.key),
             write_disposition=MERGE,
             schema_contract={"data_type": "freeze"},
@@ -126,7 +126,7 @@ class _Harvest:
             memory = AccountMemory(_inventory_of(dlt.current.pipeline()), account_id)
             observation = observe(self._settings, client, memory, spool, account_id)
             observation.run()
-            spool.add(SYNC_RUNS, tuple(run_row(observation, client, self._settings).values()))
+            spool.add(SYNC_RUNS, tuple(run_row(observation, client).values()))
         return spool
 
 
@@ -160,7 +160,7 @@ def observe(
     )
 
 
-def run_row(observation: Observation, client: Client, settings: Settings) -> Row:
+def run_row(observation: Observation, client: Client) -> Row:
     """The run's row in `sync_runs`, as far as it has come."""
     from connector import __version__
 

@@ -21,57 +21,77 @@ class Spool:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._buffers: dict[str, list[tuple[Any, ...]]] = {}
-        self._counts: dict[str, int] = {}
-        self._dropped: dict[str, set[int]] = {}
-        self._writers: dict[str, pq.ParquetWriter] = {}
+        self._files: dict[str, _File] = {}
 
     def add(self, table: Table, row: tuple[Any, ...]) -> int:
-        """Takes a row with a value a column, and returns its number."""
-        buffer = self._buffers.setdefault(table.name, [])
-        buffer.append(row)
-        number = self._counts.get(table.name, 0)
-        self._counts[table.name] = number + 1
-        if len(buffer) >= BATCH:
-            self._flush(table)
-        return number
+        """Takes a row with a value a column, and returns its number. ValueError once the table is finished."""
+        return self._file(table).add(row)
 
     def drop(self, table: Table, number: int) -> None:
         """Takes row `number` back."""
-        self._dropped.setdefault(table.name, set()).add(number)
+        self._file(table).dropped.add(number)
 
     def count(self, table: Table) -> int:
         """Rows that the finished file of `table` has."""
-        return self._counts.get(table.name, 0) - len(self._dropped.get(table.name, ()))
+        file = self._file(table)
+        return file.added - len(file.dropped)
 
     def finish(self, table: Table) -> Path | None:
-        """The parquet file with the rows of `table`, None where there are none. No rows can be added afterwards."""
-        if not self.count(table):
-            return None
-        self._flush(table)
-        self._writers.pop(table.name).close()
-        path = self._path(table)
-        return self._without(table, path) if self._dropped.get(table.name) else path
+        """The parquet file with the rows of `table`, None where there are none; the same one when asked again."""
+        self._file(table).finish()
+        return self._file(table).path if self.count(table) else None
 
-    def _flush(self, table: Table) -> None:
-        rows = self._buffers.get(table.name)
-        if rows:
-            writer = self._writers.get(table.name)
-            if writer is None:
-                writer = pq.ParquetWriter(self._path(table), table.arrow_schema, compression="zstd")
-                self._writers[table.name] = writer
-            writer.write_table(table.arrow(rows))
-            rows.clear()
+    def _file(self, table: Table) -> _File:
+        if table.name not in self._files:
+            self._files[table.name] = _File(table, self._directory / f"{table.name}.parquet")
+        return self._files[table.name]
 
-    def _without(self, table: Table, path: Path) -> Path:
-        """A copy of the file that lacks the dropped rows."""
-        dropped, target, start = self._dropped[table.name], path.with_suffix(".kept.parquet"), 0
-        with pq.ParquetFile(path) as source, pq.ParquetWriter(target, table.arrow_schema, compression="zstd") as sink:
+
+class _File:
+    """The rows of one table."""
+
+    def __init__(self, table: Table, path: Path) -> None:
+        self._table, self.path = table, path
+        self._buffer: list[tuple[Any, ...]] = []
+        self._writer: pq.ParquetWriter | None = None
+        self._finished = False
+        self.added = 0
+        self.dropped: set[int] = set()
+
+    def add(self, row: tuple[Any, ...]) -> int:
+        if self._finished:
+            raise ValueError(f"the file of {self._table.name} is finished")
+        self._buffer.append(row)
+        self.added += 1
+        if len(self._buffer) >= BATCH:
+            self._flush()
+        return self.added - 1
+
+    def finish(self) -> None:
+        if self._finished:
+            return
+        if self._buffer:
+            self._flush()
+        if self._writer is not None:
+            self._writer.close()
+        if self.dropped:
+            self._leave_out_dropped()
+        self._finished = True
+
+    def _flush(self) -> None:
+        if self._writer is None:
+            self._writer = self._open(self.path)
+        self._writer.write_table(self._table.arrow(self._buffer))
+        self._buffer.clear()
+
+    def _open(self, path: Path) -> pq.ParquetWriter:
+        return pq.ParquetWriter(path, self._table.arrow_schema, compression="zstd")
+
+    def _leave_out_dropped(self) -> None:
+        kept, start = self.path.with_suffix(".kept.parquet"), 0
+        with pq.ParquetFile(self.path) as source, self._open(kept) as sink:
             for batch in source.iter_batches(BATCH):
-                keep = pa.array([number not in dropped for number in range(start, start + len(batch))])
-                sink.write_table(pa.Table.from_batches([batch]).filter(keep))
+                keep = pa.array([number not in self.dropped for number in range(start, start + len(batch))])
+                sink.write_batch(batch.filter(keep))
                 start += len(batch)
-        return target
-
-    def _path(self, table: Table) -> Path:
-        return self._directory / f"{table.name}.parquet"
+        kept.replace(self.path)

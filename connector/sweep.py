@@ -14,7 +14,7 @@ from typing import Any
 
 from connector.errors import RequestRejectedError
 from connector.pages import DESCENDING, MAX_LIMIT, Fetch, Page, Query, image_id_of, read_page
-from connector.paging import UNSORTED, Evidence, ListReader
+from connector.paging import UNSORTED, WIDE_TIE, Evidence, ListReader
 from connector.times import parse_instant
 
 ACTION = "DescribeAssetImageList"
@@ -22,6 +22,7 @@ MOST_PASSES = 3  # over a list whose order is not proven: a first one, and two t
 FULL_SORTS = (("CreateTime", "asc"), (None, None))  # a key that does not move; else the server's own order
 UNSCANNED = ("notScan", "scanning", "scanErr")  # words of the filter; answers spell them NOT_SCAN, SCAN_ERR, ...
 SCANNED = "SCANNED"
+HEAD_READS = 6  # of what was scanned during an incremental sweep
 CONTROLS = 3  # ids just listed that may be tried before a look-up by id is not trusted
 
 Filters = tuple[tuple[str, tuple[str, ...]], ...]
@@ -39,7 +40,7 @@ class Reading:
     def list(self, query: Query, field_name: str, **options: Any) -> ListReader:
         """A reader of `query`, with the time in `field_name` as the sort value."""
         options = {"in_flight": self.in_flight, "limit": self.limit, **options}
-        return ListReader(self.fetch, query, value_of=lambda item: self._instant(item[field_name]), **options)
+        return ListReader(self.fetch, query, value_of=lambda item: self._instant(item.get(field_name)), **options)
 
     def one(self, query: Query, limit: int = 1) -> Page:
         """The first `limit` rows of `query`, without a sort value."""
@@ -90,7 +91,7 @@ class FullSweep:
         self.outcome = Outcome()
 
     def pages(self) -> Iterator[Page]:
-        """All pages of all passes; an id may come several times, and the last time is the newest."""
+        """All pages of all passes; an id may come several times, each time in a state that it had during the sweep."""
         previous: Evidence | None = None
         for _ in range(MOST_PASSES):
             evidence = yield from self._pass(previous)
@@ -100,7 +101,7 @@ class FullSweep:
             previous = evidence
 
     def _pass(self, previous: Evidence | None) -> Generator[Page, None, Evidence]:
-        refuted = {"orders": ()} if previous is not None and previous.order_lost == UNSORTED else {}
+        refuted = {"orders": ()} if previous is not None and previous.order_lost in (UNSORTED, WIDE_TIE) else {}
         for by, order in FULL_SORTS:
             reader = self._reading.list(Query(by, order, self._filters), "CreateTime", **refuted)
             try:
@@ -146,15 +147,14 @@ class IncrementalSweep:
         self.outcome = Outcome()
 
     def pages(self) -> Iterator[Page]:
-        """All pages; an id may come several times, and the last time is the newest."""
+        """All pages; an id may come several times, each time in a state that it had during the sweep."""
         outcome = self.outcome
         try:
             oldest = self._reading.one(Query("ScanTime", "asc"))
             # Not scanned first: an image that is scanned in between is then seen twice, and not never.
-            yield from self._unscanned(oldest.total or 0)
-            head = yield from self._newest(oldest)
-            if head is not None:  # what was scanned while we read has moved to the top, past us
-                yield from self._by_scan_time(head + 1)
+            last = yield from self._unscanned(oldest.total or 0)
+            head = yield from self._newest((oldest, last))
+            yield from self._scanned_meanwhile(head)
         except _FallBackError as reason:
             outcome.fallback = str(reason)
         except RequestRejectedError as error:
@@ -162,7 +162,9 @@ class IncrementalSweep:
         outcome.complete = outcome.order_proven = outcome.fallback is None
         outcome.reason = outcome.fallback or "by order, down to the watermark"
 
-    def _unscanned(self, total: int) -> Iterator[Page]:
+    def _unscanned(self, total: int) -> Generator[Page, None, Page | None]:
+        """The images that are not scanned; returns the last page."""
+        page: Page | None = None
         reader = self._reading.list(Query("CreateTime", "asc", (("ScanStatus", UNSCANNED),)), "CreateTime")
         for page in self._noted(reader):
             if any(isinstance(item, dict) and item.get("ScanStatus") == SCANNED for item in page.items):
@@ -172,21 +174,36 @@ class IncrementalSweep:
                 raise _FallBackError("a full sweep needs fewer requests")
         if not (reader.evidence.in_order or reader.evidence.one_answer):
             raise _FallBackError(f"unscanned images: {reader.evidence.problem or reader.evidence.order_lost}")
+        return page
 
-    def _newest(self, oldest: Page) -> Generator[Page, None, int | None]:
-        """Down to the watermark; returns the newest ScanTime that can be believed."""
-        first: str | None = None
-        head: int | None = None
+    def _newest(self, others: Sequence[Page | None]) -> Generator[Page, None, int]:
+        """Down to the watermark; returns the newest ScanTime that can be believed.
+
+        `others` are answers to other questions, and the first page must not be one of them.
+        """
+        first = True
+        head = self._since
         for page in self._by_scan_time(self._since):
-            if first is None and page.items:
-                first = image_id_of(page.items[0])
-                if page.total != 1 and [first] == [image_id_of(item) for item in oldest.items]:
-                    raise _FallBackError("the server does not sort by ScanTime")
-            believed = [value for value, _ in page.rows if value is not None and value <= self._now]
-            head = max([*believed, *([] if head is None else [head])], default=None)
+            if first and page.total != 1 and any(_alike(page, other) for other in others):
+                raise _FallBackError("the server does not sort by ScanTime")
+            first = first and not page.items
+            head = max([head, *(value for value, _ in page.rows if value is not None and value <= self._now)])
             self.outcome.total_count = page.total if page.total is not None else self.outcome.total_count
             yield page
         return head
+
+    def _scanned_meanwhile(self, head: int) -> Iterator[Page]:
+        """What was scanned while we read has moved to the top, past us: reads it until one answer holds all of it."""
+        doubted = False
+        for _ in range(HEAD_READS):
+            pages, newest = 0, False
+            for page in self._by_scan_time(head):
+                pages, newest = pages + 1, newest or any(value is not None and value >= head for value, _ in page.rows)
+                yield page
+            if pages == 1 and (newest or doubted):
+                return
+            doubted = not newest  # the newest image was deleted, or this answer is an old one
+        raise _FallBackError("images are scanned faster than the newest of them can be read")
 
     def _by_scan_time(self, until: int) -> Iterator[Page]:
         options = {"orders": DESCENDING, "until": until, "insist": True, "ignore_nulls": True}
@@ -204,6 +221,12 @@ class IncrementalSweep:
     def _costs_more(self, unscanned: int, total: int) -> bool:
         """Whether reading the unscanned images and a few pages more takes as many requests as reading all."""
         return unscanned // self._reading.limit + 3 >= total // self._reading.limit
+
+
+def _alike(page: Page, other: Page | None) -> bool:
+    """Whether `page` begins with all the rows of `other`."""
+    ids = [image_id_of(item) for item in other.items] if other is not None else []
+    return bool(ids) and ids == [image_id_of(item) for item in page.items[: len(ids)]]
 
 
 @dataclass

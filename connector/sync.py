@@ -39,8 +39,10 @@ def sync(*, settings: Settings | None = None, progress: Progress | None = None, 
     """Brings the warehouse up to date with one account, and returns the run's row in `sync_runs`.
 
     `given` are fields of `Settings`, such as `destination`; what is not given is taken from `[sources.tcss]`.
-    `progress` gets (images shown so far, TotalCount, the client's counters) after each page. Raises ConfigurationError, AccessError,
-    UnavailableError, LockedError or DestinationError; the error's `run` is the row, if one was written.
+    `progress` gets (images shown so far, TotalCount, the client's counters) after each page.
+
+    Raises ConfigurationError, AccessError, UnavailableError, LockedError or DestinationError; the error's `run` is the
+    row, if one was written.
     """
     settings = settings or Settings.load(**given)
     warehouse = Warehouse.open(settings.destination, settings.dataset)
@@ -94,7 +96,7 @@ class _Run:
         self._warehouse.load(self._pipeline, files)
 
     def _finish(self, observation: Observation) -> Row:
-        row = run_row(observation, self._client, self._settings)
+        row = run_row(observation, self._client)
         self._spool.add(SYNC_RUNS, tuple(row.values()))
         self._load((SYNC_RUNS,))
         return row

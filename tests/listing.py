@@ -21,6 +21,7 @@ from connector.times import parse_instant
 
 Item = dict[str, Any]
 Row = tuple[str, int | None]
+UNSCANNED = ("NOT_SCAN", "SCANNING", "SCAN_ERR")
 ATTEMPTS = 5
 DAY = 86_400_000_000
 NOW = 20_000 * DAY
@@ -70,6 +71,7 @@ class Shown:
     ids: list[str]
     total: int | None
     truth: dict[str, Item]
+    size: int
 
 
 Change = Callable[["Watched", int], None]
@@ -97,8 +99,15 @@ class Watched:
         answer = self._fetch(payload)
         rows = answer.response.get("List") or []
         total = answer.response.get("TotalCount")
-        self.answers.append(Shown(payload, [row["ImageID"] for row in rows], total, self._answered))
+        self.answers.append(
+            Shown(payload, [row["ImageID"] for row in rows], total, self._answered, self._size(payload))
+        )
         return answer
+
+    def _size(self, payload: Mapping[str, Any]) -> int:
+        """How many rows the list had that was asked for: filters are those of an incremental sweep."""
+        filtered = "Filters" in payload and self.quirks.status_filter == "honoured"
+        return sum(not filtered or item["ScanStatus"] in UNSCANNED for item in self._answered.values())
 
     def reading(self, in_flight: int = 1, limit: int = 100) -> Reading:
         return Reading(self.fetch, in_flight=in_flight, limit=limit)

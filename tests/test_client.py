@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import pickle
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -248,6 +249,14 @@ def test_another_version_of_the_api(server: Server, client: Client) -> None:
         client.call("DescribeInstances", {}, service="cvm")
 
 
+def test_cookies_are_not_kept(server: Server, client: Client) -> None:
+    """What a load balancer sets is not sent back."""
+    server.plays(Reply(headers={"Set-Cookie": "lb=1; Path=/"}))
+    call(client)
+    call(client)
+    assert [asked.headers.get("Cookie") for asked in server.asked] == [None, None]
+
+
 def test_every_attempt_is_signed_afresh(server: Server, client: Client) -> None:
     """A retry has its own timestamp and signature, or it would expire."""
     server.plays(refusal("InternalError"), refusal("InternalError"), refusal("InternalError"), OK)
@@ -389,7 +398,7 @@ def test_patience_ends(
     assert type(caught.value) is kind
     assert text in str(caught.value)
     assert f"Gave up after {clock.seconds:.0f} s. " in str(caught.value)
-    assert 60 < clock.seconds <= 121
+    assert 60 < clock.seconds <= 120
     assert caught.value.attempt == len(server.asked) > 5
 
 
@@ -818,8 +827,8 @@ def test_a_host_that_never_answered_is_given_up_soon(make: Callable[..., Client]
     client = make(endpoint=f"http://{host}")
     with pytest.raises(TransientError) as caught:
         call(client)
-    assert str(caught.value) == (
-        f"{ACTION}: {host} cannot be reached: ConnectionError: [Errno 111] Connection refused (attempt 4). "
+    assert re.sub(r"\[Errno \d+\] ", "", str(caught.value)) == (
+        f"{ACTION}: {host} cannot be reached: ConnectionError: Connection refused (attempt 4). "
         f"Gave up after {clock.seconds:.0f} s. "
         f"{host} has never answered: check the network, the proxy, --endpoint and --site."
     )

@@ -174,6 +174,19 @@ def test_a_refusal_moves_those_who_wait() -> None:
     assert len(woken) == 2
 
 
+def test_the_delay_is_how_long_a_request_would_wait() -> None:
+    """Nothing when idle, the rest of the interval after a request, and more after a refusal; asking takes no token."""
+    limiter, clock = paced()
+    assert limiter.delay() == 0.0
+    taken(limiter, clock, 40)
+    promised = limiter.delay()
+    assert promised == limiter.delay() == pytest.approx(1 / 19.5)
+    before = clock.now
+    assert taken(limiter, clock, 1) == [pytest.approx(before + promised)]
+    limiter.throttled(REFUSAL)
+    assert limiter.delay() >= promised
+
+
 def test_threads_go_in_the_order_in_which_they_asked() -> None:
     """No thread overtakes another, and every one gets through."""
     clock = Clock()
