@@ -319,7 +319,7 @@ class Client:
             outcome.hint = f"{call.host} has never answered: check the network, the proxy, --endpoint and --site."
 
     def _is_over(self, call: _Call, pause: float) -> bool:
-        """Whether the next attempt could only go after patience has ended: a pause, or a throttled pace, is too long."""
+        """Whether the next attempt could go only after patience has ended, by its pause or by the limiter's pace."""
         return self._clock() - call.started + max(pause, self._limiter(call).delay()) > self._patience
 
     def _helps(self, call: _Call, error: TcssError) -> bool:

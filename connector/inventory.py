@@ -4,7 +4,8 @@ A dataset, table or file that does not exist yet is empty, and is not created; a
 DestinationError. Columns that an older release did not have are null.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 import dlt
@@ -86,8 +87,9 @@ class Inventory:
             query = _select(client, table, wanted, distinct=distinct)
             query += f" WHERE {condition}" if condition else ""
             query += f" ORDER BY {client.escape_column_name(newest)} DESC" if newest else ""
-            batches = _execute(client, query, parameters, min(limit or BATCH_ROWS, BATCH_ROWS))
-            return _collect((_typed(batch, wanted, schema) for batch in batches), schema, limit)
+            # Closed before the client is: DuckDB hangs at the next opening of a file with a result half-read.
+            with closing(_execute(client, query, parameters, min(limit or BATCH_ROWS, BATCH_ROWS))) as batches:
+                return _collect((_typed(batch, wanted, schema) for batch in batches), schema, limit)
 
     def _client(self) -> Any:
         # A pipeline of the user's own does not know our schema before its first run; any names the same dataset.
@@ -97,7 +99,7 @@ class Inventory:
 
 def _execute(
     client: Any, query: str, parameters: Sequence[str], size: int
-) -> Iterator[pa.Table | list[tuple[Any, ...]]]:
+) -> Generator[pa.Table | list[tuple[Any, ...]]]:
     """Batches of a result, as Arrow where the driver gives that; it is never in this process twice."""
     connection = client.native_connection
     if isinstance(connection, duckdb.DuckDBPyConnection):

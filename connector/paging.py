@@ -36,7 +36,7 @@ TRIES = 12  # reads that may be spent on one broken seam, and answers in a row t
 SLACK = 4  # times the requests that a quiet list would take
 
 UNSORTED = "the sort values are not in order"
-WIDE_TIE = "a group of equal sort values is as long as a page"
+WIDE_TIE = "a group of equal sort values is as long as a page"  # less its row before, and one after
 
 
 @dataclass
@@ -181,6 +181,8 @@ class ListReader:
         return starts_anew or not self._ordered or self._joins(tail, page)
 
     def _accept(self, tail: Page | None, page: Page) -> None:
+        if page.items and not len(self._prefetch):
+            self._planned = max(page.offset + 1, page.end - self._cap + self._stride())
         if tail is not None and len(page.items) < self._cap and page.end <= tail.end and not page.reaches_total:
             self.evidence.problem = f"the list shows {tail.end} rows, but its TotalCount says {page.total}"
 
@@ -208,18 +210,18 @@ class ListReader:
         return evidence.ended or evidence.stopped_early or evidence.problem is not None
 
     def _end_confirmed(self, tail: Page) -> bool:
-        """An empty list, an end before the largest TotalCount seen, or one with repeated rows, has to be shown twice."""
+        """An empty list, an end below the largest TotalCount seen, or one with repeated rows, must be shown twice."""
         evidence = self.evidence
         if evidence.contradicted:
             evidence.problem = f"the list shows more rows than its TotalCount says ({tail.total})"
             return False
-        if tail.items and tail.total == evidence.total and not tail.repeats:
+        if evidence.ids and tail.total == evidence.total and not tail.repeats:
             return True
         again = self._read(tail.offset)
         evidence.re_reads += 1
         if again.reaches_total and again.places.keys() <= tail.places.keys():
             return True
-        self._replan(max(0, tail.offset - OVERLAP))
+        self._replan(tail.offset)
         return False
 
     def _passed(self, page: Page, until: int) -> bool:
@@ -267,20 +269,22 @@ class ListReader:
         if tail.reach_back is None:
             self._lose_order(WIDE_TIE)
             return None
-        back = max(tail.reach_back + OVERLAP, self._cap // 2)  # the list has gone on moving since the tail was read
+        # The list has gone on moving since the tail was read: reach further back, yet not so far that nothing new fits.
+        back = max(tail.reach_back, min(tail.reach_back + OVERLAP, self._cap - 1), self._cap // 2)
         offset = tail.end - back
         for _ in range(TRIES):
             self.evidence.seam_repairs += 1
             page = self._whole(self._read(max(0, offset)))
+            joined = self._ordered and self._joins(tail, page)
+            if joined and (page.end > tail.end or page.reaches_total or self._moves_on(tail, page)):
+                return page
             if not self._ordered:
                 return None
-            if self._behind(page, tail):
-                offset = page.end - (page.reach_back or 0) - OVERLAP
-            elif self._joins(tail, page):
-                if page.end > tail.end or page.reaches_total or self._moves_on(tail, page):
-                    return page
-                self._lose_order(WIDE_TIE)
-                return None
+            if joined or self._behind(page, tail):
+                offset = page.end - (page.reach_back or 0)
+                if offset <= page.offset:
+                    self._lose_order(WIDE_TIE)
+                    return None
             else:
                 back *= 2
                 offset = tail.end - back

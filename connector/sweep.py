@@ -7,7 +7,7 @@ and every one that is not scanned), if the server sorts as its own values show.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Any
@@ -101,9 +101,11 @@ class FullSweep:
             previous = evidence
 
     def _pass(self, previous: Evidence | None) -> Generator[Page, None, Evidence]:
-        refuted = {"orders": ()} if previous is not None and previous.order_lost in (UNSORTED, WIDE_TIE) else {}
+        lost = previous.order_lost if previous is not None else None
+        refuted = {"orders": ()} if lost in (UNSORTED, WIDE_TIE) else {}
         for by, order in FULL_SORTS:
             reader = self._reading.list(Query(by, order, self._filters), "CreateTime", **refuted)
+            reader.evidence.order_lost = lost if refuted else None
             try:
                 yield from reader.pages()
                 break
@@ -137,13 +139,14 @@ class _FallBackError(Exception):
 class IncrementalSweep:
     """Reads the images that are not scanned, and those with a ScanTime at or after `since`, newest first.
 
-    `since` and `now` are microseconds; a ScanTime after `now`, the start of the run, is read but not believed. The
-    outcome's `fallback` says why only a full sweep can tell what is new; what was read has been yielded all the same.
-    Raises what `fetch` raises, rejected requests excepted.
+    `since` and `now` are microseconds; a ScanTime after `now`, the start of the run, is read but not believed: with a
+    `clock` that gives the present, nothing after that. The outcome's `fallback` says why only a full sweep can tell
+    what is new; what was read has been yielded all the same. Raises what `fetch` raises, rejected requests excepted.
     """
 
-    def __init__(self, reading: Reading, *, since: int, now: int) -> None:
-        self._reading, self._since, self._now = reading, since, now
+    def __init__(self, reading: Reading, *, since: int, now: int, clock: Callable[[], int] | None = None) -> None:
+        self._reading, self._since = reading, since
+        self._clock = clock or (lambda: now)
         self.outcome = Outcome()
 
     def pages(self) -> Iterator[Page]:
@@ -182,27 +185,39 @@ class IncrementalSweep:
         `others` are answers to other questions, and the first page must not be one of them.
         """
         first = True
-        head = self._since
+        head: int | None = None
         for page in self._by_scan_time(self._since):
             if first and page.total != 1 and any(_alike(page, other) for other in others):
                 raise _FallBackError("the server does not sort by ScanTime")
             first = first and not page.items
-            head = max([head, *(value for value, _ in page.rows if value is not None and value <= self._now)])
+            head = self._top(page) if head is None else head
             self.outcome.total_count = page.total if page.total is not None else self.outcome.total_count
             yield page
-        return head
+        return self._since if head is None else max(head, self._since)
+
+    def _top(self, page: Page) -> int | None:
+        """The newest ScanTime of a page that is not in the future."""
+        now = self._clock()
+        return max((value for value, _ in page.rows if value is not None and value <= now), default=None)
 
     def _scanned_meanwhile(self, head: int) -> Iterator[Page]:
-        """What was scanned while we read has moved to the top, past us: reads it until one answer holds all of it."""
+        """What was scanned while we read has moved to the top, past us: reads it until one answer holds all of it.
+
+        `head` is the newest ScanTime that the read before showed first: what was scanned since is as new or newer.
+        """
         doubted = False
         for _ in range(HEAD_READS):
-            pages, newest = 0, False
+            pages, top = 0, None
             for page in self._by_scan_time(head):
-                pages, newest = pages + 1, newest or any(value is not None and value >= head for value, _ in page.rows)
+                pages, top = pages + 1, self._top(page) if top is None else top
                 yield page
-            if pages == 1 and (newest or doubted):
+            if top is not None and top >= head:
+                doubted, head = False, top
+            elif not doubted:
+                doubted = True  # the newest image was deleted, or this answer is an old one
+                continue
+            if pages == 1:
                 return
-            doubted = not newest  # the newest image was deleted, or this answer is an old one
         raise _FallBackError("images are scanned faster than the newest of them can be read")
 
     def _by_scan_time(self, until: int) -> Iterator[Page]:

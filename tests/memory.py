@@ -64,7 +64,8 @@ class Warehouse:
         """Deletes the keys of the file and inserts its rows; a file has each key once, and the schema of the table."""
         if path is None:
             return
-        read = pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            read = file.read()
         assert read.schema.equals(table.arrow_schema), table.name
         rows = plain(read)
         keyed = {tuple(row[name] for name in table.key): row for row in rows}
@@ -120,7 +121,7 @@ class Runs:
         fleet.now = max(fleet.now, started_at) + 1000
         self.number += 1
         with tempfile.TemporaryDirectory() as directory:
-            observation = self._observation(Spool(Path(directory)), started_at, policy or Policy())
+            observation = self.observation(Spool(Path(directory)), started_at, policy or Policy())
             observation.run()
             row = observation.row(started_at + 500, {"requests": 0, "throttled": 0, "retries": 0})
             observation.spool.add(SYNC_RUNS, tuple(row.values()))
@@ -129,7 +130,8 @@ class Runs:
                     self.warehouse.merge(table, observation.spool.finish(table))
         return row
 
-    def _observation(self, spool: Spool, started_at: int, policy: Policy) -> Observation:
+    def observation(self, spool: Spool, started_at: int, policy: Policy, **options: Any) -> Observation:
+        """A run to be made."""
         return Observation(
             Reading(fetching(self.server), in_flight=1, limit=self.limit, naive_zone=ZONE),
             self.warehouse,
@@ -139,6 +141,7 @@ class Runs:
             started_at=started_at,
             policy=policy,
             reader=self.reader,
+            **options,
         )
 
 

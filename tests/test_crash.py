@@ -84,7 +84,9 @@ def test_killed_at_every_step_and_run_again(place: Place, tmp_path: Path) -> Non
     assert rows(place, "count(*)", "sync_runs", "verdict <> 'complete'") == [(0,)]
 
 
-def test_a_package_that_one_worker_left_is_not_loaded_over_what_another_has_loaded(place: Place, tmp_path: Path) -> None:
+def test_a_package_that_one_worker_left_is_not_loaded_over_what_another_has_loaded(
+    place: Place, tmp_path: Path
+) -> None:
     """A killed worker's directory holds older rows; when that worker runs again, it starts from what there is now."""
     fleet = Fleet.seeded(150, clock=wall_clock)
     with Sandbox(fleet, rate=None) as sandbox:

@@ -1,0 +1,88 @@
+"""The README says nothing that is not so: its commands run, its lists are the code's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connector.settings import Settings
+from connector.tables import TABLES
+from tests.world import World, world
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return [text.strip() for text in re.findall(rf"^ *```{language}\n(.*?)```", README, re.DOTALL | re.MULTILINE)]
+
+
+@pytest.fixture
+def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with world(tmp_path, monkeypatch, images=400) as made:
+        monkeypatch.setenv("TCSS_ENDPOINT", made.sandbox.url)
+        monkeypatch.setenv("SOURCES__TCSS__ENDPOINT", made.sandbox.url)
+        yield made
+
+
+def test_it_is_short() -> None:
+    """Under 200 lines."""
+    assert len(README.splitlines()) < 200
+
+
+def test_the_first_two_commands_are_targets_of_the_makefile() -> None:
+    """Every `make` line names a target."""
+    named = {name for block in blocks("sh") for name in re.findall(r"^ *make (\S+)$", block, re.MULTILINE)}
+    assert named == {"demo", "test", "lint"}
+    assert all(re.search(rf"^{name}:", MAKEFILE, re.MULTILINE) for name in named | {"help"})
+
+
+def test_the_commands_for_an_account_work_as_they_stand(account: World) -> None:
+    """`tcss check` and `tcss sync`, with keys in the environment."""
+    from typer.testing import CliRunner
+
+    from connector.cli import app
+
+    lines = [line.split() for block in blocks("sh") for line in block.splitlines() if line.strip().startswith("tcss ")]
+    assert [line[:2] for line in lines] == [["tcss", "check"], ["tcss", "sync"]]
+    for line in lines:
+        result = CliRunner().invoke(app, line[1:])
+        assert result.exit_code == 0, result.output
+    (query,) = blocks("sql")
+    assert len(account.query(query.rstrip(";"))) == 10
+
+
+def test_the_pipeline_works_as_it_stands(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Python block, in an empty directory."""
+    import duckdb
+
+    monkeypatch.setenv("DLT_DATA_DIR", str(account.directory / "dlt"))
+    (code,) = blocks("python")
+    exec(compile(code, "README.md", "exec"), {})
+    with duckdb.connect(str(account.directory / "tcss.duckdb"), read_only=True) as connection:
+        runs = "select count(*) from tcss_images.sync_runs where verdict = 'complete'"
+        assert connection.execute(runs).fetchall() == [(2,)]
+
+
+def test_the_list_of_tables_is_the_codes() -> None:
+    """The same names in the same order."""
+    section = README.partition("\n## Tables\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == [table.name for table in TABLES]
+
+
+def test_the_settings_that_it_names_exist() -> None:
+    """Every finer setting is a field of Settings."""
+    named = re.search(r"where the finer settings are too \((.*?)\)", README, re.DOTALL)
+    assert named is not None
+    assert set(re.findall(r"`(\w+)`", named[1])) <= set(Settings().keys())
+
+
+def test_the_options_that_it_names_exist() -> None:
+    """Every `--option` belongs to some command."""
+    cli = (ROOT / "connector" / "cli.py").read_text(encoding="utf-8")
+    for option in set(re.findall(r"`?(--[a-z-]+)", README)):
+        assert f'"{option}"' in cli or option[2:].replace("-", "_") in cli, option
