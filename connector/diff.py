@@ -38,7 +38,7 @@ class Known:
 
     `table` has image_id, row_hash, version, first_seen_at, deleted_at and scan_time (`inventory.Inventory.known`), and
     these columns stay as they are; `seen`, `shown`, `shown_scan`, `image_row` and `scan_row` are of this run. The one
-    index by id of a run: about 300 bytes an image.
+    index by id of a run: about 250 bytes an image.
     """
 
     def __init__(self, table: pa.Table) -> None:

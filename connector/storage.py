@@ -4,6 +4,7 @@ import warnings
 from typing import Any
 
 from dlt.common.destination.client import JobClientBase, WithStagingDataset
+from dlt.destinations.exceptions import DatabaseException
 from sqlalchemy.exc import SAWarning
 
 from connector.errors import DestinationError
@@ -32,10 +33,17 @@ def create_indexes(client: JobClientBase, kind: Kind) -> None:
     sql: Any = client.sql_client  # type: ignore[attr-defined]
     dataset = sql.escape_column_name(sql.dataset_name)
     parameters = () if kind == "sqlite" else (sql.dataset_name,)
-    present = {row[0] for row in sql.execute_sql(_INDEXES[kind].format(dataset=dataset), *parameters)}
-    for table in TABLES:
-        if index_name(table) not in present:
+
+    def present() -> set[str]:
+        return {row[0] for row in sql.execute_sql(_INDEXES[kind].format(dataset=dataset), *parameters)}
+
+    there = present()
+    for table in [table for table in TABLES if index_name(table) not in there]:
+        try:
             sql.execute_sql(_create_index(sql, table, dataset if kind == "sqlite" else ""))
+        except DatabaseException:
+            if index_name(table) not in present():  # it is, where the first sync of another account was faster
+                raise
 
 
 def index_name(table: Table) -> str:

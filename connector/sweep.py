@@ -156,7 +156,7 @@ class IncrementalSweep:
             oldest = self._reading.one(Query("ScanTime", "asc"))
             # Not scanned first: an image that is scanned in between is then seen twice, and not never.
             last = yield from self._unscanned(oldest.total or 0)
-            head = yield from self._newest((oldest, last))
+            head = yield from self._newest(oldest, last)
             yield from self._scanned_meanwhile(head)
         except _FallBackError as reason:
             outcome.fallback = str(reason)
@@ -179,15 +179,15 @@ class IncrementalSweep:
             raise _FallBackError(f"unscanned images: {reader.evidence.problem or reader.evidence.order_lost}")
         return page
 
-    def _newest(self, others: Sequence[Page | None]) -> Generator[Page, None, int]:
+    def _newest(self, oldest: Page, unscanned: Page | None) -> Generator[Page, None, int]:
         """Down to the watermark; returns the newest ScanTime that can be believed.
 
-        `others` are answers to other questions, and the first page must not be one of them.
+        The first page must not be the answer to another question: `oldest`, or the last page of the `unscanned`.
         """
         first = True
         head: int | None = None
         for page in self._by_scan_time(self._since):
-            if first and page.total != 1 and any(_alike(page, other) for other in others):
+            if first and oldest.total != 1 and (_alike(page, oldest) or _alike(page, unscanned)):
                 raise _FallBackError("the server does not sort by ScanTime")
             first = first and not page.items
             head = self._top(page) if head is None else head

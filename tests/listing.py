@@ -167,5 +167,5 @@ class Turns:
 @contextmanager
 def in_turns(seed: int) -> Iterator[None]:
     """Requests under way at once are answered in an order that `seed` decides, the same at every run."""
-    with mock.patch("connector.pages.ThreadPoolExecutor", lambda workers, thread_name_prefix: Turns(seed)):
+    with mock.patch("connector.pages.ThreadPoolExecutor", side_effect=lambda *_, **__: Turns(seed)):
         yield

@@ -50,16 +50,15 @@ class Step:
         return Policy(mode=self.mode, filters=self.filters, lookback=0)
 
 
-def changes(most: int) -> st.SearchStrategy[Mapping[str, int]]:
-    counts = {name: st.integers(1, count) for name, count in SOME.items()}
-    return st.fixed_dictionaries({}, optional=counts).map(lambda some: dict(list(some.items())[:most]))
+def changes(most: Mapping[str, int]) -> st.SearchStrategy[Mapping[str, int]]:
+    return st.fixed_dictionaries({}, optional={name: st.integers(1, count) for name, count in most.items()})
 
 
 STEPS = st.builds(
     Step,
-    before=changes(7),
-    during=st.just({}) | changes(2),
-    every=st.sampled_from([1, 2, 3]),
+    before=changes(SOME),
+    during=st.just({}) | changes(dict.fromkeys(SOME, 1)),
+    every=st.sampled_from([1, 2, 5]),
     hours=st.sampled_from([0, 1, 30]),
     mode=st.sampled_from(["auto", "auto", "incremental", "full"]),
     filters=st.sampled_from([(), (), (), FILTERED]),
@@ -103,7 +102,7 @@ class World:
     scans: set[tuple[str, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.runs = Runs(LocalServer(self.fleet), limit=4, reader=self.reader)
+        self.runs = Runs(LocalServer(self.fleet), limit=8, reader=self.reader)
 
     @property
     def warehouse(self) -> Warehouse:
@@ -167,7 +166,7 @@ class World:
 
 @settings(max_examples=200, deadline=None)
 @given(
-    size=st.integers(0, 40),
+    size=st.integers(0, 30) | st.integers(60, 90),
     seed=st.integers(0, 1000),
     steps=st.lists(STEPS, min_size=2, max_size=5),
 )

@@ -511,6 +511,25 @@ def test_a_candidate_that_is_listed_after_all_makes_the_run_partial() -> None:
     assert is_true(runs)
 
 
+def test_a_candidate_that_is_listed_counts_even_if_a_later_look_up_is_not_trusted() -> None:
+    """The sweep has missed it, so that it cannot be complete, whatever the filter does afterwards."""
+    runs = account()
+    runs.run()
+    back, *_ = gone = [row["image_id"] for row in runs.warehouse[IMAGES]][:12]
+    runs.server.fleet.delete(gone)
+
+    def churn(fleet: Fleet, number: int) -> None:
+        if "Filters" in runs.server.payloads[-1]:
+            runs.server.backend.quirks = Quirks(image_id_filter="empty")
+        elif back not in fleet and runs.server.payloads[-1]["Offset"] + 10 >= len(fleet):
+            fleet.bring_back([back])
+
+    runs.server.backend.churn = churn
+    row = runs.run(FULL)
+    assert some(row, "verdict", "images_unchanged", "images_gone") == ("partial", 49, 0)
+    assert deleted(runs) == set()
+
+
 # Runs that end early, and rows of older releases.
 
 

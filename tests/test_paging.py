@@ -27,7 +27,7 @@ def _value(item: Any) -> int | None:
 
 @dataclass
 class Script:
-    """Answers request n from the n-th list (the last one for ever); `answers` are given instead, as (rows, TotalCount)."""
+    """Answers request n from the n-th list, the last one for ever; `answers` come instead, as (rows, TotalCount)."""
 
     lists: Sequence[str]
     answers: Mapping[int, tuple[str, int]] = field(default_factory=dict)
@@ -123,6 +123,22 @@ def test_what_was_read_again_is_not_countable() -> None:
     reader = _reader(Script(["a3 b1 c2 d9 e5 f4 g8"], {2: ("d9", 7)}))
     assert _shown(reader) == ["abc", "def", "g"]
     assert (reader.evidence.countable, reader.evidence.re_reads) == (False, 1)
+
+
+def test_a_list_with_a_row_twice_is_not_countable() -> None:
+    """Its TotalCount is not the number of its images."""
+    reader = _reader(Script(["b1 a3 b1 d9 e5"]))
+    assert _shown(reader) == ["bab", "de"]
+    assert (reader.evidence.countable, reader.evidence.totals) == (False, {5})
+
+
+def test_nulls_that_were_deleted_may_hide_the_newest_values() -> None:
+    """After a page of nulls the next one has to begin with a null: here it begins after e, the newest."""
+    reader = _reader(
+        Script(["a- b- c- d- e9 f8 g7 h6 i1", "e9 f8 g7 h6 i1"]), orders=DESCENDING, until=5, ignore_nulls=True
+    )
+    _shown(reader)
+    assert reader.evidence.order_lost == WIDE_TIE
 
 
 def test_insist_ends_with_the_order() -> None:

@@ -27,6 +27,7 @@ MODEL = settings(
 )
 
 LIMIT = 5
+QUIRKS = Quirks(max_limit=LIMIT)
 STEPS = (*CHANGES, "delete_read", "delete_unread", "delete_bring_back")
 PAGE_FAULTS = (
     *("empty_page", "short_page", "stale_page", "missing_list", "null_list", "wrong_total", "duplicate_rows"),
@@ -41,7 +42,7 @@ class Script:
     groups: tuple[int, ...]
     steps: tuple[tuple[str, int], ...] = ()
     endless: bool = False
-    quirks: Quirks = Quirks(max_limit=LIMIT)
+    quirks: Quirks = QUIRKS
     faults: tuple[Fault, ...] = ()
     limit: int = LIMIT
     in_flight: int = 1
@@ -93,18 +94,19 @@ def run(script: Script, sweep: Any, watched: Watched) -> list[Page] | None:
 def lied(watched: Watched) -> bool:
     """Whether short answers said by their TotalCount that they were the end, and nothing contradicted them.
 
-    Such a server cannot be found out. A lie counts where no larger TotalCount was told, else where it was told twice: an end
-    before the largest TotalCount is read again.
+    Such a server cannot be found out. A lie counts where no larger TotalCount was told, else where it was told twice:
+    an end below the largest TotalCount is read again.
     """
-    lies = [answer for answer in watched.answers if _told_to_be_the_end(answer, watched.quirks.page_cap or LIMIT)]
+    lies = [answer for answer in watched.answers if _told_to_be_the_end(answer, watched.quirks.page_cap)]
     reach = max((answer.payload["Offset"] + len(answer.ids) for answer in lies), default=0)
     largest = max((answer.total for answer in watched.answers if answer.total is not None), default=0)
     return len(lies) > (largest > reach)
 
 
-def _told_to_be_the_end(answer: Shown, cap: int) -> bool:
-    offset = answer.payload["Offset"]
-    short = len(answer.ids) < min(answer.payload["Limit"], cap)
+def _told_to_be_the_end(answer: Shown, cap: int | None) -> bool:
+    """A first page is short if it has fewer rows than asked for; a later one, if fewer than pages have here."""
+    offset, limit = answer.payload["Offset"], answer.payload["Limit"]
+    short = len(answer.ids) < (min(limit, cap) if offset and cap else limit)
     reaches = short and answer.total is not None and offset + len(answer.ids) >= answer.total
     return reaches and offset + len(set(answer.ids)) < answer.size
 
