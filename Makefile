@@ -4,7 +4,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test test-all lint format schemas constraints record bench clean
+.PHONY: help demo test prove lint format schemas constraints record bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -14,6 +14,9 @@ demo: $(READY) ## Sync an invented fleet into DuckDB, twice, and ask the first q
 
 test: $(READY) ## Run every test
 	$(BIN)/pytest -q
+
+prove: $(READY) ## Look longer for a list that the sweep reads wrongly: 20,000 scripts for each property
+	TCSS_SWEEP_EXAMPLES=20000 $(BIN)/pytest -q tests/test_sweep_model.py
 
 lint: $(READY) ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
