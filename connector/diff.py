@@ -98,6 +98,10 @@ class Known:
         """Those among them that this run has not shown."""
         return [i for i, slot in self.slots.items() if not self.seen[slot] and self.deleted_at[slot] == ABSENT]
 
+    def missing_unscanned(self) -> list[str]:
+        """Those among the missing that had no ScanTime when they were loaded."""
+        return [image_id for image_id in self.missing() if self.scan_time[self.slots[image_id]] == ABSENT]
+
 
 class Diff:
     """Takes what a sweep shows, one answer after the other, and writes the rows that the warehouse lacks to `rows`.

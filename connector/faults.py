@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dlt.destinations.exceptions import DestinationConnectionError
 from sqlalchemy.exc import DBAPIError
 
 from connector.errors import DestinationError, TcssError
@@ -95,10 +96,16 @@ def _root_message(error: BaseException) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """From the outermost exception to the root cause; SQLAlchemy keeps the driver's own beside, with less in it."""
+    """From the outermost exception to the root cause. SQLAlchemy and dlt keep the driver's own in an attribute."""
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
         seen.add(id(current))
         yield current
-        current = current.orig if isinstance(current, DBAPIError) and current.orig else current.__cause__
+        current = _inner(current)
+
+
+def _inner(error: BaseException) -> BaseException | None:
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        return error.orig
+    return error.inner_exc if isinstance(error, DestinationConnectionError) else error.__cause__

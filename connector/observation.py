@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal, Protocol
 
 import pyarrow as pa
@@ -20,6 +21,8 @@ Mode = Literal["auto", "incremental", "full"]
 Row = dict[str, Any]
 
 HOUR = 3_600_000_000  # in microseconds, as every duration here
+LEFT_OUT = "the ScanStatus filter does not give all images that are not scanned"
+UNSCANNED_STATUSES = {"NOT_SCAN", "SCANNING", "SCAN_ERR"}  # those of the filter's words, as answers spell them
 IDS_AT_ONCE = 10_000  # whole rows of `images` that are read back at a time
 
 
@@ -106,7 +109,7 @@ class Observation:
     """One run of one account: `run` sweeps, and leaves the rows to write in `spool` and those of the run in `row()`.
 
     `progress` is called after each page with (images shown so far, TotalCount). The run's counters are right whenever
-    it ends, by an error too.
+    it ends, by an error too. `clock` gives the present, in microseconds.
     """
 
     def __init__(
@@ -121,7 +124,9 @@ class Observation:
         policy: Policy,
         reader: Reader,
         progress: Callable[[int, int | None], None] = lambda *_: None,
+        clock: Callable[[], int] | None = None,
     ) -> None:
+        self._clock = clock
         self._reading, self._memory, self._policy = reading, memory, policy
         self.spool, self._progress = spool, progress
         self.account_id, self.sync_id, self.started_at = account_id, sync_id, started_at
@@ -157,9 +162,9 @@ class Observation:
         """The outcome, or None where a full sweep has to follow."""
         watermark = self._policy.initial_scan_time if self._history.watermark is None else self._history.watermark
         since = (watermark or 0) - self._policy.lookback
-        sweep = IncrementalSweep(self._reading, since=since, now=self.started_at)
+        sweep = IncrementalSweep(self._reading, since=since, now=self.started_at, clock=self._clock)
         self._absorb(sweep.pages(), sweep.outcome)
-        fallback = sweep.outcome.fallback or self._unknown_images(sweep.outcome)
+        fallback = sweep.outcome.fallback or self._unknown_images(sweep.outcome) or self._left_out()
         if fallback is None:
             return sweep.outcome
         self._mode, self._mode_reason = "full", f"incremental was not enough: {fallback}"
@@ -167,6 +172,8 @@ class Observation:
 
     def _unknown_images(self, outcome: Outcome) -> str | None:
         """TotalCount against what is known now: more means images that this run did not see, fewer are deletions."""
+        if self._history.watermark is None:
+            return None  # only what is newer than `initial_scan_time` was asked for
         expected = self._diff.live_after() + self._history.surplus
         total = outcome.total_count
         if total is not None and total > expected:
@@ -174,6 +181,20 @@ class Observation:
         if total is not None and total < expected:
             outcome.notes.append(f"TotalCount is {expected - total} less than the images known: left to a full sweep")
         return None
+
+    def _left_out(self) -> str | None:
+        """Whether the ScanStatus filter is to be trusted: images without a scan that it did not give must be gone."""
+        candidates = self._diff.known.missing_unscanned()[: self._reading.limit - 1]
+        if not candidates:
+            return None
+        found = look_up(self._reading, candidates, self._controls())
+        self._diff.absorb(found.present, None)
+        statuses = {item.get("ScanStatus") for item in found.present}
+        return found.distrust or (LEFT_OUT if statuses & UNSCANNED_STATUSES else None)
+
+    def _controls(self) -> list[str]:
+        """Ids just shown, one of which a look-up has to give back."""
+        return list(islice(self._diff.seen(), CONTROLS))
 
     def _full(self) -> Outcome:
         sweep = FullSweep(self._reading, self._policy.filters)
@@ -217,8 +238,7 @@ class Observation:
         if implausible:
             self._doubt(implausible)
             return
-        controls = [image_id for image_id, _ in zip(self._diff.seen(), range(CONTROLS), strict=False)]
-        found = look_up(self._reading, candidates, controls)
+        found = look_up(self._reading, candidates, self._controls())
         self._diff.absorb(found.present, None)
         if found.present:  # then the sweep has missed them, and no candidate is called gone
             self._doubt(f"{len(found.present)} images that the sweep did not show are listed after all")

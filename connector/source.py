@@ -153,7 +153,8 @@ def observe(
         spool,
         account_id=account_id,
         sync_id=uuid.uuid4().hex,
-        started_at=time.time_ns() // 1000,
+        started_at=_now(),
+        clock=_now,
         policy=settings.policy(),
         reader=settings.reader(),
         **({"progress": progress} if progress else {}),
@@ -174,4 +175,8 @@ def run_row(observation: Observation, client: Client) -> Row:
         "endpoint": client.host,
         "connector_version": __version__,
     }
-    return observation.row(time.time_ns() // 1000, facts)
+    return observation.row(_now(), facts)
+
+
+def _now() -> int:
+    return time.time_ns() // 1000

@@ -1,4 +1,4 @@
-"""A sync in a process of its own that is killed at a chosen step. Steps are counted before and after whatever commits."""
+"""A sync in a process of its own, killed at a chosen step. Steps are counted before and after whatever commits."""
 
 from __future__ import annotations
 

@@ -150,6 +150,18 @@ def test_a_file_that_is_no_database_is_not_an_empty_warehouse(kind: str, tmp_pat
             Inventory(made.warehouse, made.pipeline()).known("1")
 
 
+def test_options_of_duckdb_are_taken_from_the_url(tmp_path: Path) -> None:
+    """`memory_limit`, for instance; what DuckDB says about a wrong one is all that the error says."""
+    for options, expected in (("memory_limit=500MiB&threads=1", None), ("memory_limit=much", "Unknown unit")):
+        warehouse = Warehouse.open(f"duckdb:///{tmp_path}/w.duckdb?{options}")
+        pipeline = warehouse.pipeline("1", tmp_path / "work")
+        if expected is None:
+            warehouse.prepare(pipeline)
+        else:
+            with pytest.raises(DestinationError, match=rf"cannot read {warehouse.display}: \w+ Error: .*much"):
+                Inventory(warehouse, pipeline).known("1")
+
+
 def test_a_pipeline_that_has_never_run_can_be_read_through(tmp_path: Path) -> None:
     """One of the user's own, which does not know our schema yet."""
     with place("duckdb", tmp_path) as made:

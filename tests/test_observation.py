@@ -294,6 +294,37 @@ def test_total_count_above_what_is_known_makes_a_full_sweep() -> None:
     assert is_true(runs)
 
 
+def test_a_status_filter_that_leaves_images_out_makes_a_full_sweep() -> None:
+    """Images without a scan that the filter did not give are asked for by id; those that are listed prove it wrong."""
+    runs = account()
+    runs.run()
+    later(runs, 1)
+    runs.server.backend.quirks = Quirks(status_filter="empty")
+    row = runs.run()
+    left_out = "incremental was not enough: the ScanStatus filter does not give all images that are not scanned"
+    assert some(row, "mode_reason", "verdict") == (left_out, "complete")
+    assert is_true(runs)
+
+
+def test_images_without_a_scan_that_are_gone_prove_nothing_against_the_filter() -> None:
+    """They are not listed by id either; the next full sweep calls them gone."""
+    runs = account()
+    runs.run()
+    later(runs, 1)
+    truth = runs.server.fleet.truth()
+    runs.server.fleet.delete([next(i for i, item in truth.items() if item["ScanStatus"] == "NOT_SCAN")])
+    assert some(runs.run(), "mode", "verdict") == ("incremental", "complete")
+
+
+def test_an_initial_scan_time_leaves_out_what_is_older() -> None:
+    """The first incremental run loads from there on, and is complete as what it is."""
+    runs = account()
+    since = runs.server.fleet.now - 2 * HOUR
+    row = runs.run(Policy(mode="incremental", initial_scan_time=since))
+    assert some(row, "mode", "verdict") == ("incremental", "complete")
+    assert 0 < row["images_listed"] < 60
+
+
 def test_total_count_below_what_is_known_is_noted() -> None:
     """Deletions wait for a full sweep, which finds them."""
     runs = account()

@@ -1,6 +1,6 @@
 """`make bench`: whole runs of `tcss`, each in a process of its own, against the sandbox in another.
 
-Wall and CPU seconds and peak memory are those of the `tcss` process, medians of `ROUNDS`. Figures depend on the machine,
+Wall and CPU seconds and peak memory are of the `tcss` process, medians of `ROUNDS`. Figures depend on the machine,
 so each stands beside what it is to be compared with: the time that the API's limit allows, or the sweep alone.
 """
 
