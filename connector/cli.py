@@ -26,9 +26,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-EXIT_CODES = """\
-Exit codes: 0 complete; 1 unexpected; 2 bad usage or configuration; 3 refused (keys, permission, clock); 4 API unavailable or throttled; 5 partial, or rejected values under --strict; 6 destination failed; 7 another sync \
-holds the lock; 130 and 143 on Ctrl-C and SIGTERM."""
+EXIT_CODES = (
+    "Exit codes: 0 complete; 1 unexpected; 2 bad usage or configuration; 3 refused (keys, permission, clock); "
+    "4 API unavailable or throttled; 5 partial, or rejected values under --strict; 6 destination failed; "
+    "7 another sync holds the lock; 130 and 143 on Ctrl-C and SIGTERM."
+)
 WORST_FIRST = (1, 6, 3, 4, 7, 5, 2, 0)  # of several accounts, the first of these that one of them ended with
 
 Destination = Annotated[
