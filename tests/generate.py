@@ -1,5 +1,6 @@
-"""Writes what is generated from the code: `python -m tests.generate`. The tests compare it with what is there."""
+"""Writes what is generated from the code: `python -m tests.generate`; with `--check`, only names what is stale."""
 
+import sys
 from pathlib import Path
 
 from connector.destinations import Warehouse
@@ -15,5 +16,12 @@ def generated() -> dict[Path, str]:
 
 
 if __name__ == "__main__":
-    for path, text in generated().items():
+    stale = {
+        path: text
+        for path, text in generated().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    }
+    if "--check" in sys.argv:
+        sys.exit(f"stale: {', '.join(path.name for path in stale)}" if stale else 0)
+    for path, text in stale.items():
         path.write_text(text, encoding="utf-8")

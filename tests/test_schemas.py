@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.generate import generated
-
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize("path", generated(), ids=lambda path: path.name)
-def test_generated_files_are_up_to_date(path: Path) -> None:
-    """`make schemas` would change nothing."""
-    assert path.read_text(encoding="utf-8") == generated()[path]
+def test_generated_files_are_up_to_date() -> None:
+    """`make schemas` would change nothing; in a new process, since a dlt pipeline that ran changes later schemas."""
+    command = [sys.executable, "-m", "tests.generate", "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.fixture(scope="session")
