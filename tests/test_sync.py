@@ -1,0 +1,47 @@
+"""Successive syncs of one account into one warehouse: what an incremental run finds, and what is left to a full one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connector.sandbox.images import instant_of
+from tests.world import World, world
+
+COUNTS = ("mode", "verdict", "images_new", "images_changed", "images_gone")
+
+
+def some(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in COUNTS)
+
+
+def loaded(account: World, column: str) -> dict[str, Any]:
+    return dict(account.query(f"select image_id, {column} from tcss.images where deleted_at is null"))
+
+
+def test_a_second_run_finds_what_its_mode_can_see(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """200 rescans and 60 new images by ScanTime and status filter; 100 count changes and 40 deletions by a full sweep."""
+    with world(tmp_path, monkeypatch, images=20_000) as account:
+        assert some(account.sync()) == ("full", "complete", 20_000, 0, 0)
+        scanned = account.query("select image_id from tcss.images where scan_status = 'SCANNED' order by scan_time")
+        ids = [image_id for (image_id,) in scanned]
+        rescanned, counted, deleted = ids[:200], ids[200:300], ids[300:340]
+        account.sandbox.change({"rescan": rescanned, "insert": 60, "change_counts": counted, "delete": deleted})
+        truth = account.fleet.truth()
+
+        row = account.sync()
+        assert some(row) == ("incremental", "complete", 60, 200, 0)
+        unscanned_pages = (
+            account.query("select count(*) from tcss.images where scan_status <> 'SCANNED'")[0][0] // 95 + 1
+        )
+        assert row["requests"] <= 1 + 5 + unscanned_pages  # 1 is STS
+        times = loaded(account, "epoch_us(scan_time)")
+        assert {i: times[i] for i in rescanned} == {i: instant_of(truth[i]["ScanTime"]) for i in rescanned}
+        assert set(truth) | set(deleted) == set(times)
+
+        assert some(account.sync("--mode", "full")) == ("full", "complete", 0, 100, 40)
+        containers = loaded(account, "container_cnt")
+        assert containers == {image_id: item["ContainerCnt"] for image_id, item in truth.items()}
+        assert some(account.sync()) == ("incremental", "complete", 0, 0, 0)
