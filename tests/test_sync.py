@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connector.sandbox import Fleet, wall_clock
 from connector.sandbox.images import instant_of
 from tests.world import World, world
 
@@ -23,7 +25,10 @@ def loaded(account: World, column: str) -> dict[str, Any]:
 
 def test_a_second_run_finds_what_its_mode_can_see(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rescans and new images by ScanTime and status filter; changes of counts and deletions by a full sweep."""
-    with world(tmp_path, monkeypatch, images=20_000) as account:
+    # Scans ten minutes ago, 20 ms apart: made at once, hundreds would share a millisecond.
+    ticks = itertools.count(wall_clock() - 600_000_000, 20_000)
+    fleet = Fleet.seeded(20_000, clock=lambda: next(ticks))
+    with world(tmp_path, monkeypatch, fleet=fleet) as account:
         assert some(account.sync()) == ("full", "complete", 20_000, 0, 0)
         scanned = account.query("select image_id from tcss.images where scan_status = 'SCANNED' order by scan_time")
         ids = [image_id for (image_id,) in scanned]
@@ -34,7 +39,7 @@ def test_a_second_run_finds_what_its_mode_can_see(tmp_path: Path, monkeypatch: p
         before = len(account.sandbox.backend.payloads())
         assert some(account.sync()) == ("incremental", "complete", 60, 200, 0)
         beside = [payload for payload in account.sandbox.backend.payloads()[before:] if "Filters" not in payload]
-        assert len(beside) <= 5  # the pages of unscanned images are the others
+        assert len(beside) <= 5  # the others are pages of unscanned images
         times = loaded(account, "epoch_us(scan_time)")
         assert {i: times[i] for i in rescanned} == {i: instant_of(truth[i]["ScanTime"]) for i in rescanned}
         assert set(truth) | set(deleted) == set(times)

@@ -56,7 +56,9 @@ class World:
 
 
 @contextmanager
-def world(directory: Path, monkeypatch: pytest.MonkeyPatch, images: int = 1500, **options: Any) -> Iterator[World]:
+def world(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, images: int = 1500, *, fleet: Fleet | None = None, **options: Any
+) -> Iterator[World]:
     """A world with keys in the environment and nothing else configured."""
     for name, value in {
         "TENCENTCLOUD_SECRET_ID": DEFAULT_ID,
@@ -67,6 +69,6 @@ def world(directory: Path, monkeypatch: pytest.MonkeyPatch, images: int = 1500, 
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(directory)
-    fleet = Fleet.seeded(images, clock=wall_clock)
+    fleet = fleet or Fleet.seeded(images, clock=wall_clock)
     with Sandbox(fleet, rate=None, **options) as sandbox:
         yield World(fleet, sandbox, directory)
