@@ -40,8 +40,18 @@ WIDE_TIE = "a group of equal sort values is as long as a page"  # less its row b
 
 
 @dataclass
+class Server:
+    """What is known of a server, whichever of its lists is read: `cap`, the most rows that it gives at once."""
+
+    cap: int = MAX_LIMIT
+
+
+@dataclass
 class Evidence:
-    """What one pass over a list has shown. `orders` are the sort orders that no page has contradicted."""
+    """What one pass over a list has shown.
+
+    `orders` are the sort orders that no page has contradicted, `end_rows` counts the rows of the page that was the end.
+    """
 
     orders: tuple[Order, ...]
     order_lost: str | None = None
@@ -50,6 +60,7 @@ class Evidence:
     problem: str | None = None
     pages: int = 0
     rows: int = 0
+    end_rows: int = 0
     seam_repairs: int = 0
     re_reads: int = 0
     totals: set[int] = field(default_factory=set)
@@ -118,6 +129,7 @@ class ListReader:
     `until` ends the pass early, at the first accepted page with a value below it; pass `orders=DESCENDING` with it.
     With `insist` the pass ends as soon as the order is lost; else it goes on to the end without seams.
     With `ignore_nulls` the proof leaves out the rows without a value, which may then fill whole pages.
+    `server` is shared by the readers of one sweep: what one of them learns of the server holds for all.
     Raises what `fetch` raises.
     """
 
@@ -133,9 +145,10 @@ class ListReader:
         until: int | None = None,
         insist: bool = False,
         ignore_nulls: bool = False,
+        server: Server | None = None,
     ) -> None:
         self._prefetch = Prefetch(fetch, query, value_of, in_flight)
-        self._in_flight, self._limit, self._cap = in_flight, limit, limit
+        self._in_flight, self._limit, self._server = in_flight, limit, server or Server()
         self._until, self._insist, self._ignore_nulls = until, insist, ignore_nulls
         self._overlap = Overlap()
         self._planned = 0
@@ -205,6 +218,7 @@ class ListReader:
             evidence.stopped_early = True
         elif len(tail.items) < self._cap and tail.reaches_total:
             evidence.ended = self._end_confirmed(tail)
+            evidence.end_rows = len(tail.items)
         elif self._nothing_new > TRIES:
             evidence.problem = f"the last {TRIES} answers showed nothing new, before the end of the list"
         return evidence.ended or evidence.stopped_early or evidence.problem is not None
@@ -341,7 +355,6 @@ class ListReader:
                 "one image alone is more than the server can send", code="ResponseSizeLimitExceeded"
             )
         self._limit //= 2
-        self._cap = min(self._cap, self._limit)
         self._replan(offset + self._stride())
 
     def _note(self, page: Page) -> Page:
@@ -366,9 +379,15 @@ class ListReader:
             again = self._read(page.offset)
             self.evidence.re_reads += 1
             if again.items and len(again.items) == len(page.items):
-                self._cap = len(again.items)
+                self._server.cap = len(again.items)
                 self._replan(again.offset + self._stride())
                 return again
             page = again
-        self._cap = min(self._limit, max(self._cap, len(page.items)))
+        if len(page.items) > self._server.cap:  # it gives more after all
+            self._server.cap = len(page.items)
+            self._replan(page.offset + self._stride())
         return page
+
+    @property
+    def _cap(self) -> int:
+        return min(self._limit, self._server.cap)

@@ -14,7 +14,7 @@ from typing import Any
 
 from connector.errors import RequestRejectedError
 from connector.pages import DESCENDING, MAX_LIMIT, Fetch, Page, Query, image_id_of, read_page
-from connector.paging import UNSORTED, WIDE_TIE, Evidence, ListReader
+from connector.paging import UNSORTED, WIDE_TIE, Evidence, ListReader, Server
 from connector.times import parse_instant
 
 ACTION = "DescribeAssetImageList"
@@ -30,16 +30,20 @@ Filters = tuple[tuple[str, tuple[str, ...]], ...]
 
 @dataclass(frozen=True)
 class Reading:
-    """How a list is read: `fetch` sends one request, `in_flight` of them at a time; naive times are in `naive_zone`."""
+    """How a list is read: `fetch` sends one request, `in_flight` of them at a time; naive times are in `naive_zone`.
+
+    `server` keeps what the readers learn.
+    """
 
     fetch: Fetch
     in_flight: int = 8
     limit: int = MAX_LIMIT
     naive_zone: tzinfo = UTC
+    server: Server = field(default_factory=Server)
 
     def list(self, query: Query, field_name: str, **options: Any) -> ListReader:
         """A reader of `query`, with the time in `field_name` as the sort value."""
-        options = {"in_flight": self.in_flight, "limit": self.limit, **options}
+        options = {"in_flight": self.in_flight, "limit": self.limit, "server": self.server, **options}
         return ListReader(self.fetch, query, value_of=lambda item: self._instant(item.get(field_name)), **options)
 
     def one(self, query: Query, limit: int = 1) -> Page:
@@ -147,6 +151,7 @@ class IncrementalSweep:
     def __init__(self, reading: Reading, *, since: int, now: int, clock: Callable[[], int] | None = None) -> None:
         self._reading, self._since = reading, since
         self._clock = clock or (lambda: now)
+        self._ends: list[int] = []
         self.outcome = Outcome()
 
     def pages(self) -> Iterator[Page]:
@@ -158,6 +163,8 @@ class IncrementalSweep:
             last = yield from self._unscanned(oldest.total or 0)
             head = yield from self._newest(oldest, last)
             yield from self._scanned_meanwhile(head)
+            if max(self._ends, default=0) >= self._reading.server.cap:  # no end, but all that the server gives at once
+                raise _FallBackError(f"the server gives {self._reading.server.cap} rows at once, and a list ended so")
         except _FallBackError as reason:
             outcome.fallback = str(reason)
         except RequestRejectedError as error:
@@ -232,6 +239,7 @@ class IncrementalSweep:
             yield from reader.pages()
         finally:
             self.outcome.add(reader.evidence)
+            self._ends.append(reader.evidence.end_rows)
 
     def _costs_more(self, unscanned: int, total: int) -> bool:
         """Whether reading the unscanned images and a few pages more takes as many requests as reading all."""

@@ -267,3 +267,22 @@ incremental_scripts = st.builds(
 def test_a_complete_incremental_sweep_missed_nothing_new(script: Script) -> None:
     """Complete: every image scanned since, and every one not scanned, that was listed throughout was shown."""
     check_incremental(script)
+
+
+# Counter-examples that the longer run has found.
+
+
+def test_what_one_pass_learns_of_the_server_holds_for_the_next() -> None:
+    """Two rows at once are all that this server gives: two rows and TotalCount 2 are then no whole list."""
+    deletions = (("rescan", 1), ("delete", 1), ("delete", 1), ("delete", 1), ("delete", 2))
+    lying = Quirks(max_limit=LIMIT, page_cap=2, total_delta=-3)
+    outcome = check_full(Script(_grouped(10, 1, 0), steps=deletions, quirks=lying))
+    assert outcome.complete is False
+
+
+def test_a_page_cap_that_is_learnt_late_puts_earlier_ends_in_doubt() -> None:
+    """Three unscanned images of TotalCount 3 are believed, until the scanned ones show that pages have three rows."""
+    lying = Quirks(max_limit=LIMIT, page_cap=3, total_delta=-3)
+    scanned = (*(NOW - DAY * day // 4 for day in range(200)), *(None,) * 30)
+    outcome = check_incremental(Script(_grouped(26, 1, 0), quirks=lying, scanned=scanned, since=NOW))
+    assert outcome.fallback == "the server gives 3 rows at once, and a list ended so"
