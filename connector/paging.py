@@ -239,8 +239,9 @@ class ListReader:
         return False
 
     def _passed(self, page: Page, until: int) -> bool:
-        """Whether `page` reaches below `until`, or to the nulls that follow all values."""
-        return all(any(order.key(value) > order.key(until) for value, _ in page.rows) for order in self.evidence.orders)
+        """Whether `page` holds a value beyond `until`. A null does not count: it may stand among the values."""
+        values = [value for value, _ in page.rows if value is not None]
+        return all(any(order.key(value) > order.key(until) for value in values) for order in self.evidence.orders)
 
     def _budget(self) -> int:
         """Requests after which we stop: the list grows, or its seams break, faster than it can be read."""
@@ -264,9 +265,9 @@ class ListReader:
 
     def _joins_in(self, order: Order, tail: Page, page: Page) -> bool:
         last = tail.last(order)
-        if self._ignore_nulls and last == order.null:
-            # Nulls last: all values are before them, and read. Nulls first: none can precede another null.
-            return order.null == FAR or page.rows[0][0] is None
+        if self._ignore_nulls and all(value is None for value, _ in tail.rows):
+            # First or last, nulls stand together: no value can stand between one and the next.
+            return page.rows[0][0] is None
         return any(
             order.key(value) < last and page.values.get(image_id, FAR) == value
             for value, image_id in reversed(tail.rows)

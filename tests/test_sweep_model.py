@@ -286,3 +286,17 @@ def test_a_page_cap_that_is_learnt_late_puts_earlier_ends_in_doubt() -> None:
     scanned = (*(NOW - DAY * day // 4 for day in range(200)), *(None,) * 30)
     outcome = check_incremental(Script(_grouped(26, 1, 0), quirks=lying, scanned=scanned, since=NOW))
     assert outcome.fallback == "the server gives 3 rows at once, and a list ended so"
+
+
+def test_a_null_at_the_end_of_a_page_does_not_end_the_read_by_scan_time() -> None:
+    """This server puts nulls among the values, and its first null happened to stand last in an answer."""
+    script = Script(
+        _grouped(115, 1, 0),
+        steps=(("insert", 1),),
+        endless=True,
+        quirks=Quirks(max_limit=LIMIT, nulls="interleaved"),
+        seed=2933,
+        scanned=tuple(NOW - DAY * day // 4 for day in range(200)),
+        since=NOW - DAY * 3,
+    )
+    assert check_incremental(script).fallback == "ScanTime: the sort values are not in order"
