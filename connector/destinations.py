@@ -22,7 +22,7 @@ from dlt.extract import DltResource, DltSource
 
 from connector import locks, probes, storage
 from connector.errors import DestinationError
-from connector.faults import faults
+from connector.failures import faults
 from connector.locations import Kind, Location, locate, slug
 from connector.tables import TABLES, Table
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, Protocol, get_args
 
 import pyarrow as pa
 
-from connector.records import HASH_DEFINITION, Record, Rejected, _json, hash_of_row, reject_id
-from connector.tables import API_COLUMNS, IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, Table
+from connector.records import HASH_DEFINITION, Record, Rejected, hash_of_row, json_text, reject_id
+from connector.tables import API_COLUMNS, IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, Table, plain_rows
 
 ABSENT = -(1 << 62)  # a time that is null, in an array of instants
 UNWRITTEN = -1  # the image has no row in this run
@@ -149,7 +149,7 @@ class Diff:
             if isinstance(record, Rejected):
                 self._reject(record, request_id)
             elif self._is_twin(record, in_answer):
-                self._reject(Rejected(record.image_id, "image_id", _json(item), TWICE), request_id)
+                self._reject(Rejected(record.image_id, "image_id", json_text(item), TWICE), request_id)
             else:
                 self._take(record, request_id)
 
@@ -159,7 +159,7 @@ class Diff:
 
     def close_gone(self, stored: pa.Table) -> None:
         """Marks images as gone; `stored` holds their rows in `images`, whole."""
-        for row in _plain_rows(stored):
+        for row in plain_rows(stored):
             values = tuple(row[name] for name in API_COLUMNS)
             self._write(self.known.slots[row["image_id"]], row["image_id"], values, row["row_hash"], self._observed_at)
             self.kinds["gone"] += 1
@@ -170,7 +170,7 @@ class Diff:
 
     def rehash(self, stored: pa.Table) -> None:
         """Gives images whose hash has an older definition the hash of the present one, so that they compare."""
-        for row in _plain_rows(stored):
+        for row in plain_rows(stored):
             self.known.hash[self.known.slots[row["image_id"]]] = _short(hash_of_row(row))
 
     # One image.
@@ -264,10 +264,3 @@ class Diff:
 def _short(row_hash: str) -> int:
     """The first 64 bits of a row hash: enough to tell two states of one image apart."""
     return int(row_hash.partition(":")[2][:16] or "0", 16)
-
-
-def _plain_rows(table: pa.Table) -> Iterator[Mapping[str, Any]]:
-    """Rows as the diff writes them: instants as microseconds."""
-    columns = [c.cast(pa.int64()) if pa.types.is_timestamp(c.type) else c for c in table.columns]
-    for batch in pa.table(columns, names=table.column_names).to_batches(max_chunksize=BATCH):
-        yield from batch.to_pylist()

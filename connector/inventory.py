@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from connector.destinations import SCHEMA, Warehouse
-from connector.faults import faults
+from connector.failures import faults
 from connector.tables import IMAGES, REJECTED_VALUES, SYNC_RUNS, Table
 
 KNOWN = ("image_id", "row_hash", "version", "first_seen_at", "deleted_at", "scan_time")

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from connector.errors import LockedError
-from connector.faults import faults
+from connector.failures import faults
 from connector.locations import Kind, Location
 
 _HINT = "Wait until it has ended. A sync that was killed holds nothing: its lock went with it."

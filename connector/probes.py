@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from dlt.common.destination import Destination
 from sqlalchemy.pool import NullPool
 
-from connector.faults import faults
+from connector.failures import faults
 from connector.locations import Location
 from connector.storage import refuse_character_set
 

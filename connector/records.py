@@ -90,18 +90,18 @@ class Reader:
     def read(self, item: Any) -> Record | Rejected:
         """The record of an element of `Response.List`; a `Rejected` if it is not an object with a usable ImageID."""
         if not isinstance(item, dict):
-            return Rejected(None, "image_id", _json(item), NOT_AN_OBJECT)
+            return Rejected(None, "image_id", json_text(item), NOT_AN_OBJECT)
         cells, typed, unknown, faults = self._draft(item)
         image_id = cells[0]
         if image_id is None:
-            return Rejected(None, "image_id", _json(item), NO_IMAGE_ID)
+            return Rejected(None, "image_id", json_text(item), NO_IMAGE_ID)
         faults.sort()
         if unknown:
             unknown.sort()
             extra = {name: item[name] for name in unknown if not _is_empty(item[name])}
-            cells[-1] = _json(extra) if extra else None
+            cells[-1] = json_text(extra) if extra else None
             typed.update(extra)
-        rejected = [Rejected(image_id, _COLUMNS[i].name, _json(item[name]), why) for i, name, why in faults]
+        rejected = [Rejected(image_id, _COLUMNS[i].name, json_text(item[name]), why) for i, name, why in faults]
         names = map(_storable, unknown)
         return Record(image_id, tuple(cells[1:]), _row_hash(typed), tuple(rejected), tuple(names))
 
@@ -135,7 +135,7 @@ def hash_of_row(row: Mapping[str, Any]) -> str:
 
 def reject_id(rejected: Rejected) -> str:
     """Identifies a rejected value: 32 hex digits of a hash of its image_id, column_name and raw."""
-    return _digest(_json(rejected[:3]))
+    return _digest(json_text(rejected[:3]))
 
 
 _OS_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
@@ -307,7 +307,7 @@ def _row_hash(fields: dict[str, Any]) -> str:
     Empty ones are left out, and so is what is derived, so that neither a better parser nor a column for a field that
     was unknown (a count, flag or text) makes a new version of an image that did not change.
     """
-    return f"{HASH_DEFINITION}:{_digest(_json(fields))}"
+    return f"{HASH_DEFINITION}:{_digest(json_text(fields))}"
 
 
 def _digest(text: str) -> str:
@@ -325,7 +325,7 @@ def _storable(text: str) -> str:
     return _NOT_STORABLE.sub("\ufffd", text)
 
 
-def _json(value: Any) -> str:
+def json_text(value: Any) -> str:
     """Compact JSON with sorted keys. Always storable: NUL and lone surrogates are written as escapes."""
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

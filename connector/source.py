@@ -23,7 +23,7 @@ from connector.locations import Location
 from connector.observation import Memory, Observation, Row
 from connector.settings import Settings, TcssCredentials
 from connector.spool import BATCH, Spool
-from connector.tables import SYNC_RUNS, TABLES, Table
+from connector.tables import SYNC_RUNS, TABLES, Table, plain_rows
 
 Progress = Callable[[int, int | None], None]
 RUNS = 2_000  # earlier runs that a run looks at
@@ -74,12 +74,6 @@ def tcss(
     return DltSource(dlt.Schema(SCHEMA), SCHEMA, resources)
 
 
-def plain_rows(table: pa.Table) -> list[Row]:
-    """Rows as dicts, instants as microseconds since the epoch."""
-    columns = [c.cast(pa.int64()) if pa.types.is_timestamp(c.type) else c for c in table.columns]
-    return pa.table(columns, names=table.column_names).to_pylist()
-
-
 class AccountMemory:
     """What the warehouse holds of one account, for `observation.Observation`."""
 
@@ -93,7 +87,7 @@ class AccountMemory:
         return self._inventory.rows(self._account_id, image_ids)
 
     def runs(self) -> list[Row]:
-        return plain_rows(self._inventory.runs(self._account_id, RUNS))
+        return list(plain_rows(self._inventory.runs(self._account_id, RUNS)))
 
     def rejected_ids(self) -> set[str]:
         return self._inventory.rejected_ids(self._account_id)
@@ -124,7 +118,7 @@ class _Harvest:
         with self._settings.client() as client:
             account_id = self._settings.account_id or client.account_id()
             memory = AccountMemory(_inventory_of(dlt.current.pipeline()), account_id)
-            observation = observe(self._settings, client, memory, spool, account_id)
+            observation = observe(self._settings, client, memory, spool, account_id, sync_id=new_sync_id())
             observation.run()
             spool.add(SYNC_RUNS, tuple(run_row(observation, client).values()))
         return spool
@@ -144,15 +138,17 @@ def observe(
     memory: Memory,
     spool: Spool,
     account_id: str,
+    *,
+    sync_id: str,
     progress: Progress | None = None,
 ) -> Observation:
-    """The run to be made: a new sync_id, started now."""
+    """The run to be made, started now."""
     return Observation(
         settings.reading(client),
         memory,
         spool,
         account_id=account_id,
-        sync_id=uuid.uuid4().hex,
+        sync_id=sync_id,
         started_at=_now(),
         clock=_now,
         policy=settings.policy(),
@@ -176,6 +172,10 @@ def run_row(observation: Observation, client: Client) -> Row:
         "connector_version": __version__,
     }
     return observation.row(_now(), facts)
+
+
+def new_sync_id() -> str:
+    return uuid.uuid4().hex
 
 
 def _now() -> int:

@@ -17,7 +17,7 @@ from connector.errors import DestinationError, TcssError
 from connector.inventory import Inventory
 from connector.observation import Memory, Observation, Row
 from connector.settings import Settings
-from connector.source import AccountMemory, observe, run_row
+from connector.source import AccountMemory, new_sync_id, observe, run_row
 from connector.spool import Spool
 from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, SYNC_RUNS, Table
 
@@ -50,7 +50,11 @@ def sync(*, settings: Settings | None = None, progress: Progress | None = None, 
         account_id = settings.account_id or client.account_id()
         warehouse.check()
         with warehouse.lock(account_id), _workdir() as workdir:
-            return _Run(settings, warehouse, client, account_id, workdir).run(progress)
+            run = _Run(settings, warehouse, client, account_id, workdir)
+            try:
+                return run.run(progress)
+            finally:
+                run.clean_up()
 
 
 class _Run:
@@ -61,7 +65,9 @@ class _Run:
     ) -> None:
         self._settings, self._warehouse, self._client = settings, warehouse, client
         self._account_id, self._spool = account_id, Spool(workdir)
-        self._pipeline: dlt.Pipeline = warehouse.pipeline(account_id, workdir / "dlt")
+        self._sync_id = new_sync_id()
+        self._prepared = False
+        self._pipeline: dlt.Pipeline = warehouse.pipeline(account_id, workdir / "dlt", run=self._sync_id)
 
     def run(self, progress: Progress | None) -> Row:
         def report(shown: int, total: int | None) -> None:
@@ -69,17 +75,31 @@ class _Run:
                 progress(shown, total, self._client.stats)
 
         memory = self._memory()
-        observation = observe(self._settings, self._client, memory, self._spool, self._account_id, report)
+        observation = observe(
+            self._settings, self._client, memory, self._spool, self._account_id, sync_id=self._sync_id, progress=report
+        )
         try:
             observation.run()
         except TcssError as error:
             if observation.pages and not isinstance(error, DestinationError):
                 error.run = self._failed(observation, error)
             raise
-        self._warehouse.prepare(self._pipeline)
+        self._prepare()
         for tables in PACKAGES[:2]:
             self._load(tables)
         return self._finish(observation)
+
+    def clean_up(self) -> None:
+        """Removes the staging dataset where it is the run's own, because the warehouse has no lock."""
+        if self._prepared and not self._warehouse.has_lock:
+            try:
+                self._warehouse.drop_staging(self._pipeline)
+            except DestinationError as error:
+                log.warning("the run's staging dataset is left behind: %s", error)
+
+    def _prepare(self) -> None:
+        self._prepared = True
+        self._warehouse.prepare(self._pipeline)
 
     def _memory(self) -> Memory:
         memory = AccountMemory(Inventory(self._warehouse, self._pipeline), self._account_id)
@@ -105,7 +125,7 @@ class _Run:
         """Writes the row of a run that the API ended after its first page; nothing else is loaded."""
         observation.fail(str(error))
         try:
-            self._warehouse.prepare(self._pipeline)
+            self._prepare()
             return self._finish(observation)
         except DestinationError as second:
             log.warning("the failed run could not be recorded: %s", second)

@@ -4,12 +4,14 @@ Column names, order and types are a contract with everyone who queries the wareh
 Facts about the fields come from the API's page, its published samples and the history of its specification.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
 import pyarrow as pa
+
+_ROWS_AT_ONCE = 10_000
 
 ColumnType = Literal["text", "bigint", "bool", "timestamp"]
 
@@ -608,6 +610,13 @@ SYNC_RUNS = Table(
 )
 
 TABLES = (IMAGES, IMAGE_HISTORY, IMAGE_SCANS, REJECTED_VALUES, SYNC_RUNS)
+
+
+def plain_rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """An Arrow table's rows as dicts, instants as microseconds since the epoch, UTC; a part of the table at a time."""
+    columns = [c.cast(pa.int64()) if pa.types.is_timestamp(c.type) else c for c in table.columns]
+    for batch in pa.table(columns, names=table.column_names).to_batches(max_chunksize=_ROWS_AT_ONCE):
+        yield from batch.to_pylist()
 
 
 def data_dictionary() -> str:

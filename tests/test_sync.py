@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from connector.destinations import Warehouse
 from connector.sandbox import Fleet, wall_clock
 from connector.sandbox.images import instant_of
 from tests.world import World, world
@@ -48,3 +49,19 @@ def test_a_second_run_finds_what_its_mode_can_see(tmp_path: Path, monkeypatch: p
         containers = loaded(account, "container_cnt")
         assert containers == {image_id: item["ContainerCnt"] for image_id, item in truth.items()}
         assert some(account.sync()) == ("incremental", "complete", 0, 0, 0)
+
+
+def test_without_a_lock_the_staging_dataset_is_the_runs_own_and_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the warehouse has no lock that dies with its holder, two runs must not share staging tables."""
+    staged: list[str] = []
+    name = Warehouse.staging
+    monkeypatch.setattr(Warehouse, "has_lock", False)
+    monkeypatch.setattr(Warehouse, "staging", lambda *a, **k: staged.append(name(*a, **k)) or staged[-1])
+    with world(tmp_path, monkeypatch, images=30) as account:
+        account.sync()
+        account.sync("--mode", "full")
+        schemas = account.query("select schema_name from information_schema.schemata where schema_name like 'tcss%'")
+    assert schemas == [("tcss",)]
+    assert len(set(staged)) == 2

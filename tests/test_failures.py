@@ -1,4 +1,4 @@
-"""`connector.faults`: one readable error out of the chains that dlt and the drivers raise."""
+"""`connector.failures`: one readable error out of the chains that dlt and the drivers raise."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from connector.errors import DestinationError, LockedError
-from connector.faults import faults, hint
+from connector.failures import faults, hint
 from connector.locations import locate
 
 PLACE = locate("postgresql://u:p%40ssword@h/d")
