@@ -66,7 +66,8 @@ def _destination(settings: Settings) -> Iterator[Check]:
 
 def _named(settings: Settings) -> str:
     warehouse = Warehouse.open(settings.destination, settings.dataset)
-    return f"{warehouse}"
+    note = "" if warehouse.location.backend.tested else " (of a kind that the connector's tests have never reached)"
+    return f"{warehouse}{note}"
 
 
 def _writable(settings: Settings) -> str:

@@ -21,9 +21,10 @@ from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.extract import DltResource, DltSource
 
 from connector import locks, probes, storage
+from connector.backends import Kind
 from connector.errors import DestinationError
 from connector.failures import faults
-from connector.locations import Kind, Location, locate, slug
+from connector.locations import Location, locate, slug
 from connector.tables import TABLES, Table
 
 SCHEMA = "tcss"
@@ -162,7 +163,7 @@ class Warehouse:
     @property
     def _file_format(self) -> str | None:
         """The format of load files, where it is not left to dlt."""
-        name = self.location.destination
+        name = self.location.backend.destination
         if name in TAKES_PARQUET and (name != "postgres" or find_spec("adbc_driver_postgresql")):
             return "parquet"
         # dlt would choose csv, and PostgreSQL's reader then takes an empty text for null.
@@ -174,10 +175,11 @@ class Warehouse:
         if location.kind == "duckdb" and location.url is not None:
             settings = {**DUCKDB_SETTINGS, **location.url.query}
             return dlt.destinations.duckdb(DuckDbCredentials(str(location.file), global_config=settings), **options)
-        if location.url is None:
-            return Destination.from_reference(location.destination, **options)
-        url = location.url.render_as_string(hide_password=False)
-        return Destination.from_reference(location.destination, credentials=url, **options)
+        if location.url is not None and (mapper := storage.TYPE_MAPPERS.get(location.url.get_backend_name())):
+            options["type_mapper"] = mapper
+        if (credentials := location.credentials) is not None:
+            options["credentials"] = credentials
+        return Destination.from_reference(location.backend.destination, **options, **location.access.options)
 
     def _resource(self, table: Table, files: tuple[Path, ...]) -> DltResource:
         rows = _imports if self._file_format == "parquet" else _batches

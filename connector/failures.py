@@ -47,6 +47,10 @@ HINTS: tuple[tuple[str, str], ...] = (
     ),
     (r"Trying to read a database file with version number", "A newer DuckDB wrote this file: upgrade duckdb here."),
     (
+        r"libodbc|Can't open lib|Data source name not found",
+        "Install unixODBC and Microsoft's ODBC driver for SQL Server on this machine.",
+    ),
+    (
         r"Permission denied|unable to open database file|Cannot open file|No such file or directory",
         "Check that the directory exists, and that this user may write to it.",
     ),

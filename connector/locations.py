@@ -1,14 +1,12 @@
 """Where a warehouse is: a SQLAlchemy URL, or the name of a dlt destination, read and validated without connecting."""
 
-import getpass
-import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, NoReturn, cast
+from typing import Any, NoReturn, cast
 from urllib.parse import quote, quote_plus
 
 from dlt.common.configuration.exceptions import ConfigurationException
@@ -17,55 +15,54 @@ from dlt.common.destination.exceptions import UnknownDestinationModule
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
+from connector.backends import FILES, Access, Backend, Kind, by_name, by_url
 from connector.errors import ConfigurationError, DestinationError
 
-Kind = Literal["duckdb", "sqlite", "postgresql", "mysql", "other"]
-
-# Backend of a URL -> our kind, dlt's destination, and the driver that the URL then names. Only what the first four
-# rows say has been run against real servers.
-_BACKENDS: dict[str, tuple[Kind, str, str]] = {
-    "duckdb": ("duckdb", "duckdb", "duckdb"),
-    "sqlite": ("sqlite", "sqlalchemy", "sqlite"),
-    "postgresql": ("postgresql", "postgres", "postgresql"),
-    "mysql": ("mysql", "sqlalchemy", "mysql+pymysql"),
-    "postgres": ("postgresql", "postgres", "postgresql"),
-    "mariadb": ("mysql", "sqlalchemy", "mysql+pymysql"),
-    "mssql": ("other", "mssql", "mssql"),
-    "snowflake": ("other", "snowflake", "snowflake"),
-    "redshift": ("other", "redshift", "redshift"),
-    "clickhouse": ("other", "clickhouse", "clickhouse"),
-}
-# dlt has these, and takes their credentials from its own configuration only.
-_BY_NAME_ONLY = ("bigquery", "databricks")
-_DRIVERS: dict[Kind, tuple[str, str]] = {"postgresql": ("psycopg2", "postgres"), "mysql": ("pymysql", "mysql")}
 _MYSQL_OWN = ("mysql", "information_schema", "performance_schema", "sys")
 _LONGEST = 63
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]*:[^@\s]*(?=@)")
+_SECRET_OPTION = re.compile(r"token|passw|passphrase|passcode|secret|key", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Location:
-    """A warehouse and the dataset in it. `file` is set for DuckDB and SQLite; `url` is absent for destinations whose
-    credentials only dlt's configuration holds. Neither `repr` nor `display` shows a password."""
+    """A warehouse and the dataset in it. `file` is set for DuckDB and SQLite. Neither `repr` nor `display` shows a
+    password; `secrets` are the texts that `scrub` takes out."""
 
-    kind: Kind
-    destination: str
+    backend: Backend
     dataset: str
     display: str
-    url: URL | None = field(default=None, repr=False)
-    file: Path | None = None
+    access: Access = field(default_factory=Access, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def kind(self) -> Kind:
+        return self.backend.kind
+
+    @property
+    def url(self) -> URL | None:
+        """Absent where dlt takes other credentials than a URL."""
+        return self.access.url
+
+    @property
+    def credentials(self) -> Any:
+        """What dlt's destination takes as its credentials; None: those in its own configuration."""
+        return self.access.credentials or (self.url and self.url.render_as_string(hide_password=False))
+
+    @property
+    def file(self) -> Path | None:
+        return Path(cast(str, self.access.url.database)) if self.kind in FILES and self.access.url else None
 
     def scrub(self, text: str) -> str:
         """The text without this location's password, however it is written, and without that of any URL."""
-        for secret in self._secrets:
+        for secret in self._secret_forms:
             text = text.replace(secret, "***")
         return _USER_INFO.sub("***", text)
 
     @cached_property
-    def _secrets(self) -> tuple[str, ...]:
-        password = str(self.url.password or "") if self.url is not None else ""
-        forms = {password, quote(password), quote(password, safe=""), quote_plus(password)}
-        return tuple(sorted((form for form in forms if form), key=len, reverse=True))
+    def _secret_forms(self) -> tuple[str, ...]:
+        forms = {form for s in self.secrets for form in (s, quote(s), quote(s, safe=""), quote_plus(s)) if form}
+        return tuple(sorted(forms, key=len, reverse=True))
 
     def staging(self, suffix: str) -> str:
         """The name of the staging dataset of an account, short enough for every server."""
@@ -104,53 +101,18 @@ def _from_url(text: str) -> Location:
             "the destination is not a URL that can be read",
             hint="Write it as driver://user:password@host:port/database, with %40 for an @ in a name or password.",
         ) from None
-    backend = url.get_backend_name()
-    if backend in _BY_NAME_ONLY:
-        raise ConfigurationError(
-            f"{backend} takes no URL",
-            hint=f"Use `--destination {backend}`, and put its credentials into dlt's section destination.{backend}.",
-        )
-    if backend not in _BACKENDS:
-        return Location("other", "sqlalchemy", "", _display(url), url)
-    kind, name, driver = _BACKENDS[backend]
-    complete = {"duckdb": _file_url, "sqlite": _file_url, "postgresql": _postgres_url, "mysql": _mysql_url}
-    full = complete.get(kind, lambda same: same)(url.set(drivername=driver))
-    file = Path(cast(str, full.database)) if kind in ("duckdb", "sqlite") else None
-    return Location(kind, name, "", _display(url), full, file)
+    backend = by_url(url)
+    access = backend.read(url.set(drivername=backend.drivername))
+    display = url.set(query={}).render_as_string(hide_password=True)
+    return Location(backend, access.dataset or "", display, access, _secrets(url))
 
 
-def _display(url: URL) -> str:
-    return url.set(query={}).render_as_string(hide_password=True)
-
-
-def _file_url(url: URL) -> URL:
-    database = url.database or ""
-    if not database or database.startswith((":", "file:", "md:")) or url.host:
-        raise ConfigurationError(
-            "a DuckDB or SQLite destination must be a file",
-            hint="Write duckdb:///relative/path.duckdb, or duckdb:////absolute/path.duckdb with four slashes.",
-        )
-    # Absolute, because dlt and the lock must mean the same file wherever the working directory is.
-    return url.set(database=str(Path(database).expanduser().absolute()))
-
-
-def _postgres_url(url: URL) -> URL:
-    if not url.database:
-        raise ConfigurationError(
-            "the PostgreSQL URL names no database", hint="Write postgresql://user:password@host:5432/database."
-        )
-    # dlt insists on all four. libpq takes an empty password for none, and then asks PGPASSWORD and ~/.pgpass.
-    url = url.set(
-        username=url.username or os.environ.get("PGUSER") or getpass.getuser(),
-        password=url.password or "",
-        host=url.host or "localhost",
+def _secrets(url: URL) -> tuple[str, ...]:
+    options = [value for name, value in url.query.items() if _SECRET_OPTION.search(name)]
+    return (
+        str(url.password or ""),
+        *(text for value in options for text in ([value] if isinstance(value, str) else value)),
     )
-    # libpq would wait for a host that does not answer as long as the system does.
-    return url if "connect_timeout" in url.query else url.update_query_dict({"connect_timeout": "10"})
-
-
-def _mysql_url(url: URL) -> URL:
-    return url if "charset" in url.query else url.update_query_dict({"charset": "utf8mb4"})
 
 
 def _from_name(name: str) -> Location:
@@ -164,9 +126,9 @@ def _from_name(name: str) -> Location:
             f"{name!r} is neither a URL nor a SQL destination of dlt",
             hint="Give a SQLAlchemy URL such as duckdb:///warehouse.duckdb, or a name such as postgres or snowflake.",
         )
-    kind = factory.destination_type.rpartition(".")[2]
-    if kind not in ("duckdb", "postgres", "sqlalchemy"):
-        return Location("other", name, "", name)
+    backend = by_name(factory.destination_type.rpartition(".")[2])
+    if backend.kind == "other" and backend.destination != "sqlalchemy":
+        return Location(replace(backend, destination=name), "", name)
     return _from_url(_configured_url(name, factory))
 
 
@@ -182,17 +144,12 @@ def _configured_url(name: str, factory: Any) -> str:
 
 
 def _with_dataset(location: Location, dataset: str | None) -> Location:
-    url = location.url
     if dataset is None:
-        own = {"sqlite": "main", "mysql": url.database if url is not None else None}
-        dataset = own.get(location.kind, "tcss")
+        dataset = location.dataset or {"sqlite": "main", "mysql": ""}.get(location.kind, "tcss")
     if not dataset:
         _refuse("the MySQL URL names no database", "Add it to the URL, or name one with --dataset.")
     _validate(location, dataset)
-    if location.kind == "mysql" and url is not None:
-        # No default database: one that does not exist yet would already be refused while connecting.
-        url = url.set(database="")
-    return Location(location.kind, location.destination, dataset, location.display, url, location.file)
+    return replace(location, dataset=dataset)
 
 
 def _validate(location: Location, dataset: str) -> None:
@@ -213,20 +170,24 @@ def _validate(location: Location, dataset: str) -> None:
         _refuse("SQLite keeps the name 'temp' for itself", "Name another dataset with --dataset.")
 
 
-def _refuse(message: str, hint: str) -> NoReturn:
-    raise ConfigurationError(message, hint=hint)
-
-
 def _require_driver(location: Location) -> None:
-    if location.kind in _DRIVERS:
-        module, extra = _DRIVERS[location.kind]
-        if find_spec(module) is None:
-            _no_driver(location, f'pip install "tcss-connector[{extra}]"')
-    elif location.destination == "sqlalchemy" and location.kind == "other" and location.url is not None:
-        _require_dialect(location, location.url)
+    backend = location.backend
+    if backend.module is None and backend.destination == "sqlalchemy" and location.kind == "other":
+        _require_dialect(location)
+    elif backend.module is not None and not _installed(backend.module):
+        _no_driver(location, f'pip install "tcss-connector[{backend.extra}]"')
 
 
-def _require_dialect(location: Location, url: URL) -> None:
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # the package around it
+        return False
+
+
+def _require_dialect(location: Location) -> None:
+    url = location.url
+    assert url is not None  # noqa: S101  (dlt's destination sqlalchemy always has one)
     try:
         url.get_dialect().import_dbapi()
     except NoSuchModuleError:
@@ -240,3 +201,7 @@ def _require_dialect(location: Location, url: URL) -> None:
 
 def _no_driver(location: Location, step: str) -> NoReturn:
     raise DestinationError(f"the driver for {location.display} is not installed", hint=f"{step}.")
+
+
+def _refuse(message: str, hint: str) -> NoReturn:
+    raise ConfigurationError(message, hint=hint)

@@ -11,9 +11,10 @@ from filelock import FileLock, Timeout
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from connector.backends import Kind
 from connector.errors import LockedError
 from connector.failures import faults
-from connector.locations import Kind, Location
+from connector.locations import Location
 
 _HINT = "Wait until it has ended. A sync that was killed holds nothing: its lock went with it."
 

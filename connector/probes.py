@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import dlt
@@ -97,8 +98,8 @@ def _engine(location: Location, driver: str) -> sa.Engine:
 
 def _other(location: Location) -> None:
     """Only that dlt can connect, and ask for the dataset."""
-    url = None if location.url is None else location.url.render_as_string(hide_password=False)
-    factory = Destination.from_reference(location.destination, credentials=url)
+    credentials = {"credentials": location.credentials} if location.credentials is not None else {}
+    factory: Any = Destination.from_reference(location.backend.destination, **credentials, **location.access.options)
     with tempfile.TemporaryDirectory(prefix="tcss_") as directory:
         pipeline = dlt.pipeline(_PROBE, pipelines_dir=directory, destination=factory, dataset_name=location.dataset)
         with pipeline.destination_client() as client:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from dlt.extract.source import DltSource
 
+from connector.backends import Backend
 from connector.client import Client
 from connector.destinations import SCHEMA, Warehouse
 from connector.inventory import Inventory
@@ -129,7 +130,7 @@ def _inventory_of(pipeline: dlt.Pipeline) -> Inventory:
     if SCHEMA not in pipeline.schemas:  # it never ran, and its SQL client wants a schema
         pipeline.schemas.save_schema(dlt.Schema(SCHEMA))
     name = str(pipeline.destination.destination_name)
-    return Inventory(Warehouse(Location("other", name, str(pipeline.dataset_name), name)), pipeline)
+    return Inventory(Warehouse(Location(Backend("other", name, name), str(pipeline.dataset_name), name)), pipeline)
 
 
 def observe(

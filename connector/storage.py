@@ -1,14 +1,22 @@
-"""What dlt does not create: indexes on the keys, and MySQL databases with the right character set."""
+"""What dlt does not create as we need it: indexes on the keys; MySQL databases with the right character set, and texts
+of any length in them."""
 
 import warnings
 from typing import Any
 
 from dlt.common.destination.client import JobClientBase, WithStagingDataset
+from dlt.common.destination.typing import PreparedTableSchema
+from dlt.common.schema.typing import TColumnSchema
 from dlt.destinations.exceptions import DatabaseException
+from dlt.destinations.impl.sqlalchemy.type_mapper import MysqlVariantTypeMapper, SqlalchemyTypeMapper
+from sqlalchemy.dialects.mysql import LONGTEXT
+from sqlalchemy.dialects.oracle import TIMESTAMP
 from sqlalchemy.exc import SAWarning
+from sqlalchemy.types import TypeEngine
 
+from connector.backends import Kind
 from connector.errors import DestinationError
-from connector.locations import Kind, Location
+from connector.locations import Location
 from connector.tables import TABLES, Table
 
 # How each server lists the indexes of a dataset. Without an index a merge is quadratic in SQLite and MySQL, and reads
@@ -24,6 +32,24 @@ _DATABASE = (
 )
 # Ids that differ in case are different ids.
 _COLLATION = "utf8mb4_bin"
+
+
+class LongTexts(MysqlVariantTypeMapper):
+    """MySQL's TEXT ends at 64 KB; LONGTEXT costs a row two bytes more."""
+
+    def db_type_from_text_type(self, column: TColumnSchema, table: PreparedTableSchema) -> TypeEngine[Any]:
+        return super().db_type_from_text_type(column, table) if column.get("precision") else LONGTEXT()
+
+
+class FineTimes(SqlalchemyTypeMapper):
+    """Oracle's DATE, which dlt would take, ends at seconds."""
+
+    def db_type_from_timestamp_type(self, *_: object) -> TypeEngine[Any]:
+        return TIMESTAMP(timezone=True)
+
+
+# By the first part of the URL: where dlt's types would lose a part of a value.
+TYPE_MAPPERS: dict[str, type[SqlalchemyTypeMapper]] = {"mysql": LongTexts, "oracle": FineTimes}
 
 
 def create_indexes(client: JobClientBase, kind: Kind) -> None:

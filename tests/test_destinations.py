@@ -244,7 +244,7 @@ def test_a_load_reports_nothing_to_anybody(tmp_path: Path) -> None:
 
 def test_runs_without_a_lock_have_their_own_staging() -> None:
     """Two syncs of an account may then run at once; where there is a lock, staging is the account's, and stays."""
-    for url, expected in (("snowflake", "tcss_staging_1_s1"), ("duckdb:///w.duckdb", "tcss_staging_1")):
+    for url, expected in (("motherduck", "tcss_staging_1_s1"), ("duckdb:///w.duckdb", "tcss_staging_1")):
         warehouse = Warehouse.open(url)
         assert warehouse.staging("1", run="s1") == expected
 

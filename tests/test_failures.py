@@ -61,6 +61,7 @@ def test_an_interrupt_that_dlt_wrapped_is_an_interrupt_again() -> None:
     ("text", "step"),
     [
         ('IO Error: Could not set lock on file "/w": Conflicting lock is held (PID 7)', "one program at a time"),
+        ("libodbc.so.2: cannot open shared object file: No such file or directory", "Install unixODBC"),
         ("database is locked", "Another program writes"),
         ("FATAL:  password authentication failed for user", "Check user name and password"),
         ("Access denied for user 'a'@'localhost' (using password: YES)", "Check user name and password"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.dialects import registry
 
 from connector import locations
 from connector.errors import ConfigurationError, DestinationError
@@ -28,7 +29,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_duckdb_url_names_a_file(directory: Path) -> None:
     """Three slashes: relative to the working directory. The dataset is `tcss`."""
     found = locate("duckdb:///w.duckdb")
-    assert (found.kind, found.destination, found.dataset, found.file) == (
+    assert (found.kind, found.backend.destination, found.dataset, found.file) == (
         "duckdb",
         "duckdb",
         "tcss",
@@ -40,7 +41,7 @@ def test_a_duckdb_url_names_a_file(directory: Path) -> None:
 def test_an_sqlite_url_names_a_file_and_its_own_dataset(directory: Path) -> None:
     """Any other dataset of SQLite would be another file."""
     found = locate("sqlite:///w.db")
-    assert (found.kind, found.destination, found.dataset, found.file) == (
+    assert (found.kind, found.backend.destination, found.dataset, found.file) == (
         "sqlite",
         "sqlalchemy",
         "main",
@@ -67,13 +68,54 @@ def test_an_sqlite_url_names_a_file_and_its_own_dataset(directory: Path) -> None
         pytest.param("mysql://h/d?charset=utf8", "mysql+pymysql://h/?charset=utf8", "d", id="charset-is-kept"),
         pytest.param("mssql+pyodbc://u:p@h/d", "mssql://u:p@h/d", "tcss", id="mssql"),
         pytest.param("snowflake://u:p@account/d", "snowflake://u:p@account/d", "tcss", id="snowflake"),
+        pytest.param(
+            "snowflake://u:p@a/d/Sch?warehouse=w", "snowflake://u:p@a/d?warehouse=w", "sch", id="snowflake-schema"
+        ),
+        pytest.param("redshift+psycopg2://u:p@h:5439/d", "redshift://u:p@h:5439/d", "tcss", id="redshift"),
+        pytest.param("clickhouse+native://u:p@h/d", "clickhouse://u:p@h/d", "tcss", id="clickhouse"),
+        pytest.param("oracle://u:p@h/d", "oracle+oracledb://u:p@h/d", "tcss", id="oracle"),
+        pytest.param("trino://u@h/c", "trino://u@h/c", "tcss", id="trino"),
     ],
 )
-def test_a_server_url_is_completed_for_its_driver(text: str, url: str, dataset: str) -> None:
+def test_a_server_url_is_completed_for_its_driver(
+    text: str, url: str, dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """dlt and the drivers get the form that they insist on."""
+    monkeypatch.setattr(locations, "_installed", lambda module: True)
     found = locate(text)
     assert found.url is not None
     assert (found.url.render_as_string(hide_password=False), found.dataset) == (url, dataset)
+
+
+@pytest.mark.parametrize(
+    ("text", "credentials", "options", "dataset"),
+    [
+        pytest.param("duckdb:///md:db?motherduck_token=t", "md:db?motherduck_token=t", {}, "tcss", id="motherduck"),
+        pytest.param("motherduck:///db", "md:db", {}, "tcss", id="motherduck-token-in-the-environment"),
+        pytest.param(
+            "bigquery://project/sets?location=EU",
+            None,
+            {"project_id": "project", "location": "EU"},
+            "sets",
+            id="bigquery",
+        ),
+        pytest.param(
+            "databricks://token:t@host?http_path=/sql/1&catalog=c&schema=s",
+            {"server_hostname": "host", "access_token": "t", "http_path": "/sql/1", "catalog": "c"},
+            {},
+            "s",
+            id="databricks",
+        ),
+    ],
+)
+def test_a_url_that_dlt_does_not_take_becomes_its_configuration(
+    text: str, credentials: object, options: dict[str, str], dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written as SQLAlchemy's dialects of these databases have it, tokens hidden."""
+    monkeypatch.setattr(locations, "_installed", lambda module: True)
+    found = locate(text)
+    assert (found.credentials, found.access.options, found.dataset) == (credentials, options, dataset)
+    assert not re.search("[:=]t(?![a-z])", f"{found!r} {found.display}")
 
 
 @pytest.mark.parametrize("dataset", ["other", "_x1", "a" * 63])
@@ -92,10 +134,12 @@ def test_a_dataset_that_is_given_is_used(dataset: str) -> None:
         pytest.param("nosuch", None, "neither a URL nor a SQL destination", id="unknown-name"),
         pytest.param("filesystem", None, "neither a URL nor a SQL destination", id="not-sql"),
         pytest.param("nosuch://h/d", None, "not a database that SQLAlchemy knows", id="unknown-dialect"),
-        pytest.param("bigquery://project", None, "bigquery takes no URL", id="name-only"),
+        pytest.param("bigquery://", None, "BigQuery URL names no project", id="bigquery-without-project"),
+        pytest.param("snowflake://u:p@a", None, "Snowflake URL names no database", id="snowflake-without-database"),
+        pytest.param("databricks://token:t@h?catalog=c", None, "names no host, token, http_path", id="databricks"),
+        pytest.param("duckdb:///md:", None, "MotherDuck URL names no database", id="motherduck-without-database"),
         pytest.param("duckdb://", None, "must be a file", id="duckdb-in-memory"),
         pytest.param("duckdb:///:memory:", None, "must be a file", id="duckdb-memory"),
-        pytest.param("duckdb:///md:x", None, "must be a file", id="motherduck"),
         pytest.param("duckdb://w.duckdb", None, "must be a file", id="two-slashes"),
         pytest.param("sqlite://", None, "must be a file", id="sqlite-in-memory"),
         pytest.param("postgresql://u:p@h", None, "names no database", id="postgresql-without-database"),
@@ -127,8 +171,11 @@ def test_what_cannot_be_right_is_a_usage_error(destination: str, dataset: str | 
     [
         ("postgresql://u:p@h/d", "psycopg2", 'pip install "tcss-connector[postgres]"'),
         ("mysql://u:p@h/d", "pymysql", 'pip install "tcss-connector[mysql]"'),
+        ("mssql://u:p@h/d", "pyodbc", 'pip install "tcss-connector[mssql]"'),
+        ("snowflake://u:p@h/d", "snowflake.connector", 'pip install "tcss-connector[snowflake]"'),
+        ("bigquery://project", "google.cloud.bigquery", 'pip install "tcss-connector[bigquery]"'),
     ],
-    ids=["postgresql", "mysql"],
+    ids=["postgresql", "mysql", "mssql", "snowflake", "bigquery"],
 )
 def test_a_missing_driver_names_the_extra(url: str, module: str, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 6, and what to type."""
@@ -138,9 +185,10 @@ def test_a_missing_driver_names_the_extra(url: str, module: str, step: str, monk
 
 
 def test_a_dialect_without_its_driver_names_the_module() -> None:
-    """SQLAlchemy knows Oracle, and nobody here has its driver."""
-    with pytest.raises(DestinationError, match="Install the Python package that has the module oracledb"):
-        locate("oracle+oracledb://u:p@h/d")
+    """SQLAlchemy knows the dialect, and nobody here has its driver."""
+    registry.register("toydb", "sqlalchemy.dialects.oracle.cx_oracle", "OracleDialect_cx_oracle")
+    with pytest.raises(DestinationError, match="Install the Python package that has the module cx_Oracle"):
+        locate("toydb://u:p@h/d")
 
 
 def test_a_name_takes_its_url_from_dlts_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,8 +210,8 @@ def test_a_name_without_credentials_says_what_to_set() -> None:
 
 def test_other_destinations_are_left_to_dlt() -> None:
     """Their credentials are dlt's business."""
-    found = locate("snowflake")
-    assert (found.kind, found.destination, found.dataset, found.url) == ("other", "snowflake", "tcss", None)
+    found = locate("motherduck")
+    assert (found.kind, found.backend.destination, found.dataset, found.url) == ("other", "motherduck", "tcss", None)
 
 
 def test_a_password_is_never_shown() -> None:

@@ -126,7 +126,7 @@ def test_an_unreachable_server_is_an_error() -> None:
 
 def test_where_no_lock_is_known_nothing_is_locked() -> None:
     """There the scheduler must not start a sync twice."""
-    warehouse = Warehouse.open("snowflake")
+    warehouse = Warehouse.open("motherduck")
     assert not warehouse.has_lock
     with warehouse.lock("1"), warehouse.lock("1"):
         pass
