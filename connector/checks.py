@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from connector.client import Client
 from connector.destinations import Warehouse
 from connector.errors import TcssError, UnavailableError
+from connector.inventory import Inventory
 from connector.settings import Settings
 from connector.sweep import ACTION
 
@@ -71,5 +74,8 @@ def _named(settings: Settings) -> str:
 
 
 def _writable(settings: Settings) -> str:
-    Warehouse.open(settings.destination, settings.dataset).check()
+    warehouse = Warehouse.open(settings.destination, settings.dataset)
+    warehouse.check()
+    with tempfile.TemporaryDirectory(prefix="tcss_") as directory:
+        Inventory(warehouse, warehouse.pipeline("check", Path(directory))).verify()
     return "yes"

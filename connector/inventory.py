@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from connector.destinations import SCHEMA, Warehouse
+from connector.errors import DestinationError
 from connector.failures import faults
-from connector.tables import IMAGES, REJECTED_VALUES, SYNC_RUNS, Table
+from connector.tables import IMAGES, REJECTED_VALUES, SYNC_RUNS, TABLES, Table
 
 KNOWN = ("image_id", "row_hash", "version", "first_seen_at", "deleted_at", "scan_time")
 BATCH_ROWS = 10_000
@@ -30,6 +31,41 @@ class Inventory:
     def __init__(self, warehouse: Warehouse, pipeline: dlt.Pipeline) -> None:
         self._warehouse = warehouse
         self._pipeline = pipeline
+
+    def verify(self) -> None:
+        """Raises DestinationError, before anything is altered, where a table of ours is another program's, or was made
+        by a newer release: this one would write its rows without the columns that it does not know."""
+        for table in TABLES:
+            if present := self._columns(table):
+                self._refuse(table, present)
+
+    def _columns(self, table: Table) -> set[str]:
+        """The columns that the table has in the warehouse; none if it does not exist."""
+        if self._absent:
+            return set()
+        with faults(self._warehouse.location, "read"), self._client() as client:
+            try:
+                return _columns(client, table)
+            except DatabaseUndefinedRelation:
+                return set()
+
+    def _refuse(self, table: Table, present: set[str]) -> None:
+        name = f"the table {table.name} of {self._warehouse}"
+        if missing := sorted(set(table.key) - present):
+            raise DestinationError(
+                f"{name} is not a table of this connector: it has no column {missing[0]}",
+                hint="Name another dataset with --dataset, or rename that table.",
+            )
+        if unknown := sorted(c for c in present - set(table.column_names) if not c.startswith("_dlt_")):
+            raise DestinationError(
+                f"{name} has columns that this release does not know: {', '.join(unknown)}",
+                hint="A newer release made them: upgrade tcss-connector. If somebody added them, drop them.",
+            )
+
+    @property
+    def _absent(self) -> bool:
+        file = self._warehouse.location.file
+        return file is not None and not file.exists()
 
     def known(self, account_id: str) -> pa.Table:
         """The account's images as they were last loaded, gone ones included: the columns of `KNOWN`, in no order."""
@@ -75,8 +111,7 @@ class Inventory:
         distinct: bool = False,
     ) -> pa.Table:
         schema = pa.schema([table.arrow_schema.field(name) for name in names])
-        file = self._warehouse.location.file
-        if file is not None and not file.exists():
+        if self._absent:
             return schema.empty_table()
         with faults(self._warehouse.location, "read"), self._client() as client:
             try:

@@ -76,10 +76,12 @@ def tcss(
 
 
 class AccountMemory:
-    """What the warehouse holds of one account, for `observation.Observation`."""
+    """What the warehouse holds of one account, for `observation.Observation`. Raises DestinationError where the tables
+    are not ours."""
 
     def __init__(self, inventory: Inventory, account_id: str) -> None:
         self._inventory, self._account_id = inventory, account_id
+        inventory.verify()
 
     def known(self) -> pa.Table:
         return self._inventory.known(self._account_id)

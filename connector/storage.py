@@ -4,6 +4,7 @@ of any length in them."""
 import warnings
 from typing import Any
 
+import sqlalchemy as sa
 from dlt.common.destination.client import JobClientBase, WithStagingDataset
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.schema.typing import TColumnSchema
@@ -112,6 +113,12 @@ def refuse_character_set(name: str, character_set: str) -> None:
             f"the database {name} has the character set {character_set}, which cannot hold every image name",
             hint=f"Run ALTER DATABASE `{name}` CHARACTER SET utf8mb4 before the first sync, or use another database.",
         )
+
+
+def execute(client: Any, statement: str) -> None:
+    """Run a statement as it stands; dlt would take a `:name` in it for a parameter, where it uses SQLAlchemy."""
+    plain = isinstance(client.native_connection, sa.Connection)
+    client.execute_sql(sa.text(statement.replace(":", "\\:")) if plain else statement)
 
 
 def drop_staging(client: WithStagingDataset) -> None:

@@ -69,6 +69,20 @@ def test_a_table_that_somebody_dropped_comes_back(place: Place) -> None:
     assert place.sql("SELECT count(*) FROM {data}.image_scans") == [(0,)]
 
 
+def test_a_warehouse_of_an_older_release_is_upgraded_in_place(place: Place) -> None:
+    """Columns that it lacks are added, in staging too; its rows stay, with null there, and new ones fill them."""
+    old, new = ({**IMAGE, "image_id": name, "solution": "s", "vul_cnt": 7} for name in ("old", "new"))
+    pipeline = place.prepared()
+    place.load(pipeline, IMAGES, old)
+    for dataset in ("data", "staging"):
+        for column in ("solution", "reason"):
+            place.sql(f"ALTER TABLE {{{dataset}}}.images DROP COLUMN {column}")
+    upgraded = place.prepared()
+    place.load(upgraded, IMAGES, new)
+    rows = place.sql("SELECT image_id, solution, reason, vul_cnt FROM {data}.images ORDER BY image_id")
+    assert rows == [("new", "s", "", 7), ("old", None, None, 7)]
+
+
 def test_values_arrive_as_they_are(place: Place) -> None:
     """Every type on every warehouse: any text, 63 bits, both truths, microseconds before and after the epoch."""
     pipeline = place.prepared()

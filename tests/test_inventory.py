@@ -49,6 +49,33 @@ def test_a_warehouse_that_does_not_exist_is_empty_and_stays_away(place: Place) -
     assert place.datasets() == set()
 
 
+def test_our_own_tables_are_ours(place: Place) -> None:
+    """Also those of an older release, which lack a column; and none at all."""
+    Inventory(place.warehouse, place.pipeline()).verify()
+    found = Inventory(place.warehouse, place.prepared())
+    place.sql("ALTER TABLE {data}.images DROP COLUMN solution")
+    found.verify()
+
+
+def test_a_table_of_another_program_is_refused(place: Place) -> None:
+    """Before a column is added to it; the message names the table and a way out."""
+    place.prepared()
+    place.sql("DROP TABLE {data}.images")
+    place.sql("CREATE TABLE {data}.images (id int, title text)")
+    with pytest.raises(
+        DestinationError, match=r"images of .* is not a table of this connector: .* account_id.*--dataset"
+    ):
+        Inventory(place.warehouse, place.pipeline()).verify()
+
+
+def test_a_warehouse_of_a_newer_release_is_refused(place: Place) -> None:
+    """Our rows would lose what its columns hold."""
+    place.prepared()
+    place.sql("ALTER TABLE {data}.image_scans ADD COLUMN sbom_cnt bigint")
+    with pytest.raises(DestinationError, match=r"image_scans .* does not know: sbom_cnt.*upgrade tcss-connector"):
+        Inventory(place.warehouse, place.pipeline()).verify()
+
+
 def test_a_dataset_without_our_tables_is_empty(place: Place) -> None:
     """Somebody else's schema, or a first sync that never got so far."""
     place.prepared()
