@@ -99,7 +99,7 @@ def sync(
             "max_delete_share": max_delete_share,
             "strict": strict,
         }
-        names = _accounts(account, all_accounts)
+        names = _accounts(account, all_accounts, account_id)
         run = partial(_sync_one, given=given, reporter=reporter)
         raise typer.Exit(run(names[0]) if len(names) == 1 else _worst(names, run, reporter))
 
@@ -114,7 +114,7 @@ def _worst(names: list[str | None], run: Callable[[str | None], int], reporter: 
             reporter.failed(error, account=name)
             codes.append(error.exit_code)
         except Exception as error:
-            reporter.crashed(error)
+            reporter.crashed(error, account=name)
             codes.append(1)
     return min(codes, key=WORST_FIRST.index)
 
@@ -127,15 +127,20 @@ def _sync_one(name: str | None, *, given: dict[str, Any], reporter: Any) -> int:
     settings = Settings.load(name, **given)
     with reporter.progress() as progress:
         row = run(settings=settings, progress=progress)
-    reporter.finished(row)
+    reporter.finished(row, account=name)
     return exit_code(row, strict=settings.strict)
 
 
-def _accounts(account: str | None, all_accounts: bool) -> list[str | None]:
+def _accounts(account: str | None, all_accounts: bool, account_id: str | None) -> list[str | None]:
     if not all_accounts:
         return [account]
     if account:
         raise ConfigurationError("--account and --all-accounts exclude each other")
+    if account_id:
+        raise ConfigurationError(
+            "--account-id cannot be the id of all accounts",
+            hint="Set account_id in each section [sources.tcss.accounts.<name>], or leave it to STS.",
+        )
     from connector.settings import account_names
 
     names = account_names()

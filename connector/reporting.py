@@ -59,13 +59,11 @@ class Reporter:
         else:
             yield _Lines()
 
-    def finished(self, row: Row) -> None:
-        if self._as_json:
-            print(to_json(row), flush=True)  # noqa: T201
-        else:
-            print(summary(row), flush=True)  # noqa: T201
+    def finished(self, row: Row, account: str | None = None) -> None:
+        """`account` is the name of a configured account, here and below."""
+        print(to_json(row) if self._as_json else f"{_prefix(account)}{summary(row)}", flush=True)  # noqa: T201
         for text in warnings(row):
-            log.warning(text)
+            log.warning("%s%s", _prefix(account), text)
 
     def line(self, as_json: str | None, text: str) -> None:
         """The JSON, or the text; nothing where JSON is asked for and there is none."""
@@ -76,26 +74,30 @@ class Reporter:
 
     def failed(self, error: TcssError, account: str | None = None) -> None:
         if self._as_json:
-            print(to_json(error.run) if error.run else _failure(error), flush=True)  # noqa: T201
-        prefix = f"account {account}: " if account else ""
-        print(f"error: {prefix}{error}", file=sys.stderr, flush=True)  # noqa: T201
+            print(to_json(error.run) if error.run else _failure(error, account), flush=True)  # noqa: T201
+        print(f"error: {_prefix(account)}{error}", file=sys.stderr, flush=True)  # noqa: T201
 
-    def crashed(self, error: Exception) -> None:
+    def crashed(self, error: Exception, account: str | None = None) -> None:
         if self._as_json:
-            print(_failure(error), flush=True)  # noqa: T201
+            print(_failure(error, account), flush=True)  # noqa: T201
         log.debug("unexpected", exc_info=error)
-        text = f"{type(error).__name__}: {error}"
-        print(f"error: unexpected {text}. Run `tcss --verbose ...` and report it.", file=sys.stderr)  # noqa: T201
+        text = f"{_prefix(account)}unexpected {type(error).__name__}: {error}"
+        print(f"error: {text}. Run `tcss --verbose ...` and report it.", file=sys.stderr)  # noqa: T201
 
 
-def _failure(error: Exception) -> str:
+def _prefix(account: str | None) -> str:
+    return f"account {account}: " if account else ""
+
+
+def _failure(error: Exception, account: str | None) -> str:
     facts = {
         "class": type(error).__name__,
         "code": getattr(error, "code", None),
         "message": str(error),
         "request_id": getattr(error, "request_id", None),
     }
-    return json.dumps({"verdict": "failed", "error": facts}, ensure_ascii=False)
+    named = {"account": account} if account else {}
+    return json.dumps({"verdict": "failed", **named, "error": facts}, ensure_ascii=False)
 
 
 def summary(row: Row) -> str:

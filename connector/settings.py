@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from connector.sweep import ACTION, Filters, Reading
 from connector.times import parse_instant, time_zone
 
 SECTIONS = ("sources", "tcss")
+_ACCOUNT_PREFIX = "SOURCES__TCSS__ACCOUNTS__"
 FILTERS = ("ImageName", "ImageID", "ScanStatus", "SecurityRisk")  # documented names
 DEFAULT_DESTINATION = "duckdb:///warehouse.duckdb"
 MODES = ("auto", "incremental", "full")
@@ -74,14 +76,21 @@ class Settings(BaseConfiguration):
     def load(cls, account: str | None = None, **given: Any) -> Settings:
         """The settings of a configured account (None: the only one); `given` values win where they are not None.
 
-        Raises ConfigurationError for values that cannot be used.
+        An account's section inherits what `[sources.tcss]` says, but for `account_id`: two accounts under one id would
+        call each other's images gone. Raises ConfigurationError for values that cannot be used.
         """
-        sections = (*SECTIONS, "accounts", account) if account else SECTIONS
+        sections: tuple[str, ...] = SECTIONS
         explicit = {name: value for name, value in given.items() if value is not None}
+        if account is not None:
+            _require_account(account)
+            sections = (*SECTIONS, "accounts", account)
+            explicit.setdefault("account_id", _own(account, "account_id"))
         try:
             settings: Settings = resolve_configuration(cls(), sections=sections, explicit_value=explicit)
         except Exception as error:
             raise ConfigurationError(f"the configuration cannot be read: {error}", hint="See [sources.tcss].") from None
+        if account is not None:
+            settings.account_id = explicit["account_id"]
         settings.check()
         return settings
 
@@ -150,10 +159,27 @@ def _filters(given: Mapping[str, Any]) -> Filters:
 
 
 def account_names() -> list[str]:
-    """The accounts that dlt's config names: `[sources.tcss.accounts.<name>]`."""
+    """The configured accounts: sections `[sources.tcss.accounts.<name>]` of dlt's config and secrets, and what
+    environment variables `SOURCES__TCSS__ACCOUNTS__<NAME>__...` name, in lower case."""
     import dlt
 
     found: set[str] = set()
-    for provider in (dlt.config, dlt.secrets):
-        found |= set(provider.get("sources.tcss.accounts", dict) or {})
-    return sorted(found)
+    for provider in dlt.config.config_providers:
+        section, _ = provider.get_value("accounts", dict, "", *SECTIONS)
+        found |= set(section) if isinstance(section, dict) else set()
+    named = (key.removeprefix(_ACCOUNT_PREFIX).partition("__") for key in os.environ if key.startswith(_ACCOUNT_PREFIX))
+    return sorted(found | {name.lower() for name, _, setting in named if setting})
+
+
+def _require_account(name: str) -> None:
+    names = account_names()
+    if name not in names:
+        known = f"Configured: {', '.join(names)}." if names else f"Name it in [sources.tcss.accounts.{name}]."
+        raise ConfigurationError(f"no account {name!r} is configured", hint=known)
+
+
+def _own(account: str, setting: str) -> str | None:
+    import dlt
+
+    value: Any = dlt.config.get(".".join((*SECTIONS, "accounts", account, setting)))
+    return None if value is None else str(value)

@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from connector import __version__
-from connector.cli import WORST_FIRST, app
+from connector.cli import app
 from connector.sandbox import Fault
 from connector.tables import SYNC_RUNS, data_dictionary
 from tests.world import ACCOUNT_ID, World, world
@@ -286,8 +286,3 @@ def test_demo_answers_the_first_questions(tmp_path: Path) -> None:
     assert "Which images in use are the riskiest?" in result.stdout
     with duckdb.connect(str(tmp_path / "demo.duckdb"), read_only=True) as connection:
         assert connection.execute("select count(*) from tcss.sync_runs where verdict = 'complete'").fetchall() == [(3,)]
-
-
-def test_worst_code_of_several_accounts() -> None:
-    """The order of DESIGN: 1, 6, 3, 4, 7, 5, 2, 0."""
-    assert min([0, 5, 7, 4], key=WORST_FIRST.index) == 4
