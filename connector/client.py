@@ -125,7 +125,7 @@ class Client:
         patience: float = 300.0,
         timeouts: tuple[float, float] = (10.0, 60.0),
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         if requests_per_second <= 0:
@@ -135,7 +135,8 @@ class Client:
         self._rate = requests_per_second
         self._patience = patience
         self._timeouts = timeouts
-        self._clock, self._sleep, self._now = clock, sleep, now
+        self._closed = threading.Event()
+        self._clock, self._sleep, self._now = clock, sleep or self._wait, now
         provider = Static(credentials) if isinstance(credentials, Credentials) else credentials
         self._keyring = Keyring(provider, self, now)
         # What goes by plain http goes to this machine or its host, never through a proxy.
@@ -156,9 +157,14 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, and end every call that another thread waits in, with UnavailableError."""
+        self._closed.set()
         self._session.close()
         self._plain.close()
+
+    def _wait(self, seconds: float) -> None:
+        if self._closed.wait(seconds):
+            raise UnavailableError("the client was closed meanwhile")
 
     @property
     def host(self) -> str:

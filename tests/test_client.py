@@ -421,6 +421,26 @@ def test_waiting_for_a_token_counts_as_patience(server: Server, make: Callable[.
     assert len(server.asked) == 2
 
 
+def test_closing_ends_calls_that_wait(server: Server) -> None:
+    """A sync that has failed on one page does not wait for the patience of those under way beside it."""
+    server.plays(refusal("InternalError"))
+    client = Client(KEYS, endpoint=f"http://{server.host}", patience=600.0)
+    ended: list[str] = []
+
+    def call() -> None:
+        with pytest.raises(UnavailableError) as caught:
+            client.call(ACTION, {})
+        ended.append(caught.value.message)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    while not client.stats.requests:
+        pass
+    client.close()
+    thread.join(timeout=30)
+    assert ended == ["the client was closed meanwhile"]
+
+
 def test_internal_errors_are_capped(server: Server, client: Client, clock: Clock) -> None:
     """Some services answer InternalError for ever: five attempts, other failures between them not counted."""
     server.plays(refusal("InternalError"), HTML, refusal("InternalError.MainDBFail"), HTML, refusal("InternalError"))

@@ -11,6 +11,8 @@ from typing import Any
 
 import duckdb
 import pytest
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from typer.testing import CliRunner
 
 from connector.cli import app
@@ -69,6 +71,8 @@ def world(
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(directory)
+    # dlt reads its files once a process, and an earlier test may have had some.
+    Container()[PluggableRunContext].reload_providers()
     fleet = fleet or Fleet.seeded(images, clock=wall_clock)
     with Sandbox(fleet, rate=None, **options) as sandbox:
         yield World(fleet, sandbox, directory)
