@@ -53,7 +53,7 @@ def test_changes_say_what_they_changed_and_the_oracle_knows(sandbox: Sandbox) ->
 def test_counters_count_and_are_reset(sandbox: Sandbox) -> None:
     """stats counts requests to the API, not to the control API, and errors by their code; reset starts anew."""
     sandbox.reply(Request("POST", "/", {}, b"{}"))
-    zero = {"requests": 0, "refused": 0, "actions": {}, "errors": {}, "faults": {}, "images": 6}
+    zero = {"requests": 0, "refused": 0, "actions": {}, "errors": {}, "faults": {}, "images": 6, "spans": {}}
     assert told(sandbox, "GET", "/-/stats") == zero | {"requests": 1, "errors": {"UnsupportedProtocol": 1}}
     assert told(sandbox, "POST", "/-/reset") == {}
     assert told(sandbox, "GET", "/-/stats") == zero

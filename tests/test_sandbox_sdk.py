@@ -87,6 +87,7 @@ def test_the_vendors_client_is_refused() -> None:
             code_of(sdk(sandbox), {"Limit": 101}),
         ]
         stats = sandbox.stats()
+    assert set(stats.pop("spans")) == {LIST}
     assert codes == [
         "AuthFailure.SignatureFailure",
         "AuthFailure.SecretIdNotFound",

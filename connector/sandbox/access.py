@@ -84,7 +84,7 @@ class Window:
     """At most `rate` requests in any second for each key (None: any number). `clock` gives seconds."""
 
     def __init__(self, rate: int | None, clock: Callable[[], float]) -> None:
-        self._rate = rate
+        self.rate = rate
         self._clock = clock
         self._admitted: dict[Hashable, deque[float]] = {}
 
@@ -94,12 +94,12 @@ class Window:
         Raises:
             ApiError: RequestLimitExceeded; a refused request does not count.
         """
-        if self._rate is None:
+        if self.rate is None:
             return
         now, admitted = self._clock(), self._admitted.setdefault(key, deque())
         while admitted and now - admitted[0] >= 1.0:
             admitted.popleft()
-        if len(admitted) >= self._rate:
-            message = THROTTLED.format(times=len(admitted) + 1, limit=self._rate)
+        if len(admitted) >= self.rate:
+            message = THROTTLED.format(times=len(admitted) + 1, limit=self.rate)
             raise ApiError("RequestLimitExceeded", message)
         admitted.append(now)

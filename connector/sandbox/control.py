@@ -6,8 +6,9 @@
     GET  /-/mark             {"mark": 17}: a point in the fleet's history
     GET  /-/listed?mark=17   {"throughout": [ids], "since": [ids]}: what was listed ever since, and at any time since
     POST /-/reset            counts anew
+    POST /-/limit            {"rate": 10}: from now on, that many requests a second and action; null: any number
 
-All but stats and reset take `?account=<UIN>`; without it they mean the first account.
+All but stats, reset and limit take `?account=<UIN>`; without it they mean the first account.
 """
 
 from collections.abc import Callable, Mapping
@@ -83,6 +84,12 @@ def _reset(call: Call) -> Reply:
     return _json({})
 
 
+def _limit(call: Call) -> Reply:
+    rate = orjson.loads(call.body)["rate"]
+    call.sandbox.limit(None if rate is None else int(rate))
+    return _json({})
+
+
 ROUTES: Mapping[tuple[str, str], Callable[[Call], Reply]] = {
     ("GET", "stats"): _stats,
     ("POST", "change"): _change,
@@ -90,6 +97,7 @@ ROUTES: Mapping[tuple[str, str], Callable[[Call], Reply]] = {
     ("GET", "mark"): _mark,
     ("GET", "listed"): _listed,
     ("POST", "reset"): _reset,
+    ("POST", "limit"): _limit,
 }
 
 

@@ -76,6 +76,7 @@ class Sandbox:
         self._address = (host, port)
         self._rate, self._latency, self._clock = rate, latency, clock
         self._window = Window(rate, clock)
+        self._spans: dict[str, tuple[float, float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._ready = threading.Event()
         self._failure: BaseException | None = None
@@ -102,7 +103,8 @@ class Sandbox:
         return self.arrived["refused"]
 
     def stats(self) -> dict[str, Any]:
-        """Counters: requests, refused, actions (that were let in), errors (by code), faults (by name), images."""
+        """Counters: requests, refused, actions (that were let in), errors (by code), faults (by name), images; and the
+        span of each action: when its first and its last request came that was let in, in Unix seconds."""
         backend = self.backend
         with backend.lock:
             return {
@@ -112,6 +114,7 @@ class Sandbox:
                 "errors": dict(backend.errors),
                 "faults": dict(backend.fired),
                 "images": len(self.fleet),
+                "spans": dict(self._spans),
             }
 
     def account(self, account_id: str | None = None) -> Account:
@@ -131,7 +134,12 @@ class Sandbox:
         with self.backend.lock:
             self.backend.reset()
             self.arrived.clear()
+            self._spans.clear()
             self._window = Window(self._rate, self._clock)
+
+    def limit(self, rate: int | None) -> None:
+        """From now on, that many requests a second and action are let in; None: any number."""
+        self._window.rate = rate
 
     def __enter__(self) -> "Sandbox":
         self._thread.start()
@@ -252,6 +260,7 @@ class Sandbox:
         except ApiError:
             self.arrived["refused"] += 1
             raise
+        self._spans[name] = (self._spans.get(name, (now, now))[0], now)
         return name, _payload(request.body), Caller(key, self.accounts, now)
 
 
