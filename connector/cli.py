@@ -210,6 +210,18 @@ def tables() -> None:
     typer.echo(data_dictionary())
 
 
+@app.command(epilog=EXIT_CODES)
+def views(destination: Destination = None, dataset: Dataset = None) -> None:
+    """Make the views again, and the descriptions of tables and columns; and list them with their questions."""
+    from connector.reporting import Reporter
+
+    with _reported(Reporter(as_json=False)):
+        from connector.publishing import publish
+        from connector.settings import Settings
+
+        publish(Settings.load(destination=destination, dataset=dataset), typer.echo)
+
+
 @app.command()
 def demo(
     images: Annotated[int, typer.Option(min=1, help="Images of the demo fleet.")] = 2000,

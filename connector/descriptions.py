@@ -12,7 +12,7 @@ from sqlglot import exp
 from connector.storage import execute
 from connector.tables import TABLES, Column, Table
 
-COMMENT_ON = ("duckdb", "postgres", "redshift", "oracle", "trino")
+COMMENT_ON = ("duckdb", "postgres", "redshift", "trino")
 """Dialects (sqlglot's names) that have COMMENT ON."""
 
 _OLD_COMMENT = re.compile(r" COMMENT '(?:[^'\\]|''|\\.)*'")
@@ -27,6 +27,11 @@ def text(column: Column, dialect: str) -> str:
     unit = f"Unit: {column.unit}." if column.unit else ""
     field = f"{'From the' if column.derived else 'The'} API's {column.source}." if column.source else ""
     return " ".join(part for part in (column.description, zone, unit, field) if part)
+
+
+def definition(table: Table, dialect: str) -> str:
+    """All that `describe` says of a table, to be compared."""
+    return "\n".join((table.description, *(f"{column.name}: {text(column, dialect)}" for column in table.columns)))
 
 
 def describe(client: Any) -> None:

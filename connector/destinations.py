@@ -5,11 +5,11 @@ pipeline objects, or in dlt's configuration under our pipelines' names.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import dlt
 import pyarrow.parquet as pq
@@ -20,7 +20,7 @@ from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.extract import DltResource, DltSource
 
-from connector import locks, probes, storage
+from connector import descriptions, locks, probes, storage, views
 from connector.backends import Kind
 from connector.errors import DestinationError
 from connector.failures import faults
@@ -111,6 +111,16 @@ class Warehouse:
         name = slug(account_id) if self.has_lock or run is None else f"{slug(account_id)}_{slug(run)}"
         return self.location.staging(name)
 
+    @contextmanager
+    def session(self, pipeline: dlt.Pipeline) -> Iterator[None]:
+        """Keeps a DuckDB file open for as long as several loads take. dlt opens and closes it for each job, and whoever
+        closes it last writes DuckDB's log into it, which costs as much as a merge. Raises DestinationError."""
+        with ExitStack() as stack:
+            if self.location.kind == "duckdb":
+                with faults(self.location, "open"):
+                    stack.enter_context(cast(Any, pipeline.sql_client(SCHEMA)))
+            yield
+
     def prepare(self, pipeline: dlt.Pipeline) -> None:
         """Create dataset, staging, tables and indexes where they are missing. Raises DestinationError.
 
@@ -140,6 +150,15 @@ class Warehouse:
                 pipeline.drop()
                 self._install(pipeline)
             self._run(pipeline, DltSource(pipeline.default_schema, SCHEMA, resources))
+
+    def publish(self, pipeline: dlt.Pipeline, *, anew: bool = False) -> None:
+        """Describe the tables in the database's catalogue and make the views, unless those of this release are there
+        already; with `anew`, in any case. The tables exist. Raises DestinationError."""
+        with faults(self.location, "make the views in"), pipeline.sql_client(SCHEMA) as client:
+            if anew or not views.current(client):
+                views.refuse_others(client)
+                descriptions.describe(client)
+                views.create(client)
 
     def lock(self, account_id: str) -> AbstractContextManager[None]:
         """The lock of the account in this dataset; LockedError at once if another sync holds it. See `locks.lock`."""

@@ -57,6 +57,11 @@ HINTS: tuple[tuple[str, str], ...] = (
     (r"No space left|disk is full|could not extend file|is full", "Free space where the warehouse is, then run again."),
     (r"Incorrect string value", "Convert the database to utf8mb4, tables included."),
     (r"Out of Memory|out of memory", "Give it more memory; for DuckDB see memory_limit in the destination's URL."),
+    (
+        r"other objects depend on it",
+        "A view of yours needs what ours no longer has: change or drop it, then run `tcss views`.",
+    ),
+    (r"lock timeout", "Somebody reads the views in an open transaction: run `tcss views` later."),
     (r"[Dd]eadlock", "Another load was in the way: run again."),
 )
 

@@ -39,6 +39,10 @@ class Inventory:
             if present := self._columns(table):
                 self._refuse(table, present)
 
+    def missing(self) -> list[str]:
+        """The tables that do not exist."""
+        return [table.name for table in TABLES if not self._columns(table)]
+
     def _columns(self, table: Table) -> set[str]:
         """The columns that the table has in the warehouse; none if it does not exist."""
         if self._absent:

@@ -84,10 +84,13 @@ class _Run:
             if observation.pages and not isinstance(error, DestinationError):
                 error.run = self._failed(observation, error)
             raise
-        self._prepare()
-        for tables in PACKAGES[:2]:
-            self._load(tables)
-        return self._finish(observation)
+        with self._warehouse.session(self._pipeline):
+            self._prepare()
+            for tables in PACKAGES[:2]:
+                self._load(tables)
+            row = self._finish(observation)
+            self._publish()
+        return row
 
     def clean_up(self) -> None:
         """Removes the staging dataset where it is the run's own, because the warehouse has no lock."""
@@ -120,6 +123,13 @@ class _Run:
         self._spool.add(SYNC_RUNS, tuple(row.values()))
         self._load((SYNC_RUNS,))
         return row
+
+    def _publish(self) -> None:
+        """Views are no part of what a sync promises: where they fail, the rows are there all the same."""
+        try:
+            self._warehouse.publish(self._pipeline)
+        except DestinationError as error:
+            log.warning("the rows are loaded, and the views are not up to date; `tcss views` makes them: %s", error)
 
     def _failed(self, observation: Observation, error: TcssError) -> Row | None:
         """Writes the row of a run that the API ended after its first page; nothing else is loaded."""

@@ -41,7 +41,7 @@ class World:
     def tcss(self, command: str, *arguments: str) -> Any:
         """The result of `tcss command`, at this sandbox and warehouse unless the arguments say otherwise."""
         given = [command]
-        if command != "status":
+        if command not in ("status", "views"):
             given += ["--endpoint", self.sandbox.url]
         return CliRunner().invoke(app, [*given, "--destination", self.destination, *arguments])
 
@@ -51,6 +51,12 @@ class World:
         assert result.exit_code == 0, result.output
         row: dict[str, Any] = json.loads(result.stdout)
         return row
+
+    @contextmanager
+    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The warehouse, open to be changed by somebody else."""
+        with duckdb.connect(str(self.file)) as connection:
+            yield connection
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.file), read_only=True) as connection:

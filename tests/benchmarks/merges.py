@@ -146,7 +146,7 @@ def measure(kind: str, rounds: int) -> dict[str, dict[str, float]]:
                     by_hand(there, file)
                 assert _versions(there, 2 + number) == rows
                 file = write(Path(root) / "next.parquet", rows, 1000 + number)
-                with _timed(times["ours_s"]):
+                with _timed(times["ours_s"]), there.warehouse.session(pipeline):
                     there.warehouse.load(pipeline, {"images": [file]})
                 assert _versions(there, 1000 + number) == rows
             medians = {name: statistics.median(values) for name, values in times.items()}

@@ -1,0 +1,115 @@
+"""A select in DuckDB's SQL, as other databases have it: sqlglot's work, but for what would not mean the same there."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlglot
+from sqlglot import ErrorLevel, exp
+
+# By sqlglot's names. `now`; the UTC `day` of instant a; `seconds` from instant a to b; date a plus b `days`; `floor`,
+# `true` and `false` where they do not exist. Instants of MySQL and SQLite are wall clocks in UTC; SQLite's are texts
+# with six decimals, and its FLOOR is left out of many builds.
+_MEANINGS: dict[str, dict[str, str]] = {
+    # AT TIME ZONE asks ICU for every row, which is most of a query's time.
+    "duckdb": {"day": "CAST(MAKE_TIMESTAMP(EPOCH_US(a)) AS DATE)"},
+    "postgres": {"seconds": "EXTRACT(EPOCH FROM b - a)", "days": "(a + CAST(b AS INT))"},
+    "mysql": {
+        "now": "UTC_TIMESTAMP(6)",
+        "day": "DATE(a)",
+        "seconds": "TIMESTAMPDIFF(SECOND, a, b)",
+        "days": "DATE_ADD(a, INTERVAL b DAY)",
+    },
+    "sqlite": {
+        "now": "STRFTIME('%Y-%m-%d %H:%M:%f000', 'now')",
+        "day": "DATE(a)",
+        "seconds": "(STRFTIME('%s', b) - STRFTIME('%s', a))",
+        "days": "DATE(a, b || ' days')",
+        "floor": "CAST(a AS INT)",
+    },
+    "tsql": {
+        "now": "SYSUTCDATETIME()",
+        "seconds": "DATEDIFF_BIG(SECOND, a, b)",
+        "days": "DATEADD(DAY, b, a)",
+        "true": "CAST(1 AS BIT)",
+        "false": "CAST(0 AS BIT)",
+    },
+    "bigquery": {
+        "day": "DATE(a, 'UTC')",
+        "seconds": "TIMESTAMP_DIFF(b, a, SECOND)",
+        "days": "DATE_ADD(a, INTERVAL b DAY)",
+    },
+    "databricks": {
+        "day": "CAST(TO_UTC_TIMESTAMP(a, CURRENT_TIMEZONE()) AS DATE)",
+        "seconds": "TIMESTAMPDIFF(SECOND, a, b)",
+        "days": "DATE_ADD(a, b)",
+    },
+    "snowflake": {"days": "DATEADD(DAY, b, a)"},
+    "redshift": {"days": "DATEADD(DAY, b, a)"},
+    "clickhouse": {"day": "toDate(toTimeZone(a, 'UTC'))", "days": "addDays(a, b)"},
+    "trino": {"days": "DATE_ADD('DAY', b, a)"},
+}
+DIALECTS = tuple(_MEANINGS)
+"""What `translate` writes. Not Oracle: it neither compares nor groups the CLOBs that dlt makes for texts."""
+
+
+def translate(sql: str, dialect: str, names: Mapping[str, str]) -> str:
+    """The select as SQL of that dialect, without comments. `names` says what tables are called in that SQL.
+
+    Of time, it may use `current_timestamp`, `cast(instant at time zone 'UTC' as date)`,
+    `date_diff('second', instant, instant)` and `date_add(date, interval (number) day)`; other functions of time, and
+    `//`, do not mean the same everywhere. Raises sqlglot's errors for what it cannot read, or the dialect cannot say.
+    """
+    tree = sqlglot.parse_one(sql, read="duckdb")
+    for node in reversed(list(tree.walk(bfs=False))):  # the innermost first
+        if isinstance(node, exp.Table) and node.name in names:
+            table = exp.to_table(names[node.name], dialect=dialect)
+            node.replace(exp.alias_(table, node.alias_or_name, table=True))
+        elif (written := _written(node, dialect)) is not None:
+            node.replace(written)
+    if dialect == "clickhouse":
+        _make_plain(tree)
+    return tree.sql(dialect=dialect, comments=False, pretty=True, unsupported_level=ErrorLevel.RAISE)
+
+
+# Without these, ClickHouse's outer joins find zeros where there is nothing, and an alias hides the column of its name.
+_CLICKHOUSE = ("join_use_nulls", "prefer_column_name_to_alias")
+
+
+def _make_plain(tree: Any) -> None:
+    """Has ClickHouse read a select as others do; it would also name the column of a join after its table."""
+    for select in tree.find_all(exp.Select):
+        named = [exp.alias_(e, e.name) if isinstance(e, exp.Column) else e for e in select.expressions]
+        select.set("expressions", named)
+    tree.set("settings", [exp.column(setting).eq(1) for setting in _CLICKHOUSE])
+
+
+def _written(node: Any, dialect: str) -> Any:
+    """What the node is in that dialect; None: sqlglot knows."""
+    meaning, *values = _meaning(node)
+    template = _MEANINGS[dialect].get(meaning)
+    if template is None:
+        return None
+    arguments = dict(zip("ab", values, strict=False))
+
+    def fill(part: Any) -> Any:
+        return arguments[part.name].copy() if isinstance(part, exp.Column) and part.name in arguments else part
+
+    return sqlglot.parse_one(template, read=dialect).transform(fill)
+
+
+def _meaning(node: Any) -> tuple[Any, ...]:
+    """A key of `_MEANINGS`, or an empty text, and what its template calls a and b."""
+    match node:
+        case exp.CurrentTimestamp():
+            return ("now",)
+        case exp.Cast(this=exp.AtTimeZone(this=instant)):
+            return "day", instant
+        case exp.DateDiff():
+            return "seconds", node.expression, node.this
+        case exp.DateAdd():
+            return "days", node.this, node.expression.this.unnest()
+        case exp.Floor():
+            return "floor", node.this
+        case exp.Boolean():
+            return ("true" if node.this else "false",)
+    return ("",)

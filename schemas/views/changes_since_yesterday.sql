@@ -1,0 +1,115 @@
+-- What has changed in the last 24 hours?
+--
+-- One row an image of which a new version was observed in the last 24 hours, compared with the version that was valid
+-- before. The sum of a change over an account's rows is the change of its posture.
+--
+-- kind: new, gone, returned (was gone, then or in between, and is there again), came and went (was there in between
+-- only), or changed, even where it is now again as it was then
+-- observed_at: when the newest version was observed
+-- versions: versions that were observed in the last 24 hours
+-- is_newly_scanned: whether its ScanTime is another one, or its first
+-- scan_status_before: scan_status as it was known 24 hours ago; null: the image was not known
+-- container_cnt: containers now, or when it was last seen
+-- critical_level_vul_cnt: critical vulnerabilities now, or when it was last seen
+-- container_change: how many more containers than 24 hours ago; here and below an image that is not there counts as 0,
+-- and so does a number that is not known
+-- critical_change: how many more critical vulnerabilities
+-- high_change: how many more high vulnerabilities
+-- medium_change: how many more medium vulnerabilities
+-- low_change: how many more low vulnerabilities
+-- vul_change: how many more vulnerabilities
+-- virus_change: how many more malicious files
+-- risk_change: how many more sensitive data
+with versions as (
+    select
+        history.account_id,
+        history.image_id,
+        history.version,
+        history.deleted_at,
+        case when date_diff('second', history.observed_at, current_timestamp) < 86400 then 1 else 0 end as is_recent
+    from images
+    join image_history as history
+        on history.account_id = images.account_id
+        and history.image_id = images.image_id
+        and history.version <= images.version
+    where date_diff('second', images.changed_at, current_timestamp) < 86400
+),
+recent as (
+    select
+        account_id,
+        image_id,
+        max(case when is_recent = 0 then version end) as version_before,
+        cast(sum(is_recent) as bigint) as versions,
+        max(case when is_recent = 1 and deleted_at is not null then 1 else 0 end) as was_gone
+    from versions
+    group by account_id, image_id
+),
+pairs as (
+    select
+        images.account_id,
+        images.image_id,
+        images.image_name,
+        images.changed_at,
+        recent.versions,
+        recent.was_gone,
+        earlier.version as version_before,
+        case when images.deleted_at is null then 1 else 0 end as is_there,
+        case when earlier.version is not null and earlier.deleted_at is null then 1 else 0 end as was_there,
+        images.scan_time,
+        earlier.scan_time as scan_time_before,
+        images.scan_status,
+        earlier.scan_status as scan_status_before,
+        images.container_cnt,
+        earlier.container_cnt as container_before,
+        images.critical_level_vul_cnt,
+        earlier.critical_level_vul_cnt as critical_before,
+        images.high_level_vul_cnt,
+        earlier.high_level_vul_cnt as high_before,
+        images.medium_level_vul_cnt,
+        earlier.medium_level_vul_cnt as medium_before,
+        images.low_level_vul_cnt,
+        earlier.low_level_vul_cnt as low_before,
+        images.vul_cnt,
+        earlier.vul_cnt as vul_before,
+        images.virus_cnt,
+        earlier.virus_cnt as virus_before,
+        images.risk_cnt,
+        earlier.risk_cnt as risk_before
+    from recent
+    join images on images.account_id = recent.account_id and images.image_id = recent.image_id
+    left join image_history as earlier
+        on earlier.account_id = recent.account_id
+        and earlier.image_id = recent.image_id
+        and earlier.version = recent.version_before
+)
+select
+    account_id,
+    image_id,
+    image_name,
+    case
+        when is_there = 0 and was_there = 1 then 'gone'
+        when is_there = 0 then 'came and went'
+        when version_before is null then 'new'
+        when was_there = 0 or was_gone = 1 then 'returned'
+        else 'changed'
+    end as kind,
+    changed_at as observed_at,
+    versions,
+    case
+        when scan_time is null then false
+        when scan_time_before is null or scan_time_before <> scan_time then true
+        else false
+    end as is_newly_scanned,
+    scan_status_before,
+    scan_status,
+    container_cnt,
+    critical_level_vul_cnt,
+    coalesce(is_there * container_cnt, 0) - coalesce(was_there * container_before, 0) as container_change,
+    coalesce(is_there * critical_level_vul_cnt, 0) - coalesce(was_there * critical_before, 0) as critical_change,
+    coalesce(is_there * high_level_vul_cnt, 0) - coalesce(was_there * high_before, 0) as high_change,
+    coalesce(is_there * medium_level_vul_cnt, 0) - coalesce(was_there * medium_before, 0) as medium_change,
+    coalesce(is_there * low_level_vul_cnt, 0) - coalesce(was_there * low_before, 0) as low_change,
+    coalesce(is_there * vul_cnt, 0) - coalesce(was_there * vul_before, 0) as vul_change,
+    coalesce(is_there * virus_cnt, 0) - coalesce(was_there * virus_before, 0) as virus_change,
+    coalesce(is_there * risk_cnt, 0) - coalesce(was_there * risk_before, 0) as risk_change
+from pairs

@@ -1,0 +1,50 @@
+-- Which images are there now, and in what state is each?
+--
+-- One row an image that the account's hosts hold. The columns that are not explained here are those of images.
+--
+-- in_use: whether a container uses the image; null where that is not known
+-- has_scan_error: whether any of the five scanners reports an error; current_scan_errors has them one by one
+select
+    account_id,
+    image_id,
+    image_name,
+    image_registry,
+    image_repository,
+    image_tag,
+    image_digest,
+    create_time,
+    size,
+    os_name,
+    os_family,
+    os_version,
+    host_cnt,
+    super_node_cnt,
+    container_cnt,
+    case when container_cnt > 0 then true when container_cnt is not null then false end as in_use,
+    is_trust_image,
+    is_suggest,
+    is_authorized,
+    is_latest_image,
+    recommended_fix,
+    solution,
+    reason,
+    scan_status,
+    scan_time,
+    component_cnt,
+    vul_cnt,
+    critical_level_vul_cnt,
+    high_level_vul_cnt,
+    medium_level_vul_cnt,
+    low_level_vul_cnt,
+    virus_cnt,
+    risk_cnt,
+    case
+        when coalesce(agent_error, scan_error, scan_virus_error, scan_vul_error, scan_risk_error) is null then false
+        else true
+    end as has_scan_error,
+    extra,
+    version,
+    first_seen_at,
+    changed_at
+from images
+where deleted_at is null

@@ -1,0 +1,85 @@
+-- Can I trust the data, and how old is it?
+--
+-- One row an account. A run counts as complete here if its verdict is complete and no filter restricted it.
+--
+-- complete_at: start of the last complete run: what images listed then is here; null: there was none
+-- data_age_hours: whole hours since then
+-- full_at: start of the last complete full run, the only kind that sees deletions and changes without a scan
+-- full_age_hours: whole hours since then
+-- last_run_at: start of the last run of any kind; null: no run has ended
+-- last_run_mode: full or incremental
+-- last_run_verdict: complete, partial or failed
+-- last_run_reason: what that verdict rests on, or what is missing
+-- last_run_hours: whole hours since its start
+-- partial_since: partial runs since complete_at
+-- failed_since: failed runs since complete_at
+-- filtered_since: complete runs with a filter since complete_at
+-- images: images that are there
+-- newest_change_at: when an image was last observed to be new, changed, gone or returned
+-- newest_scan_time: the newest ScanTime of an image that is there: whether TCSS itself still scans
+with accounts as (
+    select account_id from images
+    union
+    select account_id from sync_runs
+),
+complete as (
+    select
+        account_id,
+        max(started_at) as complete_at,
+        max(case when mode = 'full' then started_at end) as full_at
+    from sync_runs
+    where verdict = 'complete' and filters is null
+    group by account_id
+),
+ordered as (
+    select
+        account_id,
+        started_at,
+        mode,
+        verdict,
+        verdict_reason,
+        row_number() over (partition by account_id order by started_at desc, sync_id) as nth
+    from sync_runs
+),
+since as (
+    select
+        sync_runs.account_id,
+        count(case when sync_runs.verdict = 'partial' then 1 end) as partial_since,
+        count(case when sync_runs.verdict not in ('complete', 'partial') then 1 end) as failed_since,
+        count(case when sync_runs.verdict = 'complete' then 1 end) as filtered_since
+    from sync_runs
+    left join complete on complete.account_id = sync_runs.account_id
+    where complete.complete_at is null or sync_runs.started_at > complete.complete_at
+    group by sync_runs.account_id
+),
+fleet as (
+    select
+        account_id,
+        count(case when deleted_at is null then 1 end) as images,
+        max(changed_at) as newest_change_at,
+        max(case when deleted_at is null then scan_time end) as newest_scan_time
+    from images
+    group by account_id
+)
+select
+    accounts.account_id,
+    complete.complete_at,
+    cast(floor(date_diff('second', complete.complete_at, current_timestamp) / 3600.0) as bigint) as data_age_hours,
+    complete.full_at,
+    cast(floor(date_diff('second', complete.full_at, current_timestamp) / 3600.0) as bigint) as full_age_hours,
+    latest.started_at as last_run_at,
+    latest.mode as last_run_mode,
+    latest.verdict as last_run_verdict,
+    latest.verdict_reason as last_run_reason,
+    cast(floor(date_diff('second', latest.started_at, current_timestamp) / 3600.0) as bigint) as last_run_hours,
+    coalesce(since.partial_since, 0) as partial_since,
+    coalesce(since.failed_since, 0) as failed_since,
+    coalesce(since.filtered_since, 0) as filtered_since,
+    coalesce(fleet.images, 0) as images,
+    fleet.newest_change_at,
+    fleet.newest_scan_time
+from accounts
+left join complete on complete.account_id = accounts.account_id
+left join ordered as latest on latest.account_id = accounts.account_id and latest.nth = 1
+left join since on since.account_id = accounts.account_id
+left join fleet on fleet.account_id = accounts.account_id

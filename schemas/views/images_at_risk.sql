@@ -1,0 +1,46 @@
+-- Which images in use are the riskiest?
+--
+-- One row an image that a container uses and in which the last scan found something. Images that were never scanned are
+-- not here; scan_coverage has them. The columns that are not explained here are those of images.
+--
+-- risk_rank: 1 is the riskiest of its account: most critical vulnerabilities, then most malware, then most high
+-- vulnerabilities, then most vulnerabilities, then most containers; counts that the API does not send rank as 0
+select
+    account_id,
+    rank() over (
+        partition by account_id
+        order by
+            coalesce(critical_level_vul_cnt, 0) desc,
+            coalesce(virus_cnt, 0) desc,
+            coalesce(high_level_vul_cnt, 0) desc,
+            coalesce(vul_cnt, 0) desc,
+            container_cnt desc
+    ) as risk_rank,
+    image_id,
+    image_name,
+    container_cnt,
+    host_cnt,
+    critical_level_vul_cnt,
+    high_level_vul_cnt,
+    medium_level_vul_cnt,
+    low_level_vul_cnt,
+    vul_cnt,
+    virus_cnt,
+    risk_cnt,
+    is_trust_image,
+    is_suggest,
+    recommended_fix,
+    os_name,
+    scan_time
+from images
+where deleted_at is null
+    and container_cnt > 0
+    and (
+        critical_level_vul_cnt > 0
+        or high_level_vul_cnt > 0
+        or medium_level_vul_cnt > 0
+        or low_level_vul_cnt > 0
+        or vul_cnt > 0
+        or virus_cnt > 0
+        or risk_cnt > 0
+    )

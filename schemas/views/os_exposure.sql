@@ -1,0 +1,31 @@
+-- Which operating systems do the images run, and how exposed is each?
+--
+-- One row an account, system and version, of the images that are there. The counts are sums over the images.
+--
+-- os_family: null where the system is not known
+-- os_version: null where it is not known
+-- images: images with this system
+-- images_in_use: those of them that a container uses
+-- images_scanned: those of them that have a ScanTime
+-- images_rated: those of them whose counts by severity are known; the others add nothing to these counts
+-- images_critical: those of them with a critical vulnerability
+select
+    account_id,
+    os_family,
+    os_version,
+    count(*) as images,
+    count(case when container_cnt > 0 then 1 end) as images_in_use,
+    count(scan_time) as images_scanned,
+    count(critical_level_vul_cnt) as images_rated,
+    count(case when critical_level_vul_cnt > 0 then 1 end) as images_critical,
+    cast(coalesce(sum(container_cnt), 0) as bigint) as container_cnt,
+    cast(coalesce(sum(vul_cnt), 0) as bigint) as vul_cnt,
+    cast(coalesce(sum(critical_level_vul_cnt), 0) as bigint) as critical_level_vul_cnt,
+    cast(coalesce(sum(high_level_vul_cnt), 0) as bigint) as high_level_vul_cnt,
+    cast(coalesce(sum(medium_level_vul_cnt), 0) as bigint) as medium_level_vul_cnt,
+    cast(coalesce(sum(low_level_vul_cnt), 0) as bigint) as low_level_vul_cnt,
+    cast(coalesce(sum(virus_cnt), 0) as bigint) as virus_cnt,
+    cast(coalesce(sum(risk_cnt), 0) as bigint) as risk_cnt
+from images
+where deleted_at is null
+group by account_id, os_family, os_version

@@ -1,0 +1,51 @@
+-- Which images were never scanned, fail to be scanned, or were scanned too long ago?
+--
+-- One row an image that is there. Without a scan in the last N days: scan_age_days >= N or scan_time is null.
+--
+-- scan_state: scanned, not scanned, scanning (or waiting), cancelled, failing (an error is reported, or the status says
+-- so), or other (no status, or one that this release does not know)
+-- scan_time: when the image was last scanned; an image that fails now may have been scanned before
+-- scan_age_days: whole days of 24 hours since scan_time; null: never scanned
+-- scan_age: under 7 days, 7 to 29 days, 30 days or more, or never scanned
+with ages as (
+    select
+        account_id,
+        image_id,
+        image_name,
+        host_cnt,
+        container_cnt,
+        is_authorized,
+        scan_status,
+        case
+            when coalesce(agent_error, scan_error, scan_virus_error, scan_vul_error, scan_risk_error) is not null
+                then 'failing'
+            when scan_status in ('SCAN_ERR', 'FAILED') then 'failing'
+            when scan_status in ('SCANNED', 'FINISHED') then 'scanned'
+            when scan_status = 'NOT_SCAN' then 'not scanned'
+            when scan_status in ('SCANNING', 'WAIT_SCAN') then 'scanning'
+            when scan_status = 'CANCELED' then 'cancelled'
+            else 'other'
+        end as scan_state,
+        scan_time,
+        cast(floor(date_diff('second', scan_time, current_timestamp) / 86400.0) as bigint) as scan_age_days
+    from images
+    where deleted_at is null
+)
+select
+    account_id,
+    image_id,
+    image_name,
+    host_cnt,
+    container_cnt,
+    is_authorized,
+    scan_status,
+    scan_state,
+    scan_time,
+    scan_age_days,
+    case
+        when scan_age_days is null then 'never scanned'
+        when scan_age_days < 7 then 'under 7 days'
+        when scan_age_days < 30 then '7 to 29 days'
+        else '30 days or more'
+    end as scan_age
+from ages

@@ -1,0 +1,62 @@
+-- Why do scans fail, and how many images does each cause concern?
+--
+-- One row an account, scanner and cause, of the images that are there. An image counts once for each scanner that
+-- reports an error about it.
+--
+-- scanner: agent (on the host), scan (the service), virus, vul (vulnerabilities) or risk (sensitive data); status where
+-- no scanner reports an error, but the status says that the scan failed, or is one that this release does not know
+-- cause: the scanner's error, or the status, or `no status`
+-- images: images that fail so
+-- images_in_use: those of them that a container uses
+-- container_cnt: containers that use them
+-- images_never_scanned: those of them that have no ScanTime from before
+-- latest_scan_time: the newest ScanTime of these images
+-- example_image_id: one of them, to look into
+-- example_reason: a reason that the API gives for one of them
+with scanners as (
+    select 'agent' as scanner
+    union all select 'scan'
+    union all select 'virus'
+    union all select 'vul'
+    union all select 'risk'
+    union all select 'status'
+),
+reports as (
+    select
+        images.account_id,
+        images.image_id,
+        scanners.scanner,
+        case scanners.scanner
+            when 'agent' then images.agent_error
+            when 'scan' then images.scan_error
+            when 'virus' then images.scan_virus_error
+            when 'vul' then images.scan_vul_error
+            when 'risk' then images.scan_risk_error
+            when 'status' then case
+                when coalesce(agent_error, scan_error, scan_virus_error, scan_vul_error, scan_risk_error) is not null
+                    then null
+                when scan_status in ('SCANNED', 'FINISHED', 'NOT_SCAN', 'SCANNING', 'WAIT_SCAN', 'CANCELED') then null
+                else coalesce(scan_status, 'no status')
+            end
+        end as cause,
+        images.container_cnt,
+        images.scan_time,
+        images.reason
+    from images
+    cross join scanners
+    where images.deleted_at is null
+)
+select
+    account_id,
+    scanner,
+    cause,
+    count(*) as images,
+    count(case when container_cnt > 0 then 1 end) as images_in_use,
+    cast(coalesce(sum(container_cnt), 0) as bigint) as container_cnt,
+    count(*) - count(scan_time) as images_never_scanned,
+    max(scan_time) as latest_scan_time,
+    min(image_id) as example_image_id,
+    min(reason) as example_reason
+from reports
+where cause is not null
+group by account_id, scanner, cause

@@ -1,0 +1,84 @@
+"""What every benchmark needs: processes measured from outside, a sandbox in its own, medians of several rounds."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
+
+TCSS = (sys.executable, "-m", "connector")
+ACTION = "DescribeAssetImageList"
+QUIET = {"RUNTIME__DLTHUB_TELEMETRY": "false", "SOURCES__TCSS__METADATA": "false"}
+KEYS = {"TENCENTCLOUD_SECRET_ID": DEFAULT_ID, "TENCENTCLOUD_SECRET_KEY": DEFAULT_KEY}
+
+
+@dataclass(frozen=True)
+class Usage:
+    """One process that has ended: wall and CPU in seconds, peak memory in MB, what it printed."""
+
+    wall: float
+    cpu: float
+    memory: float
+    output: str
+
+
+def run(command: Sequence[str], **environ: str) -> Usage:
+    """Runs a command to its end, and measures it. RuntimeError unless it ends with 0 or 5."""
+    started = time.perf_counter()
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(command, stdout=output, env={**os.environ, **KEYS, **QUIET, **environ})
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        printed = output.read()
+    if process.returncode not in (0, 5):
+        raise RuntimeError(f"{command} ended with {process.returncode}")
+    return Usage(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, printed)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A sandbox in a process of its own."""
+
+    url: str
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        request = urllib.request.Request(f"{self.url}/-/{path}", json.dumps(body).encode(), method="POST")
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+    def stats(self) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.url}/-/stats") as answer:
+            stats: dict[str, Any] = json.load(answer)
+            return stats
+
+
+@contextmanager
+def sandbox(images: int, *, rate: int = 0, latency: float = 0.0) -> Iterator[Server]:
+    """A sandbox that ends with the block. `rate` in requests a second (0: any), `latency` in seconds."""
+    options = ["--images", str(images), "--rate", str(rate), "--latency", str(latency)]
+    with subprocess.Popen([*TCSS, "sandbox", *options], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        server.stdout.readline()
+        try:
+            yield Server(server.stdout.readline().strip().partition("TCSS_ENDPOINT=")[2])
+        finally:
+            server.terminate()
+
+
+def medians(rounds: int, measure: Callable[[], Mapping[str, float]]) -> dict[str, float]:
+    """The median of each figure over several rounds."""
+    found = [measure() for _ in range(rounds)]
+    return {name: statistics.median(figures[name] for figures in found) for name in found[0]}
