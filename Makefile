@@ -34,7 +34,7 @@ schemas: $(READY) ## Write what is generated from the code: schemas/
 record: $(READY) ## Record the cassettes again: from the sandbox, and from a real account where keys are set
 	TCSS_RECORD=1 $(BIN)/pytest -q tests/test_cassettes.py
 
-bench: $(READY) ## Measure; figures depend on the machine, ratios hardly
+bench: $(READY) .venv-rivals/.ready ## Measure; figures depend on the machine, ratios hardly
 	$(BIN)/python -m tests.benchmarks
 
 constraints: $(UV) ## Pin the newest set that fits
@@ -42,11 +42,17 @@ constraints: $(UV) ## Pin the newest set that fits
 	    --no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o constraints.txt
 
 clean: ## Remove what was made here
-	rm -rf .venv .uv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-rivals .uv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(READY): pyproject.toml constraints.txt | $(UV)
 	$(UV) venv -q --clear --python $(PYTHON) .venv
 	$(UV) pip install -q -p .venv --compile-bytecode -c constraints.txt -e '.[postgres,mysql]' --group dev
+	@touch $@
+
+# What people use today; kept apart, because pandas in our environment would change our own figures.
+.venv-rivals/.ready: constraints.txt | $(UV)
+	$(UV) venv -q --clear --python $(PYTHON) .venv-rivals
+	$(UV) pip install -q -p .venv-rivals -c constraints.txt pandas duckdb tencentcloud-sdk-python-tcss tencentcloud-sdk-python-common
 	@touch $@
 
 .uv/bin/uv:

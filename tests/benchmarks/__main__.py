@@ -1,7 +1,7 @@
-"""`make bench`: whole runs of `tcss`, each in a process of its own, against the sandbox in another.
+"""`make bench`: every target that we have set ourselves, against the sandbox in a process of its own.
 
-Wall and CPU seconds and peak memory are of the `tcss` process, medians of `ROUNDS`. Figures depend on the machine,
-so each stands beside what it is to be compared with: the time that the API's limit allows, or the sweep alone.
+Figures depend on the machine, so each stands beside what it is to be compared with, measured in the same run: the time
+that the API's limit allows, the sweep alone, the same merge by hand, or a rival. `--short` runs on a small fleet, once.
 """
 
 from __future__ import annotations
@@ -10,116 +10,145 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-ROUNDS = int(os.environ.get("TCSS_BENCH_ROUNDS", "3"))
+from tests.benchmarks.measuring import ACTION, TCSS, Server, Usage, medians, run, sandbox
+from tests.benchmarks.merges import merges
+
 RESULT = Path("benchmarks.json")
-TCSS = (sys.executable, "-m", "connector")
+RIVALS = Path(".venv-rivals/bin/python")  # made by `make bench`, since pandas would change what it is compared with
+Figures = dict[str, dict[str, float]]
 
 
-@dataclass(frozen=True)
-class Usage:
-    """One process: wall and CPU in seconds, peak memory in MB, and what it printed."""
-
-    wall: float
-    cpu: float
-    memory: float
-    output: str
-
-
-@contextmanager
-def sandbox(images: int, *, rate: int, latency: float) -> Iterator[str]:
-    """The URL of a sandbox in a process of its own, which ends with the block."""
-    options = ["--images", str(images), "--rate", str(rate), "--latency", str(latency)]
-    with subprocess.Popen([*TCSS, "sandbox", *options], stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        server.stdout.readline()
-        yield server.stdout.readline().strip().partition("TCSS_ENDPOINT=")[2]
-        server.terminate()
+def sync(url: str, directory: Path, mode: str = "full", *, rate: float = 1e6, **settings: str) -> tuple[Usage, Any]:
+    """One `tcss sync` into the directory's warehouse, and the row that it printed."""
+    destination = f"duckdb:///{directory}/warehouse.duckdb"
+    command = [*TCSS, "sync", "--json", "--endpoint", url, "--destination", destination, "--mode", mode]
+    usage = run(command, SOURCES__TCSS__REQUESTS_PER_SECOND=str(rate), **settings)
+    row = json.loads(usage.output)
+    if row["verdict"] != "complete":
+        raise RuntimeError(f"{row['verdict']}: {row['verdict_reason']}")
+    return usage, row
 
 
-def run(arguments: Sequence[str], **environ: str) -> Usage:
-    """Runs `tcss` with arguments, and measures it."""
-    keys = {"TENCENTCLOUD_SECRET_ID": "AKIDEXAMPLE", "TENCENTCLOUD_SECRET_KEY": "SECRETEXAMPLE"}
-    started = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen([*TCSS, *arguments], stdout=output, env={**os.environ, **keys, **environ})
-        _, status, used = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        printed = output.read()
-    if process.returncode not in (0, 5):
-        raise RuntimeError(f"tcss {arguments} ended with {process.returncode}")
-    return Usage(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, printed)
+def limited(
+    images: int, rounds: int, latency: float, disturb: Callable[[Server], None] | None = None
+) -> Mapping[str, float]:
+    """A first full sync under 20 requests a second; `disturb` runs beside it."""
+
+    def once() -> dict[str, float]:
+        with sandbox(images, rate=20, latency=latency) as server, tempfile.TemporaryDirectory() as directory:
+            other = threading.Thread(target=disturb, args=(server,)) if disturb else None
+            if other:
+                other.start()
+            usage, row = sync(server.url, Path(directory), rate=20)
+            stats = server.stats()
+            if other:
+                other.join()
+        first, last = stats["spans"][ACTION]
+        sent = stats["actions"][ACTION] - 1
+        return {
+            "share_of_limit": sent / (last - first) / 20,
+            "refused_share": row["throttled"] / row["requests"],
+            "wall_over_floor_s": usage.wall - images / 100 / 20,
+            "requests": row["requests"],
+            "peak_mb": usage.memory,
+        }
+
+    return medians(rounds, once)
 
 
-def syncs(url: str, directory: Path, *modes: str, rate: float) -> list[tuple[Usage, dict[str, Any]]]:
-    """Successive syncs into one new warehouse, with the row that each printed."""
-    results = []
-    for mode in modes:
-        arguments = ["sync", "--json", "--endpoint", url, "--destination", f"duckdb:///{directory}/warehouse.duckdb"]
-        usage = run([*arguments, "--mode", mode], SOURCES__TCSS__REQUESTS_PER_SECOND=str(rate))
-        results.append((usage, json.loads(usage.output)))
-    return results
+def halved(server: Server) -> None:
+    """After two seconds the limit is 10 instead of 20: what a client that takes half leaves."""
+    time.sleep(2)
+    server.post("limit", {"rate": 10})
 
 
-def measure(images: int, *, rate: int, latency: float, modes: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Medians for each mode, in order, of `ROUNDS` new warehouses."""
-    found: dict[str, list[tuple[Usage, dict[str, Any]]]] = {}
-    with sandbox(images, rate=rate, latency=latency) as url:
-        for _ in range(ROUNDS):
+def unlimited(images: int, rounds: int) -> Figures:
+    """First load, unchanged full sweep, incremental run after 200 changes; the sweep alone."""
+    found: dict[str, list[dict[str, float]]] = {}
+
+    def note(name: str, usage: Usage, row: Mapping[str, Any]) -> None:
+        figures = {"wall_s": usage.wall, "cpu_us_per_image": usage.cpu / images * 1e6, "peak_mb": usage.memory}
+        counts = {name: row[name] for name in ("requests", "images_new", "images_changed") if name in row}
+        found.setdefault(name, []).append(figures | counts)
+
+    with sandbox(images) as server:
+        for _ in range(rounds):
             with tempfile.TemporaryDirectory() as directory:
-                done = syncs(url, Path(directory), *modes, rate=rate or 1e6)
-            for number, (mode, result) in enumerate(zip(modes, done, strict=True), start=1):
-                found.setdefault(f"{number}. {mode}", []).append(result)
-    return {name: _medians(results, images, rate) for name, results in found.items()}
-
-
-def _medians(results: list[tuple[Usage, dict[str, Any]]], images: int, rate: int) -> dict[str, float]:
-    usages, rows = zip(*results, strict=True)
-    wall = statistics.median(usage.wall for usage in usages)
-    cpu = statistics.median(usage.cpu for usage in usages)
-    medians = {
-        "wall_s": wall,
-        "cpu_s": cpu,
-        "cpu_us_per_image": cpu / images * 1e6,
-        "peak_mb": statistics.median(usage.memory for usage in usages),
-        "images_per_s": images / wall,
-        "requests": statistics.median(row["requests"] for row in rows),
-        "refused": statistics.median(row["throttled"] for row in rows),
-        "complete": float(all(row["verdict"] == "complete" for row in rows)),
+                note("first load", *sync(server.url, Path(directory)))
+                note("unchanged", *sync(server.url, Path(directory)))
+                alone = run([sys.executable, "-m", "tests.benchmarks.sweep_alone", server.url], **FAST)
+                note("sweep alone", alone, {})
+                server.post("change", {"rescan": 200})
+                note("200 rescans, auto", *sync(server.url, Path(directory), "auto"))
+                note("status", run([*TCSS, "status", "--destination", f"duckdb:///{directory}/warehouse.duckdb"]), {})
+    return {
+        name: {key: statistics.median(figures[key] for figures in results) for key in results[0]}
+        for name, results in found.items()
     }
-    return medians | ({"floor_s": images / 100 / rate} if rate else {})
+
+
+FAST = {"SOURCES__TCSS__REQUESTS_PER_SECOND": "1000000"}
+
+
+def rivals(images: int, rounds: int) -> Figures:
+    """CPU of the programs in `rivals` for one first load, without latency and limit."""
+    found: Figures = {}
+    with sandbox(images) as server:
+        for name, python in (("sdk_loop", str(RIVALS)), ("rest_source", sys.executable)):
+
+            def once(name: str = name, python: str = python) -> dict[str, float]:
+                with tempfile.TemporaryDirectory() as directory:
+                    command = [python, "-m", f"tests.benchmarks.rivals.{name}", server.url, f"{directory}/w.duckdb"]
+                    usage = run(command)
+                cpu = usage.cpu / images * 1e6
+                return {"wall_s": usage.wall, "cpu_us_per_image": cpu, "peak_mb": usage.memory}
+
+            if Path(python).exists():
+                found[name] = medians(rounds, once)
+    return found
+
+
+def measure(*, short: bool) -> dict[str, Figures]:
+    """All figures, by group and case."""
+    rounds, small, large = (1, 1_000, 2_000) if short else (3, 20_000, 200_000)
+    latencies = (0.3,) if short else (0.05, 0.3, 1.0, 2.0)
+    figures: dict[str, Figures] = {
+        f"{small:,} images, 20 requests/s": {
+            **{f"latency {latency} s": dict(limited(small, rounds, latency)) for latency in latencies},
+            "limit halved after 2 s": dict(limited(small, rounds, 0.3, halved)),
+        },
+        f"{large:,} images, no latency, no limit": unlimited(large, rounds),
+        f"rivals, {large:,} images": rivals(large, rounds),
+        "tcss --help": {"": medians(rounds, lambda: {"cpu_s": run([*TCSS, "--help"]).cpu})},
+    }
+    if not short:
+        figures["1,000,000 images, once"] = unlimited(1_000_000, 1)
+        figures |= {f"merging into 100,000, {kind}": found for kind, found in merges(rounds).items()}
+    return figures
 
 
 def main() -> None:
     """Measures, prints, and writes benchmarks.json."""
-    figures = {
-        "20,000 images, 300 ms, 20 requests/s": measure(20_000, rate=20, latency=0.3, modes=["full", "auto"]),
-        "200,000 images, no latency, no limit": measure(200_000, rate=0, latency=0.0, modes=["full", "full", "auto"]),
-        "tcss --help": {"": {"cpu_s": statistics.median(run(["--help"]).cpu for _ in range(ROUNDS))}},
-    }
+    figures = measure(short="--short" in sys.argv)
     machine = {
         "python": platform.python_version(),
         "cores": os.cpu_count(),
         "load": os.getloadavg(),
-        "rounds": ROUNDS,
         **{name: version(name) for name in ("dlt", "duckdb", "pyarrow", "sqlalchemy")},
     }
     RESULT.write_text(json.dumps({"machine": machine, "figures": figures}, indent=1), encoding="utf-8")
-    for title, runs in figures.items():
-        for name, values in runs.items():
-            shown = ", ".join(f"{key} {value:,.2f}".rstrip("0").rstrip(".") for key, value in values.items())
+    for title, cases in figures.items():
+        for name, values in cases.items():
+            shown = ", ".join(f"{key} {value:,.3f}".rstrip("0").rstrip(".") for key, value in values.items())
             print(f"{title} | {name} | {shown}")  # noqa: T201
     print(machine)  # noqa: T201
 

@@ -1,0 +1,19 @@
+"""The full sweep and nothing else: what a run over an unchanged fleet is compared with."""
+
+import sys
+
+from connector.settings import Settings
+from connector.sweep import FullSweep
+
+
+def main(url: str) -> None:
+    settings = Settings.load(endpoint=url)
+    with settings.client() as client:
+        sweep = FullSweep(settings.reading(client))
+        images = sum(len(page.items) for page in sweep.pages())
+    if not (sweep.outcome.complete and images):
+        raise SystemExit("not complete")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

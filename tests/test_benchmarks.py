@@ -1,0 +1,53 @@
+"""`make bench` in its short form: that it runs, and what it counts. Times are never asserted."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, dict[str, float]]]:
+    """What the short form writes, by group, case and name."""
+    directory = tmp_path_factory.mktemp("bench")
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "tests.benchmarks", "--short"]
+    done = subprocess.run(command, cwd=directory, env=environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, dict[str, dict[str, float]]] = json.loads((directory / "benchmarks.json").read_text())["figures"]
+    return found
+
+
+def test_a_first_load_asks_for_each_page_once(figures: dict[str, dict[str, dict[str, float]]]) -> None:
+    """2,000 images are 20 pages; seams, the other order and the account cost a few requests more, and no more."""
+    first = figures["2,000 images, no latency, no limit"]["first load"]
+    assert first["images_new"] == 2000
+    assert 20 <= first["requests"] <= 30
+
+
+def test_an_unchanged_fleet_writes_no_image(figures: dict[str, dict[str, dict[str, float]]]) -> None:
+    """Nor is more asked for than at first."""
+    cases = figures["2,000 images, no latency, no limit"]
+    assert (cases["unchanged"]["images_new"], cases["unchanged"]["images_changed"]) == (0, 0)
+    assert cases["unchanged"]["requests"] <= cases["first load"]["requests"]
+
+
+def test_an_incremental_run_finds_what_was_scanned(figures: dict[str, dict[str, dict[str, float]]]) -> None:
+    """All 200 rescans, in fewer requests than a full sweep."""
+    cases = figures["2,000 images, no latency, no limit"]
+    assert cases["200 rescans, auto"]["images_changed"] == 200
+    assert cases["200 rescans, auto"]["requests"] < cases["unchanged"]["requests"]
+
+
+def test_a_pace_under_the_limit_is_never_refused(figures: dict[str, dict[str, dict[str, float]]]) -> None:
+    """Alone, at the limit that is known; where half of it goes meanwhile, a refusal tells."""
+    cases = figures["1,000 images, 20 requests/s"]
+    assert cases["latency 0.3 s"]["refused_share"] == 0
+    assert cases["limit halved after 2 s"]["requests"] >= cases["latency 0.3 s"]["requests"]
