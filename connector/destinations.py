@@ -236,6 +236,7 @@ class Warehouse:
         client.initialize_storage()
         # Forced: the stored hash alone would hide a table that somebody has dropped since.
         client.update_stored_schema(force=True)
+        storage.compare_exactly(client, self.location.kind)
         storage.create_indexes(client, self.location.kind)
 
     def _run(self, pipeline: dlt.Pipeline, source: DltSource) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy.types import TypeEngine
 from connector.backends import Kind
 from connector.errors import DestinationError
 from connector.locations import Location
-from connector.tables import TABLES, Table
+from connector.tables import TABLES, Column, Table
 
 # How each server lists the indexes of a dataset. Without an index a merge is quadratic in SQLite and MySQL, and reads
 # the whole history in all three. They are not unique, since dlt stages duplicates before it removes them. They are
@@ -31,7 +31,13 @@ _INDEXES: dict[Kind, str] = {
 _DATABASE = (
     "SELECT default_character_set_name, default_collation_name FROM information_schema.schemata WHERE schema_name = %s"
 )
-# Ids that differ in case are different ids.
+# The first that the server has: MariaDB's, MySQL's since 8.0.17, and before that the one that pads with spaces.
+_EXACT = ("utf8mb4_nopad_bin", "utf8mb4_0900_bin", "utf8mb4_bin")
+_COLLATIONS_KNOWN = "SELECT collation_name FROM information_schema.collations"
+_COLLATED_OTHERWISE = (
+    "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = %s AND collation_name <> %s"
+)
+# Of what we create ourselves: texts that differ in case differ.
 _COLLATION = "utf8mb4_bin"
 
 
@@ -84,6 +90,27 @@ def _create_index(sql: Any, table: Table, sqlite_dataset: str) -> str:
     if sqlite_dataset:
         return f"CREATE INDEX {sqlite_dataset}.{quote(index_name(table))} ON {quote(table.name)} ({columns})"
     return f"CREATE INDEX {quote(index_name(table))} ON {sql.make_qualified_table_name(table.name)} ({columns})"
+
+
+def compare_exactly(client: JobClientBase, kind: Kind) -> None:
+    """In MySQL, `id` and `id ` are equal, and in most databases `ID` too: texts that identify get a collation in which
+    only equal texts are. All of them the same one, since a comparison of two cannot use an index."""
+    if kind != "mysql":
+        return
+    sql: Any = client.sql_client  # type: ignore[attr-defined]
+    known = {row[0] for row in sql.execute_sql(_COLLATIONS_KNOWN)}
+    collation = next(name for name in _EXACT if name in known)
+    others = {tuple(row) for row in sql.execute_sql(_COLLATED_OTHERWISE, sql.dataset_name, collation)}
+    for table in TABLES:
+        columns = [c for c in table.columns if c.precision and (table.name, c.name) in others]
+        if columns:
+            changes = ", ".join(_exact(sql.escape_column_name(c.name), c, collation) for c in columns)
+            sql.execute_sql(f"ALTER TABLE {sql.make_qualified_table_name(table.name)} {changes}")
+
+
+def _exact(name: str, column: Column, collation: str) -> str:
+    null = "NULL" if column.nullable else "NOT NULL"
+    return f"MODIFY COLUMN {name} VARCHAR({column.precision}) CHARACTER SET utf8mb4 COLLATE {collation} {null}"
 
 
 def create_databases(client: JobClientBase, location: Location) -> None:

@@ -48,8 +48,8 @@ def sync(*, settings: Settings | None = None, progress: Progress | None = None, 
     warehouse = Warehouse.open(settings.destination, settings.dataset)
     with settings.client() as client:
         account_id = settings.account_id or client.account_id()
-        warehouse.check()
         with warehouse.lock(account_id), _workdir() as workdir:
+            warehouse.check()
             run = _Run(settings, warehouse, client, account_id, workdir)
             try:
                 return run.run(progress)
