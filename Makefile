@@ -13,7 +13,7 @@ demo: $(READY) ## Sync an invented fleet into DuckDB, twice, and ask the first q
 	@$(BIN)/tcss demo
 
 test: $(READY) ## Run every test
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2 --dist loadfile
 
 prove: $(READY) ## Look longer for a list that the sweep reads wrongly: 20,000 scripts for each property
 	TCSS_SWEEP_EXAMPLES=20000 $(BIN)/pytest -q tests/test_sweep_model.py

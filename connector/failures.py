@@ -29,6 +29,7 @@ HINTS: tuple[tuple[str, str], ...] = (
         r"Name or service not known|nodename nor servname|No route to host|Network is unreachable",
         "Check host and port in the destination's URL, that the server runs, and that this machine may reach it.",
     ),
+    (r"Read-only file system", "Check that the directory exists, and that this user may write to it."),
     (
         r"read-only|readonly|read only",
         "The database accepts no writes: name the primary server, or make the file and its directory writable.",
@@ -62,6 +63,10 @@ HINTS: tuple[tuple[str, str], ...] = (
         "A view of yours needs what ours no longer has: change or drop it, then run `tcss views`.",
     ),
     (r"lock timeout", "Somebody reads the views in an open transaction: run `tcss views` later."),
+    (
+        r"Lost connection|closed the connection|gone away",
+        "The server went away in the middle. Run again once it is back.",
+    ),
     (r"[Dd]eadlock", "Another load was in the way: run again."),
 )
 
@@ -92,7 +97,7 @@ def destination_error(location: Location, doing: str, error: BaseException) -> D
 
 def hint(cause: str) -> str | None:
     """The next step for a driver's message, where we know one."""
-    return next((step for pattern, step in HINTS if re.search(pattern, cause)), None)
+    return next((step for pattern, step in HINTS if re.search(pattern, cause, re.IGNORECASE)), None)
 
 
 def _root_message(error: BaseException) -> str:

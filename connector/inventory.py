@@ -55,7 +55,7 @@ class Inventory:
 
     def _refuse(self, table: Table, present: set[str]) -> None:
         name = f"the table {table.name} of {self._warehouse}"
-        if missing := sorted(set(table.key) - present):
+        if missing := [c.name for c in table.columns if not c.nullable and c.name not in present]:
             raise DestinationError(
                 f"{name} is not a table of this connector: it has no column {missing[0]}",
                 hint="Name another dataset with --dataset, or rename that table.",

@@ -18,7 +18,12 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from connector.backends import FILES, Access, Backend, Kind, by_name, by_url
 from connector.errors import ConfigurationError, DestinationError
 
-_MYSQL_OWN = ("mysql", "information_schema", "performance_schema", "sys")
+# Names that the server keeps for itself, in lower case, beside `information_schema`.
+_OWN: dict[Kind, tuple[str, ...]] = {
+    "mysql": ("mysql", "performance_schema", "sys"),
+    "duckdb": ("temp", "system", "pg_catalog"),
+    "sqlite": ("temp",),
+}
 _LONGEST = 63
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]*:[^@\s]*(?=@)")
 _SECRET_OPTION = re.compile(r"token|passw|passphrase|passcode|secret|key", re.IGNORECASE)
@@ -156,7 +161,7 @@ def _validate(location: Location, dataset: str) -> None:
     pattern = r"[0-9A-Za-z_$-]+" if location.kind == "mysql" else r"[a-z_][a-z0-9_]*"
     if len(dataset) > _LONGEST or not re.fullmatch(pattern, dataset):
         _refuse(f"the dataset name {dataset!r} is not usable", "Use up to 63 lower-case letters, digits and _.")
-    if dataset == "information_schema" or (location.kind == "mysql" and dataset in _MYSQL_OWN):
+    if dataset.lower() in ("information_schema", *_OWN.get(location.kind, ())):
         _refuse(f"the dataset {dataset!r} belongs to the server itself", "Name another one with --dataset.")
     if location.kind == "postgresql" and dataset.startswith("pg_"):
         _refuse(f"the dataset {dataset!r} is not usable: PostgreSQL reserves names in pg_", "Name another one.")
@@ -166,8 +171,6 @@ def _validate(location: Location, dataset: str) -> None:
             f"DuckDB cannot tell the dataset {dataset!r} from the file {location.file.name!r}",
             "Rename the file, or name another dataset with --dataset.",
         )
-    if location.kind == "sqlite" and dataset == "temp":
-        _refuse("SQLite keeps the name 'temp' for itself", "Name another dataset with --dataset.")
 
 
 def _require_driver(location: Location) -> None:

@@ -149,7 +149,7 @@ def test_a_dataset_that_is_given_is_used(dataset: str) -> None:
         pytest.param("postgresql://u:p@h/d", "information_schema", "belongs to the server", id="information-schema"),
         pytest.param("duckdb:///tcss.duckdb", None, "cannot tell the dataset", id="stem"),
         pytest.param("duckdb:///dir/Mine.v2.duckdb", "mine", "cannot tell the dataset", id="stem-to-the-first-dot"),
-        pytest.param("sqlite:///w.db", "temp", "SQLite keeps the name", id="sqlite-temp"),
+        pytest.param("sqlite:///w.db", "temp", "belongs to the server", id="sqlite-temp"),
         pytest.param("duckdb:///w.duckdb", "no-hyphen", "not usable", id="hyphen"),
         pytest.param("duckdb:///w.duckdb", "Upper", "not usable", id="upper-case"),
         pytest.param("duckdb:///w.duckdb", 'x"; drop', "not usable", id="quote"),

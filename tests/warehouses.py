@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -34,6 +35,7 @@ SERVERS = {
     "mysql": ("TCSS_TEST_MYSQL_URL", "mysql://root@127.0.0.1:3306/test", "mysql+pymysql"),
 }
 KINDS = (*FILES, *SERVERS)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,24 @@ class Place:
             connection.commit()
             return rows
 
+    def table(self, table: Table) -> list[dict[str, Any]]:
+        """All rows by their keys, read by plain SQL past the code under test; instants as `instant` writes them."""
+        names = ", ".join(
+            f"epoch_us({c.name})" if c.type == "timestamp" and self.kind == "duckdb" else c.name for c in table.columns
+        )
+        rows = self.sql(f"SELECT {names} FROM {{data}}.{table.name}")
+        found = [
+            {c.name: _READ.get(c.type, _as_it_is)(v) for c, v in zip(table.columns, row, strict=True)} for row in rows
+        ]
+        return sorted(found, key=lambda row: [row[name] for name in table.key])
+
+    def catalogue(self) -> set[tuple[str, str]]:
+        """Every column in the dataset: (table or view, column)."""
+        if self.kind == "sqlite":
+            return set(self.sql("SELECT m.name, c.name FROM sqlite_master AS m, pragma_table_info(m.name) AS c"))
+        where = f"WHERE table_schema = '{self.dataset}'"
+        return set(self.sql(f"SELECT table_name, column_name FROM information_schema.columns {where}"))
+
     def quoted(self, name: str) -> str:
         return f"`{name}`" if self.kind == "mysql" else f'"{name}"'
 
@@ -100,6 +120,28 @@ class Place:
             return {path.name for path in self.directory.iterdir() if path.is_file()}
         rows = self.sql("SELECT schema_name FROM information_schema.schemata")
         return {name for (name,) in rows if name.startswith(self.dataset)}
+
+
+def instant(value: Any) -> str | None:
+    """An instant as a text in UTC. A number counts microseconds, and a time without a zone is one in UTC."""
+    if value is None:
+        return None
+    if isinstance(value, int):
+        return str(EPOCH + timedelta(microseconds=value))
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return str(moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _truth(value: Any) -> bool | None:
+    """SQLite and MySQL have 0 and 1."""
+    return {None: None, 0: False, 1: True}[value]
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+_READ = {"timestamp": instant, "bool": _truth}
 
 
 @contextmanager

@@ -1,0 +1,87 @@
+"""A TCP proxy in front of a database server, which goes away in mid-statement and comes back."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from contextlib import suppress
+from types import TracebackType
+
+SIZE = 65_536
+
+
+class Proxy:
+    """Passes connections on to a server. After `cut`, the server is away until `restore`: it ends every connection when
+    a client's message matches, before or after that was passed on, and takes no new one."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._server = (host, port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._lock = threading.Lock()
+        self._sockets: set[socket.socket] = set()
+        self._trigger: re.Pattern[bytes] | None = None
+        self._passed_on = self.away = False
+
+    def cut(self, pattern: bytes, *, passed_on: bool) -> None:
+        """Goes away at the first message that has `pattern`; with `passed_on`, the server gets that, and its answer is
+        lost."""
+        self._trigger, self._passed_on = re.compile(pattern, re.DOTALL), passed_on
+
+    def restore(self) -> None:
+        """Comes back."""
+        self.away = False
+
+    def __enter__(self) -> Proxy:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._listener.close()
+        self._end_all()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                if self.away:
+                    client.close()
+                    continue
+                server = socket.create_connection(self._server)
+                with self._lock:
+                    self._sockets |= {client, server}
+                for ends in ((client, server, True), (server, client, False)):
+                    threading.Thread(target=self._pass_on, args=ends, daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket, from_client: bool) -> None:
+        with suppress(OSError):
+            while data := source.recv(SIZE):
+                if from_client and self._goes_away(data):
+                    if self._passed_on:
+                        sink.sendall(data)
+                    self._end_all()
+                    return
+                sink.sendall(data)
+        self._end(source, sink)
+
+    def _goes_away(self, data: bytes) -> bool:
+        with self._lock:
+            if self._trigger is None or not self._trigger.search(data):
+                return False
+            self._trigger, self.away = None, True
+            return True
+
+    def _end_all(self) -> None:
+        with self._lock:
+            sockets, self._sockets = self._sockets, set()
+        self._end(*sockets)
+
+    @staticmethod
+    def _end(*sockets: socket.socket) -> None:
+        for each in sockets:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()

@@ -1,0 +1,107 @@
+"""Whole syncs into a place, in this process or in one of their own; and one that stops in mid-load for another."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from typing import Any
+from unittest import mock
+
+from dlt.common.destination.client import RunnableLoadJob
+
+import connector.sync
+from connector.destinations import Warehouse
+from connector.errors import TcssError
+from connector.records import Reader, Record
+from connector.sandbox import Fleet
+from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY, Account
+from connector.settings import Settings
+from tests.warehouses import Place
+
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["tests.crashing", "tests.syncing"])
+
+Row = dict[str, Any]
+
+
+def sync(place: Place, endpoint: str, **given: Any) -> Row:
+    """A sync of the sandbox's first account, unless `given` has other keys; the run's row."""
+    return connector.sync.sync(settings=Settings.load(**_settings(place, endpoint, given)))
+
+
+def start(place: Place, endpoint: str, account: Account, *, staging: str | None = None) -> BaseProcess:
+    """A full sync of an account in a process of its own, which ends with the exit code of `tcss sync`."""
+    given = {"mode": "full", "credentials": keys(account)}
+    process = PROCESSES.Process(target=_run, args=(_settings(place, endpoint, given), staging))
+    process.start()
+    return process
+
+
+def ended(process: BaseProcess) -> int | None:
+    """The exit code of a process that has two minutes."""
+    process.join(120)
+    return process.exitcode
+
+
+def keys(account: Account) -> dict[str, str]:
+    return {"secret_id": account.secret_id, "secret_key": account.secret_key}
+
+
+def _settings(place: Place, endpoint: str, given: dict[str, Any]) -> dict[str, Any]:
+    default = {"secret_id": DEFAULT_ID, "secret_key": DEFAULT_KEY}
+    where = {"destination": place.url, "dataset": place.dataset, "endpoint": endpoint}
+    return {**where, "credentials": default, "requests_per_second": 1e6, "max_delete_share": 1.0, **given}
+
+
+def _run(settings: dict[str, Any], staging: str | None) -> None:
+    try:
+        with staging_named(staging):
+            connector.sync.sync(settings=Settings.load(**settings))
+    except TcssError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_code)
+
+
+@contextmanager
+def staging_named(name: str | None) -> Iterator[None]:
+    """All accounts share the staging dataset of that name; None: each has its own, as it should be."""
+
+    def shared(warehouse: Warehouse, account_id: str, *, run: str | None = None) -> str:
+        return warehouse.location.staging(str(name))
+
+    with mock.patch.object(Warehouse, "staging", Warehouse.staging if name is None else shared):
+        yield
+
+
+@contextmanager
+def before_the_merge(table: str, act: Callable[[], None]) -> Iterator[None]:
+    """Acts once: when rows of the table are in staging, before they are merged."""
+    run, waiting = RunnableLoadJob.run_managed, [act]
+
+    def managed(job: RunnableLoadJob, *args: Any, **options: Any) -> None:
+        about = job.job_file_info()
+        if (about.table_name, about.file_format) == (table, "sql") and waiting:
+            waiting.pop()()
+        run(job, *args, **options)
+
+    with mock.patch.object(RunnableLoadJob, "run_managed", managed):
+        yield
+    assert not waiting, f"nothing was merged into {table}"
+
+
+def truth(fleet: Fleet) -> dict[str, str]:
+    """ImageID -> row_hash of every image that is listed now."""
+    records = map(Reader().read, fleet.truth().values())
+    return {record.image_id: record.row_hash for record in records if isinstance(record, Record)}
+
+
+def loaded(place: Place, account_id: str) -> dict[str, str]:
+    """ImageID -> row_hash of every image of the account that the warehouse has and does not call gone."""
+    where = f"account_id = '{account_id}' AND deleted_at IS NULL"
+    rows = place.sql(f"SELECT image_id, row_hash FROM {{data}}.images WHERE {where}")
+    found = dict(rows)
+    assert len(found) == len(rows), "an image is doubled"
+    return found
