@@ -217,7 +217,7 @@ def swollen(account: World) -> dict[str, Item]:
 def test_a_full_disk_loses_nothing(kind: str, tmp_path: Path, account: World) -> None:
     """The sync fails and says why; `images` is as it was, and once there is space, the same sync is whole.
 
-    MariaDB 10.11 is left out: InnoDB aborts the whole server where a table's file cannot grow, as seen on one of its own.
+    MariaDB 10.11 is left out: there InnoDB aborts the whole server where a table's file cannot grow (seen on our own).
     """
     with disk(tmp_path / "disk", 10) as small, on_disk(kind, small) as (made, url):
         assert sync(account, made, url).exit_code == 0
