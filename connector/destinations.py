@@ -44,6 +44,7 @@ MANY_WORKERS = 4
 # Where dlt takes finished parquet files, they are loaded as they are. The others get Arrow, in the format dlt prefers.
 TAKES_PARQUET = ("duckdb", "sqlalchemy", "postgres", "snowflake", "bigquery", "clickhouse")
 BATCH_ROWS = 10_000
+CREATE_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -124,13 +125,16 @@ class Warehouse:
     def prepare(self, pipeline: dlt.Pipeline) -> None:
         """Create dataset, staging, tables and indexes where they are missing. Raises DestinationError.
 
-        First loads of several accounts race on this, hence one more attempt.
+        First loads of several accounts race on this: what one of them has made, the next attempt of the others finds.
         """
         with faults(self.location, "create the tables in"):
-            try:
-                self._create(pipeline)
-            except DatabaseException:
-                self._create(pipeline)
+            for left in reversed(range(CREATE_ATTEMPTS)):
+                try:
+                    self._create(pipeline)
+                    break
+                except DatabaseException:
+                    if not left:
+                        raise
 
     def load(self, pipeline: dlt.Pipeline, tables: Mapping[str, Iterable[Path]]) -> None:
         """Merge parquet files into the tables, as one package. They have exactly the table's schema, and each row's
