@@ -246,7 +246,7 @@ class Client:
     def _attempt(self, call: _Call) -> Answer:
         call.keys = call.keyring.current() if call.keyring else None
         limiter = self._limiter(call)
-        limiter.take()
+        went = limiter.take(again=call.attempt > 0)
         call.attempt += 1
         begun = self._clock()
         outcome = self._send(call)
@@ -258,7 +258,7 @@ class Client:
         if isinstance(outcome, Answer):
             return outcome
         if isinstance(outcome, ThrottledError):
-            limiter.throttled(outcome.message)
+            limiter.throttled(outcome.message, went)
         raise outcome
 
     def _send(self, call: _Call) -> Answer | TcssError:
