@@ -164,7 +164,7 @@ class Warehouse:
                 descriptions.describe(client)
                 views.create(client)
 
-    def lock(self, account_id: str) -> AbstractContextManager[None]:
+    def lock(self, account_id: str) -> AbstractContextManager[locks.StillHeld]:
         """The lock of the account in this dataset; LockedError at once if another sync holds it. See `locks.lock`."""
         return locks.lock(self.location, account_id)
 

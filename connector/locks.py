@@ -1,6 +1,10 @@
-"""One sync at a time: a lock that is refused at once when it is held, and that dies with the process that holds it."""
+"""One sync at a time: a lock that is refused at once when it is held, and that dies with the process that holds it.
 
-from collections.abc import Iterator
+A server's lock dies with a connection, which may end before its process does. So who holds one asks again before each
+thing that it writes: `lock` gives a function for that.
+"""
+
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,46 +16,62 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from connector.backends import Kind
-from connector.errors import LockedError
+from connector.errors import DestinationError, LockedError
 from connector.failures import faults
 from connector.locations import Location
 
+StillHeld = Callable[[], None]
+"""Returns as long as the lock is held; raises DestinationError once it is not, or once nobody can tell."""
+
 _HINT = "Wait until it has ended. A sync that was killed holds nothing: its lock went with it."
+_LOST_HINT = (
+    "What was written before is whole. Run again; if it happens every time, connect to the server itself, since a "
+    "pooler that gives each transaction another connection cannot hold a lock."
+)
 
 
 @dataclass(frozen=True)
 class _Advisory:
     """How a server locks a name for as long as a connection lives. `keep` stops the server from ending an idle one, and
-    `options` routers on the way, after which the server would hold the lock for hours."""
+    `options` routers on the way, after which the server would hold the lock for hours; `held` gives up after a minute.
+    """
 
     driver: str
     options: dict[str, int]
     keep: str
     take: str
+    held: str
     give: str
+
+
+# The first 64 bits of the name, as PostgreSQL counts; pg_locks shows them in two halves.
+_KEY = "('x' || substr(:name, 1, 16))::bit(64)::bigint"
 
 
 _ADVISORY: dict[Kind, _Advisory] = {
     "postgresql": _Advisory(
         "postgresql+psycopg2",
-        {"keepalives_idle": 60},
+        {"keepalives_idle": 60, "tcp_user_timeout": 60_000},
         # The setting exists since PostgreSQL 14.
         "SELECT set_config('idle_session_timeout', '0', false) "
         "WHERE current_setting('server_version_num')::int >= 140000",
-        "SELECT pg_try_advisory_lock(('x' || substr(:name, 1, 16))::bit(64)::bigint)",
-        "SELECT pg_advisory_unlock(('x' || substr(:name, 1, 16))::bit(64)::bigint)",
+        f"SELECT pg_try_advisory_lock({_KEY})",
+        "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid() "
+        f"AND (classid::bigint << 32 | objid::bigint) = {_KEY})",
+        f"SELECT pg_advisory_unlock({_KEY})",
     ),
     "mysql": _Advisory(
         "mysql+pymysql",
-        {},
+        {"read_timeout": 60},
         "SET SESSION wait_timeout = 604800",
         "SELECT GET_LOCK(:name, 0)",
+        "SELECT IS_USED_LOCK(:name) = CONNECTION_ID()",
         "SELECT RELEASE_LOCK(:name)",
     ),
 }
 
 
-def lock(location: Location, account_id: str) -> AbstractContextManager[None]:
+def lock(location: Location, account_id: str) -> AbstractContextManager[StillHeld]:
     """Hold the lock of an account in a dataset; raises LockedError when another process or thread holds it.
 
     DuckDB and SQLite have one writer a file, so there it is a lock of the whole file, beside it. Where we know no
@@ -61,11 +81,15 @@ def lock(location: Location, account_id: str) -> AbstractContextManager[None]:
         return _file_lock(location, location.file)
     if location.kind in _ADVISORY:
         return _server_lock(location, account_id)
-    return nullcontext()
+    return nullcontext(_held_by_the_process)
+
+
+def _held_by_the_process() -> None:
+    """A file's lock is lost with the process alone."""
 
 
 @contextmanager
-def _file_lock(location: Location, file: Path) -> Iterator[None]:
+def _file_lock(location: Location, file: Path) -> Iterator[StillHeld]:
     held = FileLock(_lock_file(file), blocking=False)
     with faults(location, "lock"):
         # filelock would create the directory.
@@ -76,7 +100,7 @@ def _file_lock(location: Location, file: Path) -> Iterator[None]:
         except Timeout:
             raise LockedError(f"another sync is writing to {location.display}", hint=_HINT) from None
     try:
-        yield
+        yield _held_by_the_process
     finally:
         if not file.exists():  # the sync ended before it wrote anything: leave nothing behind
             _lock_file(file).unlink(missing_ok=True)
@@ -90,7 +114,7 @@ def _lock_file(file: Path) -> Path:
 
 
 @contextmanager
-def _server_lock(location: Location, account_id: str) -> Iterator[None]:
+def _server_lock(location: Location, account_id: str) -> Iterator[StillHeld]:
     advisory = _ADVISORY[location.kind]
     name = {"name": sha256(f"tcss\n{location.dataset}\n{account_id}".encode()).hexdigest()[:48]}
     with faults(location, "lock"):
@@ -104,8 +128,19 @@ def _server_lock(location: Location, account_id: str) -> Iterator[None]:
                 f"another sync of account {account_id} is writing to {location.dataset} in {location.display}",
                 hint=_HINT,
             )
+
+        def still_held() -> None:
+            try:
+                held = connection.execute(sa.text(advisory.held), name).scalar()
+            except SQLAlchemyError as error:
+                raise DestinationError(
+                    f"the connection to {location.display} that holds this sync's lock is lost", hint=_LOST_HINT
+                ) from error
+            if not held:
+                raise DestinationError(f"this sync's lock in {location.display} is lost", hint=_LOST_HINT)
+
         try:
-            yield
+            yield still_held
         finally:
             # Closing releases it too, but the server may take a moment to see it.
             with suppress(SQLAlchemyError):

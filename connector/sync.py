@@ -15,6 +15,7 @@ from connector.client import CallStats, Client
 from connector.destinations import Warehouse
 from connector.errors import DestinationError, TcssError
 from connector.inventory import Inventory
+from connector.locks import StillHeld
 from connector.observation import Memory, Observation, Row
 from connector.settings import Settings
 from connector.source import AccountMemory, new_sync_id, observe, run_row
@@ -48,9 +49,9 @@ def sync(*, settings: Settings | None = None, progress: Progress | None = None, 
     warehouse = Warehouse.open(settings.destination, settings.dataset)
     with settings.client() as client:
         account_id = settings.account_id or client.account_id()
-        with warehouse.lock(account_id), _workdir() as workdir:
+        with warehouse.lock(account_id) as still_held, _workdir() as workdir:
             warehouse.check()
-            run = _Run(settings, warehouse, client, account_id, workdir)
+            run = _Run(settings, warehouse, client, account_id, workdir, still_held)
             try:
                 return run.run(progress)
             finally:
@@ -58,12 +59,19 @@ def sync(*, settings: Settings | None = None, progress: Progress | None = None, 
 
 
 class _Run:
-    """A run that holds the lock."""
+    """A run that holds the lock, and writes nothing once it does not."""
 
     def __init__(
-        self, settings: Settings, warehouse: Warehouse, client: Client, account_id: str, workdir: Path
+        self,
+        settings: Settings,
+        warehouse: Warehouse,
+        client: Client,
+        account_id: str,
+        workdir: Path,
+        still_held: StillHeld,
     ) -> None:
         self._settings, self._warehouse, self._client = settings, warehouse, client
+        self._still_held = still_held
         self._account_id, self._spool = account_id, Spool(workdir)
         self._sync_id = new_sync_id()
         self._prepared = False
@@ -116,6 +124,7 @@ class _Run:
 
     def _load(self, tables: tuple[Table, ...]) -> None:
         files = {table.name: [path] for table in tables if (path := self._spool.finish(table)) is not None}
+        self._still_held()
         self._warehouse.load(self._pipeline, files)
 
     def _finish(self, observation: Observation) -> Row:

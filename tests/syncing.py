@@ -19,6 +19,7 @@ from connector.records import Reader, Record
 from connector.sandbox import Fleet
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY, Account
 from connector.settings import Settings
+from connector.sync import Progress
 from tests.warehouses import Place
 
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -27,9 +28,9 @@ PROCESSES.set_forkserver_preload(["tests.crashing", "tests.syncing"])
 Row = dict[str, Any]
 
 
-def sync(place: Place, endpoint: str, **given: Any) -> Row:
+def sync(place: Place, endpoint: str, progress: Progress | None = None, **given: Any) -> Row:
     """A sync of the sandbox's first account, unless `given` has other keys; the run's row."""
-    return connector.sync.sync(settings=Settings.load(**_settings(place, endpoint, given)))
+    return connector.sync.sync(settings=Settings.load(**_settings(place, endpoint, given)), progress=progress)
 
 
 def start(place: Place, endpoint: str, account: Account, *, staging: str | None = None) -> BaseProcess:

@@ -10,12 +10,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from connector import locks
 from connector.destinations import Warehouse
 from connector.errors import DestinationError, LockedError
-from tests.warehouses import FILES, Place
+from connector.sandbox import Fleet, Sandbox, wall_clock
+from tests import syncing
+from tests.test_crash import assert_whole
+from tests.warehouses import FILES, SERVERS, Place
 
 HOLD = """
 import sys
@@ -130,3 +136,103 @@ def test_where_no_lock_is_known_nothing_is_locked() -> None:
     assert not warehouse.has_lock
     with warehouse.lock("1"), warehouse.lock("1"):
         pass
+
+
+# ---- a lock that is lost before its holder ends ----
+
+SERVER = pytest.mark.parametrize("place", SERVERS, indirect=True)
+
+
+class Connections:
+    """The connections that hold locks, which a server may end."""
+
+    def __init__(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._place, self._made, connect = place, list[sa.Connection](), locks._connect
+
+        def kept(*given: Any) -> sa.Connection:
+            self._made.append(connect(*given))
+            return self._made[-1]
+
+        monkeypatch.setattr(locks, "_connect", kept)
+
+    @property
+    def newest(self) -> sa.Connection:
+        return self._made[-1]
+
+    def end(self) -> None:
+        """Ends the newest, as a failover or a router does: whoever holds the lock is not told."""
+        own = "pg_backend_pid()" if self._place.kind == "postgresql" else "CONNECTION_ID()"
+        end = "SELECT pg_terminate_backend({})" if self._place.kind == "postgresql" else "KILL {}"
+        self._place.sql(end.format(self.newest.exec_driver_sql(f"SELECT {own}").scalar()))
+
+
+@pytest.fixture
+def connections(place: Place, monkeypatch: pytest.MonkeyPatch) -> Connections:
+    return Connections(place, monkeypatch)
+
+
+def test_a_lock_is_held_until_it_is_given_back(place: Place) -> None:
+    """Asking takes nothing and changes nothing."""
+    with place.warehouse.lock("1") as still_held:
+        still_held()
+        with pytest.raises(LockedError), place.warehouse.lock("1"):
+            pass
+        still_held()
+
+
+@SERVER
+def test_a_lock_whose_connection_ended_is_not_held(place: Place, connections: Connections) -> None:
+    """Somebody else may have it by now."""
+    with place.warehouse.lock("1") as still_held:
+        connections.end()
+        with pytest.raises(DestinationError, match="connection to .* that holds this sync's lock is lost.* Run again"):
+            still_held()
+
+
+@SERVER
+def test_a_lock_that_the_server_does_not_know_is_not_held(place: Place, connections: Connections) -> None:
+    """As behind a pooler, where the connection lives and the session behind it is another one."""
+    with place.warehouse.lock("1") as still_held:
+        release = "SELECT pg_advisory_unlock_all()" if place.kind == "postgresql" else "DO RELEASE_ALL_LOCKS()"
+        connections.newest.exec_driver_sql(release)
+        with pytest.raises(DestinationError, match="this sync's lock in .* is lost.* a pooler"):
+            still_held()
+
+
+@SERVER
+@pytest.mark.parametrize("moment", ["while the list is read", "between two packages"])
+def test_a_sync_that_lost_its_lock_writes_nothing_over_another(
+    place: Place, moment: str, connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock's connection alone ends, a second sync begins and completes, and the first one goes on with what it has
+    read: it ends with the cause, and what the second wrote stays."""
+    fleet = Fleet.seeded(150, clock=wall_clock)
+    with Sandbox(fleet, rate=None) as sandbox:
+        assert syncing.sync(place, sandbox.url)["verdict"] == "complete"
+        sandbox.change({"change_counts": 150})
+        second: dict[str, Any] = {}
+
+        def another() -> None:
+            if not second:
+                second["begun"] = True
+                connections.end()
+                sandbox.change({"change_counts": 150, "insert": 5, "delete": 5})
+                second.update(syncing.sync(place, sandbox.url, mode="full"))
+
+        load = Warehouse.load
+
+        def loaded(warehouse: Warehouse, pipeline: Any, tables: Any) -> None:
+            load(warehouse, pipeline, tables)
+            if moment == "between two packages" and "image_history" in tables:
+                another()
+
+        def progress(shown: int, *_: object) -> None:
+            if moment == "while the list is read":
+                another()
+
+        monkeypatch.setattr(Warehouse, "load", loaded)
+        with pytest.raises(DestinationError, match="lock is lost"):
+            syncing.sync(place, sandbox.url, progress, mode="full")
+        assert second["verdict"] == "complete"
+        assert_whole(place, fleet)
+        assert place.sql("SELECT count(*) FROM {data}.sync_runs") == [(2,)]
