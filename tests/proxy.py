@@ -13,7 +13,7 @@ SIZE = 65_536
 
 class Proxy:
     """Passes connections on to a server. After `cut`, the server is away until `restore`: it ends every connection when
-    a client's message matches, before or after that was passed on, and takes no new one."""
+    a client's message matches, before that was passed on or when it was answered, and takes no new one."""
 
     def __init__(self, host: str, port: int) -> None:
         self._server = (host, port)
@@ -21,13 +21,14 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
-        self._trigger: re.Pattern[bytes] | None = None
+        self._awaited: list[re.Pattern[bytes]] = []
+        self._unanswered: socket.socket | None = None
         self._passed_on = self.away = False
 
-    def cut(self, pattern: bytes, *, passed_on: bool) -> None:
-        """Goes away at the first message that has `pattern`; with `passed_on`, the server gets that, and its answer is
-        lost."""
-        self._trigger, self._passed_on = re.compile(pattern, re.DOTALL), passed_on
+    def cut(self, *patterns: bytes, passed_on: bool) -> None:
+        """Goes away at the first message that has the last of `patterns` after others had those before it, in turn;
+        with `passed_on`, the server gets that message, does what it says, and its answer is lost."""
+        self._awaited, self._passed_on = [re.compile(pattern, re.DOTALL) for pattern in patterns], passed_on
 
     def restore(self) -> None:
         """Comes back."""
@@ -59,20 +60,24 @@ class Proxy:
     def _pass_on(self, source: socket.socket, sink: socket.socket, from_client: bool) -> None:
         with suppress(OSError):
             while data := source.recv(SIZE):
-                if from_client and self._goes_away(data):
-                    if self._passed_on:
-                        sink.sendall(data)
+                if self._goes_away(data, sink) if from_client else self._unanswered is source:
+                    self.away, self._unanswered = True, None
                     self._end_all()
                     return
                 sink.sendall(data)
         self._end(source, sink)
 
-    def _goes_away(self, data: bytes) -> bool:
+    def _goes_away(self, message: bytes, server: socket.socket) -> bool:
+        """Whether it goes away before this message."""
         with self._lock:
-            if self._trigger is None or not self._trigger.search(data):
+            if not self._awaited or not self._awaited[0].search(message):
                 return False
-            self._trigger, self.away = None, True
-            return True
+            del self._awaited[0]
+            if self._awaited:
+                return False
+            if self._passed_on:
+                self._unanswered = server
+            return not self._passed_on
 
     def _end_all(self) -> None:
         with self._lock:

@@ -8,7 +8,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -248,34 +248,50 @@ def test_a_file_on_a_read_only_file_system_is_left_as_it_is(kind: str, tmp_path:
 
 # ---- a server that goes away ----
 
+
+@dataclass(frozen=True)
+class Moment:
+    """When a server goes away: at the last of these messages, before it gets that or with the answer to it; and whether
+    `images` has the changes by then."""
+
+    messages: tuple[bytes, ...]
+    answered: bool
+    changed: bool
+
+
+MERGED, RECORDED = rb"INSERT INTO (?!\S*_staging_)\S*\bimages\b", rb"INSERT INTO (?!\S*_staging_)\S*\bsync_runs\b"
+COMMIT = rb"(?i)\bcommit\b"
 MOMENTS = {
-    "what is known is read": (rb"SELECT .*FROM \S*\bimages\b.*account_id.? = ", False),
-    "rows are on their way to staging": (rb"(COPY|INSERT INTO) \S*_staging_\S*( \. )?\S*\bimages\b", False),
-    "the merge was never heard of": (rb"DELETE FROM \S*\bimages\b\S* (AS d |as d )?WHERE EXISTS", False),
-    "the answer to the merge is lost": (rb"INSERT INTO (?!\S*_staging_)\S*\bimages\b", True),
-    "the answer to the run's row is lost": (rb"INSERT INTO (?!\S*_staging_)\S*\bsync_runs\b", True),
+    "what is known is read": Moment((rb"SELECT .*FROM \S*\bimages\b.*account_id.? = ",), False, False),
+    "rows go to staging": Moment((rb"(COPY|INSERT INTO) \S*_staging_\S*( \. )?\S*\bimages\b",), False, False),
+    "the merge was never heard of": Moment(
+        (rb"DELETE FROM \S*\bimages\b\S* (AS d |as d )?WHERE EXISTS",), False, False
+    ),
+    "the merge is answered": Moment((MERGED,), True, False),
+    "the merge's COMMIT was never heard of": Moment((MERGED, COMMIT), False, False),
+    "the merge's COMMIT is answered": Moment((MERGED, COMMIT), True, True),
+    "the merge of the run's row is answered": Moment((RECORDED,), True, True),
 }
 
 
 @SERVER
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_a_server_that_goes_away_and_comes_back(place: Place, account: World, moment: str) -> None:
+def test_a_server_that_goes_away_and_comes_back(place: Place, account: World) -> None:
     """The sync ends with the cause; `images` has all changes or none, and the next sync is whole."""
     server = sa.make_url(place.url)
     with Proxy(str(server.host), server.port or 0) as proxy:
         url = server.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
         assert sync(account, place, url).exit_code == 0
-        before = truth(account.fleet)
-        account.sandbox.change({"rescan": 8, "insert": 4, "change_counts": 4})
-        pattern, passed_on = MOMENTS[moment]
-        proxy.cut(pattern, passed_on=passed_on)
-        result = sync(account, place, url)
-        assert proxy.away, "the moment was not met"
-        assert_failed(result, "cannot (read|load into) .*([Ll]ost connection|closed the connection).* Run again")
-        assert loaded(place, DEFAULT_ACCOUNT) in (before, truth(account.fleet))
-        proxy.restore()
-        assert sync(account, place, url).exit_code == 0
-        assert_whole(place, account.fleet)
+        for name, moment in MOMENTS.items():
+            before = truth(account.fleet)
+            account.sandbox.change({"rescan": 8, "insert": 4, "change_counts": 4})
+            proxy.cut(*moment.messages, passed_on=moment.answered)
+            result = sync(account, place, url)
+            assert proxy.away, f"the moment was not met: {name}"
+            assert_failed(result, "cannot (read|load into) .*([Ll]ost connection|closed the connection).* Run again")
+            assert loaded(place, DEFAULT_ACCOUNT) == (truth(account.fleet) if moment.changed else before), name
+            proxy.restore()
+            assert sync(account, place, url).exit_code == 0
+            assert_whole(place, account.fleet)
 
 
 # ---- names ----

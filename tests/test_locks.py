@@ -185,7 +185,7 @@ def test_a_lock_whose_connection_ended_is_not_held(place: Place, connections: Co
     """Somebody else may have it by now."""
     with place.warehouse.lock("1") as still_held:
         connections.end()
-        with pytest.raises(DestinationError, match="connection to .* that holds this sync's lock is lost.* Run again"):
+        with pytest.raises(DestinationError, match=r"connection to .* that holds this sync's lock is lost.* Run again"):
             still_held()
 
 
@@ -195,7 +195,7 @@ def test_a_lock_that_the_server_does_not_know_is_not_held(place: Place, connecti
     with place.warehouse.lock("1") as still_held:
         release = "SELECT pg_advisory_unlock_all()" if place.kind == "postgresql" else "DO RELEASE_ALL_LOCKS()"
         connections.newest.exec_driver_sql(release)
-        with pytest.raises(DestinationError, match="this sync's lock in .* is lost.* a pooler"):
+        with pytest.raises(DestinationError, match=r"this sync's lock in .* is lost.* a pooler"):
             still_held()
 
 
