@@ -56,8 +56,8 @@ _ADVISORY: dict[Kind, _Advisory] = {
         "SELECT set_config('idle_session_timeout', '0', false) "
         "WHERE current_setting('server_version_num')::int >= 140000",
         f"SELECT pg_try_advisory_lock({_KEY})",
-        "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid() "
-        f"AND (classid::bigint << 32 | objid::bigint) = {_KEY}",  # noqa: S608  (constants)
+        f"SELECT {_KEY} IN (SELECT classid::bigint << 32 | objid::bigint FROM pg_locks "  # noqa: S608  (constants)
+        "WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid())",
         f"SELECT pg_advisory_unlock({_KEY})",
     ),
     "mysql": _Advisory(
