@@ -4,7 +4,7 @@ What every run of ours needs of dlt is here as data. Nothing of it reaches a use
 pipeline objects, or in dlt's configuration under our pipelines' names.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -22,10 +22,11 @@ from dlt.extract import DltResource, DltSource
 
 from connector import descriptions, locks, probes, storage, views
 from connector.backends import Kind
+from connector.embedded import Embedded
 from connector.errors import DestinationError
 from connector.failures import faults
 from connector.locations import Location, locate, slug
-from connector.tables import TABLES, Table
+from connector.tables import SYNC_RUNS, TABLES, Table
 
 SCHEMA = "tcss"
 
@@ -78,7 +79,7 @@ class Warehouse:
         """All tables as dlt's schema, whole from the start, so that its hash stays and no load migrates anything."""
         schema = Schema(SCHEMA)
         for table in TABLES:
-            computed = self._resource(table, ()).compute_table_schema()
+            computed = self._resource(table).compute_table_schema()
             computed["x-normalizer"] = {"seen-data": True}
             if self._file_format is not None:
                 computed["file_format"] = self._file_format  # type: ignore[typeddict-item]
@@ -136,19 +137,19 @@ class Warehouse:
                     if not left:
                         raise
 
-    def load(self, pipeline: dlt.Pipeline, tables: Mapping[str, Iterable[Path]]) -> None:
-        """Merge parquet files into the tables, as one package. They have exactly the table's schema, and each row's
-        key occurs once in a table's files; ValueError otherwise.
+    def load(self, pipeline: dlt.Pipeline, tables: Mapping[str, Path]) -> None:
+        """Merge a parquet file into each of the tables, as one package. It has exactly the table's schema, and each
+        row's key occurs once; ValueError otherwise.
 
         Returns when everything is committed. Raises DestinationError; what an earlier call left pending is discarded.
         """
         by_name = {table.name: table for table in TABLES}
-        chosen = {by_name[name]: files for name, paths in tables.items() if (files := tuple(paths))}
-        for table, files in chosen.items():
-            _verify(table, files)
+        chosen = {by_name[name]: file for name, file in tables.items()}
+        for table, file in chosen.items():
+            _verify(table, file)
         if not chosen:
             return
-        resources = [self._resource(table, files) for table, files in chosen.items()]
+        resources = [self._resource(table, file) for table, file in chosen.items()]
         with faults(self.location, "load into"):
             if pipeline.has_pending_data:
                 pipeline.drop()
@@ -197,16 +198,17 @@ class Warehouse:
         options: dict[str, Any] = {"staging_dataset_name_layout": staging, "enable_dataset_name_normalization": False}
         if location.kind == "duckdb" and location.url is not None:
             settings = {**DUCKDB_SETTINGS, **location.url.query}
-            return dlt.destinations.duckdb(DuckDbCredentials(str(location.file), global_config=settings), **options)
+            credentials = DuckDbCredentials(str(location.file), global_config=settings)
+            return Embedded(credentials, destination_name="duckdb", **options)
         if location.url is not None and (mapper := storage.TYPE_MAPPERS.get(location.url.get_backend_name())):
             options["type_mapper"] = mapper
-        if (credentials := location.credentials) is not None:
-            options["credentials"] = credentials
+        if location.credentials is not None:
+            options["credentials"] = location.credentials
         return Destination.from_reference(location.backend.destination, **options, **location.access.options)
 
-    def _resource(self, table: Table, files: tuple[Path, ...]) -> DltResource:
+    def _resource(self, table: Table, file: Path | None = None) -> DltResource:
         rows = _imports if self._file_format == "parquet" else _batches
-        resource: DltResource = dlt.resource(rows, **self._hints(table))(files)
+        resource: DltResource = dlt.resource(rows(file) if file else iter(()), **self._hints(table))
         return resource
 
     def _hints(self, table: Table) -> dict[str, Any]:
@@ -232,7 +234,7 @@ class Warehouse:
         with pipeline.destination_client(SCHEMA) as client:
             storage.create_databases(client, self.location)
             self._create_dataset(client)
-            if isinstance(client, WithStagingDataset):
+            if isinstance(client, WithStagingDataset) and client.should_load_data_to_staging_dataset(SYNC_RUNS.name):
                 with client.with_staging_dataset():
                     self._create_dataset(client)
 
@@ -252,23 +254,20 @@ class Warehouse:
             raise DestinationError("dlt ended a load early, and left a part of it pending", hint="Run again.")
 
 
-def _imports(files: tuple[Path, ...]) -> Iterator[Any]:
-    for file in files:
-        yield dlt.mark.with_file_import(str(file), "parquet", items_count=pq.read_metadata(file).num_rows)
+def _imports(file: Path) -> Iterator[Any]:
+    yield dlt.mark.with_file_import(str(file), "parquet", items_count=pq.read_metadata(file).num_rows)
 
 
-def _batches(files: tuple[Path, ...]) -> Iterator[Any]:
-    for file in files:
-        with pq.ParquetFile(file) as parquet:
-            yield from parquet.iter_batches(BATCH_ROWS)
+def _batches(file: Path) -> Iterator[Any]:
+    with pq.ParquetFile(file) as parquet:
+        yield from parquet.iter_batches(BATCH_ROWS)
 
 
-def _verify(table: Table, files: tuple[Path, ...]) -> None:
-    for file in files:
-        schema = pq.read_schema(file)
-        if not schema.equals(table.arrow_schema):
-            raise ValueError(f"{file.name} has not the schema of {table.name}: {schema}")
-    keys = pq.read_table(list(files), columns=list(table.key))
+def _verify(table: Table, file: Path) -> None:
+    schema = pq.read_schema(file)
+    if not schema.equals(table.arrow_schema):
+        raise ValueError(f"{file.name} has not the schema of {table.name}: {schema}")
+    keys = pq.read_table(file, columns=list(table.key))
     distinct = keys.group_by(list(table.key)).aggregate([]).num_rows
     if distinct != keys.num_rows:
         raise ValueError(f"{keys.num_rows - distinct} rows for {table.name} have the key of another one")

@@ -123,7 +123,7 @@ class _Run:
         return memory
 
     def _load(self, tables: tuple[Table, ...]) -> None:
-        files = {table.name: [path] for table in tables if (path := self._spool.finish(table)) is not None}
+        files = {table.name: path for table in tables if (path := self._spool.finish(table)) is not None}
         self._still_held()
         self._warehouse.load(self._pipeline, files)
 

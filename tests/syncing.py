@@ -14,6 +14,7 @@ from dlt.common.destination.client import RunnableLoadJob
 
 import connector.sync
 from connector.destinations import Warehouse
+from connector.embedded import MergeFile
 from connector.errors import TcssError
 from connector.records import Reader, Record
 from connector.sandbox import Fleet
@@ -79,7 +80,7 @@ def staging_named(name: str | None) -> Iterator[None]:
 
 @contextmanager
 def before_the_merge(table: str, act: Callable[[], None]) -> Iterator[None]:
-    """Acts once: when rows of the table are in staging, before they are merged."""
+    """Acts once: when rows of the table are in staging, or in DuckDB's case in their file, before they are merged."""
     run, waiting = RunnableLoadJob.run_managed, [act]
 
     def managed(job: RunnableLoadJob, *args: Any, **options: Any) -> None:

@@ -56,8 +56,8 @@ def test_preparing_makes_all_tables_and_their_staging_once(place: Place) -> None
     """Empty at first; a second preparation changes nothing, and keeps one version of the schema."""
     for _ in range(2):
         place.prepared()
-    assert place.sql(COUNTS.format("{data}")) == [(table.name, 0) for table in TABLES]
-    assert place.sql(COUNTS.format("{staging}")) == [(table.name, 0) for table in TABLES]
+    for dataset in place.datasets_made:
+        assert place.sql(COUNTS.format(dataset)) == [(table.name, 0) for table in TABLES]
     assert place.sql("SELECT count(*) FROM {data}._dlt_version") == [(1,)]
 
 
@@ -74,9 +74,9 @@ def test_a_warehouse_of_an_older_release_is_upgraded_in_place(place: Place) -> N
     old, new = ({**IMAGE, "image_id": name, "solution": "s", "vul_cnt": 7} for name in ("old", "new"))
     pipeline = place.prepared()
     place.load(pipeline, IMAGES, old)
-    for dataset in ("data", "staging"):
+    for dataset in place.datasets_made:
         for column in ("solution", "reason"):
-            place.sql(f"ALTER TABLE {{{dataset}}}.images DROP COLUMN {column}")
+            place.sql(f"ALTER TABLE {dataset}.images DROP COLUMN {column}")
     upgraded = place.prepared()
     place.load(upgraded, IMAGES, new)
     rows = place.sql("SELECT image_id, solution, reason, vul_cnt FROM {data}.images ORDER BY image_id")
@@ -102,20 +102,20 @@ def test_a_row_replaces_the_row_with_its_key_whole(place: Place) -> None:
     assert images(place, pipeline, "2") == [{**IMAGE, "account_id": "2"}]
 
 
-def test_one_call_loads_several_tables_and_files(place: Place) -> None:
-    """A package; a table without files is left alone, and staging is empty afterwards."""
+def test_one_call_loads_several_tables(place: Place) -> None:
+    """A package; a table without a file is left alone, and staging is empty afterwards."""
     pipeline = place.prepared()
     one = {"account_id": "1", "image_id": "sha256:1", "version": 1}
     files = {
-        "image_history": [place.parquet(IMAGE_HISTORY, one), place.parquet(IMAGE_HISTORY, {**one, "version": 2})],
-        "image_scans": [place.parquet(IMAGE_SCANS, {**one, "scan_time": 5})],
-        "rejected_values": [place.parquet(REJECTED_VALUES, {"account_id": "1", "reject_id": "r"})],
-        "sync_runs": [],
+        "image_history": place.parquet(IMAGE_HISTORY, one, {**one, "version": 2}),
+        "image_scans": place.parquet(IMAGE_SCANS, {**one, "scan_time": 5}),
+        "rejected_values": place.parquet(REJECTED_VALUES, {"account_id": "1", "reject_id": "r"}),
     }
     place.warehouse.load(pipeline, files)
     expected = {"images": 0, "image_history": 2, "image_scans": 1, "rejected_values": 1, "sync_runs": 0}
     assert dict(place.sql(COUNTS.format("{data}"))) == expected
-    assert set(place.sql(COUNTS.format("{staging}"))) == {(name, 0) for name in expected}
+    for staging in place.datasets_made[1:]:
+        assert set(place.sql(COUNTS.format(staging))) == {(name, 0) for name in expected}
 
 
 def test_a_load_leaves_one_row_of_dlts_own(place: Place) -> None:
@@ -131,7 +131,7 @@ def test_a_load_leaves_one_row_of_dlts_own(place: Place) -> None:
 
 def test_nothing_to_load_is_no_package(place: Place) -> None:
     """Not even the database is asked."""
-    place.warehouse.load(place.pipeline(), {"images": []})
+    place.warehouse.load(place.pipeline(), {})
     assert place.datasets() == set()
 
 
@@ -160,7 +160,7 @@ def test_files_that_are_not_the_tables_are_refused(rows: Callable[[Path], None],
     with place("duckdb", tmp_path) as made:
         rows(tmp_path / "x.parquet")
         with pytest.raises(ValueError, match=message):
-            made.warehouse.load(made.pipeline(), {"images": [tmp_path / "x.parquet"]})
+            made.warehouse.load(made.pipeline(), {"images": tmp_path / "x.parquet"})
         assert not made.file.exists()
 
 
@@ -229,7 +229,7 @@ from connector.destinations import Warehouse
 warehouse = Warehouse.open("duckdb:///w.duckdb")
 pipeline = warehouse.pipeline("1", Path("work"))
 warehouse.prepare(pipeline)
-warehouse.load(pipeline, {"sync_runs": [Path(sys.argv[1])]})
+warehouse.load(pipeline, {"sync_runs": Path(sys.argv[1])})
 """
 
 

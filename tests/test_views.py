@@ -384,9 +384,9 @@ def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         pipeline = made.prepared()
         versions = [*FLEET, *DAYS]
         files = {
-            "image_history": [made.parquet(IMAGE_HISTORY, *(row for rows in versions for row in rows), *LEFT)],
-            "images": [made.parquet(IMAGES, *map(latest, versions))],
-            "sync_runs": [made.parquet(SYNC_RUNS, *RUNS)],
+            "image_history": made.parquet(IMAGE_HISTORY, *(row for rows in versions for row in rows), *LEFT),
+            "images": made.parquet(IMAGES, *map(latest, versions)),
+            "sync_runs": made.parquet(SYNC_RUNS, *RUNS),
         }
         made.warehouse.load(pipeline, files)
         with pipeline.sql_client() as client:

@@ -53,6 +53,11 @@ class Place:
         return Warehouse.open(self.url, self.dataset)
 
     @property
+    def datasets_made(self) -> tuple[str, ...]:
+        """The dataset, and that of staging where there is one: DuckDB merges from files."""
+        return ("{data}",) if self.kind == "duckdb" else ("{data}", "{staging}")
+
+    @property
     def file(self) -> Path:
         """The database's file, where it is one."""
         return self.directory / f"w.{self.kind}"
@@ -75,7 +80,7 @@ class Place:
         return path
 
     def load(self, pipeline: dlt.Pipeline, table: Table, *rows: dict[str, Any]) -> None:
-        self.warehouse.load(pipeline, {table.name: [self.parquet(table, *rows)]})
+        self.warehouse.load(pipeline, {table.name: self.parquet(table, *rows)})
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
         """Run SQL past the code under test. `{data}` and `{staging}` stand for the dataset, and that of account 1."""
