@@ -86,7 +86,7 @@ def before_the_merge(table: str, act: Callable[[], None]) -> Iterator[None]:
     def managed(job: RunnableLoadJob, *args: Any, **options: Any) -> None:
         about = job.job_file_info()
         merges = about.file_format == "sql" or isinstance(job, MergeFile)
-            if about.table_name == table and merges and waiting:
+        if about.table_name == table and merges and waiting:
             waiting.pop()()
         run(job, *args, **options)
 
