@@ -22,10 +22,10 @@ from dlt.extract import DltResource, DltSource
 
 from connector import descriptions, locks, probes, storage, views
 from connector.backends import Kind
-from connector.embedded import Embedded
 from connector.errors import DestinationError
 from connector.failures import faults
 from connector.locations import Location, locate, slug
+from connector.merging import DuckDb, MySql
 from connector.tables import SYNC_RUNS, TABLES, Table
 
 SCHEMA = "tcss"
@@ -199,12 +199,15 @@ class Warehouse:
         if location.kind == "duckdb" and location.url is not None:
             settings = {**DUCKDB_SETTINGS, **location.url.query}
             credentials = DuckDbCredentials(str(location.file), global_config=settings)
-            return Embedded(credentials, destination_name="duckdb", **options)
+            return DuckDb(credentials, destination_name="duckdb", **options)
         if location.url is not None and (mapper := storage.TYPE_MAPPERS.get(location.url.get_backend_name())):
             options["type_mapper"] = mapper
         if location.credentials is not None:
             options["credentials"] = location.credentials
-        return Destination.from_reference(location.backend.destination, **options, **location.access.options)
+        options |= location.access.options
+        if location.kind == "mysql":
+            return MySql(destination_name="sqlalchemy", **options)
+        return Destination.from_reference(location.backend.destination, **options)
 
     def _resource(self, table: Table, file: Path | None = None) -> DltResource:
         rows = _imports if self._file_format == "parquet" else _batches

@@ -122,4 +122,6 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _inner(error: BaseException) -> BaseException | None:
     if isinstance(error, DBAPIError) and error.orig is not None:
         return error.orig
+    if isinstance(error, AttributeError):  # dlt rolls back on the connection that it has just lost
+        return error.__context__
     return error.inner_exc if isinstance(error, DestinationConnectionError) else error.__cause__

@@ -75,20 +75,19 @@ def _postgresql(location: Location) -> None:
 
 def _mysql(location: Location) -> None:
     """MySQL commits every DDL statement, so what is made here is dropped again; therefore not the dataset itself, which
-    a sync may fill at this moment. Whoever may create its staging database may normally create it too."""
-    suffix = uuid4().hex[:8]
-    staging = location.staging(f"{_PROBE}_{suffix}")
+    a sync may fill at this moment. Whoever may create its staging database may normally create it too. The names are
+    always the same, so that a user who may create and not drop leaves no more than one behind."""
     with _engine(location, "mysql+pymysql").connect() as connection:
         known = sa.text("SELECT default_character_set_name FROM information_schema.schemata WHERE schema_name = :name")
         if character_set := connection.execute(known, {"name": location.dataset}).scalar():
             refuse_character_set(location.dataset, character_set)
-            _create_and_drop(connection, "TABLE", f"`{location.dataset}`.`{_PROBE}_{suffix}`", " (x int)")
-        _create_and_drop(connection, "DATABASE", f"`{staging}`")
+            _create_and_drop(connection, "TABLE", f"`{location.dataset}`.`{_PROBE}`", " (x int)")
+        _create_and_drop(connection, "DATABASE", f"`{location.staging(_PROBE)}`")
 
 
 def _create_and_drop(connection: sa.Connection, what: str, name: str, definition: str = "") -> None:
-    connection.execute(sa.text(f"CREATE {what} {name}{definition}"))
-    connection.execute(sa.text(f"DROP {what} {name}"))
+    connection.execute(sa.text(f"CREATE {what} IF NOT EXISTS {name}{definition}"))
+    connection.execute(sa.text(f"DROP {what} IF EXISTS {name}"))
 
 
 def _engine(location: Location, driver: str) -> sa.Engine:

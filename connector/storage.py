@@ -14,6 +14,7 @@ from sqlalchemy.dialects.mysql import LONGTEXT
 from sqlalchemy.dialects.oracle import TIMESTAMP
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.types import TypeEngine
+from sqlglot import exp
 
 from connector.backends import Kind
 from connector.errors import DestinationError
@@ -35,7 +36,8 @@ _DATABASE = (
 _EXACT = ("utf8mb4_nopad_bin", "utf8mb4_0900_bin", "utf8mb4_bin")
 _COLLATIONS_KNOWN = "SELECT collation_name FROM information_schema.collations"
 _COLLATED_OTHERWISE = (
-    "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = %s AND collation_name <> %s"
+    "SELECT table_name, column_name, column_comment FROM information_schema.columns "
+    "WHERE table_schema = %s AND collation_name <> %s"
 )
 # Of what we create ourselves: texts that differ in case differ.
 _COLLATION = "utf8mb4_bin"
@@ -100,17 +102,20 @@ def compare_exactly(client: JobClientBase, kind: Kind) -> None:
     sql: Any = client.sql_client  # type: ignore[attr-defined]
     known = {row[0] for row in sql.execute_sql(_COLLATIONS_KNOWN)}
     collation = next(name for name in _EXACT if name in known)
-    others = {tuple(row) for row in sql.execute_sql(_COLLATED_OTHERWISE, sql.dataset_name, collation)}
+    found = sql.execute_sql(_COLLATED_OTHERWISE, sql.dataset_name, collation)
+    comments = {(table, column): comment for table, column, comment in found}
     for table in TABLES:
-        columns = [c for c in table.columns if c.precision and (table.name, c.name) in others]
+        columns = [c for c in table.columns if c.precision and (table.name, c.name) in comments]
         if columns:
-            changes = ", ".join(_exact(sql.escape_column_name(c.name), c, collation) for c in columns)
-            sql.execute_sql(f"ALTER TABLE {sql.make_qualified_table_name(table.name)} {changes}")
+            changes = ", ".join(_exact(c, collation, comments[table.name, c.name]) for c in columns)
+            execute(sql, f"ALTER TABLE {sql.make_qualified_table_name(table.name)} {changes}")
 
 
-def _exact(name: str, column: Column, collation: str) -> str:
+def _exact(column: Column, collation: str, comment: str) -> str:
+    """MySQL drops what a column's new definition does not repeat."""
+    kind = f"VARCHAR({column.precision}) CHARACTER SET utf8mb4 COLLATE {collation}"
     null = "NULL" if column.nullable else "NOT NULL"
-    return f"MODIFY COLUMN {name} VARCHAR({column.precision}) CHARACTER SET utf8mb4 COLLATE {collation} {null}"
+    return f"MODIFY COLUMN `{column.name}` {kind} {null} COMMENT {exp.Literal.string(comment).sql(dialect='mysql')}"
 
 
 def create_databases(client: JobClientBase, location: Location) -> None:

@@ -34,6 +34,14 @@ def test_the_root_cause_is_what_the_reader_sees() -> None:
     )
 
 
+def test_what_dlt_stumbles_over_after_a_lost_connection_is_not_the_cause() -> None:
+    """It rolls back on a connection that it has already set to None."""
+    rollback = AttributeError("'NoneType' object has no attribute 'rollback'")
+    rollback.__context__ = ConnectionError("server closed the connection unexpectedly")
+    with pytest.raises(DestinationError, match="server closed the connection"), faults(PLACE, "load into"):
+        fail(RuntimeError("dlt's story"), rollback)
+
+
 def test_a_password_is_not_in_the_error_nor_in_its_traceback() -> None:
     """The chain is cut, because a traceback prints every exception in it; the error still pickles."""
     with pytest.raises(DestinationError) as caught, faults(PLACE, "read"):

@@ -67,6 +67,20 @@ def test_a_database_of_a_narrow_character_set_is_refused_before_anything_is_made
         assert made.datasets() == {made.dataset}
 
 
+def test_a_column_keeps_its_description_when_it_gets_another_collation(tmp_path: Path) -> None:
+    """MySQL drops what a change of a column does not repeat; the views' hash would not tell that it is gone."""
+    with place("mysql", tmp_path) as made:
+        made.prepared()
+        folded = "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci NOT NULL"
+        made.sql(f"ALTER TABLE {{data}}.images MODIFY image_id {folded} COMMENT 'it''s: an id \\\\ 100%'")
+        made.prepared()
+        described = made.sql(
+            "SELECT column_comment, collation_name LIKE '%bin' FROM information_schema.columns "
+            f"WHERE table_schema = '{made.dataset}' AND table_name = 'images' AND column_name = 'image_id'"
+        )
+        assert described == [("it's: an id \\ 100%", 1)]
+
+
 @pytest.mark.parametrize("place", ["postgresql", "mysql"], indirect=True)
 def test_staging_can_be_dropped(place: Place) -> None:
     """For warehouses without a lock, where every run has its own."""

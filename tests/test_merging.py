@@ -1,0 +1,38 @@
+"""`connector.merging`: what it does otherwise than dlt. That the rows are right is in `test_destinations`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from connector.merging import _MergeByJoin
+from connector.tables import IMAGES
+from tests.warehouses import Place
+
+
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+def test_a_duckdb_file_holds_the_dataset_and_nothing_beside_it(place: Place) -> None:
+    """No staging schema that an analyst would stumble over, and no log left."""
+    place.load(place.prepared(), IMAGES, {"account_id": "1", "image_id": "a"})
+    schemas = place.sql("SELECT DISTINCT schema_name FROM duckdb_tables()")
+    assert schemas == [("tcss",)]
+    assert {name for name in place.datasets() if not name.endswith(".parquet")} == {place.file.name}
+
+
+@pytest.mark.parametrize("place", ["mysql"], indirect=True)
+def test_mysql_finds_the_rows_to_replace_by_the_index(place: Place) -> None:
+    """A merge of a few rows reads no whole table, neither the dataset's nor that of staging for each row."""
+    pipeline = place.prepared()
+    rows = [{"account_id": "1", "image_id": str(number)} for number in range(2_000)]
+    place.load(pipeline, IMAGES, *rows)
+    place.sql("INSERT INTO {staging}.images SELECT * FROM {data}.images LIMIT 20")
+    place.sql("ANALYZE TABLE {data}.images, {staging}.images")
+    with pipeline.destination_client() as client:
+        chain: Any = [client.prepare_load_table(IMAGES.name)]
+        client._create_merge_followup_jobs(chain)  # type: ignore[attr-defined]
+        delete, insert = _MergeByJoin.gen_merge_sql(chain, client.sql_client)  # type: ignore[attr-defined]
+        plan = client.sql_client.execute_sql(f"EXPLAIN {delete}")  # type: ignore[attr-defined]
+    assert insert.startswith("INSERT INTO")
+    assert plan[1][3] == "ref"  # the table, by its index
+    assert [int(row[8]) <= 20 for row in plan] == [True, True]  # rows that the server expects to read
