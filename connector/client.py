@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
+from math import ceil
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -46,7 +47,9 @@ _STALE_KEYS = ("AuthFailure.TokenFailure", "AuthFailure.SecretIdNotFound")
 _STALE_CLOCK = "AuthFailure.SignatureExpire"
 _INTERNAL_ATTEMPTS = 5  # some services answer InternalError for ever
 _UNREACHED_ATTEMPTS = 4
-_POOL = 32
+MIN_IN_FLIGHT, MAX_IN_FLIGHT = 8, 64
+_FASTEST = 200.0  # requests a second that one process can read
+_SMOOTHING = 8  # answers
 _HOST = re.compile(r"[0-9a-z_:-]{1,63}(\.[0-9a-z_-]{1,63})*")
 _WARN_EVERY = 5.0
 _BACKOFF = wait_random_exponential(multiplier=0.5, min=0.1, max=20)
@@ -106,7 +109,7 @@ class _Call:
 
 
 class Client:
-    """Calls the API of one account. Safe for concurrent calls from many threads (16 without waiting for a connection).
+    """Calls the API of one account. Safe for concurrent calls from many threads.
 
     `site` is intl or cn; `endpoint` takes the place of its host (`https://`, or `http://` on loopback). `patience`
     bounds a call in seconds, waiting included; the attempt then under way may end later. `timeouts` are connect and
@@ -145,6 +148,7 @@ class Client:
         self._lock = threading.Lock()
         self._limiters: dict[tuple[str, str], Limiter] = {}
         self._stats = CallStats()
+        self._latency = 0.0  # smoothed, in seconds
         self._answered: set[str] = set()
         self._correction = 0.0
         self._warned_at = float("-inf")
@@ -176,6 +180,15 @@ class Client:
         """A copy of the counters."""
         with self._lock:
             return replace(self._stats)
+
+    def in_flight(self) -> int:
+        """How many requests must be under way for the limit to be used, at the latency seen so far.
+
+        Twice what the mean latency takes, because a slow answer holds back those that were asked for after it.
+        """
+        with self._lock:
+            needed = 4 + ceil(2 * self._latency * min(self._rate, _FASTEST))
+        return min(max(needed, MIN_IN_FLIGHT), MAX_IN_FLIGHT)
 
     def call(
         self, action: str, payload: Mapping[str, Any], *, service: str = "tcss", version: str = "2020-11-01"
@@ -251,10 +264,12 @@ class Client:
         begun = self._clock()
         outcome = self._send(call)
         request_id = outcome.request_id
-        self._count(call, outcome)
-        took = (self._clock() - begun) * 1000
+        took = self._clock() - begun
+        self._count(call, outcome, took)
         result = "ok" if isinstance(outcome, Answer) else outcome.code or type(outcome).__name__
-        log.debug("%s attempt %d: %s, request id %s, %.0f ms", call.action, call.attempt, result, request_id, took)
+        log.debug(
+            "%s attempt %d: %s, request id %s, %.0f ms", call.action, call.attempt, result, request_id, 1000 * took
+        )
         if isinstance(outcome, Answer):
             return outcome
         if isinstance(outcome, ThrottledError):
@@ -362,8 +377,10 @@ class Client:
                 self._limiters[key] = Limiter(self._rate, clock=self._clock, sleep=self._sleep)
             return self._limiters[key]
 
-    def _count(self, call: _Call, outcome: Answer | TcssError) -> None:
+    def _count(self, call: _Call, outcome: Answer | TcssError, took: float) -> None:
         with self._lock:
+            if isinstance(outcome, Answer):
+                self._latency += (took - self._latency) / _SMOOTHING if self._latency else took
             self._stats.requests += 1
             self._stats.retries += call.attempt > 1
             self._stats.throttled += isinstance(outcome, ThrottledError)
@@ -423,7 +440,7 @@ def _session(*, proxies: bool) -> requests.Session:
     )
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=_POOL))
+        session.mount(scheme, HTTPAdapter(pool_maxsize=MAX_IN_FLIGHT))
     return session
 
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 from statistics import median_low
 from typing import Any, NamedTuple
 
-from connector.client import Answer
+from connector.client import MAX_IN_FLIGHT, Answer
 from connector.errors import ResponseTooLargeError
 
 MAX_LIMIT = 100  # documented maximum of Limit
@@ -19,6 +19,7 @@ FAR = 1 << 62  # beyond every instant in microseconds
 
 Fetch = Callable[[dict[str, Any]], Answer]
 ValueOf = Callable[[Mapping[str, Any]], int | None]
+InFlight = int | Callable[[], int]  # requests under way at most; a function may change its mind
 
 
 class Order(NamedTuple):
@@ -148,10 +149,16 @@ def _rows(items: Sequence[Any], value_of: ValueOf) -> Sequence[tuple[int | None,
 class Prefetch:
     """Pages by offset, several under way at once; with `in_flight` 1 all is read in the calling thread."""
 
-    def __init__(self, fetch: Fetch, query: Query, value_of: ValueOf, in_flight: int) -> None:
-        self._fetch, self._query, self._value_of = fetch, query, value_of
+    def __init__(self, fetch: Fetch, query: Query, value_of: ValueOf, in_flight: InFlight) -> None:
+        self._fetch, self._query, self._value_of, self._in_flight = fetch, query, value_of, in_flight
         self._queue: deque[tuple[int, Future[Page] | None]] = deque()
-        self._pool = ThreadPoolExecutor(in_flight, thread_name_prefix="tcss-page") if in_flight > 1 else None
+        threads = in_flight if isinstance(in_flight, int) else MAX_IN_FLIGHT  # each is started when it is needed
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="tcss-page") if threads > 1 else None
+
+    @property
+    def most(self) -> int:
+        """Pages that may be under way now."""
+        return self._in_flight if isinstance(self._in_flight, int) else self._in_flight()
 
     def __len__(self) -> int:
         return len(self._queue)

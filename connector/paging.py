@@ -21,6 +21,7 @@ from connector.pages import (
     FAR,
     MAX_LIMIT,
     Fetch,
+    InFlight,
     Order,
     Page,
     Prefetch,
@@ -139,7 +140,7 @@ class ListReader:
         query: Query,
         *,
         value_of: ValueOf,
-        in_flight: int = 8,
+        in_flight: InFlight = 8,
         limit: int = MAX_LIMIT,
         orders: tuple[Order, ...] = ASCENDING + DESCENDING,
         until: int | None = None,
@@ -148,7 +149,7 @@ class ListReader:
         server: Server | None = None,
     ) -> None:
         self._prefetch = Prefetch(fetch, query, value_of, in_flight)
-        self._in_flight, self._limit, self._server = in_flight, limit, server or Server()
+        self._limit, self._server = limit, server or Server()
         self._until, self._insist, self._ignore_nulls = until, insist, ignore_nulls
         self._overlap = Overlap()
         self._planned = 0
@@ -337,7 +338,8 @@ class ListReader:
 
     def _window(self) -> int:
         """Pages under way: few at first for a list that will be left early."""
-        return self._in_flight if self._until is None else min(self._in_flight, 1 + self.evidence.pages // 3)
+        most = self._prefetch.most
+        return most if self._until is None else min(most, 1 + self.evidence.pages // 3)
 
     def _replan(self, offset: int) -> None:
         self._prefetch.clear()

@@ -46,7 +46,8 @@ class Settings(BaseConfiguration):
 
     destination, dataset: where the tables are. site: `intl` or `cn`. endpoint: instead of the site's host. language: of
     the texts that the API gives. naive_time_zone: of times that state none. patience: for one call, waiting included.
-    metadata: whether a CVM's role is looked for. role_arn: a role to assume. strict: rejected values are an error.
+    in_flight: requests under way at once; None: as many as the latency calls for. metadata: whether a CVM's role is
+    looked for. role_arn: a role to assume. strict: rejected values are an error.
     """
 
     destination: str = DEFAULT_DESTINATION
@@ -58,7 +59,7 @@ class Settings(BaseConfiguration):
     endpoint: str | None = None
     language: str = "en-US"
     requests_per_second: float = 20.0
-    in_flight: int = 8
+    in_flight: int | None = None
     patience: float = 300.0
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
@@ -95,7 +96,9 @@ class Settings(BaseConfiguration):
         return settings
 
     def check(self) -> None:
-        for name in ("in_flight", "requests_per_second", "patience", "connect_timeout", "read_timeout", "full_every"):
+        if self.in_flight is not None and self.in_flight <= 0:
+            raise ConfigurationError("in_flight must be more than 0")
+        for name in ("requests_per_second", "patience", "connect_timeout", "read_timeout", "full_every"):
             if getattr(self, name) <= 0:
                 raise ConfigurationError(f"{name} must be more than 0")
         if not 0 <= self.max_delete_share <= 1:
@@ -126,7 +129,8 @@ class Settings(BaseConfiguration):
 
     def reading(self, client: Client) -> Reading:
         zone = time_zone(self.naive_time_zone)
-        return Reading(lambda payload: client.call(ACTION, payload), in_flight=self.in_flight, naive_zone=zone)
+        in_flight = self.in_flight or client.in_flight
+        return Reading(lambda payload: client.call(ACTION, payload), in_flight=in_flight, naive_zone=zone)
 
     def reader(self) -> Reader:
         try:

@@ -13,7 +13,7 @@ from datetime import UTC, tzinfo
 from typing import Any
 
 from connector.errors import RequestRejectedError
-from connector.pages import DESCENDING, MAX_LIMIT, Fetch, Page, Query, image_id_of, read_page
+from connector.pages import DESCENDING, MAX_LIMIT, Fetch, InFlight, Page, Query, image_id_of, read_page
 from connector.paging import UNSORTED, WIDE_TIE, Evidence, ListReader, Server
 from connector.times import parse_instant
 
@@ -36,7 +36,7 @@ class Reading:
     """
 
     fetch: Fetch
-    in_flight: int = 8
+    in_flight: InFlight = 8
     limit: int = MAX_LIMIT
     naive_zone: tzinfo = UTC
     server: Server = field(default_factory=Server)

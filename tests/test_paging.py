@@ -277,6 +277,23 @@ def test_a_list_that_grows_faster_than_it_is_read_ends() -> None:
     assert reader.evidence.problem.startswith("the list did not end within")
 
 
+def test_pages_under_way_may_become_more_meanwhile() -> None:
+    """As the latency grows: once five may be, the next five answers come only when all of them are asked for."""
+    most, together, waiting = [2], threading.Barrier(5, timeout=30), iter(range(5))
+
+    def fetch(payload: dict[str, Any]) -> Answer:
+        if payload["Offset"] >= 100 and next(waiting, None) is not None:
+            together.wait()
+        rows = [{"ImageID": f"{n}", "v": n} for n in range(payload["Offset"], min(payload["Offset"] + 5, 300))]
+        most[0] = 5
+        return Answer({"List": rows, "TotalCount": 300}, None)
+
+    reader = ListReader(fetch, Query(), value_of=_value, limit=5, in_flight=lambda: most[0])
+    _shown(reader)
+    assert reader.evidence.in_order
+    assert not together.broken
+
+
 def test_an_error_ends_the_pass_and_its_threads() -> None:
     """It is raised as it came."""
 
