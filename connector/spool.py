@@ -10,13 +10,14 @@ import pyarrow.parquet as pq
 
 from connector.tables import Table
 
-BATCH = 10_000  # rows of one row group: what is held in memory a table
+BATCH = 1_000  # rows that are held as Python objects a table, which take ten times the memory of Arrow's
+ROW_GROUP = 10  # batches
 
 
 class Spool:
     """Takes rows one by one and gives a finished parquet file for each table that has any.
 
-    Memory holds at most `BATCH` rows of a table. Rows are numbered from 0; a row that was dropped is not in the file.
+    Memory holds at most one row group of a table. Rows are numbered from 0; a row that was dropped is not in the file.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -53,6 +54,7 @@ class _File:
     def __init__(self, table: Table, path: Path) -> None:
         self._table, self.path = table, path
         self._buffer: list[tuple[Any, ...]] = []
+        self._batches: list[pa.Table] = []
         self._writer: pq.ParquetWriter | None = None
         self._finished = False
         self.added = 0
@@ -64,25 +66,33 @@ class _File:
         self._buffer.append(row)
         self.added += 1
         if len(self._buffer) >= BATCH:
-            self._flush()
+            self._pack()
+        if len(self._batches) >= ROW_GROUP:
+            self._write()
         return self.added - 1
 
     def finish(self) -> None:
         if self._finished:
             return
         if self._buffer:
-            self._flush()
+            self._pack()
+        if self._batches:
+            self._write()
         if self._writer is not None:
             self._writer.close()
         if self.dropped:
             self._leave_out_dropped()
         self._finished = True
 
-    def _flush(self) -> None:
+    def _pack(self) -> None:
+        self._batches.append(self._table.arrow(self._buffer))
+        self._buffer.clear()
+
+    def _write(self) -> None:
         if self._writer is None:
             self._writer = self._open(self.path)
-        self._writer.write_table(self._table.arrow(self._buffer))
-        self._buffer.clear()
+        self._writer.write_table(pa.concat_tables(self._batches).combine_chunks())
+        self._batches.clear()
 
     def _open(self, path: Path) -> pq.ParquetWriter:
         return pq.ParquetWriter(path, self._table.arrow_schema, compression="zstd")
@@ -90,7 +100,7 @@ class _File:
     def _leave_out_dropped(self) -> None:
         kept, start = self.path.with_suffix(".kept.parquet"), 0
         with pq.ParquetFile(self.path) as source, self._open(kept) as sink:
-            for batch in source.iter_batches(BATCH):
+            for batch in source.iter_batches(BATCH * ROW_GROUP):
                 keep = pa.array([number not in self.dropped for number in range(start, start + len(batch))])
                 sink.write_batch(batch.filter(keep))
                 start += len(batch)

@@ -14,10 +14,11 @@ from connector.tables import REJECTED_VALUES, SYNC_RUNS, Table
 from tests.memory import plain
 
 
-@pytest.fixture(params=[2, 3, 100], ids=lambda size: f"batches of {size}")
+@pytest.fixture(params=[(1, 2), (3, 1), (2, 2), (2, 9)], ids=str)
 def spool(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Spool:
-    """A spool whose row groups are smaller than what the tests add, or larger."""
-    monkeypatch.setattr(spool_module, "BATCH", request.param)
+    """A spool whose row groups are smaller than what the tests add, or larger: (rows a batch, batches a row group)."""
+    monkeypatch.setattr(spool_module, "BATCH", request.param[0])
+    monkeypatch.setattr(spool_module, "ROW_GROUP", request.param[1])
     return Spool(tmp_path)
 
 
