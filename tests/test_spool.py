@@ -14,7 +14,7 @@ from connector.tables import REJECTED_VALUES, SYNC_RUNS, Table
 from tests.memory import plain
 
 
-@pytest.fixture(params=[(1, 2), (3, 1), (2, 2), (2, 9)], ids=str)
+@pytest.fixture(params=[(2, 1), (3, 1), (2, 2), (2, 9)], ids=str)
 def spool(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Spool:
     """A spool whose row groups are smaller than what the tests add, or larger: (rows a batch, batches a row group)."""
     monkeypatch.setattr(spool_module, "BATCH", request.param[0])
