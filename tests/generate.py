@@ -5,6 +5,7 @@ from pathlib import Path
 
 from connector.destinations import Warehouse
 from connector.tables import data_dictionary
+from tests.dictionary import views_dictionary
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 
@@ -12,7 +13,8 @@ SCHEMAS = Path(__file__).parents[1] / "schemas"
 def generated() -> dict[Path, str]:
     """Path -> text of every generated file."""
     contract = Warehouse.open("duckdb:///warehouse.duckdb").schema().to_pretty_yaml()
-    return {SCHEMAS / "README.md": data_dictionary(), SCHEMAS / "tcss.schema.yaml": contract}
+    dictionary = f"{data_dictionary()}\n{views_dictionary()}"
+    return {SCHEMAS / "README.md": dictionary, SCHEMAS / "tcss.schema.yaml": contract}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,130 @@
+"""The data dictionary's part on views: their columns, and an example query with its result on an invented fleet."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+import duckdb
+
+from connector.sandbox import Fleet, LocalServer
+from connector.tables import TABLES
+from connector.views import View, views
+from tests.memory import Runs, as_arrow
+
+NOW = datetime(2026, 6, 3, 9, tzinfo=UTC)
+DAYS = ({}, {"rescan": 20, "insert": 6}, {"rescan": 9, "delete": 4, "change_counts": 12, "bring_back": 1})
+"""What changes in the fleet before the sync of each day, at nine o'clock; the last day is today."""
+
+EXAMPLES = {
+    "changes_since_yesterday": """
+        select kind, count(*) as images, sum(critical_change)::bigint as critical, sum(high_change)::bigint as high
+        from tcss.changes_since_yesterday group by kind order by kind""",
+    "current_images": """
+        select in_use, has_scan_error, count(*) as images, sum(container_cnt)::bigint as containers
+        from tcss.current_images group by all order by all""",
+    "current_scan_errors": """
+        select scanner, error, count(*) as images
+        from tcss.current_scan_errors group by all order by images desc, scanner, error limit 5""",
+    "data_freshness": """
+        select account_id, complete_at, data_age_hours, last_run_mode, last_run_verdict, images
+        from tcss.data_freshness""",
+    "image_versions": """
+        select version, event, valid_from, valid_to, container_cnt
+        from tcss.image_versions
+        where image_id = (select image_id from tcss.image_versions order by version desc, image_id limit 1)
+        order by version""",
+    "images_at_risk": """
+        select risk_rank, image_name, container_cnt, critical_level_vul_cnt, virus_cnt, high_level_vul_cnt
+        from tcss.images_at_risk order by risk_rank limit 3""",
+    "os_exposure": """
+        select os_family, os_version, images, images_in_use, images_critical
+        from tcss.os_exposure order by images desc, os_family, os_version limit 4""",
+    "posture_by_day": """
+        select day, images, images_scanned, images_critical
+        from tcss.posture_by_day order by day""",
+    "scan_coverage": """
+        select scan_state, scan_age, count(*) as images
+        from tcss.scan_coverage group by all order by images desc, scan_state, scan_age limit 5""",
+    "scan_failures": """
+        select * exclude (account_id)
+        from tcss.scan_failures order by all limit 3""",
+}
+
+_TYPES = {"VARCHAR": "text", "BOOLEAN": "bool", "TIMESTAMP WITH TIME ZONE": "timestamp"}
+"""DuckDB's types as `tables` calls them."""
+_COLUMN = re.compile(r"(\w+): (.*)")
+
+
+def views_dictionary() -> str:
+    """All views as Markdown: a section a view. Ends with a newline."""
+    intro = (
+        "# Views\n\nMade beside the tables after every sync, from `schemas/views`. The examples are in DuckDB's SQL, on "
+        f"an invented fleet of 150 images that was synced on three days, the last time at {NOW:%Y-%m-%d %H:%M} UTC.\n"
+    )
+    with duckdb.connect() as db:
+        _fill(db)
+        return "\n".join([intro, *(_section(db, view) for view in views())])
+
+
+def _fill(db: duckdb.DuckDBPyConnection) -> None:
+    today = int(NOW.timestamp() * 1e6)
+    ticks = count(today - 5 * 86_400_000_000, 1_000_000)
+    runs = Runs(LocalServer(Fleet.seeded(150, clock=lambda: next(ticks))), limit=100)
+    for back, changes in zip(range(len(DAYS) - 1, -1, -1), DAYS, strict=True):
+        runs.server.fleet.apply(changes)
+        runs.run(now=today - back * 86_400_000_000)
+    db.execute("SET TimeZone = 'UTC'; CREATE SCHEMA tcss; USE tcss")
+    for table in TABLES:
+        rows = as_arrow(table, runs.warehouse[table])  # noqa: F841  (DuckDB finds it by its name)
+        db.execute(f"CREATE TABLE {table.name} AS SELECT * FROM rows")
+    for view in views():
+        select = view.sql.replace("current_timestamp", f"TIMESTAMPTZ '{NOW:%Y-%m-%d %H:%M:%S+00}'")
+        db.execute(f"CREATE VIEW {view.name} AS {select}")
+
+
+def _section(db: duckdb.DuckDBPyConnection, view: View) -> str:
+    grain, meanings = _header(view)
+    columns = [
+        f"| `{name}` | {_TYPES.get(kind, kind.lower())} | {meanings.get(name) or _known(name)} |"
+        for name, kind, *_ in db.execute(f"DESCRIBE tcss.{view.name}").fetchall()
+    ]
+    query = re.sub(r"\n {8}", "\n", EXAMPLES[view.name]).strip()
+    answer = db.execute(query)
+    names = [column[0] for column in answer.description or []]
+    rows = [names, ["---"] * len(names), *([_cell(value) for value in row] for row in answer.fetchall())]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return (
+        f"## {view.name}\n\n**{view.question}** {grain}\n\n| column | type | meaning |\n|---|---|---|\n"
+        + "\n".join(columns)
+        + f"\n\n```sql\n{query}\n```\n\n{table}\n"
+    )
+
+
+def _header(view: View) -> tuple[str, dict[str, str]]:
+    """What a row is, and the meaning of the columns that the view's file explains."""
+    paragraphs = [
+        [line.removeprefix("--").strip() for line in text.splitlines() if line.startswith("--")]
+        for text in view.sql.split("\n--\n")
+    ]
+    meanings: dict[str, str] = {}
+    name = ""
+    for line in paragraphs[2] if len(paragraphs) > 2 else []:
+        if match := _COLUMN.fullmatch(line):
+            name, meanings[match[1]] = match[1], match[2]
+        else:
+            meanings[name] += f" {line}"
+    return " ".join(paragraphs[1]), meanings
+
+
+def _known(name: str) -> str:
+    """The meaning that a table's column of that name has."""
+    return next(column.description for table in TABLES for column in table.columns if column.name == name)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
