@@ -61,7 +61,7 @@ _COLUMN = re.compile(r"(\w+): (.*)")
 def views_dictionary() -> str:
     """All views as Markdown: a section a view. Ends with a newline."""
     intro = (
-        "# Views\n\nMade beside the tables after every sync, from `schemas/views`. The examples are in DuckDB's SQL, on "
+        "# Views\n\nMade beside the tables after every sync, from `schemas/views`. The examples are DuckDB's SQL, on "
         f"an invented fleet of 150 images, synced on three days, the last time on {NOW:%Y-%m-%d} at {NOW:%H:%M} UTC.\n"
     )
     with duckdb.connect() as db:
