@@ -71,13 +71,28 @@ def halved(server: Server) -> None:
     server.post("limit", {"rate": 10})
 
 
+def unchanged(images: int, rounds: int) -> Mapping[str, float]:
+    """A full sync of a fleet that has not changed, and the sweep alone, under 20 requests a second."""
+
+    def once() -> dict[str, float]:
+        with sandbox(images, rate=20, latency=0.3) as server, tempfile.TemporaryDirectory() as directory:
+            sync(server.url, Path(directory), rate=20)
+            usage, _ = sync(server.url, Path(directory), rate=20)
+            pace = {"SOURCES__TCSS__REQUESTS_PER_SECOND": "20"}
+            alone = run([sys.executable, "-m", "tests.benchmarks.sweep_alone", server.url], **pace)
+        return {"wall_s": usage.wall, "sweep_alone_s": alone.wall, "ratio": usage.wall / alone.wall}
+
+    return medians(rounds, once)
+
+
 def unlimited(images: int, rounds: int) -> Figures:
     """First load, unchanged full sweep, incremental run after 200 changes; the sweep alone."""
     found: dict[str, list[dict[str, float]]] = {}
 
     def note(name: str, usage: Usage, row: Mapping[str, Any]) -> None:
         figures = {"wall_s": usage.wall, "cpu_us_per_image": usage.cpu / images * 1e6, "peak_mb": usage.memory}
-        counts = {name: row[name] for name in ("requests", "images_new", "images_changed") if name in row}
+        names = ("requests", "images_new", "images_changed", "sandbox_pages_per_cpu_s")
+        counts = {name: row[name] for name in names if name in row}
         found.setdefault(name, []).append(figures | counts)
 
     with sandbox(images) as server:
@@ -85,8 +100,10 @@ def unlimited(images: int, rounds: int) -> Figures:
             with tempfile.TemporaryDirectory() as directory:
                 note("first load", *sync(server.url, Path(directory)))
                 note("unchanged", *sync(server.url, Path(directory)))
+                served, taken = server.stats()["actions"][ACTION], server.cpu()
                 alone = run([sys.executable, "-m", "tests.benchmarks.sweep_alone", server.url], **FAST)
-                note("sweep alone", alone, {})
+                pages = (server.stats()["actions"][ACTION] - served) / (server.cpu() - taken)
+                note("sweep alone", alone, {"sandbox_pages_per_cpu_s": pages})
                 server.post("change", {"rescan": 200})
                 note("200 rescans, auto", *sync(server.url, Path(directory), "auto"))
                 note("status", run([*TCSS, "status", "--destination", f"duckdb:///{directory}/warehouse.duckdb"]), {})
@@ -125,6 +142,7 @@ def measure(*, short: bool) -> dict[str, Figures]:
         f"{small:,} images, 20 requests/s": {
             **{f"latency {latency} s": dict(limited(small, rounds, latency)) for latency in latencies},
             "limit halved after 2 s": dict(limited(small, rounds, 0.3, halved)),
+            "unchanged, latency 0.3 s": dict(unchanged(small, rounds)),
         },
         f"{large:,} images, no latency, no limit": unlimited(large, rounds),
         f"rivals, {large:,} images": rivals(large, rounds),

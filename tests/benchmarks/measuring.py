@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
@@ -53,6 +54,12 @@ class Server:
     """A sandbox in a process of its own."""
 
     url: str
+    pid: int
+
+    def cpu(self) -> float:
+        """Seconds of CPU that it has taken so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         request = urllib.request.Request(f"{self.url}/-/{path}", json.dumps(body).encode(), method="POST")
@@ -73,7 +80,7 @@ def sandbox(images: int, *, rate: int = 0, latency: float = 0.0) -> Iterator[Ser
         assert server.stdout is not None
         server.stdout.readline()
         try:
-            yield Server(server.stdout.readline().strip().partition("TCSS_ENDPOINT=")[2])
+            yield Server(server.stdout.readline().strip().partition("TCSS_ENDPOINT=")[2], server.pid)
         finally:
             server.terminate()
 
