@@ -33,18 +33,32 @@ def show(settings: Settings, reporter: Reporter, *, max_age: str | None, limit: 
     return int(oldest is not None and max(ages.values()) > oldest)
 
 
+def ages(settings: Settings) -> dict[str, float | None]:
+    """By account, seconds since the start of its newest complete, unfiltered run; None if it has none.
+
+    A warehouse that does not exist yet has no account. Raises ConfigurationError and DestinationError.
+    """
+    runs = _by_account(settings)
+    found = _ages([run for rows in runs.values() for run in rows], time.time_ns() // 1000)
+    return {account: found.get(account) for account in runs}
+
+
 def _runs(settings: Settings) -> list[dict[str, Any]]:
+    file = Warehouse.open(settings.destination, settings.dataset).location.file
+    if file is not None and not file.exists():
+        raise ConfigurationError(f"{file} does not exist", hint="Name the warehouse with --destination.")
+    runs = [run for rows in _by_account(settings).values() for run in rows]
+    return sorted(runs, key=lambda run: run["started_at"], reverse=True)
+
+
+def _by_account(settings: Settings) -> dict[str, list[dict[str, Any]]]:
+    """The runs of each account that the settings name, or else of all that the warehouse holds; newest first."""
     warehouse = Warehouse.open(settings.destination, settings.dataset)
-    if warehouse.location.file is not None and not warehouse.location.file.exists():
-        raise ConfigurationError(
-            f"{warehouse.location.file} does not exist", hint="Name the warehouse with --destination."
-        )
     with tempfile.TemporaryDirectory(prefix="tcss_status_") as directory:
         pipeline = warehouse.pipeline(settings.account_id or "status", Path(directory))
         inventory = Inventory(warehouse, pipeline)
-        accounts = [settings.account_id] if settings.account_id else inventory.account_ids()
-        runs = [run for account in accounts for run in AccountMemory(inventory, account).runs()]
-    return sorted(runs, key=lambda run: run["started_at"], reverse=True)
+        accounts = [settings.account_id] if settings.account_id else sorted(inventory.account_ids())
+        return {account: AccountMemory(inventory, account).runs() for account in accounts}
 
 
 def _ages(runs: list[dict[str, Any]], now: int) -> dict[str, float]:

@@ -1,0 +1,43 @@
+"""The connector in Apache Airflow 3.3 and later: hook, operators, sensor, assets, and example DAGs to copy.
+
+What is here only wires: a task calls `connector.sync`. Importing this package imports neither Airflow nor dlt, because
+Airflow imports it in each of its processes to find `provider_info`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from connector.airflow.accounts import pools, sync_accounts
+    from connector.airflow.assets import table_asset
+    from connector.airflow.hook import TcssHook
+    from connector.airflow.operators import TcssPublishOperator, TcssSyncOperator
+    from connector.airflow.sensors import TcssFreshnessSensor
+
+__all__ = [
+    "TcssFreshnessSensor",
+    "TcssHook",
+    "TcssPublishOperator",
+    "TcssSyncOperator",
+    "pools",
+    "sync_accounts",
+    "table_asset",
+]
+
+_HOMES = {
+    "TcssFreshnessSensor": "sensors",
+    "TcssHook": "hook",
+    "TcssPublishOperator": "operators",
+    "TcssSyncOperator": "operators",
+    "pools": "accounts",
+    "sync_accounts": "accounts",
+    "table_asset": "assets",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return value

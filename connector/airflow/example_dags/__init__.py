@@ -1,0 +1,1 @@
+"""DAGs to copy. Airflow does not load them from here."""

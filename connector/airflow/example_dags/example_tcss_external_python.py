@@ -1,0 +1,41 @@
+"""The connector in an environment of its own, where it cannot be installed beside Airflow.
+
+TCSS_PYTHON names the Python of that environment, which needs `tcss-connector` with the warehouse's extra, no Airflow.
+Connections: `tcss_default` of type tcss, and `warehouse`. Their passwords are `***` where Airflow shows the arguments.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, task
+
+with DAG(
+    "example_tcss_external_python",
+    schedule="@hourly",
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=2), "retry_exponential_backoff": True},
+    tags=["tcss", "example"],
+):
+
+    @task.external_python(python=os.environ.get("TCSS_PYTHON", "/opt/tcss/bin/python"), expect_airflow=False)
+    def sync(secret_id: str, secret_key: str, endpoint: str, destination: str) -> dict[str, Any]:
+        """Runs in the other environment, so it imports what it uses, and returns plain values."""
+        import connector
+
+        return connector.sync(
+            credentials={"secret_id": secret_id, "secret_key": secret_key},
+            endpoint=endpoint or None,
+            destination=destination,
+        )
+
+    sync(
+        secret_id="{{ conn.tcss_default.login }}",
+        secret_key="{{ conn.tcss_default.password }}",
+        endpoint="{{ conn.tcss_default.extra_dejson.get('endpoint', '') }}",
+        destination="{{ conn.warehouse.get_uri() }}",
+    )

@@ -1,0 +1,47 @@
+"""One account, every hour, and a consumer that runs when its images are in.
+
+Connections: `tcss_default` of type tcss, and `warehouse`, such as `postgresql://user:password@host/database`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Asset, Param, task
+
+from connector.airflow import TcssFreshnessSensor, TcssSyncOperator, table_asset
+
+IMAGES = table_asset("images")
+
+with DAG(
+    "example_tcss_one_account",
+    schedule="@hourly",
+    start_date=datetime(2026, 1, 1),
+    catchup=False,  # a run is a sync of now
+    max_active_runs=1,
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=2), "retry_exponential_backoff": True},
+    params={"mode": Param("auto", enum=["auto", "incremental", "full"])},
+    tags=["tcss", "example"],
+):
+    TcssSyncOperator(task_id="sync", destination_conn_id="warehouse", mode="{{ params.mode }}", outlets=[IMAGES])
+
+with DAG("example_tcss_consumer", schedule=[IMAGES], catchup=False, tags=["tcss", "example"]):
+
+    @task
+    def changed(triggering_asset_events: dict[Asset, Any] | None = None) -> int:
+        """How many rows of `images` have changed: the events say it, nobody has to ask the warehouse."""
+        return sum(event.extra["rows"] for event in (triggering_asset_events or {}).get(IMAGES, []))
+
+    changed()
+
+with DAG(
+    "example_tcss_report",
+    schedule="0 6 * * *",
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    tags=["tcss", "example"],
+):
+    TcssFreshnessSensor(
+        task_id="fresh", destination_conn_id="warehouse", max_age=timedelta(hours=2), timeout=timedelta(hours=1)
+    )

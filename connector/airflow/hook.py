@@ -1,0 +1,130 @@
+"""The connection type `tcss`: an account's keys and where its API is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
+
+from connector.errors import AccessError, ConfigurationError, RequestRejectedError, TcssError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+    from connector.client import Client
+    from connector.settings import Settings
+
+_VARIABLES = "PROVIDERS__ENABLE_AIRFLOW_SECRETS"
+_TEST_PATIENCE = 20.0  # seconds; somebody waits at the button
+_ELSEWHERE = ("credentials", "destination", "dataset")  # settings that no connection's extra may hold
+
+
+class TcssHook(BaseHook):
+    """An account of Tencent Container Security Service.
+
+    The connection's login and password are the secret id and the secret key. Its extra may hold `token`, `role_arn`,
+    `site`, `endpoint`, `account_id` and every other field of `connector.settings.Settings`. Without login and password
+    the worker's usual places are searched: environment, profile file, TKE service account, CVM role.
+
+    :param tcss_conn_id: connection of type ``tcss``.
+    :param settings: fields of `Settings` that win over the connection's.
+    """
+
+    conn_name_attr = "tcss_conn_id"
+    default_conn_name = "tcss_default"
+    conn_type = "tcss"
+    hook_name = "Tencent Container Security (TCSS)"
+
+    def __init__(self, tcss_conn_id: str = default_conn_name, *, settings: Mapping[str, Any] | None = None) -> None:
+        super().__init__()
+        self.tcss_conn_id = tcss_conn_id
+        self._given = dict(settings or {})
+
+    def settings(self, **given: Any) -> Settings:
+        """The settings of this account's syncs; `given` fields win where they are not None.
+
+        What neither they nor the connection say is taken from dlt's config (`[sources.tcss]`), but for `account_id`.
+        Raises ConfigurationError for a connection that cannot be right.
+        """
+        leave_variables_alone()
+        from connector.settings import Settings
+
+        own = _from_connection(self.get_connection(self.tcss_conn_id), Settings().keys())
+        chosen = {**own, **_present(self._given), **_present(given)}
+        settings = Settings.load(**chosen)
+        # Never from a place that several connections share: each would call the other accounts' images gone.
+        settings.account_id = chosen.get("account_id")
+        return settings
+
+    def get_conn(self) -> Client:
+        """A client of the API with this account's keys; the caller closes it (``with hook.get_conn() as client``)."""
+        return self.settings().client()
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Whether the keys are accepted and may list images: what the button Test shows.
+
+        :return: success, and a sentence for the user without secrets.
+        """
+        from connector.sweep import ACTION
+
+        try:
+            with self.settings(patience=_TEST_PATIENCE).client() as client:
+                account_id = client.account_id()
+                total = client.call(ACTION, {"Limit": 1, "Offset": 0}).response.get("TotalCount")
+        except TcssError as error:
+            return False, str(error)
+        return True, f"Account {account_id}: tcss:{ACTION} is granted, {total} images are in the list."
+
+
+def _from_connection(connection: Connection, known: Any) -> dict[str, Any]:
+    """Fields of `Settings`, from one connection."""
+    name = f"connection {connection.conn_id}"
+    if connection.host:
+        raise ConfigurationError(f"{name} has a host, which is not used", hint="Write endpoint into its extra.")
+    extra = _present(connection.extra_dejson)
+    token = extra.pop("token", None)
+    if unknown := sorted(set(extra) - set(known) | set(extra) & set(_ELSEWHERE)):
+        raise ConfigurationError(f"{name}: its extra may not have {', '.join(unknown)}", hint="Take that away.")
+    keys = {"secret_id": connection.login, "secret_key": connection.password}
+    if not any(keys.values()):
+        if token:
+            raise ConfigurationError(f"{name} has a token and no keys", hint="Set login and password.")
+        return extra
+    if missing := [field for field, value in keys.items() if not value]:
+        # Keys from another place would belong to another account.
+        raise ConfigurationError(f"{name} has no {missing[0]}", hint="Set both login and password, or neither.")
+    return {**extra, "credentials": {**keys, **({"token": token} if token else {})}}
+
+
+def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what the form leaves empty."""
+    return {name: value for name, value in fields.items() if value not in (None, "")}
+
+
+def leave_variables_alone() -> None:
+    """Keeps dlt in this process from asking Airflow for a Variable at each of its settings: hundreds of calls a task.
+
+    Whoever keeps dlt's secrets in Variables sets PROVIDERS__ENABLE_AIRFLOW_SECRETS=true.
+    """
+    if _VARIABLES in os.environ:
+        return
+    os.environ[_VARIABLES] = "false"
+    from dlt.common.configuration.container import Container
+    from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
+
+    if PluggableRunContext in Container():
+        Container()[PluggableRunContext].reload_providers()
+
+
+@contextmanager
+def failing_fast() -> Iterator[None]:
+    """What another attempt cannot mend fails the task at once: refused keys, wrong settings, a connection that is not
+    there. Outages, throttling, a held lock and the warehouse's errors are left as they are, and so retried."""
+    try:
+        yield
+    except (AccessError, ConfigurationError, RequestRejectedError, AirflowNotFoundException) as error:
+        raise AirflowFailException(str(error)) from error

@@ -1,0 +1,139 @@
+"""Operators: a sync of one account, and the event that all accounts are in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowException
+
+from connector.airflow.assets import announce
+from connector.airflow.hook import TcssHook, failing_fast
+from connector.airflow.warehouses import destination as destination_url
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from connector.settings import Settings
+
+
+class TcssSyncOperator(BaseOperator):
+    """Brings the warehouse up to date with one account, and returns the run's row of `sync_runs`.
+
+    A run is a sync of now: the API has no time filter, so data intervals play no part, and a run that is repeated
+    writes what has changed since. Refused keys and wrong settings fail the task at once; outages, throttling, a sync
+    that holds the account's lock, and the warehouse's errors are retried as often as `retries` says.
+
+    A run with the verdict `partial` has loaded its rows: the task succeeds, with a warning in its log, and the verdict
+    is in the returned row and in the `extra` of the task's asset events.
+
+    :param tcss_conn_id: connection of type ``tcss`` with the account's keys. (templated)
+    :param destination_conn_id: connection to the warehouse; see `connector.airflow.warehouses.url_of`. (templated)
+    :param destination: the warehouse's SQLAlchemy URL instead. It is not templated, and in mapped tasks Airflow stores
+        it with the DAG: give a connection where there is a password.
+    :param dataset: schema of the tables, ``tcss`` unless given. (templated)
+    :param mode: ``auto``, ``incremental`` or ``full``. (templated)
+    :param filters: of the API, such as ``{"ImageName": "nginx"}``; filtered runs call no image gone. (templated)
+    :param rate_shares: how many tasks may use this account's quota at once, such as the slots of its pool: each takes
+        its part of the connection's `requests_per_second`.
+    :param fail_on_partial: fail, and so retry, where `tcss sync` ends with exit code 5.
+    :param settings: further fields of `connector.settings.Settings`, such as ``{"full_every": 43200}``.
+    """
+
+    template_fields: Sequence[str] = ("tcss_conn_id", "destination_conn_id", "dataset", "mode", "filters")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"filters": "json"}
+    ui_color = "#d5e8ff"
+
+    def __init__(
+        self,
+        *,
+        tcss_conn_id: str = TcssHook.default_conn_name,
+        destination_conn_id: str | None = None,
+        destination: str | None = None,
+        dataset: str | None = None,
+        mode: str | None = None,
+        filters: dict[str, Any] | None = None,
+        rate_shares: int = 1,
+        fail_on_partial: bool = False,
+        settings: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.tcss_conn_id = tcss_conn_id
+        self.destination_conn_id = destination_conn_id
+        self.destination = destination
+        self.dataset = dataset
+        self.mode = mode
+        self.filters = filters
+        self.rate_shares = rate_shares
+        self.fail_on_partial = fail_on_partial
+        self.settings = settings
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Run the sync.
+
+        :return: the row of `sync_runs`, instants in RFC 3339.
+        """
+        with failing_fast():
+            settings = self._settings()
+            from connector.reporting import Reporter, exit_code, summary, to_json, warnings
+            from connector.sync import sync
+
+            with Reporter(as_json=False).progress() as progress:
+                row = sync(settings=settings, progress=progress)
+        self.log.info("%s", summary(row))
+        for text in warnings(row):
+            self.log.warning("%s", text)
+        if code := exit_code(row, strict=settings.strict):
+            if self.fail_on_partial:
+                raise AirflowException(f"verdict {row['verdict']}, exit code {code}: {row['verdict_reason']}")
+            self.log.warning("the verdict is %s: %s", row["verdict"], row["verdict_reason"])
+        result: dict[str, Any] = json.loads(to_json(row))
+        announce(context, self.outlets, [result])
+        return result
+
+    def _settings(self) -> Settings:
+        hook = TcssHook(self.tcss_conn_id, settings=self.settings)
+        settings = hook.settings(
+            destination=destination_url(self.destination_conn_id, self.destination),
+            dataset=self.dataset,
+            mode=self.mode,
+            filters=self.filters,
+        )
+        settings.requests_per_second /= self.rate_shares
+        return settings
+
+
+class TcssPublishOperator(BaseOperator):
+    """Says once for a DAG run that every account is in: emits the assets in `outlets`, with rows and verdict as extra.
+
+    Without it, outlets of the syncs would start a consumer after the first account. It runs when all syncs have
+    succeeded, so that a failed account fails the DAG run and holds the event back.
+
+    :param results: what the syncs returned, such as ``[task.output for task in syncs]``, mapped tasks included.
+        (templated)
+    """
+
+    template_fields: Sequence[str] = ("results",)
+    ui_color = "#d5e8ff"
+
+    def __init__(self, *, results: Iterable[Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.results = results
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Emit the events.
+
+        :return: the events' extra.
+        """
+        return announce(context, self.outlets, list(_rows(self.results)))
+
+
+def _rows(results: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
+    for result in results:
+        if isinstance(result, Mapping):
+            yield result
+        else:  # what a mapped task returned
+            yield from result

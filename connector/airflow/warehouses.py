@@ -1,0 +1,58 @@
+"""Where the tables are: an Airflow connection, or a SQLAlchemy URL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook
+from airflow.sdk.log import mask_secret
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from connector.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+_FILES = ("duckdb", "sqlite")
+_DIALECTS = {"postgres": "postgresql"}  # Airflow's name: SQLAlchemy's
+
+
+def destination(conn_id: str | None, url: str | None) -> str | None:
+    """The warehouse's URL, of the connection if one is named; None: what dlt's config says. Its password is masked in
+    logs from now on. Raises ConfigurationError if both are given."""
+    if conn_id and url:
+        raise ConfigurationError("destination and destination_conn_id exclude each other")
+    if conn_id:
+        return url_of(BaseHook.get_connection(conn_id)).render_as_string(hide_password=False)
+    _mask(url)
+    return url
+
+
+def url_of(connection: Connection) -> URL:
+    """A connection as a SQLAlchemy URL: its type names the dialect, its schema the database, its extra the query. For
+    DuckDB and SQLite, host or schema is the file's path."""
+    kind = connection.conn_type or ""
+    query = {name: str(value) for name, value in connection.extra_dejson.items() if value not in (None, "")}
+    if kind in _FILES:
+        return URL.create(kind, database=connection.schema or connection.host, query=query)
+    return URL.create(
+        _DIALECTS.get(kind, kind),
+        username=connection.login or None,
+        password=connection.password or None,
+        host=connection.host or None,
+        port=connection.port,
+        database=connection.schema or None,
+        query=query,
+    )
+
+
+def _mask(text: str | None) -> None:
+    secrets: Any = None
+    try:
+        url = make_url(text) if text and "://" in text else None
+        secrets = url and [url.password, *url.query.values()]
+    except (ArgumentError, ValueError):  # the sync says what is wrong with it
+        secrets = text
+    if secrets:
+        mask_secret(secrets)
