@@ -63,7 +63,7 @@ def test_the_pipeline_works_as_it_stands(account: World, monkeypatch: pytest.Mon
     import duckdb
 
     monkeypatch.setenv("DLT_DATA_DIR", str(account.directory / "dlt"))
-    (code,) = blocks("python")
+    code = blocks("python")[0]
     exec(compile(code, "README.md", "exec"), {})
     with duckdb.connect(str(account.directory / "tcss.duckdb"), read_only=True) as connection:
         runs = "select count(*) from tcss_images.sync_runs where verdict = 'complete'"

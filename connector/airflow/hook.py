@@ -53,7 +53,7 @@ class TcssHook(BaseHook):
         leave_variables_alone()
         from connector.settings import Settings
 
-        own = _from_connection(self.get_connection(self.tcss_conn_id), Settings().keys())
+        own = _from_connection(self.get_connection(self.tcss_conn_id), Settings.get_resolvable_fields())
         chosen = {**own, **_present(self._given), **_present(given)}
         settings = Settings.load(**chosen)
         # Never from a place that several connections share: each would call the other accounts' images gone.
@@ -80,15 +80,16 @@ class TcssHook(BaseHook):
         return True, f"Account {account_id}: tcss:{ACTION} is granted, {total} images are in the list."
 
 
-def _from_connection(connection: Connection, known: Any) -> dict[str, Any]:
-    """Fields of `Settings`, from one connection."""
+def _from_connection(connection: Connection, hints: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of `Settings`, whose types are `hints`, from one connection."""
     name = f"connection {connection.conn_id}"
     if connection.host:
         raise ConfigurationError(f"{name} has a host, which is not used", hint="Write endpoint into its extra.")
     extra = _present(connection.extra_dejson)
     token = extra.pop("token", None)
-    if unknown := sorted(set(extra) - set(known) | set(extra) & set(_ELSEWHERE)):
+    if unknown := sorted(set(extra) - (set(hints) - set(_ELSEWHERE))):
         raise ConfigurationError(f"{name}: its extra may not have {', '.join(unknown)}", hint="Take that away.")
+    extra = {field: _typed(name, field, value, hints[field]) for field, value in extra.items()}
     keys = {"secret_id": connection.login, "secret_key": connection.password}
     if not any(keys.values()):
         if token:
@@ -98,6 +99,18 @@ def _from_connection(connection: Connection, known: Any) -> dict[str, Any]:
         # Keys from another place would belong to another account.
         raise ConfigurationError(f"{name} has no {missing[0]}", hint="Set both login and password, or neither.")
     return {**extra, "credentials": {**keys, **({"token": token} if token else {})}}
+
+
+def _typed(name: str, field: str, value: Any, hint: Any) -> Any:
+    """A connection that is written as a URI has texts only."""
+    from dlt.common.configuration.exceptions import ConfigValueCannotBeCoercedException
+    from dlt.common.configuration.specs.base_configuration import extract_inner_hint
+    from dlt.common.configuration.utils import deserialize_value
+
+    try:
+        return deserialize_value(field, value, extract_inner_hint(hint))
+    except ConfigValueCannotBeCoercedException:
+        raise ConfigurationError(f"{name}: {field} cannot be {value!r}", hint="Correct its extra.") from None
 
 
 def _present(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
@@ -19,14 +20,19 @@ _DIALECTS = {"postgres": "postgresql"}  # Airflow's name: SQLAlchemy's
 
 
 def destination(conn_id: str | None, url: str | None) -> str | None:
-    """The warehouse's URL, of the connection if one is named; None: what dlt's config says. Its password is masked in
-    logs from now on. Raises ConfigurationError if both are given."""
+    """The warehouse's URL, of the connection if one is named; None: what dlt's config says. Its secrets are masked in
+    logs from now on. Raises ConfigurationError if both are given, or if the URL cannot be read."""
     if conn_id and url:
         raise ConfigurationError("destination and destination_conn_id exclude each other")
     if conn_id:
-        return url_of(BaseHook.get_connection(conn_id)).render_as_string(hide_password=False)
-    _mask(url)
-    return url
+        found = url_of(BaseHook.get_connection(conn_id))
+    elif url and "://" in url:
+        found = _read(url)
+    else:
+        return url
+    # Airflow itself masks a connection's password, and not the form that it has in a URL.
+    mask_secret({"password": [found.password, quote(str(found.password or ""), safe="")], **found.query})
+    return found.render_as_string(hide_password=False)
 
 
 def url_of(connection: Connection) -> URL:
@@ -47,12 +53,9 @@ def url_of(connection: Connection) -> URL:
     )
 
 
-def _mask(text: str | None) -> None:
-    secrets: Any = None
+def _read(url: str) -> URL:
     try:
-        url = make_url(text) if text and "://" in text else None
-        secrets = url and [url.password, *url.query.values()]
-    except (ArgumentError, ValueError):  # the sync says what is wrong with it
-        secrets = text
-    if secrets:
-        mask_secret(secrets)
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        # It may hold a password, so it is not repeated.
+        raise ConfigurationError("the destination is not a URL that can be read") from None

@@ -1,4 +1,4 @@
-"""DAGs run as a scheduler would run them, in this process, at a sandbox: what the tests of `connector.airflow` share."""
+"""DAGs run as a scheduler would run them, in this process, at a sandbox: what these tests share."""
 
 from __future__ import annotations
 

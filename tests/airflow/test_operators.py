@@ -71,7 +71,7 @@ def test_without_that_it_would_ask_hundreds_of_times(account: World, monkeypatch
 
 def count_look_ups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of all Variables that are asked for from now on, by whichever way."""
-    from airflow.models import Variable as model
+    from airflow.models import Variable as Model
     from airflow.sdk import Variable
 
     asked: list[str] = []
@@ -79,7 +79,7 @@ def count_look_ups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def absent(key: str, *args: object, **kwargs: object) -> None:
         asked.append(key)
 
-    for kind in (model, Variable):
+    for kind in (Model, Variable):
         monkeypatch.setattr(kind, "get", staticmethod(absent))
     return asked
 

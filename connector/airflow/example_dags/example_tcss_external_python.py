@@ -1,7 +1,8 @@
 """The connector in an environment of its own, where it cannot be installed beside Airflow.
 
 TCSS_PYTHON names the Python of that environment, which needs `tcss-connector` with the warehouse's extra, no Airflow.
-Connections: `tcss_default` of type tcss, and `warehouse`. Their passwords are `***` where Airflow shows the arguments.
+Connections: `tcss_default` of type tcss, and `warehouse`, a PostgreSQL server. Passwords are `***` where Airflow shows
+the arguments.
 """
 
 from __future__ import annotations
@@ -23,19 +24,28 @@ with DAG(
 ):
 
     @task.external_python(python=os.environ.get("TCSS_PYTHON", "/opt/tcss/bin/python"), expect_airflow=False)
-    def sync(secret_id: str, secret_key: str, endpoint: str, destination: str) -> dict[str, Any]:
+    def sync(credentials: dict[str, str], endpoint: str, warehouse: dict[str, str]) -> dict[str, Any]:
         """Runs in the other environment, so it imports what it uses, and returns plain values."""
+        from sqlalchemy import URL
+
         import connector
 
-        return connector.sync(
-            credentials={"secret_id": secret_id, "secret_key": secret_key},
-            endpoint=endpoint or None,
-            destination=destination,
-        )
+        url = URL.create("postgresql", **{**warehouse, "port": int(warehouse["port"] or 5432)})
+        destination = url.render_as_string(hide_password=False)
+        return connector.sync(credentials=credentials, endpoint=endpoint or None, destination=destination)
 
     sync(
-        secret_id="{{ conn.tcss_default.login }}",
-        secret_key="{{ conn.tcss_default.password }}",
+        credentials={
+            "secret_id": "{{ conn.tcss_default.login }}",
+            "secret_key": "{{ conn.tcss_default.password }}",
+        },
         endpoint="{{ conn.tcss_default.extra_dejson.get('endpoint', '') }}",
-        destination="{{ conn.warehouse.get_uri() }}",
+        # In parts, because Airflow hides a password, and not the form that it has in a URL.
+        warehouse={
+            "username": "{{ conn.warehouse.login }}",
+            "password": "{{ conn.warehouse.password or '' }}",
+            "host": "{{ conn.warehouse.host }}",
+            "port": "{{ conn.warehouse.port or '' }}",
+            "database": "{{ conn.warehouse.schema }}",
+        },
     )

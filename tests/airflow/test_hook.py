@@ -1,0 +1,172 @@
+"""`TcssHook`: a connection becomes settings and credentials, and the button Test says whether they work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import Connection
+
+from connector.airflow import TcssHook
+from connector.airflow.warehouses import destination, url_of
+from connector.errors import ConfigurationError
+from connector.sandbox import Fleet, wall_clock
+from connector.sandbox.identity import Account
+from tests.airflow.running import KEYS, airflow_world, connect
+from tests.world import ACCOUNT_ID, World
+
+THIRD = "300000000003"
+
+
+@pytest.fixture
+def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """And another account, whose role may be assumed."""
+    third = Account(Fleet.seeded(12, seed=3, clock=wall_clock), "AKIDTHIRD", "SECRETTHIRD", THIRD)
+    with airflow_world(tmp_path, monkeypatch, images=30, accounts=[third]) as made:
+        yield made
+
+
+def test_every_field_of_a_connection_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys and token as credentials, the rest as settings of the same name; numbers may be text."""
+    extra = {
+        "token": "TOKENEXAMPLE",
+        "role_arn": "qcs::cam::uin/1:roleName/reader",
+        "site": "cn",
+        "endpoint": "https://tcss.example.com",
+        "account_id": 42,
+        "requests_per_second": "7.5",
+        "lookback": 60,
+        "metadata": False,
+        "language": "",
+    }
+    connect(monkeypatch, "tcss_default", conn_type="tcss", login="AKIDEXAMPLE", password="KEYEXAMPLE", extra=extra)
+    found = TcssHook().settings(mode="full")
+    assert found.credentials is not None
+    assert dict(found.credentials) == {"secret_id": "AKIDEXAMPLE", "secret_key": "KEYEXAMPLE", "token": "TOKENEXAMPLE"}
+    assert {name: getattr(found, name) for name in (*extra, "mode") if name not in ("token", "language")} == {
+        "role_arn": "qcs::cam::uin/1:roleName/reader",
+        "site": "cn",
+        "endpoint": "https://tcss.example.com",
+        "account_id": "42",
+        "requests_per_second": 7.5,
+        "lookback": 60,
+        "metadata": False,
+        "mode": "full",
+    }
+    assert found.language == "en-US"
+
+
+def test_a_connection_may_be_a_uri(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As deployments write it into the environment."""
+    monkeypatch.setenv("AIRFLOW_CONN_TCSS_DEFAULT", "tcss://AKIDEXAMPLE:a%2Fb@/?site=cn&account_id=42")
+    found = TcssHook().settings()
+    assert found.credentials is not None
+    assert (found.credentials.secret_key, found.site, found.account_id) == ("a/b", "cn", "42")
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"login": "AKIDEXAMPLE"}, "has no secret_key"),
+        ({"password": "KEYEXAMPLE"}, "has no secret_id"),
+        ({"extra": {"token": "TOKENEXAMPLE"}}, "has a token and no keys"),
+        ({"host": "tcss.example.com"}, "has a host"),
+        ({"extra": {"sight": "cn"}}, "may not have sight"),
+        ({"extra": {"destination": "duckdb:///x.duckdb"}}, "may not have destination"),
+        ({"extra": {"site": "us"}}, "no site 'us'"),
+        ({"extra": {"requests_per_second": "fast"}}, "requests_per_second cannot be 'fast'"),
+    ],
+)
+def test_a_connection_that_cannot_be_right_is_refused(
+    monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], says: str
+) -> None:
+    """And not half of it ignored: keys from elsewhere would be those of another account."""
+    connect(monkeypatch, "tcss_default", conn_type="tcss", **fields)
+    with pytest.raises(ConfigurationError, match=says):
+        TcssHook().get_conn()
+
+
+def test_connections_do_not_share_an_account_id(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is set for the whole worker would make all accounts one, whose images are gone in turns."""
+    monkeypatch.setenv("SOURCES__TCSS__ACCOUNT_ID", "42")
+    assert TcssHook().settings().account_id is None
+
+
+# ---- the button Test ----
+
+
+def test_the_button_says_which_account_it_is(account: World) -> None:
+    """Through Airflow, which finds the hook by the connection's type."""
+    ok, text = TcssHook.get_connection("tcss_default").test_connection()
+    assert (ok, text) == (
+        True,
+        f"Account {ACCOUNT_ID}: tcss:DescribeAssetImageList is granted, 30 images are in the list.",
+    )
+
+
+def test_a_role_is_assumed(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the connection's keys."""
+    extra = {"endpoint": account.sandbox.url, "role_arn": f"qcs::cam::uin/{THIRD}:roleName/reader"}
+    connect(monkeypatch, "tcss_default", conn_type="tcss", **KEYS, extra=extra)
+    assert TcssHook().test_connection()[1].startswith(f"Account {THIRD}: ")
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"password": "CANARYEXAMPLE"}, "AuthFailure.SignatureFailure"),
+        ({"extra": {"token": "CANARYEXAMPLE"}}, "AuthFailure"),
+        ({"login": None, "password": None}, "no keys found"),
+        ({"password": ""}, "has no secret_key"),
+    ],
+    ids=["refused-key", "refused-token", "no-keys", "half-a-key"],
+)
+def test_the_button_says_what_is_wrong(
+    account: World, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], says: str
+) -> None:
+    """In a sentence, without the secret."""
+    given = {**KEYS, **fields, "extra": {"endpoint": account.sandbox.url, **fields.get("extra", {})}}
+    connect(monkeypatch, "tcss_default", conn_type="tcss", **given)
+    ok, text = TcssHook().test_connection()
+    assert not ok
+    assert says in text
+    assert "CANARY" not in text
+
+
+# ---- the warehouse ----
+
+
+@pytest.mark.parametrize(
+    ("fields", "url"),
+    [
+        (
+            {"uri": "postgresql://me:p%40ss%2Fw@db.example.com:5433/warehouse?sslmode=require"},
+            "postgresql://me:p%40ss%2Fw@db.example.com:5433/warehouse?sslmode=require",
+        ),
+        (
+            {"conn_type": "mysql", "login": "me", "password": "p:w", "host": "db.example.com", "schema": "tcss"},
+            "mysql://me:p%3Aw@db.example.com/tcss",
+        ),
+        ({"uri": "duckdb:////data/w.duckdb"}, "duckdb:////data/w.duckdb"),
+        ({"conn_type": "duckdb", "host": "/data/w.duckdb"}, "duckdb:////data/w.duckdb"),
+        ({"conn_type": "sqlite", "host": "w.db"}, "sqlite:///w.db"),
+        (
+            {"conn_type": "snowflake", "login": "me", "host": "acc", "schema": "db", "extra": '{"warehouse": "w"}'},
+            "snowflake://me@acc/db?warehouse=w",
+        ),
+    ],
+    ids=["postgres", "mysql", "duckdb-uri", "duckdb", "sqlite", "snowflake"],
+)
+def test_a_connection_names_a_warehouse(fields: dict[str, Any], url: str) -> None:
+    """As the URL that `--destination` takes."""
+    assert url_of(Connection(conn_id="warehouse", **fields)).render_as_string(hide_password=False) == url
+
+
+def test_a_warehouse_is_given_once() -> None:
+    """By its connection or by its URL."""
+    assert destination(None, "duckdb:///x.duckdb") == "duckdb:///x.duckdb"
+    assert destination(None, None) is None
+    with pytest.raises(ConfigurationError):
+        destination("warehouse", "duckdb:///x.duckdb")
