@@ -92,7 +92,16 @@ class TcssSyncOperator(BaseOperator):
             self.log.warning("the verdict is %s: %s", row["verdict"], row["verdict_reason"])
         result: dict[str, Any] = json.loads(to_json(row))
         announce(context, self.outlets, [result])
+        self._done = (settings, row)
         return result
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002
+        """What the sync read and wrote, for Airflow's OpenLineage provider; see `connector.airflow.lineage`."""
+        from connector.airflow.lineage import lineage
+        from connector.locations import locate
+
+        settings, row = self._done
+        return lineage(locate(settings.destination, settings.dataset), row)
 
     def _settings(self) -> Settings:
         hook = TcssHook(self.tcss_conn_id, settings=self.settings)

@@ -31,7 +31,12 @@ def destination(conn_id: str | None, url: str | None) -> str | None:
     else:
         return url
     # Airflow itself masks a connection's password, and not the form that it has in a URL.
-    mask_secret({"password": [found.password, quote(str(found.password or ""), safe="")], **found.query})
+    mask_secret(
+        {
+            "password": [found.password, quote(str(found.password or ""), safe="")],
+            **{k: str(v) for k, v in found.query.items()},
+        }
+    )
     return found.render_as_string(hide_password=False)
 
 

@@ -30,7 +30,8 @@ with DAG(
 
         import connector
 
-        url = URL.create("postgresql", **{**warehouse, "port": int(warehouse["port"] or 5432)})
+        user, password, host, database = (warehouse[part] for part in ("user", "password", "host", "database"))
+        url = URL.create("postgresql", user, password, host, int(warehouse["port"] or 5432), database)
         destination = url.render_as_string(hide_password=False)
         return connector.sync(credentials=credentials, endpoint=endpoint or None, destination=destination)
 
@@ -42,7 +43,7 @@ with DAG(
         endpoint="{{ conn.tcss_default.extra_dejson.get('endpoint', '') }}",
         # In parts, because Airflow hides a password, and not the form that it has in a URL.
         warehouse={
-            "username": "{{ conn.warehouse.login }}",
+            "user": "{{ conn.warehouse.login }}",
             "password": "{{ conn.warehouse.password or '' }}",
             "host": "{{ conn.warehouse.host }}",
             "port": "{{ conn.warehouse.port or '' }}",

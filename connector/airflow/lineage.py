@@ -1,0 +1,72 @@
+"""OpenLineage: what a sync read, and what it wrote into which tables. Used only where Airflow's provider for it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from connector.airflow.assets import WRITTEN
+from connector.tables import IMAGES, TABLES
+
+if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
+    from connector.locations import Location
+
+_PORTS = {"postgresql": 5432, "mysql": 3306}
+_SCHEMES = {"postgresql": "postgres"}  # OpenLineage's name
+
+
+def lineage(location: Location, row: Mapping[str, Any]) -> OperatorLineage[Any, Any]:
+    """The account's images as input, the tables as outputs with their columns, and the rows that `images` was given.
+
+    Names follow OpenLineage's conventions, such as `postgres://host:5432` and `database.tcss.images`. `row` is the
+    run's row of `sync_runs`.
+    """
+    from airflow.providers.common.compat.openlineage.facet import (
+        Dataset,
+        OutputDataset,
+        OutputStatisticsOutputDatasetFacet,
+        SchemaDatasetFacet,
+        SchemaDatasetFacetFields,
+    )
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
+    namespace, prefix = _place(location)
+    written = sum(row[name] for name in WRITTEN)
+    return OperatorLineage(
+        inputs=[Dataset(namespace=f"tcss://{row['endpoint']}", name=f"{row['account_id']}.images")],
+        outputs=[
+            OutputDataset(
+                namespace=namespace,
+                name=f"{prefix}.{table.name}",
+                facets={
+                    "schema": SchemaDatasetFacet(
+                        fields=[
+                            SchemaDatasetFacetFields(name=c.name, type=c.type, description=c.description)
+                            for c in table.columns
+                        ]
+                    )
+                },
+                outputFacets=(
+                    {"outputStatistics": OutputStatisticsOutputDatasetFacet(rowCount=written)}
+                    if table is IMAGES
+                    else {}
+                ),
+            )
+            for table in TABLES
+        ],
+    )
+
+
+def _place(location: Location) -> tuple[str, str]:
+    """The namespace of the warehouse, and what the names of its tables begin with."""
+    if location.file is not None:
+        return "file", f"{location.file}/{location.dataset}"
+    url = location.url
+    if url is None:
+        return location.display, location.dataset
+    kind = url.get_backend_name()
+    port = url.port or _PORTS.get(kind)
+    namespace = f"{_SCHEMES.get(kind, kind)}://{url.host}{f':{port}' if port else ''}"
+    return namespace, ".".join(part for part in (url.database, location.dataset) if part)
