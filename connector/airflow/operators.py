@@ -61,6 +61,8 @@ class TcssSyncOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if rate_shares < 1:
+            raise ValueError(f"rate_shares is {rate_shares}, and has to be 1 or more")
         self.tcss_conn_id = tcss_conn_id
         self.destination_conn_id = destination_conn_id
         self.destination = destination

@@ -69,6 +69,15 @@ def run(dag: DAG, **conf: Any) -> dict[str, Task]:
     return found
 
 
+def events(dag_id: str) -> list[dict[str, Any]]:
+    """The extra of every asset event that the DAG has emitted."""
+    from airflow.models.asset import AssetEvent
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        return [event.extra for event in session.query(AssetEvent).filter_by(source_dag_id=dag_id)]
+
+
 def connect(monkeypatch: pytest.MonkeyPatch, conn_id: str, **fields: Any) -> None:
     """Define a connection, as a deployment does in the environment."""
     monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(fields))

@@ -8,16 +8,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from airflow.sdk import DAG
 
 import connector.airflow.example_dags
-from connector.airflow import accounts
+from connector.airflow import accounts, table_asset
 from connector.sandbox import Fleet, wall_clock
 from connector.sandbox.identity import Account
 from tests.airflow.conftest import DAGS
-from tests.airflow.running import KEYS, airflow_world, connect, parsed, run
+from tests.airflow.running import KEYS, airflow_world, connect, events, parsed, run
 from tests.syncing import loaded, truth
 from tests.warehouses import Place, place
 from tests.world import ACCOUNT_ID, World
@@ -87,8 +88,10 @@ def test_one_account(account: World) -> None:
     assert (again.result["mode_reason"], again.result["images_unchanged"]) == ("asked for", 80)
     report = run(example("example_tcss_one_account", dag="example_tcss_report"))["fresh"]
     assert (report.state, list(report.result)) == ("success", [ACCOUNT_ID])
-    consumer = run(example("example_tcss_one_account", dag="example_tcss_consumer"))["changed"]
-    assert (consumer.state, consumer.result) == ("success", 0)  # not triggered by an event
+    consumer = example("example_tcss_one_account", dag="example_tcss_consumer")
+    assert run(consumer)["changed"].result == 0  # started by hand, not by an event
+    told = [SimpleNamespace(extra=extra) for extra in events("example_tcss_one_account")]
+    assert consumer.task_dict["changed"].python_callable({table_asset("images"): told}) == 80
 
 
 def test_many_accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Place) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from filelock import FileLock
 
 from connector.sandbox import Churn, Fault, Fleet, Quirks, wall_clock
 from connector.sandbox.identity import Account
-from tests.airflow.running import KEYS, airflow_world, connect, run, written
+from tests.airflow.running import KEYS, airflow_world, connect, events, run, written
 from tests.world import ACCOUNT_ID, World
 
 SECOND = "200000000002"
@@ -137,6 +136,16 @@ def test_a_held_lock_and_a_failing_warehouse_are_retried(account: World, monkeyp
     assert (task.state, task.tries) == ("failed", 3)
 
 
+def test_a_sync_that_takes_too_long_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With Airflow's `execution_timeout`, in the middle of a page; nothing is loaded, and no lock is left."""
+    with airflow_world(tmp_path, monkeypatch, faults=(Fault("slow", at=(3,), value=60.0),)) as account:
+        limit = SYNC.replace(")", ", retries=0, execution_timeout=timedelta(seconds=2))")
+        task = run(written(limit))["sync"]
+        assert (task.state, task.tries) == ("failed", 1)
+        assert not account.file.exists()
+        assert run(written(SYNC))["sync"].state == "success"
+
+
 # ---- a run that proves less than it should ----
 
 MOVING = {"quirks": Quirks(sortable=frozenset()), "churn": Churn(insert=1)}
@@ -231,12 +240,3 @@ def test_no_event_while_an_account_fails(accounts: World, monkeypatch: pytest.Mo
     assert states == {"sync_tcss_default": "success", "sync_tcss_second": "failed", "publish": "upstream_failed"}
     assert events(dag.dag_id) == []
     assert accounts.query("select count(*) from tcss.images") == [(300,)]
-
-
-def events(dag_id: str) -> list[dict[str, Any]]:
-    """The extra of every asset event that the DAG has emitted."""
-    from airflow.models.asset import AssetEvent
-    from airflow.utils.session import create_session
-
-    with create_session() as session:
-        return [event.extra for event in session.query(AssetEvent).filter_by(source_dag_id=dag_id)]

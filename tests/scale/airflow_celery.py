@@ -62,13 +62,16 @@ with DAG("consumer", schedule=[IMAGES]):
 
 @dataclass
 class Report:
-    """What happened: by run and account, the number of the attempt that succeeded and the worker that it ran on."""
+    """What happened: by run and task, the number of the attempt that succeeded and the worker that it ran on; the tasks
+    that the killed worker was running; what was not as it should be; the rows that the consumer was told of, and those
+    that had changed; and the calls of all tasks to Airflow's execution API."""
 
     attempts: dict[str, dict[str, int]] = field(default_factory=dict)
     workers: dict[str, dict[str, str]] = field(default_factory=dict)
     killed: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     events: list[list[int]] = field(default_factory=list)
+    calls: dict[str, int] = field(default_factory=dict)
     changed: list[int] = field(default_factory=list)
 
 
@@ -254,6 +257,9 @@ def prove(say: Callable[[str], None] = print) -> Report:
         compare(report, cluster, "second", accounts, warehouse, say)
         cluster.wait("the consumer of the asset", lambda: len(consumed(cluster)) == 2)
         report.events = consumed(cluster)
+        log = cluster.log("api-server")
+        report.calls = {name: log.count(f"/execution/{name}/") for name in ("task-instances", "xcoms", "variables")}
+        say(f"calls to Airflow's execution API: {report.calls}")
         say(f"the consumer was started {len(report.events)} times, by events of {report.events} rows")
     return report
 

@@ -17,7 +17,8 @@ from tests.scale.airflow_celery import ACCOUNTS, IMAGES, SLOTS, prove
 def test_six_accounts_on_two_workers_one_of_which_is_killed() -> None:
     """Every account is equal to the sandbox's truth after the first loads, and after a run in which a worker was killed
     in mid-load: what it was loading was loaded by the other one, at the second attempt; nothing else was tried twice.
-    The consumer of the asset was started once a run, with the number of rows that had changed."""
+    The consumer of the asset was started once a run, with the number of rows that had changed. No task has asked for a
+    Variable."""
     report = prove()
     syncs = {f"sync_tcss_10{number}" for number in range(1, ACCOUNTS + 1)}
     assert report.wrong == []
@@ -26,4 +27,6 @@ def test_six_accounts_on_two_workers_one_of_which_is_killed() -> None:
     assert len(report.killed) == SLOTS
     assert report.attempts["second"] == {name: 2 if name in report.killed else 1 for name in [*syncs, "publish"]}
     assert set(report.workers["second"].values()) == {"worker2"}
+    assert report.calls["task-instances"] > 2 * ACCOUNTS
+    assert report.calls["variables"] == 0
     assert report.events == [[ACCOUNTS * IMAGES], [sum(report.changed)]]

@@ -21,6 +21,7 @@ with DAG(
     max_active_runs=1,
     default_args={"retries": 3, "retry_delay": timedelta(minutes=2), "retry_exponential_backoff": True},
     tags=["tcss", "example"],
+    doc_md=__doc__,
 ):
 
     @task.external_python(python=os.environ.get("TCSS_PYTHON", "/opt/tcss/bin/python"), expect_airflow=False)

@@ -24,6 +24,7 @@ with DAG(
     max_active_runs=1,
     default_args={"retries": 3, "retry_delay": timedelta(minutes=2), "retry_exponential_backoff": True},
     tags=["tcss", "example"],
+    doc_md=__doc__,
 ):
     for account in ACCOUNTS:
         KubernetesPodOperator(

@@ -23,6 +23,7 @@ with DAG(
     default_args={"retries": 3, "retry_delay": timedelta(minutes=2), "retry_exponential_backoff": True},
     params={"mode": Param("auto", enum=["auto", "incremental", "full"])},
     tags=["tcss", "example"],
+    doc_md=__doc__,
 ):
     TcssSyncOperator(task_id="sync", destination_conn_id="warehouse", mode="{{ params.mode }}", outlets=[IMAGES])
 
@@ -41,6 +42,7 @@ with DAG(
     start_date=datetime(2026, 1, 1),
     catchup=False,
     tags=["tcss", "example"],
+    doc_md=__doc__,
 ):
     TcssFreshnessSensor(
         task_id="fresh", destination_conn_id="warehouse", max_age=timedelta(hours=2), timeout=timedelta(hours=1)
