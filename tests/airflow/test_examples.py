@@ -26,6 +26,9 @@ from tests.world import ACCOUNT_ID, World
 FOLDER = Path(connector.airflow.example_dags.__file__).parent
 ISOLATED = Path(__file__).parents[2] / ".venv" / "bin" / "python"
 SECOND = "200000000002"
+needs_isolated = pytest.mark.skipif(
+    not ISOLATED.exists() and os.environ.get("CI") != "true", reason="make test makes that environment"
+)
 TASKS = {
     "example_tcss_one_account": {"sync"},
     "example_tcss_consumer": {"changed"},
@@ -111,7 +114,7 @@ def test_many_accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: 
     assert {task.pool for task in dag.tasks} == {"tcss_production", "tcss_staging", "default_pool"}
 
 
-@pytest.mark.skipif(not ISOLATED.exists() and os.environ.get("CI") != "true", reason="make test makes that environment")
+@needs_isolated
 def test_an_environment_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Place, account: World
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk import Connection
+from airflow.sdk.log import redact
 
 from connector.airflow import TcssHook
 from connector.airflow.warehouses import destination, url_of
@@ -162,6 +163,16 @@ def test_the_button_says_what_is_wrong(
 def test_a_connection_names_a_warehouse(fields: dict[str, Any], url: str) -> None:
     """As the URL that `--destination` takes."""
     assert url_of(Connection(conn_id="warehouse", **fields)).render_as_string(hide_password=False) == url
+
+
+def test_the_secrets_of_a_url_are_masked_in_logs() -> None:
+    """The password as it is and as it stands in the URL, and options that are secrets; not the others."""
+    url = "postgresql://me:p%40ssCANARY@db.example.com/warehouse?token=TOKENCANARY&sslmode=require"
+    assert destination(None, url) == url
+    assert redact("p@ssCANARY p%40ssCANARY TOKENCANARY require") == "*** *** *** require"
+    with pytest.raises(ConfigurationError) as caught:
+        destination(None, "postgresql://me:CANARY@db:port/warehouse")
+    assert "CANARY" not in str(caught.value)
 
 
 def test_a_warehouse_is_given_once() -> None:

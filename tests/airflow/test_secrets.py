@@ -16,7 +16,7 @@ from connector.sandbox import Fault
 from connector.sandbox.identity import DEFAULT_ID
 from tests.airflow.conftest import HOME
 from tests.airflow.running import airflow_world, connect, run, written
-from tests.airflow.test_examples import ISOLATED, example
+from tests.airflow.test_examples import ISOLATED, example, needs_isolated
 from tests.warehouses import Place, place, user
 from tests.world import World
 
@@ -103,7 +103,7 @@ def test_the_canary_is_nowhere(
     assert_nowhere(forms(url), out, err, caplog.text, repr(task))
 
 
-@pytest.mark.skipif(not ISOLATED.exists(), reason="make test makes that environment")
+@needs_isolated
 def test_nor_with_an_environment_of_its_own(
     account: World, server: tuple[Place, str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

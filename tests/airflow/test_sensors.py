@@ -63,6 +63,9 @@ def test_a_partial_or_filtered_run_is_not_enough(account: World, monkeypatch: py
     assert poke() == (False, None)
     sync(account, monkeypatch)
     assert poke()[0]
+    account.sandbox.backend.quirks = Quirks(total_delta=5)
+    sync(account, monkeypatch, "--account-id", "42")
+    assert [poke()[0], poke(account_ids=[ACCOUNT_ID])[0]] == [False, True]
 
 
 def test_in_a_dag_it_frees_its_slot(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
