@@ -26,6 +26,7 @@ def destination(conn_id: str | None, url: str | None) -> str | None:
         raise ConfigurationError("destination and destination_conn_id exclude each other")
     if conn_id:
         found = url_of(BaseHook.get_connection(conn_id))
+        url = found.render_as_string(hide_password=False)
     elif url and "://" in url:
         found = _read(url)
     else:
@@ -37,7 +38,7 @@ def destination(conn_id: str | None, url: str | None) -> str | None:
             **{k: str(v) for k, v in found.query.items()},
         }
     )
-    return found.render_as_string(hide_password=False)
+    return url
 
 
 def url_of(connection: Connection) -> URL:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from airflow.sdk import Connection
 from airflow.sdk.log import redact
+from sqlalchemy.engine import make_url
 
 from connector.airflow import TcssHook
 from connector.airflow.warehouses import destination, url_of
@@ -154,15 +155,21 @@ def test_the_button_says_what_is_wrong(
         ({"conn_type": "duckdb", "host": "/data/w.duckdb"}, "duckdb:////data/w.duckdb"),
         ({"conn_type": "sqlite", "host": "w.db"}, "sqlite:///w.db"),
         (
+            {"conn_type": "motherduck", "host": "db", "extra": '{"motherduck_token": "t"}'},
+            "motherduck://db?motherduck_token=t",
+        ),
+        (
             {"conn_type": "snowflake", "login": "me", "host": "acc", "schema": "db", "extra": '{"warehouse": "w"}'},
             "snowflake://me@acc/db?warehouse=w",
         ),
     ],
-    ids=["postgres", "mysql", "duckdb-uri", "duckdb", "sqlite", "snowflake"],
+    ids=["postgres", "mysql", "duckdb-uri", "duckdb", "sqlite", "motherduck", "snowflake"],
 )
 def test_a_connection_names_a_warehouse(fields: dict[str, Any], url: str) -> None:
     """As the URL that `--destination` takes."""
-    assert url_of(Connection(conn_id="warehouse", **fields)).render_as_string(hide_password=False) == url
+    found = url_of(Connection(conn_id="warehouse", **fields))
+    assert found.render_as_string(hide_password=False) == url
+    assert make_url(url) == found
 
 
 def test_the_secrets_of_a_url_are_masked_in_logs() -> None:
