@@ -69,11 +69,18 @@ def assert_nowhere(forms: set[str], *texts: str) -> None:
             assert form.encode() not in path.read_bytes(), path
 
 
-@pytest.mark.parametrize("code", [SYNC, BY_URL], ids=["connection", "url"])
 @pytest.mark.parametrize(
-    "fault",
-    [None, Fault("cut_body", at=range(1, 99)), Fault("unauthorized", at=range(1, 99)), "database", "token"],
-    ids=["quiet", "cut-body", "denied", "no-database", "refused-token"],
+    ("code", "fault"),
+    [
+        (SYNC, None),
+        (SYNC, Fault("cut_body", at=range(1, 99))),
+        (SYNC, Fault("unauthorized", at=range(1, 99))),
+        (SYNC, "database"),
+        (SYNC, "token"),
+        (BY_URL, None),
+        (BY_URL, "database"),
+    ],
+    ids=["quiet", "cut-body", "denied", "no-database", "refused-token", "url", "url-no-database"],
 )
 def test_the_canary_is_nowhere(
     account: World,
