@@ -24,13 +24,13 @@ def show(settings: Settings, reporter: Reporter, *, max_age: str | None, limit: 
     runs = _runs(settings)
     for run in runs[:limit]:
         reporter.line(to_json(run), f"{iso(run['started_at'])}  account {run['account_id']}  {summary(run)}")
-    ages = _ages(runs, time.time_ns() // 1000)
-    if not ages:
+    found = ages(runs, time.time_ns() // 1000)
+    if not found:
         reporter.line(None, "no complete sync yet")
         return 1
-    for account, age in sorted(ages.items()):
+    for account, age in sorted(found.items()):
         reporter.line(None, f"account {account}: the last complete sync started {age / 3600:.1f} h ago")
-    return int(oldest is not None and max(ages.values()) > oldest)
+    return int(oldest is not None and max(found.values()) > oldest)
 
 
 def _runs(settings: Settings) -> list[dict[str, Any]]:
@@ -47,7 +47,7 @@ def _runs(settings: Settings) -> list[dict[str, Any]]:
     return sorted(runs, key=lambda run: run["started_at"], reverse=True)
 
 
-def _ages(runs: list[dict[str, Any]], now: int) -> dict[str, float]:
+def ages(runs: list[dict[str, Any]], now: int) -> dict[str, float]:
     """Seconds since the start of each account's newest complete, unfiltered run."""
     ages: dict[str, float] = {}
     for run in runs:
