@@ -115,7 +115,7 @@ class Inventory:
 
     def _number(self, table: Table, query: str, conditions: dict[str, str | None]) -> int:
         """The only value of a query; 0 where the table does not exist."""
-        if not self._columns(table):
+        if self._absent:
             return 0
         given = {name: value for name, value in conditions.items() if value is not None}
         with faults(self._warehouse.location, "read"), self._client() as client:
@@ -124,8 +124,11 @@ class Inventory:
                 where=" AND ".join(f"{client.escape_column_name(name)} = %s" for name in given),
                 key=", ".join(client.escape_column_name(name) for name in table.key),
             )
-            with client.execute_query(text, *given.values()) as cursor:
-                return int(cursor.fetchall()[0][0])
+            try:
+                with client.execute_query(text, *given.values()) as cursor:
+                    return int(cursor.fetchall()[0][0])
+            except DatabaseUndefinedRelation:
+                return 0
 
     def _read(
         self,

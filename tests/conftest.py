@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 # dlt would otherwise keep an anonymous id in the home directory of whoever runs the tests, and report them.
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+
+
+# Schedulers are installed in environments of their own: `make test-dagster`.
+collect_ignore = [name for name in ("dagster",) if find_spec(name) is None]
 
 
 @pytest.fixture(params=["duckdb", "sqlite", "postgresql", "mysql"])

@@ -41,7 +41,6 @@ def build_tcss_schedule(
     job = dg.define_asset_job(
         name,
         selection=dg.AssetSelection.checks(definition) if checks else dg.AssetSelection.assets(definition),
-        partitions_def=partitions_def,
         config=None if partitions_def is None else _tagged(partitions_def),
         executor_def=dg.in_process_executor,  # one step, or the checks after it: no process for each is needed
     )
