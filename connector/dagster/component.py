@@ -28,7 +28,9 @@ class FromEnvironment(BaseModel):
     env: str
 
 
-def _variable(_: dg.ResolutionContext, given: FromEnvironment | None) -> dg.EnvVar | None:
+def _variable(_: dg.ResolutionContext, given: str | FromEnvironment | None) -> dg.EnvVar | None:
+    if isinstance(given, str):  # Dagster takes a text for any field, as it may be a template
+        raise ValueError("Dagster would show a secret that is written here, or as a template: write {env: NAME}")
     return None if given is None else dg.EnvVar(given.env)
 
 
@@ -37,7 +39,7 @@ def _destination(context: dg.ResolutionContext, given: str | FromEnvironment) ->
         return dg.EnvVar(given.env)
     url = str(context.resolve_value(given))
     if _has_secrets(url):
-        raise ValueError("the destination has a password, which Dagster would show: write `destination: {env: NAME}`")
+        raise ValueError("Dagster would show the password in the destination: write {env: NAME}")
     return url
 
 
