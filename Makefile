@@ -19,8 +19,8 @@ test: $(READY) ## Run every test
 
 test-dagster: $(DAGSTER)/.ready $(DAGSTER)-sqlalchemy20/.ready ## Test and type-check connector/dagster, on SQLAlchemy 2.1 and 2.0
 	$(DAGSTER)/bin/mypy --follow-imports silent connector/dagster/*.py
-	$(DAGSTER)/bin/pytest -q -n 2 --dist loadfile tests/dagster
-	$(DAGSTER)-sqlalchemy20/bin/pytest -q tests/dagster/test_loads.py
+	$(DAGSTER)/bin/pytest -q -n 2 --dist worksteal tests/dagster
+	$(DAGSTER)-sqlalchemy20/bin/pytest -q -n 2 tests/dagster/test_loads.py
 
 test-scale-dagster: $(DAGSTER)/.ready ## Dagster on two Celery workers, one of them killed: needs redis-server and PostgreSQL
 	$(DAGSTER)/bin/python -m tests.dagster.scale

@@ -21,8 +21,8 @@ SECRETS = (KEY, PASSWORD, "p%40ss", "ss/w:rd")
 
 
 @pytest.fixture(
-    params=[(), (Fault("unauthorized", at=range(2, 99)),), (Fault("html", at=range(2, 99)),)],
-    ids=["quiet", "denied", "html"],
+    params=[(), (Fault("unauthorized", at=range(2, 99)),)],
+    ids=["quiet", "denied"],
 )
 def accounts(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Accounts]:
     with accounts_on({"one": Fleet.seeded(150, clock=wall_clock)}, tmp_path, monkeypatch, request.param) as made:
