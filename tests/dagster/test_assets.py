@@ -14,7 +14,7 @@ from connector.reporting import iso
 from connector.sandbox import Fault, Fleet, wall_clock
 from connector.settings import Settings
 from connector.tables import TABLES, Table
-from tests.dagster.accounts import Accounts, accounts_on, failure, metadata, retries
+from tests.dagster.accounts import NOW, Accounts, accounts_on, failure, metadata, retries
 from tests.syncing import loaded, truth
 from tests.warehouses import Place
 
@@ -132,6 +132,20 @@ def test_refused_keys_are_not_tried_again(
     assert facts.metadata["class"].value == "CredentialsError"
     assert facts.metadata["code"].value == "AuthFailure.SignatureFailure"
     assert facts.metadata["request_id"].value in facts.description
+
+
+def test_nor_by_the_retry_policy_of_a_job(
+    accounts: Accounts, duckdb_file: Place, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The failure forbids what a job of the user's own would do with any other error."""
+    monkeypatch.setenv("ONE_SECRET_KEY", "SECRETWRONGEXAMPLE")
+    assets = build_tcss_assets(partitions_def=accounts.partitions)
+    job = dg.define_asset_job("job", dg.AssetSelection.assets(assets), op_retry_policy=NOW)
+    definitions = dg.Definitions(assets=[assets], jobs=[job], resources={"tcss": accounts.resource(duckdb_file)})
+    result = definitions.resolve_job_def("job").execute_in_process(
+        partition_key="one", instance=instance, raise_on_error=False
+    )
+    assert (result.success, retries(result)) == (False, 0)
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_the_canary_is_nowhere(
     home.mkdir()
     with (
         place("postgresql", tmp_path) as warehouse,
-        user(warehouse, ["GRANT CREATE ON DATABASE test TO {user}"]) as url,
+        user(warehouse, [f"GRANT CREATE ON DATABASE {warehouse.engine.url.database} TO {{user}}"]) as url,
     ):
         monkeypatch.setenv("WAREHOUSE", url)
         resource = accounts.resource(
