@@ -3,11 +3,12 @@ PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 BIN := .venv/bin
 READY := .venv/.ready
-EXTRAS := postgres mysql redshift mssql snowflake bigquery clickhouse databricks oracle trino
 COMPILE = $(UV) pip compile -q --upgrade --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
     --no-header pyproject.toml
+DRIVERS := postgres mysql redshift mssql snowflake bigquery clickhouse databricks oracle trino
+SCHEDULERS := airflow dagster
 
-.PHONY: help demo test test-airflow test-scale prove lint format schemas constraints record bench clean
+.PHONY: help demo test $(SCHEDULERS:%=test-%) test-scale prove lint format schemas constraints record bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -18,13 +19,19 @@ demo: $(READY) ## Sync an invented fleet into DuckDB, twice, and ask the first q
 test: $(READY) ## Run every test
 	$(BIN)/pytest -q -n 2 --dist loadfile
 
-test-airflow: $(READY) .venv-airflow/.ready .venv-airflow-oldest/.ready ## Check and run connector/airflow in Airflow, on SQLAlchemy 2.1 and 2.0
+test-airflow: .venv-airflow/.ready .venv-airflow-sqlalchemy20/.ready $(READY) ## Check and run connector/airflow in Airflow, on SQLAlchemy 2.1 and 2.0
 	.venv-airflow/bin/mypy -p connector.airflow
 	.venv-airflow/bin/pytest -q -n 2 --dist loadfile tests/airflow
-	.venv-airflow-oldest/bin/pytest -q -n 2 --dist loadfile tests/airflow --ignore tests/airflow/test_secrets.py
+	.venv-airflow-sqlalchemy20/bin/pytest -q -n 2 --dist loadfile $(addprefix tests/airflow/test_,hook.py operators.py examples.py)
 
-test-scale: .venv-airflow/.ready ## Six accounts on two Celery workers, one of which is killed; needs redis-server and PostgreSQL
+test-dagster: .venv-dagster/.ready .venv-dagster-sqlalchemy20/.ready ## Check and run connector/dagster in Dagster, on SQLAlchemy 2.1 and 2.0
+	.venv-dagster/bin/mypy --follow-imports silent connector/dagster/*.py
+	.venv-dagster/bin/pytest -q -n 2 --dist loadfile tests/dagster
+	.venv-dagster-sqlalchemy20/bin/pytest -q tests/dagster/test_assets.py
+
+test-scale: $(SCHEDULERS:%=.venv-%/.ready) ## Six accounts on two Celery workers, one of which is killed, under each; needs redis-server and PostgreSQL
 	.venv-airflow/bin/pytest -q -s tests/scale/test_airflow_celery.py
+	.venv-dagster/bin/python -m tests.scale.dagster_celery
 
 prove: $(READY) ## Look longer for a list that the sweep reads wrongly: 20,000 scripts for each property
 	TCSS_SWEEP_EXAMPLES=20000 $(BIN)/pytest -q tests/test_sweep_model.py
@@ -49,27 +56,29 @@ bench: $(READY) .venv-rivals/.ready ## Measure; figures depend on the machine, r
 	$(BIN)/python -m tests.benchmarks
 
 constraints: $(UV) ## Pin the newest set that fits
-	$(COMPILE) $(addprefix --extra ,$(EXTRAS)) --group dev -o constraints.txt
-	$(COMPILE) --extra airflow --extra postgres --extra mysql --group airflow -o constraints-airflow.txt
+	$(COMPILE) $(addprefix --extra ,$(DRIVERS)) --group dev -o constraints.txt
+	$(foreach name,$(SCHEDULERS),$(COMPILE) --extra $(name) --extra postgres --extra mysql --group $(name) -o constraints-$(name).txt &&) true
 
 clean: ## Remove what was made here
-	rm -rf .venv .venv-airflow .venv-airflow-oldest .venv-rivals .uv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .uv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(READY): pyproject.toml constraints.txt | $(UV)
 	$(UV) venv -q --clear --python $(PYTHON) .venv
 	$(UV) pip install -q -p .venv --compile-bytecode -c constraints.txt -e '.[postgres,mysql]' --group dev
 	@touch $@
 
-.venv-airflow/.ready: pyproject.toml constraints-airflow.txt | $(UV)
-	$(UV) venv -q --clear --python $(PYTHON) .venv-airflow
-	$(UV) pip install -q -p .venv-airflow -c constraints-airflow.txt -e '.[airflow,postgres,mysql]' --group airflow
+INSTALL_SCHEDULER = $(UV) pip install -q -p $(@D) --compile-bytecode -e '.[$*,postgres,mysql]' --group $*
+
+.venv-%/.ready: pyproject.toml constraints-%.txt | $(UV)
+	$(UV) venv -q --clear --python $(PYTHON) $(@D)
+	$(INSTALL_SCHEDULER) -c constraints-$*.txt
 	@touch $@
 
-# Airflow's images pin SQLAlchemy 2.0.
-.venv-airflow-oldest/.ready: pyproject.toml constraints-airflow.txt | $(UV)
-	$(UV) venv -q --clear --python $(PYTHON) .venv-airflow-oldest
-	sed 's/^sqlalchemy==.*/sqlalchemy==2.0.50/' constraints-airflow.txt > .venv-airflow-oldest/constraints.txt
-	$(UV) pip install -q -p .venv-airflow-oldest -c .venv-airflow-oldest/constraints.txt -e '.[airflow,postgres,mysql]' --group airflow
+# The oldest SQLAlchemy that we allow, which Airflow's images pin.
+.venv-%-sqlalchemy20/.ready: pyproject.toml constraints-%.txt | $(UV)
+	$(UV) venv -q --clear --python $(PYTHON) $(@D)
+	sed 's/^sqlalchemy==.*/sqlalchemy==2.0.50/' constraints-$*.txt >$(@D)/constraints.txt
+	$(INSTALL_SCHEDULER) -c $(@D)/constraints.txt
 	@touch $@
 
 # What people use today; kept apart, because pandas in our environment would change our own figures.

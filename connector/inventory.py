@@ -103,6 +103,33 @@ class Inventory:
         images, runs = (self._read(table, ["account_id"], "", [], distinct=True) for table in (IMAGES, SYNC_RUNS))
         return _texts(images) | _texts(runs)
 
+    def count(self, table: Table, account_id: str, sync_id: str | None = None) -> int:
+        """Rows that the table has of the account; with `sync_id`, those of them that this run wrote."""
+        conditions = {"account_id": account_id, "sync_id": sync_id}
+        return self._number(table, "SELECT count(*) FROM {table} WHERE {where}", conditions)
+
+    def duplicates(self, table: Table, account_id: str) -> int:
+        """Keys of the account that more than one row has. A loader that merges leaves none."""
+        query = "SELECT count(*) FROM (SELECT 1 AS one FROM {table} WHERE {where} GROUP BY {key} HAVING count(*) > 1) d"
+        return self._number(table, query, {"account_id": account_id})
+
+    def _number(self, table: Table, query: str, conditions: dict[str, str | None]) -> int:
+        """The only value of a query; 0 where the table does not exist."""
+        if self._absent:
+            return 0
+        given = {name: value for name, value in conditions.items() if value is not None}
+        with faults(self._warehouse.location, "read"), self._client() as client:
+            text = query.format(
+                table=client.make_qualified_table_name(table.name),
+                where=" AND ".join(f"{client.escape_column_name(name)} = %s" for name in given),
+                key=", ".join(client.escape_column_name(name) for name in table.key),
+            )
+            try:
+                with client.execute_query(text, *given.values()) as cursor:
+                    return int(cursor.fetchall()[0][0])
+            except DatabaseUndefinedRelation:
+                return 0
+
     def _read(
         self,
         table: Table,

@@ -109,10 +109,11 @@ def _from_url(text: str) -> Location:
     backend = by_url(url)
     access = backend.read(url.set(drivername=backend.drivername))
     display = url.set(query={}).render_as_string(hide_password=True)
-    return Location(backend, access.dataset or "", display, access, _secrets(url))
+    return Location(backend, access.dataset or "", display, access, secrets_of(url))
 
 
-def _secrets(url: URL) -> tuple[str, ...]:
+def secrets_of(url: URL) -> tuple[str, ...]:
+    """The password, `""` if there is none, and the options that hold secrets by their names."""
     options = [value for name, value in url.query.items() if _SECRET_OPTION.search(name)]
     return (
         str(url.password or ""),

@@ -57,7 +57,7 @@ class Reporter:
             with _bar() as update:
                 yield update
         else:
-            yield _Lines()
+            yield Lines(log.info)
 
     def finished(self, row: Row, account: str | None = None) -> None:
         """`account` is the name of a configured account, here and below."""
@@ -123,16 +123,17 @@ def warnings(row: Row) -> Iterator[str]:
         yield "the account has no images: check --site (intl or cn) and that agents are installed"
 
 
-class _Lines:
-    """Progress in a log."""
+class Lines:
+    """Progress in a log: calls `say` with a format and its values, as a logger's method, every ten seconds at most."""
 
-    def __init__(self) -> None:
+    def __init__(self, say: Callable[..., None]) -> None:
+        self._say = say
         self._last = time.monotonic()
 
     def __call__(self, shown: int, total: int | None, stats: CallStats) -> None:
         if time.monotonic() - self._last >= LOG_EVERY:
             self._last = time.monotonic()
-            log.info("%s of %s images, %s requests, %s throttled", shown, total, stats.requests, stats.throttled)
+            self._say("%s of %s images, %s requests, %s throttled", shown, total, stats.requests, stats.throttled)
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import tempfile
 import time
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,55 +21,51 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def show(settings: Settings, reporter: Reporter, *, max_age: str | None, limit: int) -> int:
-    """Prints the newest runs; 1 if there is no complete one, or the newest of an account is older than `max_age`."""
+    """Prints the newest runs; 1 if there is no complete one, or an account has none that is younger than `max_age`."""
     oldest = None if max_age is None else _seconds(max_age)
-    runs = _runs(settings)
-    for run in runs[:limit]:
-        reporter.line(to_json(run), f"{iso(run['started_at'])}  account {run['account_id']}  {summary(run)}")
-    ages = _ages(runs, time.time_ns() // 1000)
-    if not ages:
-        reporter.line(None, "no complete sync yet")
-        return 1
-    for account, age in sorted(ages.items()):
-        reporter.line(None, f"account {account}: the last complete sync started {age / 3600:.1f} h ago")
-    return int(oldest is not None and max(ages.values()) > oldest)
-
-
-def ages(settings: Settings) -> dict[str, float | None]:
-    """By account, seconds since the start of its newest complete, unfiltered run; None if it has none.
-
-    A warehouse that does not exist yet has no account. Raises ConfigurationError and DestinationError.
-    """
-    runs = _by_account(settings)
-    found = _ages([run for rows in runs.values() for run in rows], time.time_ns() // 1000)
-    return {account: found.get(account) for account in runs}
-
-
-def _runs(settings: Settings) -> list[dict[str, Any]]:
     file = Warehouse.open(settings.destination, settings.dataset).location.file
     if file is not None and not file.exists():
         raise ConfigurationError(f"{file} does not exist", hint="Name the warehouse with --destination.")
-    runs = [run for rows in _by_account(settings).values() for run in rows]
-    return sorted(runs, key=lambda run: run["started_at"], reverse=True)
+    by_account = _runs(settings)
+    runs = sorted(chain(*by_account.values()), key=lambda run: run["started_at"], reverse=True)
+    for run in runs[:limit]:
+        reporter.line(to_json(run), f"{iso(run['started_at'])}  account {run['account_id']}  {summary(run)}")
+    found = {account: age(of_account) for account, of_account in by_account.items()}
+    if not found:
+        reporter.line(None, "no complete sync yet")
+    for account, seconds in sorted(found.items()):
+        told = "no complete sync yet"
+        if seconds is not None:
+            told = f"the last complete sync started {seconds / 3600:.1f} h ago"
+        reporter.line(None, f"account {account}: {told}")
+    if oldest is None:
+        return int(all(seconds is None for seconds in found.values()))
+    return int(not found or any(seconds is None or seconds > oldest for seconds in found.values()))
 
 
-def _by_account(settings: Settings) -> dict[str, list[dict[str, Any]]]:
-    """The runs of each account that the settings name, or else of all that the warehouse holds; newest first."""
+def ages(settings: Settings) -> dict[str, float | None]:
+    """By account, `age` in the warehouse; one that does not exist yet has no account.
+
+    Raises ConfigurationError and DestinationError.
+    """
+    return {account: age(runs) for account, runs in _runs(settings).items()}
+
+
+def age(runs: Iterable[dict[str, Any]]) -> float | None:
+    """Seconds since the start of an account's newest complete, unfiltered run; None if it has none."""
+    complete = (run["started_at"] for run in runs if run["verdict"] == "complete" and run["filters"] is None)
+    newest = max(complete, default=None)
+    return None if newest is None else time.time() - newest / 1e6
+
+
+def _runs(settings: Settings) -> dict[str, list[dict[str, Any]]]:
+    """The runs of the account that the settings name, or else of each that the warehouse holds."""
     warehouse = Warehouse.open(settings.destination, settings.dataset)
     with tempfile.TemporaryDirectory(prefix="tcss_status_") as directory:
         pipeline = warehouse.pipeline(settings.account_id or "status", Path(directory))
         inventory = Inventory(warehouse, pipeline)
         accounts = [settings.account_id] if settings.account_id else sorted(inventory.account_ids())
         return {account: AccountMemory(inventory, account).runs() for account in accounts}
-
-
-def _ages(runs: list[dict[str, Any]], now: int) -> dict[str, float]:
-    """Seconds since the start of each account's newest complete, unfiltered run."""
-    ages: dict[str, float] = {}
-    for run in runs:
-        if run["verdict"] == "complete" and run["filters"] is None:
-            ages.setdefault(run["account_id"], (now - run["started_at"]) / 1e6)
-    return ages
 
 
 def _seconds(text: str) -> float:

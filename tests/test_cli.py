@@ -247,6 +247,20 @@ def test_status_shows_runs_and_age(account: World) -> None:
     assert account.tcss("status", "--max-age", "soon").exit_code == 2
 
 
+def test_status_tells_of_an_account_that_has_no_complete_run(account: World) -> None:
+    """Only --max-age makes it an error, since another account's data is there."""
+    account.sync()
+    with account.writing() as db:
+        db.execute(
+            "insert into tcss.sync_runs by name select * replace ('2' as account_id, 'x' as sync_id, "
+            "'failed' as verdict) from tcss.sync_runs"
+        )
+        db.execute("insert into tcss.images by name select * replace ('2' as account_id) from tcss.images limit 1")
+    result = account.tcss("status")
+    assert (result.exit_code, "account 2: no complete sync yet" in result.stdout) == (0, True)
+    assert account.tcss("status", "--max-age", "1h").exit_code == 1
+
+
 def test_status_of_a_warehouse_that_is_not_there(account: World) -> None:
     """A wrong name is said, and no file is made."""
     result = account.tcss("status")

@@ -123,6 +123,25 @@ def test_accounts_are_those_with_images_or_runs(place: Place) -> None:
     assert Inventory(place.warehouse, pipeline).account_ids() == {"1", "2", "3"}
 
 
+def test_rows_are_counted(place: Place) -> None:
+    """Of an account, and of one of its runs; a table that does not exist has none."""
+    assert Inventory(place.warehouse, place.pipeline()).count(IMAGES, "1") == 0
+    found = loaded(place)
+    place.load(place.pipeline(), IMAGES, {**SCANNED, "sync_id": "s2"})
+    assert (found.count(IMAGES, "1"), found.count(IMAGES, "2"), found.count(IMAGES, "3")) == (3, 1, 0)
+    assert (found.count(IMAGES, "1", "s1"), found.count(IMAGES, "1", "s2")) == (2, 1)
+
+
+def test_a_key_that_two_rows_have_is_found(place: Place) -> None:
+    """Once, however many rows have it, and in its account."""
+    assert Inventory(place.warehouse, place.pipeline()).duplicates(IMAGES, "1") == 0
+    found = loaded(place)
+    assert found.duplicates(IMAGES, "1") == 0
+    for _ in range(2):
+        place.sql("INSERT INTO {data}.images SELECT * FROM {data}.images WHERE account_id = '1' AND image_id = 'gone'")
+    assert (found.duplicates(IMAGES, "1"), found.duplicates(IMAGES, "2")) == (1, 0)
+
+
 def test_rejected_values_are_known_by_their_ids(place: Place) -> None:
     """Of this account."""
     pipeline = place.prepared()

@@ -59,7 +59,7 @@ def test_the_commands_for_an_account_work_as_they_stand(account: World) -> None:
 
 
 def test_the_pipeline_works_as_it_stands(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The Python block, in an empty directory."""
+    """The first Python block, in an empty directory."""
     import duckdb
 
     monkeypatch.setenv("DLT_DATA_DIR", str(account.directory / "dlt"))

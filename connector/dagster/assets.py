@@ -1,0 +1,107 @@
+"""The tables as one multi-asset: a sync of an account loads them all."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from connector.dagster.failures import RETRIES, retried
+from connector.dagster.resource import TcssResource
+from connector.dagster.translator import DagsterTcssTranslator
+from connector.observation import Row
+from connector.reporting import Lines, iso, summary, warnings
+from connector.tables import TABLES
+
+RUN_FACTS = (
+    *("account_id", "sync_id", "mode", "verdict", "verdict_reason"),
+    *("total_count", "images_listed", "images_new", "images_changed", "images_gone", "values_rejected"),
+    *("requests", "throttled", "retries", "first_request_id", "last_request_id", "endpoint"),
+)
+"""Columns of `sync_runs` that are metadata of every materialisation."""
+
+
+class SyncConfig(dg.Config):
+    """What may be chosen for one run, in the launchpad or by `run_config`.
+
+    Args:
+        mode: `auto`, `incremental` or `full`; else what the resource says.
+    """
+
+    mode: str | None = Field(default=None, description="auto, incremental or full; else what the resource says")
+
+
+def build_tcss_assets(
+    *,
+    name: str = "tcss_sync",
+    partitions_def: dg.PartitionsDefinition[str] | None = None,
+    translator: DagsterTcssTranslator | None = None,
+    retry_policy: dg.RetryPolicy = RETRIES,
+    op_tags: Mapping[str, Any] | None = None,
+    pool: str | None = None,
+) -> dg.AssetsDefinition:
+    """The five tables as a multi-asset that needs the resource `tcss`, a `TcssResource`.
+
+    Each materialisation carries the run's verdict, its counts of rows and requests, and the first and last RequestId. A
+    partial sync has loaded rows and materialises; the check `complete` fails then. Throttling and outages are retried;
+    keys, permissions and configurations that are refused fail at once.
+
+    Args:
+        name: of the op.
+        partitions_def: its keys are the names of accounts, static or dynamic; None: there is one account.
+        translator: makes the assets' keys, groups and metadata.
+        retry_policy: how often and after how many seconds what may pass is tried again.
+        op_tags: tags of the op.
+        pool: a concurrency pool of Dagster's; it is shared by all accounts.
+
+    Example:
+        accounts = dg.StaticPartitionsDefinition(["production", "staging"])
+        assets = build_tcss_assets(partitions_def=accounts)
+    """
+    translator = translator or DagsterTcssTranslator()
+    specs = {table.name: translator.get_asset_spec(table) for table in TABLES}
+
+    @dg.multi_asset(
+        name=name,
+        specs=list(specs.values()),
+        partitions_def=partitions_def,
+        backfill_policy=None if partitions_def is None else dg.BackfillPolicy.multi_run(1),
+        op_tags=op_tags,
+        pool=pool,
+    )
+    def sync(
+        context: dg.AssetExecutionContext, config: SyncConfig, tcss: TcssResource
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        account = context.partition_key if context.has_partition_key else None
+        with retried(context.retry_number, retry_policy):
+            row = tcss.sync(account, progress=_progress(context), mode=config.mode)
+            counts = _counts(tcss, account, row)
+        context.log.info(summary(row))
+        for text in warnings(row):
+            context.log.warning(text)
+        for table in TABLES:
+            yield dg.MaterializeResult(asset_key=specs[table.name].key, metadata={**_facts(row), **counts[table.name]})
+
+    return sync
+
+
+def _progress(context: dg.AssetExecutionContext) -> Any:
+    return Lines(context.log.info)
+
+
+def _facts(row: Row) -> dict[str, Any]:
+    facts = {name: row[name] for name in RUN_FACTS if row[name] is not None}
+    return facts | {name: dg.MetadataValue.text(str(iso(row[name]))) for name in ("started_at", "finished_at")}
+
+
+def _counts(tcss: TcssResource, account: str | None, run: Row) -> dict[str, dict[str, Any]]:
+    """Of each table: the rows that the run wrote, and all that the account has; read where they were committed."""
+    name = "dagster/row_count" if account is None else "dagster/partition_row_count"
+    with tcss.inventory(account, account_id=run["account_id"]) as (inventory, account_id):
+        return {
+            table.name: {
+                "rows": inventory.count(table, account_id, run["sync_id"]),
+                name: inventory.count(table, account_id),
+            }
+            for table in TABLES
+        }

@@ -1,0 +1,165 @@
+"""The component for `dg`: assets, checks and schedules of the accounts, from a `defs.yaml`."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Annotated, Any
+
+import dagster as dg
+from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from connector.dagster.assets import build_tcss_assets
+from connector.dagster.checks import build_tcss_asset_checks
+from connector.dagster.resource import TcssAccount, TcssResource
+from connector.dagster.schedules import build_tcss_schedule
+from connector.dagster.translator import DagsterTcssTranslator
+from connector.locations import secrets_of
+from connector.settings import DEFAULT_DESTINATION
+from connector.tables import Table
+
+
+class FromEnvironment(BaseModel):
+    """`{env: NAME}`: read when a run starts. `{{ env.NAME }}` is read when the code is loaded, and Dagster's UI would
+    show its value in the resource's configuration."""
+
+    model_config = ConfigDict(extra="forbid")
+    env: str
+
+
+def _variable(_: dg.ResolutionContext, given: str | FromEnvironment | None) -> dg.EnvVar | None:
+    if isinstance(given, str):  # Dagster takes a text for any field, as it may be a template
+        raise ValueError("Dagster would show a secret that is written here, or as a template: write {env: NAME}")
+    return None if given is None else dg.EnvVar(given.env)
+
+
+def _destination(context: dg.ResolutionContext, given: str | FromEnvironment) -> str:
+    if isinstance(given, FromEnvironment):
+        return dg.EnvVar(given.env)
+    url = str(context.resolve_value(given))
+    if _has_secrets(url):
+        raise ValueError("Dagster would show the password in the destination: write {env: NAME}")
+    return url
+
+
+def _has_secrets(destination: str) -> bool:
+    try:
+        return any(secrets_of(make_url(destination)))
+    except ArgumentError:  # the name of one of dlt's destinations
+        return False
+
+
+Secret = Annotated[
+    str | None,
+    dg.Resolver(_variable, model_field_type=FromEnvironment | None, description="{env: NAME}, a variable's name"),
+]
+
+
+@dataclass
+class AccountAttributes(dg.Resolvable):
+    """An account of the component; without any attribute, dlt's configuration has its section."""
+
+    secret_id: Secret = None
+    secret_key: Secret = None
+    token: Secret = None
+    role_arn: str | None = None
+    account_id: str | None = None
+    site: str | None = None
+
+
+@dataclass
+class TcssComponent(dg.Component, dg.Resolvable):
+    """Container images of Tencent Container Security Service (TCSS) in a SQL warehouse, current and historical.
+
+    Five tables as assets, partitioned by account; checks that syncs are complete, keys unique and data fresh; schedules
+    of the syncs and of the checks. Secrets are given as `{env: NAME}`.
+
+    Example:
+
+        .. code-block:: yaml
+
+            # defs.yaml
+
+            type: connector.dagster.TcssComponent
+            attributes:
+              destination: {env: TCSS_DESTINATION}
+              accounts:
+                production:
+                  secret_id: {env: PRODUCTION_SECRET_ID}
+                  secret_key: {env: PRODUCTION_SECRET_KEY}
+                staging:
+                  role_arn: qcs::cam::uin/100000000002:roleName/tcss-reader
+              schedule: "0 * * * *"
+    """
+
+    destination: Annotated[
+        str,
+        dg.Resolver(
+            _destination,
+            model_field_type=str | FromEnvironment,
+            description="a SQLAlchemy URL, or {env: NAME} where it holds a password",
+            examples=["duckdb:///warehouse.duckdb", {"env": "TCSS_DESTINATION"}],
+        ),
+    ] = DEFAULT_DESTINATION
+    dataset: str | None = None
+    accounts: dict[str, AccountAttributes] = field(default_factory=dict)
+    secret_id: Secret = None
+    secret_key: Secret = None
+    token: Secret = None
+    site: str | None = None
+    endpoint: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    schedule: Annotated[str | None, dg.Resolver.default(description="when to sync, as a cron expression")] = None
+    checks_schedule: Annotated[str | None, dg.Resolver.default(description="when to check beside each sync")] = None
+    execution_timezone: str = "UTC"
+    max_age_hours: Annotated[float, dg.Resolver.default(description="how old the last complete sync may be")] = 26.0
+    translation: Annotated[TranslationFn[Table], TranslationFnResolver(lambda table: {"table": table})] | None = None
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
+        """Assets, checks, schedules and the resource `tcss`."""
+        accounts = dg.StaticPartitionsDefinition(list(self.accounts)) if self.accounts else None
+        translator = _ComponentTranslator(self)
+        assets = build_tcss_assets(partitions_def=accounts, translator=translator)
+        checks = build_tcss_asset_checks(
+            partitions_def=accounts, translator=translator, max_age=timedelta(hours=self.max_age_hours)
+        )
+        planned = ((assets, self.schedule), (checks, self.checks_schedule))
+        return dg.Definitions(
+            assets=[assets],
+            asset_checks=[checks],
+            schedules=[
+                build_tcss_schedule(
+                    definition, cron_schedule=cron, partitions_def=accounts, execution_timezone=self.execution_timezone
+                )
+                for definition, cron in planned
+                if cron
+            ],
+            resources={"tcss": self.resource()},
+        )
+
+    def resource(self) -> TcssResource:
+        """The resource with these accounts; those without attributes are left to dlt's configuration."""
+        accounts = {name: TcssAccount(**given) for name, own in self.accounts.items() if (given := _given(own))}
+        names = ("destination", "dataset", "secret_id", "secret_key", "token", "site", "endpoint", "options")
+        return TcssResource(accounts=accounts, **{name: getattr(self, name) for name in names})
+
+    def get_asset_spec(self, table: Table) -> dg.AssetSpec:
+        """The asset of a table, before `translation`. Override it in a subclass to change more than YAML can say."""
+        return DagsterTcssTranslator(dataset=self.dataset or "tcss").get_asset_spec(table)
+
+
+class _ComponentTranslator(DagsterTcssTranslator):
+    """What the component's method and its `translation` make of a table."""
+
+    def __init__(self, component: TcssComponent) -> None:
+        super().__init__(dataset=component.dataset or "tcss")
+        self._component = component
+
+    def get_asset_spec(self, table: Table) -> dg.AssetSpec:
+        spec = self._component.get_asset_spec(table)
+        return self._component.translation(spec, table) if self._component.translation else spec
+
+
+def _given(account: AccountAttributes) -> dict[str, Any]:
+    return {name: value for name, value in vars(account).items() if value is not None}

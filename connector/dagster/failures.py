@@ -1,0 +1,33 @@
+"""What Dagster does about an error: try again later, or give up at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from connector.errors import DestinationError, LockedError, TcssError, UnavailableError
+
+PASSING = (UnavailableError, DestinationError, LockedError)
+"""Throttling, outages of the API or the warehouse, another sync of the account: what a later attempt may not meet."""
+
+RETRIES = dg.RetryPolicy(max_retries=3, delay=60, backoff=dg.Backoff.EXPONENTIAL)
+
+
+@contextmanager
+def retried(retry_number: int, policy: dg.RetryPolicy) -> Iterator[None]:
+    """What passes is asked to be retried as the policy says; anything else that we raise on purpose (keys, permission,
+    configuration, a request that is not accepted) is a failure without retries."""
+    try:
+        yield
+    except PASSING as error:
+        delay = policy.calculate_delay(retry_number + 1)
+        raise dg.RetryRequested(max_retries=policy.max_retries, seconds_to_wait=delay) from error
+    except TcssError as error:
+        raise dg.Failure(description=str(error), metadata=_facts(error), allow_retries=False) from error
+
+
+def _facts(error: TcssError) -> dict[str, str]:
+    facts = {"class": type(error).__name__, "code": error.code, "action": error.action, "request_id": error.request_id}
+    return {name: value for name, value in facts.items() if value is not None}

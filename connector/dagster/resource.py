@@ -1,0 +1,124 @@
+"""Where the accounts' keys and the warehouse are: what a run needs to know beside the account's name."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from connector.destinations import Warehouse
+from connector.errors import ConfigurationError
+from connector.inventory import Inventory
+from connector.observation import Row
+from connector.settings import DEFAULT_DESTINATION, Settings
+from connector.sync import Progress, sync
+
+
+class TcssAccount(dg.Config):
+    """One account's keys, or the role in it that the resource's keys assume. Give secrets as `dg.EnvVar`.
+
+    Args:
+        secret_id, secret_key, token: the account's own keys.
+        role_arn: a role of the account, which the resource's keys assume, else those found in the usual places.
+        account_id: written to `account_id`; spares a call to STS.
+        site: `intl` or `cn`; that of the resource unless given.
+    """
+
+    secret_id: str | None = Field(default=None, repr=False)
+    secret_key: str | None = Field(default=None, repr=False)
+    token: str | None = Field(default=None, repr=False)
+    role_arn: str | None = None
+    account_id: str | None = None
+    site: str | None = None
+
+    @property
+    def credentials(self) -> dict[str, str | None] | None:
+        """As `Settings` takes them; None where there are none."""
+        found = {"secret_id": self.secret_id, "secret_key": self.secret_key, "token": self.token}
+        return found if self.secret_id and self.secret_key else None
+
+
+class TcssResource(dg.ConfigurableResource[Any]):
+    """The warehouse, and how to reach the API for each account. Give secrets as `dg.EnvVar`.
+
+    An account is looked for in `accounts`, else in dlt's configuration, in the section `[sources.tcss.accounts.<name>]`
+    (as for `tcss sync --account`). Without partitions the resource's own keys are used, else those in the usual places.
+
+    Args:
+        destination: a SQLAlchemy URL or the name of a dlt destination. It may hold a password.
+        dataset: schema of the tables; `tcss` unless given, `main` in SQLite, the URL's database in MySQL.
+        accounts: the accounts by the names of their partitions.
+        secret_id, secret_key, token: keys of the only account, or those that assume the accounts' roles.
+        site: `intl` or `cn`.
+        endpoint: URL of the API, instead of the site's.
+        options: other fields of `connector.settings.Settings`, such as `requests_per_second` or `full_every`.
+
+    Example:
+        TcssResource(
+            destination=dg.EnvVar("TCSS_DESTINATION"),
+            accounts={
+                "production": TcssAccount(
+                    secret_id=dg.EnvVar("PRODUCTION_SECRET_ID"), secret_key=dg.EnvVar("PRODUCTION_SECRET_KEY")
+                ),
+                "staging": TcssAccount(role_arn="qcs::cam::uin/100000000002:roleName/tcss-reader"),
+            },
+        )
+    """
+
+    destination: str = Field(default=DEFAULT_DESTINATION, repr=False)
+    dataset: str | None = None
+    accounts: dict[str, TcssAccount] = Field(default_factory=dict)
+    secret_id: str | None = Field(default=None, repr=False)
+    secret_key: str | None = Field(default=None, repr=False)
+    token: str | None = Field(default=None, repr=False)
+    site: str | None = None
+    endpoint: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict, repr=False)
+
+    def settings(self, account: str | None = None, **given: Any) -> Settings:
+        """The settings of an account, by the name of its partition; of the only one for None.
+
+        Raises ConfigurationError for an account that is not configured, and for values that cannot be used.
+        """
+        where = {"destination": self.destination, "dataset": self.dataset, "endpoint": self.endpoint}
+        common = {**self.options, **where, "site": self.site, **given}
+        if account is None:
+            return Settings.load(**{**common, "credentials": self._credentials})
+        own = self.accounts.get(account)
+        if own is None:
+            return Settings.load(account, **common)
+        if not (own.credentials or own.role_arn):
+            raise ConfigurationError(f"the account {account!r} of the resource has neither keys nor a role")
+        credentials, site = own.credentials or self._credentials, own.site or self.site
+        settings = Settings.load(**{**common, "credentials": credentials, "site": site, "role_arn": own.role_arn})
+        settings.account_id = own.account_id  # never one that all accounts would inherit
+        return settings
+
+    def sync(self, account: str | None = None, *, progress: Progress | None = None, **given: Any) -> Row:
+        """Brings the warehouse up to date with an account; the run's row in `sync_runs`. See `connector.sync`."""
+        return sync(settings=self.settings(account, **given), progress=progress)
+
+    @contextmanager
+    def inventory(
+        self, account: str | None = None, *, account_id: str | None = None
+    ) -> Iterator[tuple[Inventory, str]]:
+        """What the warehouse holds, and the account's id in it, for which STS is asked unless it is known."""
+        settings = self.settings(account)
+        account_id = account_id or settings.account_id or _account_id(settings)
+        warehouse = Warehouse.open(settings.destination, settings.dataset)
+        with tempfile.TemporaryDirectory(prefix="tcss_dagster_") as directory:
+            yield Inventory(warehouse, warehouse.pipeline(account_id, Path(directory))), account_id
+
+    @property
+    def _credentials(self) -> dict[str, str | None] | None:
+        return TcssAccount(secret_id=self.secret_id, secret_key=self.secret_key, token=self.token).credentials
+
+
+def _account_id(settings: Settings) -> str:
+    with settings.client() as client:
+        return client.account_id()

@@ -1,0 +1,71 @@
+"""A schedule that starts a run for each account, tagged so that an account has one run at a time."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+ACCOUNT_TAG = "tcss/account"
+"""The run tag that names the account. Limit it in `dagster.yaml`:
+
+    concurrency:
+      runs:
+        tag_concurrency_limits:
+          - {key: tcss/account, value: {applyLimitPerUniqueValue: true}, limit: 1}
+"""
+
+
+def build_tcss_schedule(
+    definition: dg.AssetsDefinition | dg.AssetChecksDefinition,
+    *,
+    cron_schedule: str,
+    name: str | None = None,
+    partitions_def: dg.PartitionsDefinition[str] | None = None,
+    execution_timezone: str = "UTC",
+    default_status: dg.DefaultScheduleStatus = dg.DefaultScheduleStatus.STOPPED,
+) -> dg.ScheduleDefinition:
+    """A schedule of what `build_tcss_assets` or `build_tcss_asset_checks` made: a run for each account at each tick.
+
+    Args:
+        definition: the assets, whose checks then run with them, or the checks alone.
+        cron_schedule: when, such as `0 * * * *`.
+        name: of the job, and with `_schedule` of the schedule; that of the op and `_job` unless given.
+        partitions_def: that of the definition; its keys at the time of the tick are the accounts. None: one run.
+        execution_timezone: of the cron schedule.
+        default_status: whether the schedule runs once it is deployed.
+
+    Example:
+        schedule = build_tcss_schedule(assets, cron_schedule="0 * * * *", partitions_def=accounts)
+    """
+    name = name or f"{definition.op.name}_job"
+    checks = isinstance(definition, dg.AssetChecksDefinition)
+    job = dg.define_asset_job(
+        name,
+        selection=dg.AssetSelection.checks(definition) if checks else dg.AssetSelection.assets(definition),
+        config=None if partitions_def is None else _tagged(partitions_def),
+        executor_def=dg.in_process_executor,  # one step, or the checks after it: no process for each is needed
+    )
+
+    @dg.schedule(
+        name=f"{name}_schedule",
+        job=job,
+        cron_schedule=cron_schedule,
+        execution_timezone=execution_timezone,
+        default_status=default_status,
+    )
+    def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        if partitions_def is None:
+            yield dg.RunRequest()
+            return
+        for account in partitions_def.get_partition_keys(dynamic_partitions_store=context.instance):
+            yield dg.RunRequest(run_key=account, partition_key=account, tags={ACCOUNT_TAG: account})
+
+    return schedule
+
+
+def _tagged(partitions_def: dg.PartitionsDefinition[str]) -> dg.PartitionedConfig[dg.PartitionsDefinition[str]]:
+    """Tags the runs that somebody starts by hand, or as a backfill of the job, as the schedule tags its own."""
+    return dg.PartitionedConfig(
+        partitions_def,
+        run_config_for_partition_key_fn=lambda _: {},
+        tags_for_partition_key_fn=lambda account: {ACCOUNT_TAG: account},
+    )
