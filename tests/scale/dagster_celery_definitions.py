@@ -1,4 +1,4 @@
-"""What the workers of `dagster_celery.py` load: a user's definitions, and a sync that waits to be killed in mid-load."""
+"""What the workers of `dagster_celery.py` load: a user's definitions, and a sync that waits to be killed in a load."""
 
 import os
 from pathlib import Path
