@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
-from math import ceil
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -49,7 +48,6 @@ _INTERNAL_ATTEMPTS = 5  # some services answer InternalError for ever
 _UNREACHED_ATTEMPTS = 4
 MIN_IN_FLIGHT, MAX_IN_FLIGHT = 8, 64
 _FASTEST = 200.0  # requests a second that one process can read
-_SMOOTHING = 8  # answers
 _HOST = re.compile(r"[0-9a-z_:-]{1,63}(\.[0-9a-z_-]{1,63})*")
 _WARN_EVERY = 5.0
 _BACKOFF = wait_random_exponential(multiplier=0.5, min=0.1, max=20)
@@ -148,7 +146,7 @@ class Client:
         self._lock = threading.Lock()
         self._limiters: dict[tuple[str, str], Limiter] = {}
         self._stats = CallStats()
-        self._latency = 0.0  # smoothed, in seconds
+        self._latency = 0.0  # of the fastest answer so far, in seconds
         self._answered: set[str] = set()
         self._correction = 0.0
         self._warned_at = float("-inf")
@@ -184,10 +182,11 @@ class Client:
     def in_flight(self) -> int:
         """How many requests must be under way for the limit to be used, at the latency seen so far.
 
-        Twice what the mean latency takes, because a slow answer holds back those that were asked for after it.
+        Twice what the fastest answer calls for, because a slow one holds back those that were asked for after it. The
+        mean would grow with the requests that wait for each other, and they with it.
         """
         with self._lock:
-            needed = 4 + ceil(2 * self._latency * min(self._rate, _FASTEST))
+            needed = 4 + round(2 * self._latency * min(self._rate, _FASTEST))
         return min(max(needed, MIN_IN_FLIGHT), MAX_IN_FLIGHT)
 
     def call(
@@ -380,7 +379,7 @@ class Client:
     def _count(self, call: _Call, outcome: Answer | TcssError, took: float) -> None:
         with self._lock:
             if isinstance(outcome, Answer):
-                self._latency += (took - self._latency) / _SMOOTHING if self._latency else took
+                self._latency = min(took, self._latency or took)
             self._stats.requests += 1
             self._stats.retries += call.attempt > 1
             self._stats.throttled += isinstance(outcome, ThrottledError)
