@@ -11,7 +11,6 @@ from dlt.common.schema.typing import TColumnSchema
 from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.impl.sqlalchemy.type_mapper import MysqlVariantTypeMapper, SqlalchemyTypeMapper
 from sqlalchemy.dialects.mysql import LONGTEXT
-from sqlalchemy.dialects.oracle import TIMESTAMP
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.types import TypeEngine
 from sqlglot import exp
@@ -54,6 +53,8 @@ class FineTimes(SqlalchemyTypeMapper):
     """Oracle's DATE, which dlt would take, ends at seconds."""
 
     def db_type_from_timestamp_type(self, *_: object) -> TypeEngine[Any]:
+        from sqlalchemy.dialects.oracle import TIMESTAMP  # a tenth of the time that a start takes
+
         return TIMESTAMP(timezone=True)
 
 
