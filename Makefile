@@ -16,8 +16,9 @@ help: ## Show this list
 demo: $(READY) ## Sync an invented fleet into DuckDB, twice, and ask the first questions
 	@$(BIN)/tcss demo
 
+# In the order of their names: the longest files are not the last ones then.
 test: $(READY) ## Run every test
-	$(BIN)/pytest -q -n 2 --dist loadfile
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 test-airflow: .venv-airflow/.ready .venv-airflow-sqlalchemy20/.ready $(READY) ## Check and run connector/airflow in Airflow, on SQLAlchemy 2.1 and 2.0
 	.venv-airflow/bin/mypy -p connector.airflow
