@@ -265,7 +265,7 @@ MOMENTS = {
     "what is known is read": Moment((rb"SELECT .*FROM \S*\bimages\b.*account_id.? = ",), False, False),
     "rows go to staging": Moment((rb"(COPY|INSERT INTO) \S*_staging_\S*( \. )?\S*\bimages\b",), False, False),
     "the merge was never heard of": Moment(
-        (rb"DELETE FROM \S*\bimages\b\S* (AS d |as d )?WHERE EXISTS",), False, False
+        (rb"DELETE FROM \S*\bimages\b\S* ((AS d |as d )?WHERE EXISTS|USING)",), False, False
     ),
     "the merge is answered": Moment((MERGED,), True, False),
     "the merge's COMMIT was never heard of": Moment((MERGED, COMMIT), False, False),
