@@ -55,7 +55,7 @@ def age(runs: Iterable[dict[str, Any]]) -> float | None:
     """Seconds since the start of an account's newest complete, unfiltered run; None if it has none."""
     complete = (run["started_at"] for run in runs if run["verdict"] == "complete" and run["filters"] is None)
     newest = max(complete, default=None)
-    return None if newest is None else time.time() - newest / 1e6
+    return None if newest is None else (time.time_ns() // 1000 - newest) / 1e6
 
 
 def _runs(settings: Settings) -> dict[str, list[dict[str, Any]]]:
