@@ -222,6 +222,38 @@ def views(destination: Destination = None, dataset: Dataset = None) -> None:
         publish(Settings.load(destination=destination, dataset=dataset), typer.echo)
 
 
+@app.command(epilog=EXIT_CODES)
+def dashboard(
+    destination: Destination = None,
+    dataset: Dataset = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
+) -> None:
+    """Serve the fleet's posture as a page on a loopback address. Needs tcss-connector[notebooks]."""
+    from connector.reporting import Reporter
+
+    with _reported(Reporter(as_json=False)):
+        from connector.posture.reader import Reader
+        from connector.posture.server import serve
+
+        serve(Reader.open(destination, dataset), port, typer.echo)
+
+
+@app.command(epilog=EXIT_CODES)
+def report(
+    output: Annotated[Path, typer.Option(help="HTML file to write; an existing one is replaced.")],
+    destination: Destination = None,
+    dataset: Dataset = None,
+) -> None:
+    """Write the fleet's posture as one HTML file that loads nothing from anywhere."""
+    from connector.reporting import Reporter
+
+    with _reported(Reporter(as_json=False)):
+        from connector.posture.report import write
+
+        write(destination, dataset, output)
+        typer.echo(f"wrote {output}")
+
+
 @app.command()
 def demo(
     images: Annotated[int, typer.Option(min=1, help="Images of the demo fleet.")] = 2000,

@@ -1,0 +1,179 @@
+"""A warehouse, opened only to be read: one SQLAlchemy engine, or DuckDB natively, that refuses to write."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+import duckdb
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
+from sqlglot import exp
+
+from connector.dialects import DIALECTS, translate
+from connector.errors import ConfigurationError, DestinationError
+from connector.failures import faults
+from connector.locations import Location, locate
+from connector.posture.questions import Filters, Question
+from connector.settings import Settings
+from connector.tables import TABLES
+from connector.views import MARKER, views
+
+Rows = list[dict[str, Any]]
+
+_SQLGLOT = {"duckdb": "duckdb", "sqlite": "sqlite", "postgresql": "postgres", "mysql": "mysql"}
+_VALUE = re.compile(r"\bfilter_(\w+)\b")
+_MISSING = re.compile(r"UndefinedTable|InvalidSchemaName|no such table|unknown database", re.IGNORECASE)
+# What makes a session refuse to write.
+_READ_ONLY = {
+    "postgresql": "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+    "mysql": "SET SESSION TRANSACTION READ ONLY",
+    "sqlite": "PRAGMA query_only = ON",
+}
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A warehouse to be asked. An answer is kept as long as the reader is, so that a page is of one moment.
+
+    A DuckDB file is open only while a question is asked: as long as it is open anywhere, no sync can write to it.
+    """
+
+    location: Location
+    _answers: dict[tuple[Any, ...], Rows] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def open(cls, destination: str | None = None, dataset: str | None = None) -> Reader:
+        """Given, else TCSS_DESTINATION and TCSS_DATASET, else as dlt's config says. Connects to nothing.
+
+        Raises ConfigurationError, also for a database that SQLAlchemy or DuckDB cannot reach by a URL.
+        """
+        destination = destination or os.environ.get("TCSS_DESTINATION") or None
+        dataset = dataset or os.environ.get("TCSS_DATASET") or None
+        settings = Settings.load(destination=destination, dataset=dataset)
+        location = locate(settings.destination, settings.dataset)
+        if location.url is None or _dialect(location) not in DIALECTS:
+            raise ConfigurationError(
+                f"the questions cannot be asked of {location.display}: they need a database that SQLAlchemy reads "
+                "by its URL",
+                hint="Query the views there; `tcss views` lists them.",
+            )
+        return cls(location)
+
+    def __str__(self) -> str:
+        return f"{self.location.dataset} in {self.location.display}"
+
+    @cached_property
+    def engine(self) -> Any:
+        """For a notebook's SQL cells: a SQLAlchemy engine, or a DuckDB connection, which keeps syncs out while it is
+        open. Raises DestinationError."""
+        self._require_file()
+        if self.location.kind == "duckdb":
+            with faults(self.location, "read"):
+                return duckdb.connect(str(self.location.file), read_only=True)
+        return self._engine
+
+    @cached_property
+    def _engine(self) -> sa.Engine:
+        assert self.location.url is not None  # noqa: S101  (`open` has refused it)
+        engine = sa.create_engine(self.location.url, poolclass=NullPool)
+        if statement := _READ_ONLY.get(self.location.kind):
+
+            @sa.event.listens_for(engine, "connect")
+            def read_only(connection: Any, _: Any) -> None:
+                with closing(connection.cursor()) as cursor:
+                    cursor.execute(statement)
+                connection.commit()
+
+        return engine
+
+    def ask(self, question: Question, filters: Filters | None = None) -> Rows:
+        """The answer's rows; instants in UTC. Raises DestinationError where the warehouse cannot be read, or has no
+        tables yet, and ConfigurationError where its file does not exist."""
+        filters = filters or {}
+        key = (question.text, *sorted(filters.items()))
+        if key not in self._answers:
+            self._answers[key] = self._select(self._translated(question, filters), filters)
+        return self._answers[key]
+
+    def sql(self, question: Question, filters: Filters | None = None) -> str:
+        """The SQL that `ask` runs, with the filters' values in it, to be run by hand."""
+        filters, dialect = filters or {}, _dialect(self.location)
+        template = self._translated(question, filters)
+        return _VALUE.sub(lambda found: exp.Literal.string(filters[found[1]]).sql(dialect=dialect), template)
+
+    def views(self) -> set[str]:
+        """The views of ours that are there. Raises as `ask` does."""
+        rows = self._select(f"SELECT name FROM {self._names[MARKER]}", {})  # noqa: S608
+        return {row["name"] for row in rows}
+
+    def _translated(self, question: Question, filters: Filters) -> str:
+        return translate(question.template(filters), _dialect(self.location), self._names)
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        dialect = _dialect(self.location)
+        names = (MARKER, *(table.name for table in TABLES), *(view.name for view in views()))
+        return {name: exp.table_(name, db=self.location.dataset, quoted=True).sql(dialect=dialect) for name in names}
+
+    def _select(self, template: str, values: Mapping[str, str]) -> Rows:
+        self._require_file()
+        used = {name: values[name] for name in _VALUE.findall(template)}
+        with faults(self.location, "read"):
+            try:
+                return self._duckdb(template, used) if self.location.kind == "duckdb" else self._sql(template, used)
+            except (duckdb.CatalogException, sa.exc.ProgrammingError, sa.exc.OperationalError) as error:
+                if not _is_missing(error):
+                    raise
+        raise DestinationError(
+            f"there are no tables yet in {self}, or they lack the views of this release",
+            hint="Run `tcss sync` with this destination and dataset; `tcss views` makes the views alone.",
+        )
+
+    def _duckdb(self, template: str, values: Mapping[str, str]) -> Rows:
+        with duckdb.connect(str(self.location.file), read_only=True) as connection:
+            found = connection.sql(_VALUE.sub(r"$\1", template), params=dict(values)).to_arrow_table()
+        return [{name: _value(name, value) for name, value in row.items()} for row in found.to_pylist()]
+
+    def _sql(self, template: str, values: Mapping[str, str]) -> Rows:
+        statement = sa.text(_VALUE.sub(r":\1", template.replace(":", "\\:")))
+        with self._engine.connect() as connection:
+            found = connection.execute(statement, dict(values)).mappings()
+            return [{name: _value(name, value) for name, value in row.items()} for row in found]
+
+    def _require_file(self) -> None:
+        file = self.location.file
+        if file is not None and not file.exists():
+            raise ConfigurationError(
+                f"{file} does not exist",
+                hint=f"Run `tcss sync --destination {self.location.display}` first, or name another warehouse.",
+            )
+
+
+def _dialect(location: Location) -> str:
+    return _SQLGLOT.get(location.kind, location.backend.drivername.partition("+")[0])
+
+
+def _is_missing(error: Exception) -> bool:
+    """Whether a driver says that a table or view does not exist."""
+    code = getattr(getattr(error, "orig", None), "args", ("",))[0]
+    text = str(error)
+    return isinstance(error, duckdb.CatalogException) or code in (1146, 1049) or bool(_MISSING.search(text))
+
+
+def _value(name: str, value: Any) -> Any:
+    """SQLite has texts for instants and days, MySQL instants without a zone, and sums may be Decimal."""
+    if isinstance(value, str) and name.endswith(("_at", "_time", "valid_from", "valid_to")):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    if isinstance(value, str) and name == "day":
+        return date.fromisoformat(value[:10])
+    return int(value) if isinstance(value, Decimal) else value

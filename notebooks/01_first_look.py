@@ -1,0 +1,158 @@
+# /// script
+# requires-python = ">=3.11"
+#
+# [tool.marimo.display]
+# theme = "system"
+# ///
+"""A first look at the tables: sync from a sandbox, or open your own warehouse, and ask three questions in SQL."""
+
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(width="medium", app_title="TCSS: a first look")
+
+
+@app.cell
+def _():
+    import os
+
+    import altair as alt
+    import marimo as mo
+
+    from connector.posture.reader import Reader
+
+    return Reader, alt, mo, os
+
+
+@app.cell
+def _(mo):
+    mo.md("""
+    # A first look
+
+    `TCSS_DESTINATION` and `TCSS_DATASET` name your warehouse; it is opened only to be read. Where they are not set, the
+    next cell syncs 500 invented images from a sandbox on this machine into a temporary DuckDB file.
+
+    A DuckDB file has one writer: as long as this notebook has it open, `tcss sync` cannot write to it.
+    """)
+    return
+
+
+@app.cell
+def _(Reader, os):
+    def demo_warehouse():
+        import tempfile
+        from pathlib import Path
+
+        from connector.demo import run
+
+        file = Path(tempfile.mkdtemp(prefix="tcss_notebook_")) / "warehouse.duckdb"
+        run(500, file, lambda text: None)
+        return f"duckdb:///{file}"
+
+    reader = Reader.open(os.environ.get("TCSS_DESTINATION") or demo_warehouse())
+    warehouse = reader.engine
+    data = reader.location.dataset
+    return data, warehouse
+
+
+@app.cell
+def _(mo):
+    mo.md("""
+    ## What is there
+
+    Five tables and ten views; each is explained in the warehouse itself.
+    """)
+    return
+
+
+@app.cell
+def _(data, mo, warehouse):
+    contents = mo.sql(f"select name, meaning from {data}.tcss_views order by name", engine=warehouse)
+    return (contents,)
+
+
+@app.cell
+def _(mo):
+    mo.md("""
+    ## Which images in use are the riskiest?
+    """)
+    return
+
+
+@app.cell
+def _(data, mo, warehouse):
+    riskiest = mo.sql(
+        f"""
+        select risk_rank, image_name, container_cnt, critical_level_vul_cnt, high_level_vul_cnt, scan_time
+        from {data}.images_at_risk
+        order by risk_rank, image_id
+        limit 10
+        """,
+        engine=warehouse,
+    )
+    return (riskiest,)
+
+
+@app.cell
+def _(mo):
+    mo.md("""
+    ## Which operating systems do the images run, and how exposed is each?
+    """)
+    return
+
+
+@app.cell
+def _(data, mo, warehouse):
+    systems = mo.sql(
+        f"""
+        select coalesce(os_family, 'unknown') as os_family, sum(images) as images,
+            sum(critical_level_vul_cnt) as critical, sum(high_level_vul_cnt) as high
+        from {data}.os_exposure
+        group by coalesce(os_family, 'unknown')
+        order by critical desc, os_family
+        """,
+        engine=warehouse,
+    )
+    return (systems,)
+
+
+@app.cell
+def _(alt, systems):
+    alt.Chart(systems.cast({"critical": int})).mark_bar().encode(
+        x=alt.X("critical:Q", title="critical vulnerabilities"), y=alt.Y("os_family:N", sort="-x", title=None)
+    )
+    return
+
+
+@app.cell
+def _(mo):
+    mo.md("""
+    ## What has changed in the last 24 hours?
+    """)
+    return
+
+
+@app.cell
+def _(data, mo, warehouse):
+    changes = mo.sql(
+        f"""
+        select kind, count(*) as images, sum(critical_change) as critical_change
+        from {data}.changes_since_yesterday
+        group by kind
+        order by kind
+        """,
+        engine=warehouse,
+    )
+    return (changes,)
+
+
+@app.cell
+def _(mo):
+    mo.md("""
+    `02_posture` goes on from here with a dashboard, `03_trust_the_data` asks what the numbers rest on.
+    """)
+    return
+
+
+if __name__ == "__main__":
+    app.run()

@@ -1,0 +1,113 @@
+# /// script
+# requires-python = ">=3.11"
+#
+# [tool.marimo.display]
+# theme = "system"
+# ///
+"""The fleet's posture, with filters: what `tcss dashboard` serves."""
+
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(width="full", app_title="TCSS security posture")
+
+
+@app.cell
+def _():
+    import marimo as mo
+
+    from connector.errors import TcssError
+    from connector.posture import page
+    from connector.posture.questions import CHOICES, FIND, RISK, STALE
+    from connector.posture.reader import Reader
+
+    return CHOICES, FIND, RISK, Reader, STALE, TcssError, mo, page
+
+
+@app.cell
+def _(CHOICES, Reader, TcssError, mo, page):
+    # TCSS_DESTINATION and TCSS_DATASET say which warehouse. Answers are kept until the page is loaded again.
+    try:
+        reader = Reader.open()
+        choices = reader.ask(CHOICES)
+        mo.stop(not choices, mo.Html(page.fragment(page.body(reader, {}))))
+    except TcssError as error:
+        mo.stop(True, mo.Html(page.fragment(page.problem(error))))
+    return choices, reader
+
+
+@app.cell
+def _(choices, mo, page):
+    def choice(label, column):
+        """Every value of the column, and how many images have it."""
+        counts = {}
+        for row in choices:
+            counts[row[column]] = counts.get(row[column], 0) + row["images"]
+        options = {f"{page.isolated(value or '(none)')} ({n:,})": value for value, n in sorted(counts.items())}
+        return mo.ui.dropdown({"all": None, **options}, value="all", label=label)
+
+    account = choice("Account", "account_id")
+    registry = choice("Registry", "registry")
+    system = choice("OS", "os")
+    used = mo.ui.dropdown({"all": None, "in use": "yes", "not in use": "no"}, value="all", label="Images")
+    mo.hstack([account, registry, system, used], wrap=True, justify="start")
+    return account, registry, system, used
+
+
+@app.cell
+def _(account, registry, system, used):
+    chosen = {"account": account.value, "registry": registry.value, "os": system.value, "used": used.value}
+    filters = {name: value for name, value in chosen.items() if value is not None}
+    return (filters,)
+
+
+@app.cell
+def _(filters, mo, page, reader):
+    mo.Html(page.fragment(page.body(reader, filters, [page.fleet])))
+    return
+
+
+@app.cell
+def _(filters, mo, page, reader):
+    mo.Html(page.fragment(page.sections(reader, filters, [page.trend])))
+    return
+
+
+@app.cell
+def _(filters, mo, page, reader):
+    rest = [page.risk, page.systems, page.coverage, page.failures, page.stale]
+    mo.Html(page.fragment(page.sections(reader, filters, rest)))
+    return
+
+
+@app.cell
+def _(mo):
+    wanted = mo.ui.text(label="Find an image", placeholder="part of its name, or its id", full_width=True)
+    wanted
+    return (wanted,)
+
+
+@app.cell
+def _(FIND, RISK, STALE, filters, mo, page, reader, wanted):
+    if wanted.value:
+        pattern = "%" + "".join(f"|{c}" if c in "|%_" else c for c in wanted.value) + "%"
+        found = reader.ask(FIND, {"text": wanted.value, "pattern": pattern})
+    else:
+        found = reader.ask(RISK, filters) + reader.ask(STALE, filters)
+    images = {
+        f"{page.isolated(row['image_name'])} · {row['image_id'][-8:]}": (row["account_id"], row["image_id"])
+        for row in found
+    }
+    image = mo.ui.dropdown(images, value=next(iter(images), None), label="Image", full_width=True)
+    image if images else mo.Html(page.fragment("<p>No image has this text in its name, or as its id.</p>"))
+    return (image,)
+
+
+@app.cell
+def _(image, mo, page, reader):
+    mo.Html(page.fragment(page.history(reader, *image.value) if image.value else ""))
+    return
+
+
+if __name__ == "__main__":
+    app.run()
