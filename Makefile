@@ -8,7 +8,7 @@ COMPILE = $(UV) pip compile -q --upgrade --universal --python-version 3.11 --no-
 DRIVERS := postgres mysql redshift mssql snowflake bigquery clickhouse databricks oracle trino
 SCHEDULERS := airflow dagster
 
-.PHONY: help demo test $(SCHEDULERS:%=test-%) test-scale prove lint format schemas constraints record bench clean
+.PHONY: help demo test $(SCHEDULERS:%=test-%) test-scale test-analysts prove lint format schemas constraints record bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -33,6 +33,9 @@ test-dagster: .venv-dagster/.ready .venv-dagster-sqlalchemy20/.ready ## Check an
 test-scale: $(SCHEDULERS:%=.venv-%/.ready) ## Six accounts on two Celery workers, one of which is killed, under each; needs redis-server and PostgreSQL
 	.venv-airflow/bin/pytest -q -s tests/scale/test_airflow_celery.py
 	.venv-dagster/bin/python -m tests.scale.dagster_celery
+
+test-analysts: .venv-analysts/.ready /usr/bin/chromium ## Run the notebooks, and the pages in a real browser
+	.venv-analysts/bin/pytest -q tests/analysts
 
 prove: $(READY) ## Look longer for a list that the sweep reads wrongly: 20,000 scripts for each property
 	TCSS_SWEEP_EXAMPLES=20000 $(BIN)/pytest -q tests/test_sweep_model.py
@@ -59,6 +62,7 @@ bench: $(READY) .venv-rivals/.ready ## Measure; figures depend on the machine, r
 constraints: $(UV) ## Pin the newest set that fits
 	$(COMPILE) $(addprefix --extra ,$(DRIVERS)) --group dev -o constraints.txt
 	$(foreach name,$(SCHEDULERS),$(COMPILE) --extra $(name) --extra postgres --extra mysql --group $(name) -o constraints-$(name).txt &&) true
+	$(COMPILE) --extra notebooks --extra postgres --extra mysql --group analysts -c constraints.txt -o tests/analysts/constraints.txt
 
 clean: ## Remove what was made here
 	rm -rf .venv .venv-* .uv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -81,6 +85,17 @@ INSTALL_SCHEDULER = $(UV) pip install -q -p $(@D) --compile-bytecode -e '.[$*,po
 	sed 's/^sqlalchemy==.*/sqlalchemy==2.0.50/' constraints-$*.txt >$(@D)/constraints.txt
 	$(INSTALL_SCHEDULER) -c $(@D)/constraints.txt
 	@touch $@
+
+# marimo, a browser's driver, ibis and pandas; kept apart from what the other tests need.
+.venv-analysts/.ready: pyproject.toml tests/analysts/constraints.txt | $(UV)
+	$(UV) venv -q --clear --python $(PYTHON) $(@D)
+	$(UV) pip install -q -p $(@D) --compile-bytecode -c tests/analysts/constraints.txt \
+	    -e '.[notebooks,postgres,mysql]' --group analysts
+	@touch $@
+
+# Debian's browser, where apt-get may install it; else the tests say that it is missing, and fail under CI.
+/usr/bin/chromium:
+	-command -v apt-get && apt-get update -qq && apt-get install -y -qq chromium >/dev/null
 
 # What people use today; kept apart, because pandas in our environment would change our own figures.
 .venv-rivals/.ready: constraints.txt | $(UV)

@@ -74,8 +74,7 @@ _WIDE = {
     "low_level_vul_cnt",
     "risk_cnt",
     "os_name",
-    "account_id",
-    "image_id",
+    "full_at",
     "latest_scan_time",
 }  # columns that a narrow screen leaves out
 _COVERAGE_STATES = {

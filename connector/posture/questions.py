@@ -108,11 +108,11 @@ days as (
     group by day
 )
 select day,
-    cast(sum(images) over (order by day rows unbounded preceding) as bigint) as images,
-    cast(sum(critical) over (order by day rows unbounded preceding) as bigint) as critical,
-    cast(sum(high) over (order by day rows unbounded preceding) as bigint) as high,
-    cast(sum(medium) over (order by day rows unbounded preceding) as bigint) as medium,
-    cast(sum(low) over (order by day rows unbounded preceding) as bigint) as low
+    cast(sum(images) over (order by day nulls first rows unbounded preceding) as bigint) as images,
+    cast(sum(critical) over (order by day nulls first rows unbounded preceding) as bigint) as critical,
+    cast(sum(high) over (order by day nulls first rows unbounded preceding) as bigint) as high,
+    cast(sum(medium) over (order by day nulls first rows unbounded preceding) as bigint) as medium,
+    cast(sum(low) over (order by day nulls first rows unbounded preceding) as bigint) as low
 from days
 order by day""",
     knows=_ACCOUNT,

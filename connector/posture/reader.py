@@ -83,7 +83,10 @@ class Reader:
     @cached_property
     def _engine(self) -> sa.Engine:
         assert self.location.url is not None  # noqa: S101  (`open` has refused it)
-        engine = sa.create_engine(self.location.url, poolclass=NullPool)
+        url = self.location.url
+        if self.location.kind == "postgresql":  # SQLAlchemy 2.1 would take psycopg 3
+            url = url.set(drivername="postgresql+psycopg2")
+        engine = sa.create_engine(url, poolclass=NullPool)
         if statement := _READ_ONLY.get(self.location.kind):
 
             @sa.event.listens_for(engine, "connect")

@@ -14,18 +14,20 @@ _TYPES = {"text": "varchar", "bigint": "bigint", "bool": "boolean", "timestamp":
 # An image is first seen at some day, is scanned about every `every` days, and is patched now and then.
 _VERSIONS = """
 create temp table versions as
-with seen as (
-    select i, (hash(i) % 1000000007)::bigint as h, now() - interval ({days} - (hash(i, 'first') % ({days} * 2 // 3))::int) day as first_seen_at
+with fleet as (
+    select i, (hash(i) % 1000000007)::bigint as h, ({days} - hash(i, 'first') % ({days} * 2 // 3))::int as age
     from range({images}) as t(i)
 ),
-scans as (
-    select i, h, first_seen_at, n + 1 as version, (hash(i, n) % 1000000007)::bigint as r, first_seen_at + interval (n * {every}) day
-        + interval ((hash(i, n) % 80000)::int) second as observed_at,
-        greatest(0, 9 - n) / 9.0 as unpatched
+seen as (select i, h, now() - interval (age) day as first_seen_at from fleet),
+numbered as (
+    select i, h, first_seen_at, n, (hash(i, n) % 1000000007)::bigint as r
     from seen, range(({days} // {every} + 1)::bigint) as t(n)
     where first_seen_at + interval (n * {every} + 1) day < now()
 )
-select *, max(version) over (partition by i) as versions from scans
+select i, h, r, first_seen_at, n + 1 as version, 0.15 + 0.85 * exp(-n * {every} / 200.0) as unpatched,
+    first_seen_at + interval (n * {every}) day + interval (r % 80000) second as observed_at,
+    max(n + 1) over (partition by i) as versions
+from numbered
 """
 _HOSTS = "['registry.example.com', 'mirror.example.net:5000', null]"
 _OS = "['alpine', 'debian', 'ubuntu', 'centos', 'tencentos', null]"

@@ -1,0 +1,69 @@
+"""The notebooks, run as scripts, on DuckDB and on PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connector.sandbox import Fleet, Sandbox, wall_clock
+from tests import syncing
+from tests.warehouses import Place
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.py"))
+
+
+@pytest.fixture
+def warehouse(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """200 images, in a warehouse that the environment names."""
+    monkeypatch.setenv("SOURCES__TCSS__METADATA", "false")
+    with Sandbox(Fleet.seeded(200, clock=wall_clock), rate=None) as sandbox:
+        syncing.sync(place, sandbox.url)
+    monkeypatch.setenv("TCSS_DESTINATION", place.url)
+    monkeypatch.setenv("TCSS_DATASET", place.dataset)
+    return place
+
+
+def test_there_are_three() -> None:
+    """Named by their order."""
+    assert [path.stem for path in NOTEBOOKS] == ["01_first_look", "02_posture", "03_trust_the_data"]
+
+
+@pytest.mark.parametrize("place", ["duckdb", "postgresql"], indirect=True)
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_runs_as_a_script(notebook: Path, warehouse: Place) -> None:
+    """To its end, without a word on stderr."""
+    result = subprocess.run([sys.executable, str(notebook)], capture_output=True, text=True, timeout=120, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_the_first_look_needs_no_warehouse(tmp_path: Path) -> None:
+    """It syncs from a sandbox where none is named."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("TCSS_")}
+    command = [sys.executable, str(NOTEBOOKS[0])]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path, env=environ)
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("place", ["duckdb", "postgresql"], indirect=True)
+def test_its_answers_are_those_of_sql(warehouse: Place) -> None:
+    """What the cells of SQL found, beside SQL run past them."""
+    found = _defined(NOTEBOOKS[0])
+    worst = "select image_name from {data}.images_at_risk order by risk_rank, image_id limit 10"
+    assert [row[0] for row in warehouse.sql(worst)] == found["riskiest"]["image_name"].to_list()
+    assert int(found["systems"]["images"].sum()) == warehouse.sql("select count(*) from {data}.images")[0][0]
+    runs = _defined(NOTEBOOKS[2])["runs"]
+    assert runs["verdict"].to_list() == ["complete"]
+
+
+def _defined(notebook: Path) -> dict[str, Any]:
+    _, names = runpy.run_path(str(notebook))["app"].run()
+    warehouse = names.get("warehouse")
+    if hasattr(warehouse, "close"):
+        warehouse.close()
+    return dict(names)

@@ -1,0 +1,192 @@
+"""The report and the dashboard in a real browser: numbers, filters, hostile texts, widths, schemes, empty states."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from playwright.sync_api import expect
+
+from connector.posture.report import write
+from connector.sandbox import Fleet, Sandbox, wall_clock
+from tests import syncing
+from tests.analysts import browsing
+from tests.odd_images import items
+from tests.warehouses import Place, place
+
+HOSTILE = {
+    "script": "<script>document.title='owned'</script><img src=x onerror=alert(1)>",
+    "quotes": "\"'`><svg onload=alert(2)>&lt;b&gt; {{7*7}} ${7*7} $\\alpha$",
+    "emoji": "镜像 🚀👩\u200d🚀 e\u0301",
+    "override": "\u202egnp.exe\u2066 abc",
+}
+WIDTHS, SCHEMES = (1280, 390), ("light", "dark")
+LOOKS = [pytest.param(w, s, id=f"{w}-{s}") for w, s in itertools.product(WIDTHS, SCHEMES)]
+CONDITIONS = {
+    "Registry": ("registry.example.test (", "image_registry = 'registry.example.test'"),
+    "OS": ("alpine", "os_family = 'alpine'"),
+    "Images": ("in use", "container_cnt > 0"),
+}
+
+
+def hostile() -> list[dict[str, Any]]:
+    """Images with these names and more, the riskiest of all."""
+    worst = {"ContainerCnt": 99, "CriticalLevelVulCnt": 9_999, "OsName": "<b>os</b>", "ScanError": "<u>error</u>"}
+    return [{**items()[0], **worst, "ImageID": f"hostile-{name}", "ImageName": text} for name, text in HOSTILE.items()]
+
+
+@dataclass(frozen=True)
+class Synced:
+    place: Place
+    report: str
+
+    def count(self, condition: str) -> int:
+        found = self.place.sql(f"select count(*) from {{data}}.images where deleted_at is null and {condition}")
+        return int(found[0][0])
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with browsing.chromium() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synced]:
+    """The sandbox's images and odd ones, those with hostile names the riskiest of all."""
+    directory = tmp_path_factory.mktemp("pages")
+    fleet = Fleet([*Fleet.seeded(300, clock=wall_clock).truth().values(), *items(), *hostile()], clock=wall_clock)
+    with (
+        place("duckdb", directory) as made,
+        pytest.MonkeyPatch.context() as patch,
+        Sandbox(fleet, rate=None) as sandbox,
+    ):
+        patch.setenv("SOURCES__TCSS__METADATA", "false")
+        syncing.sync(made, sandbox.url)
+        sandbox.change({"rescan": 30, "insert": 5, "change_counts": 10})
+        syncing.sync(made, sandbox.url, mode="full")
+        write(made.url, made.dataset, directory / "posture.html")
+        yield Synced(made, f"file://{directory / 'posture.html'}")
+
+
+@pytest.fixture(scope="module")
+def served(synced: Synced) -> Iterator[str]:
+    with browsing.dashboard(synced.place.url) as url:
+        yield url
+
+
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
+@pytest.mark.parametrize("shown", ["report", "dashboard"])
+def test_it_is_legible(shown: str, width: int, scheme: str, browser: Any, synced: Synced, request: Any) -> None:
+    """Nothing wider than the screen, dark where that is asked for, no error, and the fleet's number is SQL's."""
+    url = synced.report if shown == "report" else request.getfixturevalue("served")
+    with browsing.page(browser, width, scheme) as page:
+        page.goto(url)
+        expect(page.locator("#stale")).to_be_visible(timeout=20_000)
+        expect(page.locator("#fleet .number").first).to_have_attribute("data-value", str(synced.count("true")))
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        ink = page.locator("#fleet .number").first.evaluate("e => getComputedStyle(e).color")
+        assert (sum(int(n) for n in ink[4:-1].split(",")) > 384) == (scheme == "dark")
+        page.locator("summary").first.click()
+        expect(page.locator("#freshness pre")).to_be_visible()
+        browsing.picture(page, f"{shown}_{width}_{scheme}", full_page=shown == "report")
+
+
+@pytest.mark.parametrize("shown", ["report", "dashboard"])
+def test_no_name_breaks_or_enters_the_page(shown: str, browser: Any, synced: Synced, request: Any) -> None:
+    """Each hostile name is text in one cell of the table of the riskiest images, as it is, and isolated."""
+    url = synced.report if shown == "report" else request.getfixturevalue("served")
+    with browsing.page(browser) as page:
+        page.goto(url)
+        expect(page.locator("#stale")).to_be_visible(timeout=20_000)
+        names = page.locator("#risk tbody tr td:first-child bdi").all_text_contents()
+        assert set(HOSTILE.values()) <= set(names)
+        assert page.locator(".tcss script, .tcss img, .tcss b, .tcss i, .tcss u, .tcss svg[onload]").count() == 0
+        assert page.title() == "TCSS security posture"
+
+
+def test_the_report_runs_no_script_even_if_one_got_in(browser: Any, synced: Synced, tmp_path: Path) -> None:
+    """Its policy stops a script that is written into it."""
+    text = Path(synced.report.removeprefix("file://")).read_text(encoding="utf-8")
+    broken = tmp_path / "broken.html"
+    broken.write_text(text.replace("</body>", "<script>document.title='owned'</script></body>"), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(f"file://{broken}")
+    assert page.title() == "TCSS security posture"
+    page.close()
+
+
+@pytest.mark.parametrize("label", CONDITIONS)
+def test_a_filter_changes_the_numbers_to_those_of_sql(label: str, browser: Any, synced: Synced, served: str) -> None:
+    """Each filter by itself; and back again."""
+    choice, condition = CONDITIONS[label]
+    with browsing.page(browser) as page:
+        page.goto(served)
+        number = page.locator("#fleet .number").first
+        expect(number).to_have_attribute("data-value", str(synced.count("true")), timeout=20_000)
+        select = page.get_by_label(label, exact=True)
+        options = select.locator("option").all_text_contents()
+        wanted = next((text for text in options if choice.rstrip(" (") in text), options[1])
+        if label == "Registry":
+            (condition,) = [f"coalesce(image_registry, '(none)') = '{wanted.strip(chr(0x2068)).split(chr(0x2069))[0]}'"]
+        select.select_option(label=wanted)
+        expected = synced.count(condition)
+        assert 0 < expected < synced.count("true")
+        expect(number).to_have_attribute("data-value", str(expected))
+        expect(page.locator("#trend .number").last).to_have_attribute("data-value", str(expected))
+        select.select_option(label="all")
+        expect(number).to_have_attribute("data-value", str(synced.count("true")))
+
+
+def test_an_image_is_found_and_its_history_shown(browser: Any, synced: Synced, served: str) -> None:
+    """By a part of its name that is markup."""
+    with browsing.page(browser) as page:
+        page.goto(served)
+        expect(page.locator("#history")).to_be_visible(timeout=20_000)
+        box = page.get_by_placeholder("part of its name, or its id")
+        box.fill("<script>")
+        box.press("Enter")
+        expect(page.locator("#history bdi").nth(1)).to_have_text("hostile-script")
+        expect(page.locator("#history tbody tr")).to_have_count(1)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "text"),
+    [
+        pytest.param(lambda made: None, "does not exist", id="no-file"),
+        pytest.param(lambda made: duckdb.connect(str(made.file)).close(), "there are no tables yet", id="no-tables"),
+    ],
+)
+def test_an_empty_state_says_what_to_do(prepare: Any, text: str, browser: Any, tmp_path: Path) -> None:
+    """On the page, and never a traceback."""
+    with place("duckdb", tmp_path) as made:
+        prepare(made)
+        with browsing.dashboard(made.url) as url, browsing.page(browser, 390) as page:
+            page.goto(url)
+            expect(page.get_by_role("status").filter(has_text=text)).to_be_visible(timeout=20_000)
+            expect(page.get_by_text("Run `tcss sync")).to_be_visible()
+            assert page.get_by_text("Traceback").count() == 0
+
+
+def test_other_sites_are_refused(browser: Any, served: str) -> None:
+    """A host name of somebody else's that leads here, and another site's page; also for a WebSocket."""
+    import http.client
+
+    host, port = served.removeprefix("http://").split(":")
+    assert host == "127.0.0.1"
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+    key = {"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
+    for path, headers in (
+        ("/", {"Host": "evil.example"}),
+        ("/", {"Origin": "http://evil.example"}),
+        ("/ws?session_id=s_abcdef", {"Origin": "http://evil.example", **upgrade, **key}),
+    ):
+        connection = http.client.HTTPConnection(host, int(port), timeout=10)
+        connection.request("GET", path, headers=headers)
+        assert connection.getresponse().status == 403
+        connection.close()
