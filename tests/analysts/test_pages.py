@@ -28,7 +28,7 @@ HOSTILE = {
 WIDTHS, SCHEMES = (1280, 390), ("light", "dark")
 LOOKS = [pytest.param(w, s, id=f"{w}-{s}") for w, s in itertools.product(WIDTHS, SCHEMES)]
 CONDITIONS = {
-    "Registry": ("registry.example.test (", "image_registry = 'registry.example.test'"),
+    "Registry": ("(none)", ""),
     "OS": ("alpine", "os_family = 'alpine'"),
     "Images": ("in use", "container_cnt > 0"),
 }
@@ -46,8 +46,9 @@ class Synced:
     report: str
 
     def count(self, condition: str) -> int:
-        found = self.place.sql(f"select count(*) from {{data}}.images where deleted_at is null and {condition}")
-        return int(found[0][0])
+        query = f"select count(*) from tcss.images where deleted_at is null and {condition}"
+        with duckdb.connect(str(self.place.file), read_only=True) as connection:
+            return int(connection.execute(query).fetchall()[0][0])
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,7 @@ def test_a_filter_changes_the_numbers_to_those_of_sql(label: str, browser: Any, 
         expect(number).to_have_attribute("data-value", str(synced.count("true")), timeout=20_000)
         select = page.get_by_label(label, exact=True)
         options = select.locator("option").all_text_contents()
-        wanted = next((text for text in options if choice.rstrip(" (") in text), options[1])
+        wanted = next((text for text in options if choice in text), options[1])
         if label == "Registry":
             (condition,) = [f"coalesce(image_registry, '(none)') = '{wanted.strip(chr(0x2068)).split(chr(0x2069))[0]}'"]
         select.select_option(label=wanted)
@@ -149,10 +150,12 @@ def test_an_image_is_found_and_its_history_shown(browser: Any, synced: Synced, s
         page.goto(served)
         expect(page.locator("#history")).to_be_visible(timeout=20_000)
         box = page.get_by_placeholder("part of its name, or its id")
-        box.fill("<script>")
+        box.fill("<script>document.title")
         box.press("Enter")
         expect(page.locator("#history bdi").nth(1)).to_have_text("hostile-script")
         expect(page.locator("#history tbody tr")).to_have_count(1)
+        with duckdb.connect(str(synced.place.file)):  # the page is open, and does not keep a sync from the file
+            pass
 
 
 @pytest.mark.parametrize(
