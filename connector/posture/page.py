@@ -21,7 +21,6 @@ from connector.posture.questions import (
     FRESHNESS,
     HISTORY,
     RISK,
-    RUNS,
     STALE,
     SYSTEMS,
     TREND,
@@ -282,10 +281,6 @@ def histories(reader: Reader, filters: Filters) -> str:
         for one in [{"account": row["account_id"], "image": row["image_id"]}]
     )
     return f'<section id="histories"><h2>What was known of the riskiest images, and when?</h2>{shown}</section>'
-
-
-def runs(reader: Reader) -> str:
-    return _section("runs", RUNS, reader, _table(reader.ask(RUNS), tuple((reader.ask(RUNS) or [{}])[0])), {})
 
 
 Section = Callable[[Reader, Filters], str]

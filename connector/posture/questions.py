@@ -224,16 +224,6 @@ where image.image_id = filter_text or image.image_name like filter_pattern escap
 order by image.image_name, image.account_id, image.image_id
 limit 20""",
 )
-RUNS = Question(
-    "What did the last runs do, and how did each end?",
-    """
-select run.started_at, run.account_id, run.mode, run.mode_reason, run.verdict, run.verdict_reason, run.images_listed,
-    run.images_new, run.images_changed, run.images_gone, run.values_rejected, run.seam_repairs, run.throttled,
-    run.missed_by_incremental
-from sync_runs as run
-order by run.started_at desc, run.sync_id
-limit 20""",
-)
 QUESTIONS: Mapping[str, Question] = {
     "freshness": FRESHNESS,
     "choices": CHOICES,
@@ -246,5 +236,4 @@ QUESTIONS: Mapping[str, Question] = {
     "stale": STALE,
     "history": HISTORY,
     "find": FIND,
-    "runs": RUNS,
 }

@@ -66,15 +66,15 @@ def _local(app: _Asgi, port: int) -> _Asgi:
     async def guarded(
         scope: _Scope, receive: Callable[..., Awaitable[Any]], send: Callable[..., Awaitable[Any]]
     ) -> None:
-        if scope["type"] == "lifespan":
-            return await app(scope, receive, send)
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        if headers.get("host") in hosts and headers.get("origin", min(origins)) in origins:
-            return await app(scope, receive, send)
-        if scope["type"] == "websocket":
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope.get("headers", ())}
+        ours = headers.get("host") in hosts and headers.get("origin", min(origins)) in origins
+        if ours or scope["type"] == "lifespan":
+            await app(scope, receive, send)
+        elif scope["type"] == "websocket":
             await receive()
-            return await send({"type": "websocket.close", "code": 1008})
-        await send({"type": "http.response.start", "status": 403, "headers": []})
-        return await send({"type": "http.response.body", "body": b"This dashboard answers its own pages only.\n"})
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await send({"type": "http.response.start", "status": 403, "headers": []})
+            await send({"type": "http.response.body", "body": b"This dashboard answers its own pages only.\n"})
 
     return guarded
