@@ -62,7 +62,7 @@ bench: $(READY) .venv-rivals/.ready ## Measure; figures depend on the machine, r
 constraints: $(UV) ## Pin the newest set that fits
 	$(COMPILE) $(addprefix --extra ,$(DRIVERS)) --group dev -o constraints.txt
 	$(foreach name,$(SCHEDULERS),$(COMPILE) --extra $(name) --extra postgres --extra mysql --group $(name) -o constraints-$(name).txt &&) true
-	$(COMPILE) --extra notebooks --extra postgres --extra mysql --group analysts -c constraints.txt -o tests/analysts/constraints.txt
+	$(COMPILE) --extra notebooks --extra postgres --extra mysql --group analysts -c constraints.txt -o constraints-analysts.txt
 
 clean: ## Remove what was made here
 	rm -rf .venv .venv-* .uv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -87,9 +87,9 @@ INSTALL_SCHEDULER = $(UV) pip install -q -p $(@D) --compile-bytecode -e '.[$*,po
 	@touch $@
 
 # marimo, a browser's driver, ibis and pandas; kept apart from what the other tests need.
-.venv-analysts/.ready: pyproject.toml tests/analysts/constraints.txt | $(UV)
+.venv-analysts/.ready: pyproject.toml constraints-analysts.txt | $(UV)
 	$(UV) venv -q --clear --python $(PYTHON) $(@D)
-	$(UV) pip install -q -p $(@D) --compile-bytecode -c tests/analysts/constraints.txt \
+	$(UV) pip install -q -p $(@D) --compile-bytecode -c constraints-analysts.txt \
 	    -e '.[notebooks,postgres,mysql]' --group analysts
 	@touch $@
 
