@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[1]
 def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, dict[str, float]]]:
     """What the short form writes, by group, case and name."""
     directory = tmp_path_factory.mktemp("bench")
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    # One after the other: how far pages overlap would else depend on which answer comes first, and so would the counts.
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "SOURCES__TCSS__IN_FLIGHT": "1"}
     command = [sys.executable, "-m", "tests.benchmarks", "--short"]
     done = subprocess.run(command, cwd=directory, env=environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -33,10 +34,10 @@ def test_a_first_load_asks_for_each_page_once(figures: dict[str, dict[str, dict[
 
 
 def test_an_unchanged_fleet_writes_no_image(figures: dict[str, dict[str, dict[str, float]]]) -> None:
-    """Nor is more asked for than at first: how far pages overlap depends on which answer comes first."""
+    """Nor is more asked for than at first."""
     cases = figures["2,000 images, no latency, no limit"]
     assert (cases["unchanged"]["images_new"], cases["unchanged"]["images_changed"]) == (0, 0)
-    assert 20 <= cases["unchanged"]["requests"] <= 30
+    assert cases["unchanged"]["requests"] <= cases["first load"]["requests"]
 
 
 def test_an_incremental_run_finds_what_was_scanned(figures: dict[str, dict[str, dict[str, float]]]) -> None:
