@@ -17,7 +17,6 @@ from connector.sandbox import Churn, Fault, Fleet, Sandbox
 from connector.signing import sign
 
 LIST = "DescribeAssetImageList"
-START = float(int(time.time()))
 
 
 def raw(
@@ -272,10 +271,11 @@ def test_serve_runs_as_a_process_until_it_is_told_to_stop(number: signal.Signals
 
 def test_the_limit_can_be_changed_meanwhile() -> None:
     """Other jobs may take a part of the quota; the span says from when to when requests were let in."""
-    with Sandbox(Fleet.seeded(6), rate=None, clock=lambda: START) as sandbox:
+    start = float(int(time.time()))
+    with Sandbox(Fleet.seeded(6), rate=None, clock=lambda: start) as sandbox:
         send(sandbox, "POST", "/-/limit", b'{"rate": 2}')
         codes = [content(raw(sandbox)).get("Error", {}).get("Code") for _ in range(3)]
         assert codes == [None, None, "RequestLimitExceeded"]
-        assert sandbox.stats()["spans"] == {LIST: (START, START)}
+        assert sandbox.stats()["spans"] == {LIST: (start, start)}
         send(sandbox, "POST", "/-/limit", b'{"rate": null}')
         assert "Error" not in content(raw(sandbox))
