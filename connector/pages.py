@@ -121,7 +121,7 @@ class Page:
 
 def image_id_of(item: Any) -> str | None:
     """The item's ImageID, or None where it has none that can serve as a key."""
-    image_id = item.get("ImageID") if isinstance(item, Mapping) else None
+    image_id = item.get("ImageID") if isinstance(item, dict) else None
     return image_id if isinstance(image_id, str) and image_id else None
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain, product
+from itertools import product
 
 from connector.errors import ResponseTooLargeError
 from connector.pages import (
@@ -99,20 +99,23 @@ class Overlap:
     """
 
     def __init__(self) -> None:
-        self._reaches: deque[list[int]] = deque(maxlen=MEMORY)
+        self._reaches: deque[Counter[int]] = deque(maxlen=MEMORY)
+        self._reached: Counter[int] = Counter()  # their sum
         self._shifts: deque[int] = deque(maxlen=MEMORY)
         self.rows = OVERLAP
 
     def learn(self, page: Page, before: Page | None, cap: int) -> None:
         """`page` was asked for next after `before`; the server sends up to `cap` rows at once."""
-        self._reaches.append(page.reaches())
+        if len(self._reaches) == MEMORY:
+            self._reached -= self._reaches[0]
+        self._reaches.append(Counter(page.reaches()))
+        self._reached += self._reaches[-1]
         if before is not None and before.rows and page.rows:
             shift = before.shift_to(page)
             self._shifts.append(self.rows if shift is None else max(0, shift))
-        reaches = Counter(chain.from_iterable(self._reaches))
         shifts = Counter(self._shifts or [0])
         needs: Counter[int] = Counter()
-        for (reach, often), (moved, times) in product(reaches.items(), shifts.items()):
+        for (reach, often), (moved, times) in product(self._reached.items(), shifts.items()):
             needs[reach + moved] += often * times
         self.rows = min([OVERLAP, *range(OVERLAP + 1, cap // 2 + 1)], key=lambda rows: self._cost(rows, needs, cap))
 
