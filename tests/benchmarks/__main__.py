@@ -56,6 +56,8 @@ def limited(
         sent = stats["actions"][ACTION] - 1
         return {
             "share_of_limit": sent / (last - first) / 20,
+            # How long the list is, and so what else to ask for, is in the first answer.
+            "share_after_first_answer": (sent - 1) / (last - first - latency) / 20,
             "refused_share": row["throttled"] / row["requests"],
             "wall_over_floor_s": usage.wall - images / 100 / 20,
             "requests": row["requests"],
@@ -136,12 +138,12 @@ def rivals(images: int, rounds: int) -> Figures:
 
 def measure(*, short: bool) -> dict[str, Figures]:
     """All figures, by group and case."""
-    rounds, small, large = (1, 1_000, 2_000) if short else (3, 20_000, 200_000)
+    rounds, small, medium, large = (1, 1_000, 1_000, 2_000) if short else (3, 20_000, 50_000, 200_000)
     latencies = (0.3,) if short else (0.05, 0.3, 1.0, 2.0)
     figures: dict[str, Figures] = {
         f"{small:,} images, 20 requests/s": {
             **{f"latency {latency} s": dict(limited(small, rounds, latency)) for latency in latencies},
-            "limit halved after 2 s": dict(limited(small, rounds, 0.3, halved)),
+            f"{medium:,} images, limit halved after 2 s": dict(limited(medium, rounds, 0.3, halved)),
             "unchanged, latency 0.3 s": dict(unchanged(small, rounds)),
         },
         f"{large:,} images, no latency, no limit": unlimited(large, rounds),
