@@ -47,7 +47,7 @@ class TcssError(Exception):
 
 
 class ConfigurationError(TcssError):
-    """Bad usage or configuration: nothing was asked of the API."""
+    """Bad usage or configuration. Nothing was asked of the API, or it refused the filter that was given."""
 
     exit_code = 2
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 import pyarrow as pa
 
 from connector.diff import KINDS, Diff, Known
+from connector.errors import ConfigurationError, RequestRejectedError
 from connector.pages import Page
 from connector.records import Reader
 from connector.spool import Spool
@@ -198,7 +199,12 @@ class Observation:
 
     def _full(self) -> Outcome:
         sweep = FullSweep(self._reading, self._policy.filters)
-        self._absorb(sweep.pages(), sweep.outcome)
+        try:
+            self._absorb(sweep.pages(), sweep.outcome)
+        except RequestRejectedError as error:
+            if self._policy.filters and not self._pages:
+                raise _refused(self._policy.filters, error) from None
+            raise
         return sweep.outcome
 
     def _absorb(self, pages: Iterable[Page], outcome: Outcome) -> None:
@@ -296,3 +302,15 @@ class Observation:
             **facts,
         }
         return {name: row.get(name) for name in SYNC_RUNS.column_names}
+
+
+def _refused(filters: Filters, error: RequestRejectedError) -> ConfigurationError:
+    """The filters are all that a user gave of the request."""
+    given = ", ".join(f"{name}={value}" for name, values in filters for value in values)
+    return ConfigurationError(
+        f"the API does not accept the filter {given}: {error.message}",
+        code=error.code,
+        action=error.action,
+        request_id=error.request_id,
+        hint="Correct its name or value, or leave it out.",
+    )

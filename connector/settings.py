@@ -22,6 +22,8 @@ SECTIONS = ("sources", "tcss")
 _ACCOUNT_PREFIX = "SOURCES__TCSS__ACCOUNTS__"
 FILTERS = ("ImageName", "ImageID", "ScanStatus", "SecurityRisk")  # documented names
 DEFAULT_DESTINATION = "duckdb:///warehouse.duckdb"
+POSITIVE = ("in_flight", "requests_per_second", "patience", "connect_timeout", "read_timeout", "full_every")
+NUMBERS = (*POSITIVE, "lookback", "max_delete_share")
 MODES = ("auto", "incremental", "full")
 
 
@@ -96,10 +98,13 @@ class Settings(BaseConfiguration):
         return settings
 
     def check(self) -> None:
-        if self.in_flight is not None and self.in_flight <= 0:
-            raise ConfigurationError("in_flight must be more than 0")
-        for name in ("requests_per_second", "patience", "connect_timeout", "read_timeout", "full_every"):
-            if getattr(self, name) <= 0:
+        for name in NUMBERS:
+            value = getattr(self, name)
+            if value is None and name == "in_flight":
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ConfigurationError(f"{name} must be a number, and is {value!r}")
+            if name in POSITIVE and not value > 0:  # so that NaN is refused too
                 raise ConfigurationError(f"{name} must be more than 0")
         if not 0 <= self.max_delete_share <= 1:
             raise ConfigurationError("max_delete_share must be between 0 and 1")

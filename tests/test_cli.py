@@ -92,6 +92,7 @@ REFUSED = [
     pytest.param({}, [], ("--dataset", "warehouse"), 2, "warehouse", id="dataset-is-the-files-stem"),
     pytest.param({}, [], ("--filter", "Nonsense=1"), 2, "Nonsense", id="filter-unknown"),
     pytest.param({}, [], ("--filter", "ImageName"), 2, "NAME=VALUE", id="filter-malformed"),
+    pytest.param({}, [], ("--filter", "ScanStatus=bogus"), 2, "filter ScanStatus=bogus: ", id="filter-refused"),
     pytest.param({}, [], ("--mode", "fast"), 2, "mode", id="mode-unknown"),
     pytest.param({}, [], ("--max-delete-share", "2"), 2, "max_delete_share", id="share"),
     pytest.param({}, [], ("--site", "moon"), 2, "site", id="site"),
