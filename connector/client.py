@@ -1,17 +1,13 @@
-"""One call of the API, done right: paced, signed afresh each time, judged by its body, and sent again while that helps.
+"""Calls of the API, done right: paced, signed afresh each time, judged by their body, and sent again while that helps.
 
-The only module that opens a socket. Facts: `tencent-api.md` section 4. A failure comes as HTTP 200 with
-`Response.Error`, so the status decides only where there is no such body, and the content type never does.
+The only module that opens a socket.
 """
 
-import ipaddress
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
+from dataclasses import replace
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -22,7 +18,9 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
+from connector.calls import Answer, Call, CallStats, clock_skew, judge
 from connector.credentials import METADATA_URL, Credentials, Keyring, Provider, Static
+from connector.endpoints import base_url, is_loopback
 from connector.errors import (
     AccessError,
     ConfigurationError,
@@ -30,15 +28,12 @@ from connector.errors import (
     ThrottledError,
     TransientError,
     UnavailableError,
-    from_code,
-    is_known,
 )
 from connector.limiter import Limiter
 from connector.signing import sign
 
 log = logging.getLogger(__name__)
 
-_DOMAINS = {"intl": "intl.tencentcloudapi.com", "cn": "tencentcloudapi.com"}
 _STS_VERSION = "2018-08-13"
 _STS_REGION = "ap-guangzhou"  # STS demands a region, and answers the same in each
 _CONTENT_TYPE = "application/json"
@@ -48,62 +43,9 @@ _INTERNAL_ATTEMPTS = 5  # some services answer InternalError for ever
 _UNREACHED_ATTEMPTS = 4
 MIN_IN_FLIGHT, MAX_IN_FLIGHT = 8, 64
 _FASTEST = 200.0  # requests a second that one process can read
-_HOST = re.compile(r"[0-9a-z_:-]{1,63}(\.[0-9a-z_-]{1,63})*")
 _WARN_EVERY = 5.0
 _BACKOFF = wait_random_exponential(multiplier=0.5, min=0.1, max=20)
 _BACKOFF_THROTTLED = wait_random_exponential(multiplier=0.5, min=0.1, max=4)  # the limiter waits as well
-
-
-@dataclass(frozen=True)
-class Answer:
-    """`response` is the object under `Response`, as received."""
-
-    response: dict[str, Any]
-    request_id: str | None
-
-
-@dataclass
-class CallStats:
-    """What a client has sent so far, STS included. `requests` counts attempts, `retries` those after a call's first."""
-
-    requests: int = 0
-    throttled: int = 0
-    retries: int = 0
-    first_request_id: str | None = None
-    last_request_id: str | None = None
-
-
-@dataclass
-class _Call:
-    """One call and how far it has come."""
-
-    action: str
-    service: str
-    version: str
-    body: bytes
-    url: str
-    keyring: Keyring | None
-    started: float
-    region: str | None = None
-    hidden: str = ""
-    keys: Credentials | None = None
-    skew: float | None = None
-    attempt: int = 0
-    internal: int = 0
-    unreached: int = 0
-    clock_corrected: bool = False
-    keys_renewed: bool = False
-
-    @property
-    def host(self) -> str:
-        return urlsplit(self.url).netloc
-
-    def failed(self, kind: type[TcssError], text: str, hint: str | None = None) -> TcssError:
-        return kind(self.redact(text), action=self.action, attempt=self.attempt, hint=hint)
-
-    def redact(self, text: str) -> str:
-        text = text.replace(self.hidden, "***") if self.hidden else text
-        return self.keys.redact(text) if self.keys else text
 
 
 class Client:
@@ -221,7 +163,7 @@ class Client:
 
     def metadata(self, url: str) -> str:
         """For `credentials.Transport`."""
-        if not url.startswith(f"{METADATA_URL}/") and not _is_loopback(urlsplit(url).hostname or ""):
+        if not url.startswith(f"{METADATA_URL}/") and not is_loopback(urlsplit(url).hostname or ""):
             raise ConfigurationError(f"{url} is no metadata service")
         try:
             response = self._plain.get(url, timeout=1, allow_redirects=False)
@@ -233,13 +175,13 @@ class Client:
 
     def _new(
         self, action: str, payload: Mapping[str, Any], service: str, version: str, keyring: Keyring | None
-    ) -> _Call:
+    ) -> Call:
         if service not in self._urls:
             raise ConfigurationError(f"no host is known for service {service}")
         body = orjson.dumps(payload)
-        return _Call(action, service, version, body, self._urls[service], keyring, self._clock())
+        return Call(action, service, version, body, self._urls[service], keyring, self._clock())
 
-    def _run(self, call: _Call) -> Answer:
+    def _run(self, call: Call) -> Answer:
         retrying = Retrying(
             retry=retry_if_exception(lambda error: isinstance(error, TcssError) and self._helps(call, error)),
             wait=_wait,
@@ -255,7 +197,7 @@ class Client:
                 error.hint = f"Gave up after {self._clock() - call.started:.0f} s. {error.hint}"
             raise
 
-    def _attempt(self, call: _Call) -> Answer:
+    def _attempt(self, call: Call) -> Answer:
         call.keys = call.keyring.current() if call.keyring else None
         limiter = self._limiter(call)
         went = limiter.take(again=call.attempt > 0)
@@ -275,24 +217,24 @@ class Client:
             limiter.throttled(outcome.message, went)
         raise outcome
 
-    def _send(self, call: _Call) -> Answer | TcssError:
+    def _send(self, call: Call) -> Answer | TcssError:
         try:
             response = self._session.post(
                 call.url, data=call.body, headers=self._headers(call), timeout=self._timeouts, allow_redirects=False
             )
         except OSError as error:
             return self._not_sent(call, error)
-        call.skew = _skew(response.headers.get("Date"), self._now())
+        call.skew = clock_skew(response.headers.get("Date"), self._now())
         if call.skew is not None:
             self.skew = call.skew
-        outcome = _judge(call, response)
+        outcome = judge(call, response)
         if isinstance(outcome, Answer) or outcome.code is not None:
             self._answered.add(call.host)
         elif isinstance(outcome, TransientError) and 400 <= response.status_code < 500:
             self._unreached(call, outcome)
         return outcome
 
-    def _headers(self, call: _Call) -> dict[str, str]:
+    def _headers(self, call: Call) -> dict[str, str]:
         timestamp = int(self._now() + self._correction)
         headers = {
             "Host": call.host,
@@ -319,7 +261,7 @@ class Client:
                 headers["X-TC-Token"] = call.keys.token
         return headers
 
-    def _not_sent(self, call: _Call, error: OSError) -> TcssError:
+    def _not_sent(self, call: Call, error: OSError) -> TcssError:
         root: BaseException = error
         while inner := root.__cause__ or root.__context__:
             root = inner
@@ -333,16 +275,16 @@ class Client:
             self._unreached(call, outcome)
         return outcome
 
-    def _unreached(self, call: _Call, outcome: TcssError) -> None:
+    def _unreached(self, call: Call, outcome: TcssError) -> None:
         if call.host not in self._answered:
             call.unreached += 1
             outcome.hint = f"{call.host} has never answered: check the network, the proxy, --endpoint and --site."
 
-    def _is_over(self, call: _Call, pause: float) -> bool:
+    def _is_over(self, call: Call, pause: float) -> bool:
         """Whether the next attempt could go only after patience has ended, by its pause or by the limiter's pace."""
         return self._clock() - call.started + max(pause, self._limiter(call).delay()) > self._patience
 
-    def _helps(self, call: _Call, error: TcssError) -> bool:
+    def _helps(self, call: Call, error: TcssError) -> bool:
         """Whether to send again. Keys and clock are mended here, once a call."""
         if error.action != call.action:
             return False  # from the search for keys, which has been patient already
@@ -355,7 +297,7 @@ class Client:
         call.internal += (error.code or "").startswith("InternalError")
         return call.internal < _INTERNAL_ATTEMPTS and call.unreached < _UNREACHED_ATTEMPTS
 
-    def _correct_clock(self, call: _Call, error: TcssError) -> bool:
+    def _correct_clock(self, call: Call, error: TcssError) -> bool:
         if call.skew is None:
             return False
         error.hint = f"The server's clock is {call.skew:+.0f} s from this machine's. {error.hint}"
@@ -363,20 +305,20 @@ class Client:
         call.clock_corrected, self._correction = True, call.skew
         return again
 
-    def _renew_keys(self, call: _Call) -> bool:
+    def _renew_keys(self, call: Call) -> bool:
         if call.keys_renewed or not (call.keyring and call.keys and call.keys.token):
             return False
         call.keys_renewed = True
         return call.keyring.renew(call.keys)
 
-    def _limiter(self, call: _Call) -> Limiter:
+    def _limiter(self, call: Call) -> Limiter:
         with self._lock:
             key = (call.service, call.action)
             if key not in self._limiters:
                 self._limiters[key] = Limiter(self._rate, clock=self._clock, sleep=self._sleep)
             return self._limiters[key]
 
-    def _count(self, call: _Call, outcome: Answer | TcssError, took: float) -> None:
+    def _count(self, call: Call, outcome: Answer | TcssError, took: float) -> None:
         with self._lock:
             if isinstance(outcome, Answer):
                 self._latency = min(took, self._latency or took)
@@ -394,40 +336,6 @@ class Client:
         log.warning("%s Sending again in %.1f s.", state.outcome and state.outcome.exception(), state.upcoming_sleep)
 
 
-def base_url(service: str, *, site: str = "intl", endpoint: str | None = None) -> str:
-    """Where `service` is asked. A loopback `http://` endpoint serves STS too; an `https://` one only TCSS."""
-    if site not in _DOMAINS:
-        raise ConfigurationError(f"no site {site!r}", hint=f"Choose one of {', '.join(_DOMAINS)}.")
-    if endpoint is not None:
-        url = _checked(endpoint)
-        if service == "tcss" or url.startswith("http:"):
-            return url
-    return f"https://{service}.{_DOMAINS[site]}"
-
-
-def _checked(endpoint: str) -> str:
-    hint = "Write https://<host>, or http://<loopback address>:<port> for a sandbox."
-    try:
-        parts = urlsplit(endpoint)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        raise ConfigurationError("the endpoint is not a URL", hint=hint) from None
-    if "@" in parts.netloc or parts.path not in ("", "/") or parts.query or parts.fragment or not _HOST.fullmatch(host):
-        raise ConfigurationError("the endpoint is not just a scheme, a host and a port", hint=hint)
-    if parts.scheme not in ("https", "http"):
-        raise ConfigurationError(f"the endpoint {endpoint!r} is not an https URL", hint=hint)
-    if parts.scheme == "http" and not _is_loopback(host):
-        raise ConfigurationError(f"plain http to {host} is refused: keys and data would be readable", hint=hint)
-    return f"{parts.scheme}://{parts.netloc.lower()}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _session(*, proxies: bool) -> requests.Session:
     session = requests.Session()
     session.trust_env = proxies
@@ -441,47 +349,6 @@ def _session(*, proxies: bool) -> requests.Session:
     for scheme in ("https://", "http://"):
         session.mount(scheme, HTTPAdapter(pool_maxsize=MAX_IN_FLIGHT))
     return session
-
-
-def _judge(call: _Call, response: requests.Response) -> Answer | TcssError:
-    status, size = response.status_code, len(response.content)
-    if 300 <= status < 400:
-        to = urlsplit(response.headers.get("Location", "")).hostname
-        hint = "Check --endpoint and the proxy."
-        return call.failed(UnavailableError, f"{call.host} redirects to {to}, which is not followed", hint)
-    inner = _response_of(response.content)
-    request_id = inner.get("RequestId")
-    request_id = request_id if isinstance(request_id, str) else None
-    if inner and inner.get("Error") is None and status == 200:
-        return Answer(inner, request_id)
-    problem = inner.get("Error")
-    problem = problem if isinstance(problem, dict) else {}
-    code = problem.get("Code")
-    if isinstance(code, str) and (is_known(code) or (status < 500 and status != 429)):
-        text = call.redact(str(problem.get("Message", "")))
-        return from_code(
-            code, text, action=call.action, service=call.service, request_id=request_id, attempt=call.attempt
-        )
-    kind = ThrottledError if status == 429 else TransientError
-    hint = "Try later; if it stays, check --endpoint and the proxy."
-    return call.failed(kind, f"HTTP {status} from {call.host} without a usable answer, {size} bytes", hint)
-
-
-def _response_of(body: bytes) -> dict[str, Any]:
-    """The object under `Response`; empty if the body is not JSON (HTML, cut off) or has none."""
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    inner = document.get("Response") if isinstance(document, dict) else None
-    return inner if isinstance(inner, dict) else {}
-
-
-def _skew(date: str | None, now: float) -> float | None:
-    try:
-        return parsedate_to_datetime(date or "").timestamp() - now
-    except ValueError:
-        return None
 
 
 def _wait(state: RetryCallState) -> float:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from connector.client import CallStats
+from connector.calls import CallStats
 from connector.errors import TcssError
 from connector.tables import SYNC_RUNS
 

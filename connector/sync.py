@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connector.client import CallStats, Client
+from connector.calls import CallStats
+from connector.client import Client
 from connector.destinations import Warehouse
 from connector.errors import DestinationError, TcssError
 from connector.inventory import Inventory

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 from unittest import mock
 
-from connector.client import Answer
+from connector.calls import Answer
 from connector.errors import ThrottledError, TransientError, from_code
 from connector.pages import Fetch
 from connector.sandbox import ApiError, Fault, Fleet, LocalServer, Mix, Quirks

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connector.client import Answer
+from connector.calls import Answer
 from connector.errors import from_code
 from connector.observation import Observation, Policy, Row
 from connector.pages import Fetch

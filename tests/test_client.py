@@ -19,8 +19,10 @@ import pytest
 import requests
 from requests.adapters import BaseAdapter
 
-from connector.client import Answer, CallStats, Client, base_url
+from connector.calls import Answer, CallStats
+from connector.client import Client
 from connector.credentials import AssumeRole, Credentials, CvmRole, Static, TkeOidc
+from connector.endpoints import base_url
 from connector.errors import (
     AccountStateError,
     ClockError,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connector.client import Answer
+from connector.calls import Answer
 from connector.errors import ResponseTooLargeError, TransientError
 from connector.pages import ASCENDING, DESCENDING, FAR, Order, Page, Prefetch, Query, image_id_of, read_page
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connector.client import Answer
+from connector.calls import Answer
 from connector.errors import ResponseTooLargeError, TransientError
 from connector.pages import DESCENDING, Page, Query, read_page
 from connector.paging import UNSORTED, WIDE_TIE, ListReader, Overlap
