@@ -47,6 +47,15 @@ def test_an_incremental_run_finds_what_was_scanned(figures: dict[str, dict[str, 
     assert cases["200 rescans, auto"]["requests"] < cases["unchanged"]["requests"]
 
 
+def test_an_incremental_run_asks_for_little_more_than_what_is_not_scanned(
+    figures: dict[str, dict[str, dict[str, float]]],
+) -> None:
+    """The unscanned are one page here; 200 rescans are three, and what proves the order takes five at most."""
+    case = figures["2,000 images, no latency, no limit"]["200 rescans, auto, nearly all scanned"]
+    assert case["images_changed"] == 200
+    assert case["requests"] <= 12
+
+
 def test_a_pace_under_the_limit_is_never_refused(figures: dict[str, dict[str, dict[str, float]]]) -> None:
     """Alone, at the limit that is known; where half of it goes meanwhile, a refusal tells."""
     cases = figures["1,000 images, 20 requests/s"]

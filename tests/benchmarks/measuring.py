@@ -66,6 +66,11 @@ class Server:
         with urllib.request.urlopen(request) as answer:
             return json.load(answer)
 
+    def truth(self) -> Iterator[dict[str, Any]]:
+        """The items that are listed now."""
+        with urllib.request.urlopen(f"{self.url}/-/truth") as answer:
+            yield from map(json.loads, answer)
+
     def stats(self) -> dict[str, Any]:
         with urllib.request.urlopen(f"{self.url}/-/stats") as answer:
             stats: dict[str, Any] = json.load(answer)
