@@ -19,6 +19,8 @@ from connector.errors import TcssError, ThrottledError, TransientError, Unavaila
 if TYPE_CHECKING:
     import requests
 
+MAX_IN_FLIGHT = 64  # requests under way at once
+
 
 @dataclass(frozen=True)
 class Answer:

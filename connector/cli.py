@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -329,4 +330,5 @@ def main() -> None:
         raise _TerminatedError
 
     signal.signal(signal.SIGTERM, terminate)
+    gc.set_threshold(50_000)  # else a tenth of each start goes into looking for garbage in what is imported, in vain
     app()

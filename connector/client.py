@@ -18,7 +18,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
-from connector.calls import Answer, Call, CallStats, clock_skew, judge
+from connector.calls import MAX_IN_FLIGHT, Answer, Call, CallStats, clock_skew, judge
 from connector.credentials import METADATA_URL, Credentials, Keyring, Provider, Static
 from connector.endpoints import base_url, is_loopback
 from connector.errors import (
@@ -41,7 +41,7 @@ _STALE_KEYS = ("AuthFailure.TokenFailure", "AuthFailure.SecretIdNotFound")
 _STALE_CLOCK = "AuthFailure.SignatureExpire"
 _INTERNAL_ATTEMPTS = 5  # some services answer InternalError for ever
 _UNREACHED_ATTEMPTS = 4
-MIN_IN_FLIGHT, MAX_IN_FLIGHT = 8, 64
+MIN_IN_FLIGHT = 8
 _FASTEST = 200.0  # requests a second that one process can read
 _WARN_EVERY = 5.0
 _BACKOFF = wait_random_exponential(multiplier=0.5, min=0.1, max=20)

@@ -11,8 +11,7 @@ from itertools import pairwise
 from statistics import median_low
 from typing import Any, NamedTuple
 
-from connector.calls import Answer
-from connector.client import MAX_IN_FLIGHT
+from connector.calls import MAX_IN_FLIGHT, Answer
 from connector.errors import ResponseTooLargeError
 
 MAX_LIMIT = 100  # documented maximum of Limit

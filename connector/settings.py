@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration, CredentialsConfiguration
 from dlt.common.typing import TSecretStrValue
 
-from connector.client import Client
 from connector.credentials import AssumeRole, Credentials, Provider, Static, default_chain
 from connector.errors import ConfigurationError
 from connector.observation import HOUR, Policy
 from connector.records import Reader
 from connector.sweep import ACTION, Filters, Reading
 from connector.times import parse_instant, time_zone
+
+if TYPE_CHECKING:
+    from connector.client import Client
 
 SECTIONS = ("sources", "tcss")
 _ACCOUNT_PREFIX = "SOURCES__TCSS__ACCOUNTS__"
@@ -118,6 +120,8 @@ class Settings(BaseConfiguration):
 
     def client(self) -> Client:
         """A client with these keys, else with those found in the usual places."""
+        from connector.client import Client  # and with it requests, which who only reads the warehouse does without
+
         given = self.credentials.provider() if self.credentials else None
         provider: Provider = default_chain(*([given] if given else []), metadata=self.metadata)
         if self.role_arn:

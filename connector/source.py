@@ -9,7 +9,7 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import dlt
 import pyarrow as pa
@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 from dlt.extract.source import DltSource
 
 from connector.backends import Backend
-from connector.client import Client
 from connector.destinations import SCHEMA, Warehouse
 from connector.inventory import Inventory
 from connector.locations import Location
@@ -25,6 +24,9 @@ from connector.observation import Memory, Observation, Row
 from connector.settings import Settings, TcssCredentials
 from connector.spool import BATCH, Spool
 from connector.tables import SYNC_RUNS, TABLES, Table, plain_rows
+
+if TYPE_CHECKING:
+    from connector.client import Client
 
 Progress = Callable[[int, int | None], None]
 RUNS = 2_000  # earlier runs that a run looks at
