@@ -17,11 +17,11 @@ def _():
     import marimo as mo
 
     from connector.errors import TcssError
-    from connector.posture import page
+    from connector.posture import answers, markup, page
     from connector.posture.questions import CHOICES, FIND, RISK, STALE
     from connector.posture.reader import Reader
 
-    return CHOICES, FIND, RISK, Reader, STALE, TcssError, mo, page
+    return CHOICES, FIND, RISK, Reader, STALE, TcssError, answers, markup, mo, page
 
 
 @app.cell
@@ -37,13 +37,13 @@ def _(CHOICES, Reader, TcssError, mo, page):
 
 
 @app.cell
-def _(choices, mo, page):
+def _(choices, markup, mo):
     def choice(label, column):
         """Every value of the column, and how many images have it."""
         counts = {}
         for row in choices:
             counts[row[column]] = counts.get(row[column], 0) + row["images"]
-        options = {f"{page.isolated(value or '(none)')} ({n:,})": value for value, n in sorted(counts.items())}
+        options = {f"{markup.isolated(value or '(none)')} ({n:,})": value for value, n in sorted(counts.items())}
         return mo.ui.dropdown({"all": None, **options}, value="all", label=label)
 
     account = choice("Account", "account_id")
@@ -62,20 +62,20 @@ def _(account, registry, system, used):
 
 
 @app.cell
-def _(filters, mo, page, reader):
-    mo.Html(page.fragment(page.body(reader, filters, [page.fleet])))
+def _(answers, filters, mo, page, reader):
+    mo.Html(page.fragment(page.body(reader, filters, [answers.fleet])))
     return
 
 
 @app.cell
-def _(filters, mo, page, reader):
-    mo.Html(page.fragment(page.sections(reader, filters, [page.trend])))
+def _(answers, filters, mo, page, reader):
+    mo.Html(page.fragment(page.sections(reader, filters, [answers.trend])))
     return
 
 
 @app.cell
-def _(filters, mo, page, reader):
-    rest = [page.risk, page.systems, page.coverage, page.failures, page.stale]
+def _(answers, filters, mo, page, reader):
+    rest = [answers.risk, answers.systems, answers.coverage, answers.failures, answers.stale]
     mo.Html(page.fragment(page.sections(reader, filters, rest)))
     return
 
@@ -88,14 +88,14 @@ def _(mo):
 
 
 @app.cell
-def _(FIND, RISK, STALE, filters, mo, page, reader, wanted):
+def _(FIND, RISK, STALE, filters, markup, mo, page, reader, wanted):
     if wanted.value:
         pattern = "%" + "".join(f"|{c}" if c in "|%_" else c for c in wanted.value) + "%"
         found = reader.ask(FIND, {"text": wanted.value, "pattern": pattern})
     else:
         found = reader.ask(RISK, filters) + reader.ask(STALE, filters)
     images = {
-        f"{page.isolated(row['image_name'])} · {row['image_id'][-8:]}": (row["account_id"], row["image_id"])
+        f"{markup.isolated(row['image_name'])} · {row['image_id'][-8:]}": (row["account_id"], row["image_id"])
         for row in found
     }
     image = mo.ui.dropdown(images, value=next(iter(images), None), label="Image", full_width=True)
@@ -104,8 +104,8 @@ def _(FIND, RISK, STALE, filters, mo, page, reader, wanted):
 
 
 @app.cell
-def _(image, mo, page, reader):
-    mo.Html(page.fragment(page.history(reader, *image.value) if image.value else ""))
+def _(answers, image, mo, page, reader):
+    mo.Html(page.fragment(answers.history(reader, *image.value) if image.value else ""))
     return
 
 

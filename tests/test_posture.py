@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from connector.cli import app
 from connector.errors import DestinationError
-from connector.posture import charts, page
+from connector.posture import answers, charts, markup, page
 from connector.posture.questions import COVERAGE, FAILURES, FLEET, HISTORY, QUESTIONS, RISK, SYSTEMS, TREND, Question
 from connector.posture.reader import Reader
 from connector.sandbox import Fleet, Sandbox, wall_clock
@@ -136,11 +136,11 @@ def test_the_report_is_one_file_that_runs_and_loads_nothing(reader: Reader, plac
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
 def test_no_text_of_the_api_leaves_its_cell(text: str) -> None:
     """Escaped, isolated, without control characters, and writable as UTF-8."""
-    shown = page._table([{"image_name": text}], ("image_name",)) + page._text(text)
+    shown = markup.table([{"image_name": text}], ("image_name",)) + markup.text(text)
     assert not re.search(r"<script|<img|[\x00-\x08\x1b]", shown)
     assert shown.count("<bdi>") == shown.count("</bdi>") == 2
     assert shown.encode()
-    assert page.isolated(text).startswith("\u2068")
+    assert markup.isolated(text).startswith("\u2068")
 
 
 EMPTY = [
@@ -228,15 +228,15 @@ def test_a_line_keeps_a_value_until_the_next_day_that_has_one() -> None:
 
 def test_shares_are_never_rounded_to_all_or_nothing() -> None:
     """One of ten thousand is not 0 %, and all but one not 100 %."""
-    assert [page._share(n, 10_000) for n in (0, 1, 5_000, 9_999, 10_000)] == [
+    assert [markup.share(n, 10_000) for n in (0, 1, 5_000, 9_999, 10_000)] == [
         "0 %", "0.1 %", "50.0 %", "99.9 %", "100 %"
     ]  # fmt: skip
 
 
 def test_instants_are_shown_in_utc() -> None:
     """Wherever they come from."""
-    assert page._when(datetime.fromisoformat("2026-01-01T01:00:00+08:00")) == "2025-12-31 17:00"
-    assert page._when(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01 00:00"
+    assert markup.when(datetime.fromisoformat("2026-01-01T01:00:00+08:00")) == "2025-12-31 17:00"
+    assert markup.when(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01 00:00"
 
 
 def _colours(scheme: str) -> dict[str, tuple[float, ...]]:
@@ -277,10 +277,10 @@ def test_severities_differ_for_every_eye(scheme: str, blind: str) -> None:
     """Any two of the four are at least 15 apart in Lab, as each kind of colour blindness sees them."""
     colours = _colours(scheme)
     seen = {}
-    for name in page.LEVELS:
+    for name in answers.LEVELS:
         linear = _linear(colours[name])
         seen[name] = _lab(tuple(sum(a * b for a, b in zip(row, linear, strict=True)) for row in _BLIND[blind]))
-    pairs = [(a, b) for i, a in enumerate(page.LEVELS) for b in page.LEVELS[i + 1 :]]
+    pairs = [(a, b) for i, a in enumerate(answers.LEVELS) for b in answers.LEVELS[i + 1 :]]
     near = {
         f"{a} {b}": round(sum((x - y) ** 2 for x, y in zip(seen[a], seen[b], strict=True)) ** 0.5, 1) for a, b in pairs
     }
@@ -295,6 +295,6 @@ def test_severities_stand_out_from_the_card(scheme: str) -> None:
         name: sum(a * b for a, b in zip((0.2126, 0.7152, 0.0722), _linear(c), strict=True))
         for name, c in colours.items()
     }
-    for name in page.LEVELS:
+    for name in answers.LEVELS:
         high, low = max(light[name], light["card"]), min(light[name], light["card"])
         assert (high + 0.05) / (low + 0.05) >= 3, name
