@@ -28,6 +28,7 @@ HOSTILE = {
 WIDTHS, SCHEMES = (1280, 390), ("light", "dark")
 LOOKS = [pytest.param(w, s, id=f"{w}-{s}") for w, s in itertools.product(WIDTHS, SCHEMES)]
 CONDITIONS = {
+    "Account": ("100000000009", "account_id = '100000000009'"),
     "Registry": ("(none)", ""),
     "OS": ("alpine", "os_family = 'alpine'"),
     "Images": ("in use", "container_cnt > 0"),
@@ -59,7 +60,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synced]:
-    """The sandbox's images and odd ones, those with hostile names the riskiest of all."""
+    """Two accounts: the sandbox's images and odd ones, those with hostile names the riskiest of all; and 40 more."""
     directory = tmp_path_factory.mktemp("pages")
     fleet = Fleet([*Fleet.seeded(300, clock=wall_clock).truth().values(), *items(), *hostile()], clock=wall_clock)
     with (
@@ -71,6 +72,8 @@ def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synced]:
         syncing.sync(made, sandbox.url)
         sandbox.change({"rescan": 30, "insert": 5, "change_counts": 10})
         syncing.sync(made, sandbox.url, mode="full")
+        with Sandbox(Fleet.seeded(40, seed=2, clock=wall_clock), rate=None) as other:
+            syncing.sync(made, other.url, account_id="100000000009")
         write(made.url, made.dataset, directory / "posture.html")
         yield Synced(made, f"file://{directory / 'posture.html'}")
 
@@ -158,21 +161,34 @@ def test_an_image_is_found_and_its_history_shown(browser: Any, synced: Synced, s
             pass
 
 
+def no_tables(made: Place) -> None:
+    duckdb.connect(str(made.file)).close()
+
+
+def no_images(made: Place) -> None:
+    with Sandbox(Fleet([], clock=wall_clock), rate=None) as sandbox:
+        syncing.sync(made, sandbox.url)
+
+
 @pytest.mark.parametrize(
-    ("prepare", "text"),
+    ("prepare", "text", "hint"),
     [
-        pytest.param(lambda made: None, "does not exist", id="no-file"),
-        pytest.param(lambda made: duckdb.connect(str(made.file)).close(), "there are no tables yet", id="no-tables"),
+        pytest.param(lambda made: None, "does not exist", "Run `tcss sync", id="no-file"),
+        pytest.param(no_tables, "there are no tables yet", "Run `tcss sync", id="no-tables"),
+        pytest.param(no_images, "There are no images in", "Run tcss sync. If it has run", id="no-images"),
     ],
 )
-def test_an_empty_state_says_what_to_do(prepare: Any, text: str, browser: Any, tmp_path: Path) -> None:
+def test_an_empty_state_says_what_to_do(
+    prepare: Any, text: str, hint: str, browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On the page, and never a traceback."""
+    monkeypatch.setenv("SOURCES__TCSS__METADATA", "false")
     with place("duckdb", tmp_path) as made:
         prepare(made)
         with browsing.dashboard(made.url) as url, browsing.page(browser, 390) as page:
             page.goto(url)
             expect(page.get_by_role("status").filter(has_text=text)).to_be_visible(timeout=20_000)
-            expect(page.get_by_text("Run `tcss sync")).to_be_visible()
+            expect(page.get_by_text(hint)).to_be_visible()
             assert page.get_by_text("Traceback").count() == 0
 
 
