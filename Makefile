@@ -8,7 +8,7 @@ COMPILE = $(UV) pip compile -q --upgrade --universal --python-version 3.11 --no-
 DRIVERS := postgres mysql redshift mssql snowflake bigquery clickhouse databricks oracle trino
 SCHEDULERS := airflow dagster
 
-.PHONY: help demo test $(SCHEDULERS:%=test-%) test-scale test-analysts prove lint format schemas constraints record bench clean
+.PHONY: help demo test $(SCHEDULERS:%=test-%) test-scale test-analysts gallery prove lint format schemas constraints record bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -36,6 +36,9 @@ test-scale: $(SCHEDULERS:%=.venv-%/.ready) ## Six accounts on two Celery workers
 
 test-analysts: .venv-analysts/.ready /usr/bin/chromium ## Run the notebooks, and the pages in a real browser
 	.venv-analysts/bin/pytest -q tests/analysts
+
+gallery: .venv-analysts/.ready /usr/bin/chromium ## Make the README's pictures anew: docs/gallery
+	.venv-analysts/bin/python -m tests.analysts.gallery
 
 prove: $(READY) ## Look longer for a list that the sweep reads wrongly: 20,000 scripts for each property
 	TCSS_SWEEP_EXAMPLES=20000 $(BIN)/pytest -q tests/test_sweep_model.py

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 from rich.console import Console
@@ -70,7 +72,16 @@ def _ask(path: Path) -> None:
     with duckdb.connect(str(path), read_only=True) as connection:
         for question, query in QUESTIONS.items():
             cursor = connection.execute(query)
-            shown = Table(*(column[0] for column in cursor.description or []), title=question, title_justify="left")
-            for row in cursor.fetchall():
-                shown.add_row(*("" if value is None else str(value) for value in row))
-            console.print(shown)
+            rows = cursor.fetchall()
+            shown = Table()
+            for column, values in zip(cursor.description or [], zip(*rows, strict=True), strict=False):
+                shown.add_column(column[0], justify="right" if isinstance(values[0], int) else "left")
+            for row in rows:
+                shown.add_row(*map(_cell, row))
+            console.print(f"\n[bold]{question}[/bold]", shown, sep="\n")
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)

@@ -32,7 +32,9 @@ def _(mo):
     `TCSS_DESTINATION` and `TCSS_DATASET` name your warehouse; it is opened only to be read. Where they are not set, the
     next cell syncs 500 invented images from a sandbox on this machine into a temporary DuckDB file.
 
-    A DuckDB file has one writer: as long as this notebook has it open, `tcss sync` cannot write to it.
+    A DuckDB file has one writer. This notebook keeps the file open until it is shut down, and `tcss sync` fails
+    meanwhile (exit code 6; nothing is lost, the next one catches up). So shut it down when you have seen enough, or
+    name a copy of the file. Servers know no such limit, and the dashboard opens the file only while it asks.
     """)
     return
 

@@ -33,6 +33,10 @@ def _(mo):
     A run is `complete` when every image that was listed throughout its sweep is in the warehouse, if the server sorts
     as its own values show. `partial` loads what it saw and says what is missing. Times are UTC.
 
+    A DuckDB file has one writer. This notebook keeps the file open until it is shut down, and `tcss sync` fails
+    meanwhile (exit code 6; nothing is lost, the next one catches up). So shut it down when you have seen enough, or
+    name a copy of the file. Servers know no such limit, and the dashboard opens the file only while it asks.
+
     ## How old is it?
     """)
     return

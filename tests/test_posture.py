@@ -127,6 +127,7 @@ def test_the_report_is_one_file_that_runs_and_loads_nothing(reader: Reader, plac
     assert "default-src 'none'" in text
     assert not re.search(r"<script|<link|<img|<iframe| src=| href=|url\(|@import|https?://(?!127)", text)
     assert f'data-value="{reader.ask(FLEET)[0]["container_cnt"]}"' in text
+    assert str(tmp_path) not in text
     assert "-->" not in text.replace("--&gt;", "")
     assert [p.name for p in tmp_path.glob(".tcss_*")] == []
     result = CliRunner().invoke(app, ["report", *options[:-1], str(tmp_path / "none" / "x.html")])

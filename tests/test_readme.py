@@ -70,6 +70,16 @@ def test_the_pipeline_works_as_it_stands(account: World, monkeypatch: pytest.Mon
         assert connection.execute(runs).fetchall() == [(2,)]
 
 
+def test_its_pictures_exist() -> None:
+    """Each of them small, with nothing in it that is loaded from elsewhere, and no path of the machine that made it."""
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)
+    assert pictures == [f"docs/gallery/{name}" for name in ("demo.svg", "dashboard.png", "dashboard_phone.png")]
+    for picture in pictures:
+        content = (ROOT / picture).read_bytes()
+        assert 10_000 < len(content) < 200_000
+        assert not re.search(rb"url\(.?http|@import|@font-face|<script|(?<![\w.:])/(home|tmp|root|work)/", content)
+
+
 def test_the_list_of_tables_is_the_codes() -> None:
     """The same names in the same order."""
     section = README.partition("\n## Tables\n")[2].partition("\n## ")[0]

@@ -45,7 +45,7 @@ def heading(reader: Reader, filters: Filters, now: datetime) -> str:
     """What is shown, of when, and whether it can be trusted."""
     rows = reader.ask(FRESHNESS, _known(FRESHNESS, filters))
     narrowed = ", ".join(f"{LABELS[name]}: {text(value or '(none)')}" for name, value in filters.items())
-    about = f"Container images in {text(str(reader))}. Read {when(now)} UTC."
+    about = f"Container images in {text(reader.title)}. Read {when(now)} UTC."
     about += f" Filtered by {narrowed}." if narrowed else ""
     names = ("account_id", "images", "complete_at", "data_age_hours", "full_at", "last_run_verdict", "last_run_reason")
     return f'<header><h1>Security posture of the fleet</h1><p class="soft">{about}</p></header>' + _section(
@@ -112,6 +112,7 @@ def _trend(name: str, label: str, days: Sequence[date], values: Sequence[int], t
     month = today - timedelta(days=30)
     before = next((v for d, v in zip(reversed(days), reversed(values), strict=True) if d <= month), None)
     change = f"{values[-1] - before:+,} in 30 days" if before is not None else f"observed since {days[0]}"
+    change = "as 30 days ago" if values[-1] == before else change
     mark = name if name in LEVELS else "plain"
     spoken = f"{label}: {values[-1]:,} on {today}, at most {max(values):,}"
     return (

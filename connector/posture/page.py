@@ -81,6 +81,7 @@ def document(reader: Reader) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="referrer" content="no-referrer">'
         '<meta name="color-scheme" content="light dark"><title>TCSS security posture</title>'
-        "<style>body{margin:0;background:#fbfbfa}@media(prefers-color-scheme:dark){body{background:#15181b}}</style>"
+        "<style>body{margin:0;padding:20px max(10px,1.5vw);background:#fbfbfa}"
+        "@media(prefers-color-scheme:dark){body{background:#15181b}}</style>"
         f"</head><body>{fragment(content)}</body></html>\n"
     )

@@ -70,6 +70,12 @@ class Reader:
     def __str__(self) -> str:
         return f"{self.location.dataset} in {self.location.display}"
 
+    @property
+    def title(self) -> str:
+        """For a page that others may be shown: a file by its name alone, not by where it is on this machine."""
+        file = self.location.file
+        return f"dataset {self.location.dataset} of {file.name if file else self.location.display}"
+
     @cached_property
     def engine(self) -> Any:
         """For a notebook's SQL cells: a SQLAlchemy engine, or a DuckDB connection, which keeps syncs out while it is
