@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from connector.sandbox import Fleet, Sandbox, wall_clock
+from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
 from tests import syncing
 from tests.warehouses import Place
 
@@ -59,6 +60,23 @@ def test_its_answers_are_those_of_sql(warehouse: Place) -> None:
     assert int(found["systems"]["images"].sum()) == warehouse.sql("select count(*) from {data}.images")[0][0]
     runs = _defined(NOTEBOOKS[2])["runs"]
     assert runs["verdict"].to_list() == ["complete"]
+
+
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+@pytest.mark.parametrize("notebook", [NOTEBOOKS[0], NOTEBOOKS[2]], ids=lambda path: path.stem)
+def test_it_keeps_a_sync_out_as_it_says(notebook: Path, warehouse: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While its file is open a sync ends with 6, and afterwards it goes on."""
+    assert "(exit code 6;" in notebook.read_text(encoding="utf-8")
+    for name, value in {"TENCENTCLOUD_SECRET_ID": DEFAULT_ID, "TENCENTCLOUD_SECRET_KEY": DEFAULT_KEY}.items():
+        monkeypatch.setenv(name, value)
+    with Sandbox(Fleet.seeded(200, clock=wall_clock), rate=None) as sandbox:
+        command = [sys.executable, "-m", "connector", "sync", "--endpoint", sandbox.url]
+        _, names = runpy.run_path(str(notebook))["app"].run()
+        beside = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        names["warehouse"].close()
+        after = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (beside.returncode, after.returncode) == (6, 0), beside.stderr + after.stderr
+    assert "Conflicting lock" in beside.stderr
 
 
 def _defined(notebook: Path) -> dict[str, Any]:
