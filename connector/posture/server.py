@@ -50,11 +50,14 @@ def _url(reader: Reader) -> str:
 
 def _listen(port: int) -> socket.socket:
     try:
-        return socket.create_server((HOST, port))
+        listening = socket.create_server((HOST, port))
     except OSError as error:
         raise ConfigurationError(
             f"cannot listen on port {port}: {error.strerror}", hint="Name another one with --port, or 0 for a free one."
         ) from None
+    # asyncio sets it for sockets that name their protocol only; without it each of marimo's 300 files waits 40 ms.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def _local(app: _Asgi, port: int) -> _Asgi:
