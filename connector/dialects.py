@@ -10,8 +10,11 @@ from sqlglot import ErrorLevel, exp
 # `true` and `false` where they do not exist. Instants of MySQL and SQLite are wall clocks in UTC; SQLite's are texts
 # with six decimals, and its FLOOR is left out of many builds.
 _MEANINGS: dict[str, dict[str, str]] = {
-    # AT TIME ZONE asks ICU for every row, which is most of a query's time.
-    "duckdb": {"day": "CAST(MAKE_TIMESTAMP(EPOCH_US(a)) AS DATE)"},
+    # An instant with a zone asks ICU for every row, which is most of a query's time.
+    "duckdb": {
+        "day": "CAST(MAKE_TIMESTAMP(EPOCH_US(a)) AS DATE)",
+        "seconds": "DATE_DIFF('SECOND', MAKE_TIMESTAMP(EPOCH_US(a)), MAKE_TIMESTAMP(EPOCH_US(b)))",
+    },
     "postgres": {"seconds": "EXTRACT(EPOCH FROM b - a)", "days": "(a + CAST(b AS INT))"},
     "mysql": {
         "now": "UTC_TIMESTAMP(6)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from itertools import count
+from itertools import count, takewhile
 from typing import Any
 
 import duckdb
@@ -104,11 +104,9 @@ def _section(db: duckdb.DuckDBPyConnection, view: View) -> str:
 
 
 def _header(view: View) -> tuple[str, dict[str, str]]:
-    """What a row is, and the meaning of the columns that the view's file explains."""
-    paragraphs = [
-        [line.removeprefix("--").strip() for line in text.splitlines() if line.startswith("--")]
-        for text in view.sql.split("\n--\n")
-    ]
+    """What a row is, and the meaning of the columns that the view's file explains at its top."""
+    header = "".join(takewhile(lambda line: line.startswith("--"), view.sql.splitlines(keepends=True)))
+    paragraphs = [[line.removeprefix("--").strip() for line in text.splitlines()] for text in header.split("\n--\n")]
     meanings: dict[str, str] = {}
     name = ""
     for line in paragraphs[2] if len(paragraphs) > 2 else []:

@@ -429,8 +429,8 @@ def whole(row: Row, columns: list[str]) -> tuple[Any, ...]:
 
 
 def key(row: tuple[Any, ...]) -> str:
-    """The first three columns identify a row of every view."""
-    return repr(row[:3])
+    """The first four columns identify a row of every view."""
+    return repr(row[:4])
 
 
 @pytest.mark.parametrize("zone", ["", "Shanghai"])

@@ -39,7 +39,7 @@ _SUMS = ",\n    ".join(
     f"cast(coalesce(sum(image.{name}), 0) as bigint) as {name}"
     for name in (*(f"{level}_level_vul_cnt" for level in _LEVELS), "virus_cnt", "risk_cnt")
 )
-_CHANGES = ",\n        ".join(f"{{sign}}coalesce(image.{level}_level_vul_cnt, 0) as {level}" for level in _LEVELS)
+_VERSIONS = ",\n        ".join(f"sum(coalesce(image.{level}_level_vul_cnt, 0)) as {level}" for level in _LEVELS)
 _ACCOUNT = frozenset({"account"})
 
 FRESHNESS = Question(
@@ -88,18 +88,28 @@ from posture_by_day as image
 where 1 = 1{filters}
 group by image.day
 order by image.day""",
-    # Each version adds its counts on the day that it begins, and takes them away on the day that it ends.
+    # Versions add their counts on the day that they begin, and take them away on the day that they end.
     narrowed=f"""
-with changes as (
-    select cast(image.valid_from at time zone 'UTC' as date) as day, 1 as images,
-        {_CHANGES.format(sign="")}
-    from image_versions as image
+with versions as (
+    select cast(image.observed_at at time zone 'UTC' as date) as first_day,
+        cast(later.observed_at at time zone 'UTC' as date) as last_day,
+        count(*) as images,
+        {_VERSIONS}
+    from images
+    join image_history as image on image.account_id = images.account_id and image.image_id = images.image_id
+        and image.version <= images.version
+    left join image_history as later on later.account_id = image.account_id and later.image_id = image.image_id
+        and later.version = image.version + 1 and image.version < images.version
     where image.deleted_at is null{{filters}}
+    group by cast(image.observed_at at time zone 'UTC' as date), cast(later.observed_at at time zone 'UTC' as date)
+),
+changes as (
+    select first_day as day, images, critical, high, medium, low
+    from versions
     union all
-    select cast(image.valid_to at time zone 'UTC' as date) as day, -1 as images,
-        {_CHANGES.format(sign="-")}
-    from image_versions as image
-    where image.deleted_at is null and image.valid_to is not null{{filters}}
+    select last_day as day, -images as images, -critical as critical, -high as high, -medium as medium, -low as low
+    from versions
+    where last_day is not null
 ),
 days as (
     select day, sum(images) as images, sum(critical) as critical, sum(high) as high, sum(medium) as medium,

@@ -12,18 +12,19 @@
 with versions as (
     select
         version.account_id,
-        version.observed_at as valid_from,
-        later.observed_at as valid_to,
-        case when version.scan_time is null then 0 else 1 end as scanned,
-        case when version.critical_level_vul_cnt is null then 0 else 1 end as rated,
-        case when version.critical_level_vul_cnt > 0 then 1 else 0 end as affected,
-        version.vul_cnt,
-        version.critical_level_vul_cnt,
-        version.high_level_vul_cnt,
-        version.medium_level_vul_cnt,
-        version.low_level_vul_cnt,
-        version.virus_cnt,
-        version.risk_cnt
+        cast(version.observed_at at time zone 'UTC' as date) as first_day,
+        cast(later.observed_at at time zone 'UTC' as date) as last_day,
+        count(*) as images,
+        sum(case when version.scan_time is null then 0 else 1 end) as scanned,
+        sum(case when version.critical_level_vul_cnt is null then 0 else 1 end) as rated,
+        sum(case when version.critical_level_vul_cnt > 0 then 1 else 0 end) as affected,
+        sum(coalesce(version.vul_cnt, 0)) as vul,
+        sum(coalesce(version.critical_level_vul_cnt, 0)) as critical,
+        sum(coalesce(version.high_level_vul_cnt, 0)) as high,
+        sum(coalesce(version.medium_level_vul_cnt, 0)) as medium,
+        sum(coalesce(version.low_level_vul_cnt, 0)) as low,
+        sum(coalesce(version.virus_cnt, 0)) as virus,
+        sum(coalesce(version.risk_cnt, 0)) as risk
     from images
     join image_history as version
         on version.account_id = images.account_id
@@ -35,8 +36,12 @@ with versions as (
         and later.version = version.version + 1
         and version.version < images.version
     where version.deleted_at is null
+    group by
+        version.account_id,
+        cast(version.observed_at at time zone 'UTC' as date),
+        cast(later.observed_at at time zone 'UTC' as date)
 ),
--- A version adds its counts on the day that it begins, and takes them away on the day that it ends.
+-- Versions of the same days count together: on the day that they begin, and off again on the day that they end.
 signs as (
     select 1 as sign
     union all select -1
@@ -44,22 +49,22 @@ signs as (
 changes as (
     select
         account_id,
-        cast(case when sign = 1 then valid_from else valid_to end at time zone 'UTC' as date) as day,
-        sum(sign) as images,
+        case when sign = 1 then first_day else last_day end as day,
+        sum(sign * images) as images,
         sum(sign * scanned) as scanned,
         sum(sign * rated) as rated,
         sum(sign * affected) as affected,
-        sum(sign * coalesce(vul_cnt, 0)) as vul,
-        sum(sign * coalesce(critical_level_vul_cnt, 0)) as critical,
-        sum(sign * coalesce(high_level_vul_cnt, 0)) as high,
-        sum(sign * coalesce(medium_level_vul_cnt, 0)) as medium,
-        sum(sign * coalesce(low_level_vul_cnt, 0)) as low,
-        sum(sign * coalesce(virus_cnt, 0)) as virus,
-        sum(sign * coalesce(risk_cnt, 0)) as risk
+        sum(sign * vul) as vul,
+        sum(sign * critical) as critical,
+        sum(sign * high) as high,
+        sum(sign * medium) as medium,
+        sum(sign * low) as low,
+        sum(sign * virus) as virus,
+        sum(sign * risk) as risk
     from versions
     cross join signs
-    where sign = 1 or valid_to is not null
-    group by account_id, cast(case when sign = 1 then valid_from else valid_to end at time zone 'UTC' as date)
+    where sign = 1 or last_day is not null
+    group by account_id, case when sign = 1 then first_day else last_day end
 ),
 digits as (
     select 0 as digit
