@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import duckdb
@@ -124,7 +124,7 @@ class Reader:
         return {row["name"] for row in rows}
 
     def _translated(self, question: Question, filters: Filters) -> str:
-        return translate(question.template(filters), _dialect(self.location), self._names)
+        return _translate(question.template(filters), _dialect(self.location), tuple(self._names.items()))
 
     @cached_property
     def _names(self) -> dict[str, str]:
@@ -164,6 +164,11 @@ class Reader:
                 f"{file} does not exist",
                 hint=f"Run `tcss sync --destination {self.location.display}` first, or name another warehouse.",
             )
+
+
+@cache  # each is asked, and shown
+def _translate(sql: str, dialect: str, names: tuple[tuple[str, str], ...]) -> str:
+    return translate(sql, dialect, dict(names))
 
 
 def _dialect(location: Location) -> str:
