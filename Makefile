@@ -8,7 +8,7 @@ COMPILE = $(UV) pip compile -q --upgrade --universal --python-version 3.11 --no-
 DRIVERS := postgres mysql redshift mssql snowflake bigquery clickhouse databricks oracle trino
 SCHEDULERS := airflow dagster
 
-.PHONY: help demo test $(SCHEDULERS:%=test-%) test-scale test-analysts gallery prove lint format schemas constraints record bench clean
+.PHONY: help demo test $(SCHEDULERS:%=test-%) test-scale test-analysts gallery prove lint format schemas constraints record bench bench-dashboard clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -61,6 +61,9 @@ record: $(READY) ## Record the cassettes again: from the sandbox, and from a rea
 
 bench: $(READY) .venv-rivals/.ready ## Measure; figures depend on the machine, ratios hardly
 	$(BIN)/python -m tests.benchmarks
+
+bench-dashboard: .venv-analysts/.ready /usr/bin/chromium ## Measure how long the dashboard takes to open and to answer a filter
+	.venv-analysts/bin/python -m tests.benchmarks.dashboard
 
 constraints: $(UV) ## Pin the newest set that fits
 	$(COMPILE) $(addprefix --extra ,$(DRIVERS)) --group dev -o constraints.txt
