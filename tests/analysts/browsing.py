@@ -58,11 +58,11 @@ def page(browser: Any, width: int = 1280, scheme: str = "light", height: int = 9
 
 
 @contextmanager
-def dashboard(destination: str, dataset: str | None = None) -> Iterator[str]:
-    """`tcss dashboard` in a process of its own; the URL that it announces."""
+def dashboard(destination: str, dataset: str | None = None, *, directory: Path | None = None) -> Iterator[str]:
+    """`tcss dashboard` in a process of its own; the URL that it announces. `directory` may hold another connector."""
     command = [sys.executable, "-m", "connector", "dashboard", *(["--dataset", dataset] if dataset else [])]
     environ = {**os.environ, "TCSS_DESTINATION": destination, "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ, cwd=directory)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
