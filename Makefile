@@ -7,6 +7,7 @@ COMPILE = $(UV) pip compile -q --upgrade --universal --python-version 3.11 --no-
     --no-header pyproject.toml
 DRIVERS := postgres mysql redshift mssql snowflake bigquery clickhouse databricks oracle trino
 SCHEDULERS := airflow dagster
+NOTEBOOKS := tests/analysts/test_notebooks.py
 
 .PHONY: help demo test $(SCHEDULERS:%=test-%) test-scale test-analysts gallery prove lint format schemas constraints record bench bench-dashboard clean
 
@@ -17,8 +18,9 @@ demo: $(READY) ## Sync an invented fleet into DuckDB, twice, and ask the first q
 	@$(BIN)/tcss demo
 
 # In the order of their names: the longest files are not the last ones then.
-test: $(READY) ## Run every test
+test: $(READY) .venv-analysts/.ready ## Run every test that needs no scheduler and no browser, and the notebooks
 	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+	.venv-analysts/bin/pytest -q $(NOTEBOOKS)
 
 test-airflow: .venv-airflow/.ready .venv-airflow-sqlalchemy20/.ready $(READY) ## Check and run connector/airflow in Airflow, on SQLAlchemy 2.1 and 2.0
 	.venv-airflow/bin/mypy -p connector.airflow
@@ -34,8 +36,8 @@ test-scale: $(SCHEDULERS:%=.venv-%/.ready) ## Six accounts on two Celery workers
 	.venv-airflow/bin/pytest -q -s tests/scale/test_airflow_celery.py
 	.venv-dagster/bin/python -m tests.scale.dagster_celery
 
-test-analysts: .venv-analysts/.ready /usr/bin/chromium ## Run the notebooks, and the pages in a real browser
-	.venv-analysts/bin/pytest -q tests/analysts
+test-analysts: .venv-analysts/.ready /usr/bin/chromium ## Run the pages in a real browser, and what the README says to analysts
+	.venv-analysts/bin/pytest -q tests/analysts --ignore $(NOTEBOOKS)
 
 gallery: .venv-analysts/.ready /usr/bin/chromium ## Make the README's pictures anew: docs/gallery
 	.venv-analysts/bin/python -m tests.analysts.gallery

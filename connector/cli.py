@@ -237,6 +237,7 @@ def dashboard(
         from connector.posture.server import serve
 
         serve(Reader.open(destination, dataset), port, typer.echo)
+    _end(0)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -316,8 +317,12 @@ class _TerminatedError(KeyboardInterrupt):
 
 
 def _leave(word: str, code: int) -> NoReturn:
-    """At once: threads may still wait for answers that nobody needs any more. All clean-up has been done."""
     typer.echo(f"{word}: nothing was loaded that is not whole", err=True)
+    _end(code)
+
+
+def _end(code: int) -> NoReturn:
+    """At once: threads may still wait for answers that nobody needs any more. All clean-up has been done."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

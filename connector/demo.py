@@ -74,8 +74,9 @@ def _ask(path: Path) -> None:
             cursor = connection.execute(query)
             rows = cursor.fetchall()
             shown = Table()
-            for column, values in zip(cursor.description or [], zip(*rows, strict=True), strict=False):
-                shown.add_column(column[0], justify="right" if isinstance(values[0], int) else "left")
+            for number, column in enumerate(cursor.description or []):
+                counts = any(isinstance(row[number], int) for row in rows)
+                shown.add_column(column[0], justify="right" if counts else "left")
             for row in rows:
                 shown.add_row(*map(_cell, row))
             console.print(f"\n[bold]{question}[/bold]", shown, sep="\n")

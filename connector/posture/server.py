@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ _Asgi = Callable[[_Scope, _Channel, _Channel], Awaitable[None]]
 
 
 def serve(reader: Reader, port: int, announce: Callable[[str], None]) -> None:
-    """Serves until it is interrupted; port 0 takes a free one. Raises ConfigurationError without marimo, or where the
-    port is taken."""
+    """Serves until it is interrupted; port 0 takes a free one. Leaves threads of marimo's that end with the process.
+    Raises ConfigurationError without marimo, or where the port is taken."""
     try:
         import marimo
         import uvicorn
@@ -39,7 +40,8 @@ def serve(reader: Reader, port: int, announce: Callable[[str], None]) -> None:
         address = listening.getsockname()
         announce(f"{reader}: http://{HOST}:{address[1]}")
         config = uvicorn.Config(_local(pages, address[1]), log_level="warning", timeout_graceful_shutdown=1)
-        uvicorn.Server(config).run(sockets=[listening])
+        with suppress(KeyboardInterrupt):  # uvicorn raises it once more, when it has ended
+            uvicorn.Server(config).run(sockets=[listening])
 
 
 def _url(reader: Reader) -> str:

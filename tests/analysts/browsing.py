@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,19 +61,25 @@ def page(browser: Any, width: int = 1280, scheme: str = "light", height: int = 9
 
 @contextmanager
 def dashboard(destination: str, dataset: str | None = None, *, directory: Path | None = None) -> Iterator[str]:
-    """`tcss dashboard` in a process of its own; the URL that it announces. `directory` may hold another connector."""
+    """`tcss dashboard` in a process of its own; the URL that it announces. `directory` may hold another connector.
+
+    Told to stop, it has to end with 0 and to have said nothing else."""
     command = [sys.executable, "-m", "connector", "dashboard", *(["--dataset", dataset] if dataset else [])]
     environ = {**os.environ, "TCSS_DESTINATION": destination, "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ, cwd=directory)
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        yield line.split()[-1]
-    finally:
-        process.terminate()
-        process.wait(20)
-        if process.stdout:
-            process.stdout.close()
+    with (
+        tempfile.TemporaryFile("w+") as said,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=said, text=True, env=environ, cwd=directory
+        ) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().split()[-1]
+        finally:
+            process.send_signal(signal.SIGINT)
+            code = process.wait(20)
+            said.seek(0)
+        assert (code, said.read()) == (0, "")
 
 
 def picture(opened: Page, name: str, **options: Any) -> None:
