@@ -202,7 +202,7 @@ class Observation:
         try:
             self._absorb(sweep.pages(), sweep.outcome)
         except RequestRejectedError as error:
-            if self._policy.filters and not self._pages:
+            if self._policy.filters and not self._pages and (error.code or "").startswith("InvalidParameter"):
                 raise _refused(self._policy.filters, error) from None
             raise
         return sweep.outcome

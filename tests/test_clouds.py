@@ -4,16 +4,14 @@ goes. What only their servers could show is untested, and the README says so."""
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-UV = shutil.which("uv") or str(ROOT / ".uv" / "bin" / "uv")
+from tests.tools import ROOT, UV
+
 EXTRAS = "redshift,mssql,snowflake,bigquery,clickhouse,databricks,oracle,trino"
 URLS = {
     "motherduck": "duckdb:///md:db?motherduck_token=t",

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from connector.errors import AccessError
+from connector.errors import AccessError, ConfigurationError, RequestRejectedError, TcssError
 from connector.observation import HOUR, History, Policy, Row, choose
 from connector.sandbox import Fault, Fleet, LocalServer, Quirks
 from connector.sandbox.images import instant_text
+from connector.sandbox.parameters import ApiError
 from connector.spool import Spool
 from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, SYNC_RUNS
 from tests.memory import ACCOUNT, Runs, typed
@@ -417,6 +418,26 @@ def test_a_filtered_run_moves_nothing_and_calls_nothing_gone() -> None:
     assert (row["images_changed"], row["images_gone"]) == (3, 0)
     assert {runs.warehouse.image(image_id)["sync_id"] for image_id in changed} == {"run-2"}
     assert some(runs.run(), "mode", "watermark_before") == ("incremental", before)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"), [("InvalidParameterValue", ConfigurationError), ("ActionOffline", RequestRejectedError)]
+)
+def test_a_filter_is_blamed_for_refused_parameters_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, kind: type[TcssError]
+) -> None:
+    """What else the API does not accept is no fault of the user's."""
+    runs = account()
+
+    def refuse(*_: object) -> None:
+        raise ApiError(code, "no")
+
+    monkeypatch.setattr(runs.server, "call", refuse)
+    observation = runs.observation(Spool(tmp_path), runs.server.fleet.now, FILTERED)
+    with pytest.raises(kind) as caught:
+        observation.run()
+    assert caught.value.code == code
+    assert ("ScanStatus=scanned" in str(caught.value)) == (kind is ConfigurationError)
 
 
 def test_a_partial_run_moves_nothing_and_calls_nothing_gone() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.tools import ROOT, UV
 
 
 def test_generated_files_are_up_to_date() -> None:
@@ -18,9 +17,6 @@ def test_generated_files_are_up_to_date() -> None:
     command = [sys.executable, "-m", "tests.generate", "--check"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert (done.returncode, done.stderr) == (0, "")
-
-
-UV = shutil.which("uv") or str(ROOT / ".uv" / "bin" / "uv")
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-UV = shutil.which("uv") or str(ROOT / ".uv" / "bin" / "uv")
+from tests.tools import ROOT, UV
+
 OLDEST = "2.0.50"
 
 

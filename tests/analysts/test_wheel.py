@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -14,9 +13,7 @@ from playwright.sync_api import expect
 
 from tests.analysts import browsing
 from tests.analysts.invented import invent
-
-ROOT = Path(__file__).parents[2]
-UV = shutil.which("uv") or str(ROOT / ".uv" / "bin" / "uv")
+from tests.tools import ROOT, UV
 
 
 @pytest.fixture(scope="module")
