@@ -10,6 +10,7 @@ reads every row of the table, so a merge of a few rows would cost more with ever
 from typing import Any
 
 import dlt
+from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.destination.client import FollowupJobRequest, LoadJob, RunnableLoadJob
 from dlt.common.schema.utils import get_columns_names_with_prop
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
@@ -24,6 +25,10 @@ _INSERT = "INSERT INTO {table} BY NAME SELECT * FROM {rows}"
 
 class DuckDb(dlt.destinations.duckdb):
     """The destination for a DuckDB file. Takes parquet files of tables with a primary key."""
+
+    def capabilities(self, config: Any = None, naming: Any = None) -> DestinationCapabilitiesContext:
+        """Without the configuration, which dlt resolves a dozen times a load for them; nothing of DuckDB's matters."""
+        return super().capabilities(config or self.spec(), naming)
 
     @property
     def client_class(self) -> type[DuckDbClient]:

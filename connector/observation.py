@@ -198,7 +198,8 @@ class Observation:
         return list(islice(self._diff.seen(), CONTROLS))
 
     def _full(self) -> Outcome:
-        sweep = FullSweep(self._reading, self._policy.filters)
+        expected = 0 if self._policy.filters else self._diff.known.live() or self._reading.first_look()
+        sweep = FullSweep(self._reading, self._policy.filters, expected=expected)
         try:
             self._absorb(sweep.pages(), sweep.outcome)
         except RequestRejectedError as error:

@@ -31,6 +31,7 @@ from connector.pages import (
 )
 
 OVERLAP = 2  # the smallest overlap that can close a seam where values are distinct
+FIRST_OVERLAP = 6  # of pages that are asked for before one has come
 MEMORY = 50  # pages from which is learnt how much to overlap
 RE_READS = 3  # of an answer that is shorter than it should be
 TRIES = 12  # reads that may be spent on one broken seam, and answers in a row that may show nothing new
@@ -102,7 +103,7 @@ class Overlap:
         self._reaches: deque[Counter[int]] = deque(maxlen=MEMORY)
         self._reached: Counter[int] = Counter()  # their sum
         self._shifts: deque[int] = deque(maxlen=MEMORY)
-        self.rows = OVERLAP
+        self.rows = FIRST_OVERLAP
 
     def learn(self, page: Page, before: Page | None, cap: int) -> None:
         """`page` was asked for next after `before`; the server sends up to `cap` rows at once."""
@@ -133,6 +134,7 @@ class ListReader:
     `until` ends the pass early, at the first accepted page with a value below it; pass `orders=DESCENDING` with it.
     With `insist` the pass ends as soon as the order is lost; else it goes on to the end without seams.
     With `ignore_nulls` the proof leaves out the rows without a value, which may then fill whole pages.
+    `expected` rows are asked for before the first answer says how many there are.
     `server` is shared by the readers of one sweep: what one of them learns of the server holds for all.
     Raises what `fetch` raises.
     """
@@ -149,11 +151,13 @@ class ListReader:
         until: int | None = None,
         insist: bool = False,
         ignore_nulls: bool = False,
+        expected: int = 0,
         server: Server | None = None,
     ) -> None:
         self._prefetch = Prefetch(fetch, query, value_of, in_flight)
         self._limit, self._server = limit, server or Server()
         self._until, self._insist, self._ignore_nulls = until, insist, ignore_nulls
+        self._expected = expected
         self._overlap = Overlap()
         self._planned = 0
         self._asked: Page | None = None
@@ -330,7 +334,8 @@ class ListReader:
     def _plan(self, tail: Page | None) -> None:
         """Asks ahead: as far as TotalCount reaches, one page further where it has proved to be too small."""
         end = tail.end if tail is not None else 0
-        horizon = self.evidence.total if end < self.evidence.total else end + self._stride()
+        total = self.evidence.total if self._reads else self._expected
+        horizon = total if end < total else end + self._stride()
         while not len(self._prefetch) or (len(self._prefetch) < self._window() and self._planned < horizon):
             self._prefetch.plan(self._planned, self._limit)
             self._planned += self._stride()

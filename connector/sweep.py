@@ -50,6 +50,12 @@ class Reading:
         """The first `limit` rows of `query`, without a sort value."""
         return read_page(self.fetch(query.payload(0, limit)), 0, lambda _: None)
 
+    def first_look(self) -> int:
+        """Rows to ask for before an answer says how many there are: as many as can be on their way until it comes.
+        Pages that turn out to lie beyond the end cost requests for which there was time."""
+        in_flight = self.in_flight if isinstance(self.in_flight, int) else self.in_flight()
+        return self.limit * in_flight // 2
+
     def _instant(self, text: Any) -> int | None:
         if text is None:
             return None
@@ -87,11 +93,12 @@ class FullSweep:
     """Reads the whole list, sorted by CreateTime, as often as it takes to prove that nothing was missed.
 
     Complete by order: every seam of one pass closed. Complete by count: two passes in succession, undisturbed, with one
-    TotalCount, gave the same ids, as many as it says. `filters` narrow the list. Raises what `fetch` raises.
+    TotalCount, gave the same ids, as many as it says. `filters` narrow the list; `expected` are the rows that it is
+    likely to have. Raises what `fetch` raises.
     """
 
-    def __init__(self, reading: Reading, filters: Filters = ()) -> None:
-        self._reading, self._filters = reading, filters
+    def __init__(self, reading: Reading, filters: Filters = (), *, expected: int = 0) -> None:
+        self._reading, self._filters, self._expected = reading, filters, expected
         self.outcome = Outcome()
 
     def pages(self) -> Iterator[Page]:
@@ -107,8 +114,9 @@ class FullSweep:
     def _pass(self, previous: Evidence | None) -> Generator[Page, None, Evidence]:
         lost = previous.order_lost if previous is not None else None
         refuted = {"orders": ()} if lost in (UNSORTED, WIDE_TIE) else {}
+        expected = self._expected if previous is None else 0
         for by, order in FULL_SORTS:
-            reader = self._reading.list(Query(by, order, self._filters), "CreateTime", **refuted)
+            reader = self._reading.list(Query(by, order, self._filters), "CreateTime", expected=expected, **refuted)
             reader.evidence.order_lost = lost if refuted else None
             try:
                 yield from reader.pages()

@@ -287,6 +287,15 @@ def test_help_imports_neither_dlt_nor_pyarrow() -> None:
     assert done.stdout == "[]\n"
 
 
+def test_the_process_ends_with_its_code_and_its_duties_done() -> None:
+    """Python's own end is left out, but for what was to be done at exit."""
+    code = "import atexit, sys; from connector.cli import main; sys.argv[1:] = ['sync', '--filter', 'nothing']"
+    code += "\ntry: main()\nfinally: atexit.register(print, 'done')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "done\n")
+    assert "is not NAME=VALUE" in done.stderr
+
+
 def test_importing_the_package_imports_no_dlt() -> None:
     """Orchestrators import it in every process."""
     code = "import sys, connector; print('dlt' in sys.modules, connector.__all__)"

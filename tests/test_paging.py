@@ -294,6 +294,35 @@ def test_pages_under_way_may_become_more_meanwhile() -> None:
     assert not together.broken
 
 
+def test_pages_are_asked_for_before_the_first_answer() -> None:
+    """As far as rows are expected: none of the first four answers comes before all of them are asked for."""
+    together = threading.Barrier(4, timeout=30)
+
+    def fetch(payload: dict[str, Any]) -> Answer:
+        if payload["Offset"] < 16:
+            together.wait()
+        rows = [{"ImageID": f"{n}", "v": n} for n in range(payload["Offset"], min(payload["Offset"] + 10, 60))]
+        return Answer({"List": rows, "TotalCount": 60}, None)
+
+    reader = ListReader(fetch, Query(), value_of=_value, limit=10, in_flight=4, expected=16)
+    _shown(reader)
+    assert (reader.evidence.in_order, len(reader.evidence.ids)) == (True, 60)
+    assert not together.broken
+
+
+def test_nothing_that_lies_beyond_the_end_is_looked_at() -> None:
+    """The list has become shorter than expected, and the server may say what it likes about such an offset."""
+
+    def fetch(payload: dict[str, Any]) -> Answer:
+        if payload["Offset"] >= 5:
+            raise TransientError("there is no such offset")
+        return Answer({"List": _items(_numbered(5)), "TotalCount": 5}, None)
+
+    reader = ListReader(fetch, Query(), value_of=_value, limit=10, in_flight=4, expected=100)
+    assert _shown(reader) == ["abcde"]
+    assert (reader.evidence.in_order, reader.evidence.one_answer) == (True, True)
+
+
 def test_an_error_ends_the_pass_and_its_threads() -> None:
     """It is raised as it came."""
 

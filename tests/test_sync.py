@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import itertools
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connector import sync
+from connector.client import Client
 from connector.destinations import Warehouse
+from connector.errors import ConfigurationError
 from connector.sandbox import Fleet, wall_clock
 from connector.sandbox.images import instant_of
+from connector.views import views
 from tests.world import World, world
 
 COUNTS = ("mode", "verdict", "images_new", "images_changed", "images_gone")
+
+
+@pytest.fixture
+def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with world(tmp_path, monkeypatch, 50) as made:
+        yield made
 
 
 def some(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -49,6 +61,45 @@ def test_a_second_run_finds_what_its_mode_can_see(tmp_path: Path, monkeypatch: p
         containers = loaded(account, "container_cnt")
         assert containers == {image_id: item["ContainerCnt"] for image_id, item in truth.items()}
         assert some(account.sync()) == ("incremental", "complete", 0, 0, 0)
+
+
+def test_a_full_sync_asks_ahead_as_far_as_the_warehouse_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of what may be under way where it knows nothing, since the answer says only later that one page was all."""
+    monkeypatch.setenv("SOURCES__TCSS__IN_FLIGHT", "8")
+    with world(tmp_path, monkeypatch, 50, latency=0.5) as account:
+        first, second = (account.sync("--mode", "full") for _ in range(2))
+    assert (first["pages"], second["pages"]) == (1, 1)
+    assert (first["requests"], second["requests"]) == (1 + 5, 1 + 1)  # the one asks STS; five pages are 400 rows
+
+
+def test_the_warehouse_is_made_ready_while_pages_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Untouched until the first page is there; with tables and views before the last one is."""
+    seen: list[list[str]] = []
+
+    def look(*_: Any) -> None:
+        query = "select view_name from duckdb_views() where schema_name = 'tcss'"
+        seen.append([name for (name,) in account.query(query)] if account.file.exists() else [])
+
+    with world(tmp_path, monkeypatch, 500) as account:
+        sync(destination=account.destination, endpoint=account.sandbox.url, progress=look)
+    assert seen[0] == []
+    assert {view.name for view in views()} <= set(seen[-1])
+    assert len(seen) > 2
+
+
+def test_the_warehouse_is_opened_while_sts_is_asked(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A destination that cannot be right ends the sync whether STS has answered or not."""
+    over, answered = threading.Event(), []
+
+    def account_id(_: Client) -> str:
+        answered.append(over.wait(30))
+        return "1"
+
+    monkeypatch.setattr(Client, "account_id", account_id)
+    with pytest.raises(ConfigurationError):
+        sync(destination="duckdb:///tcss.duckdb", endpoint=account.sandbox.url)
+    assert answered == []
+    over.set()
 
 
 def test_without_a_lock_the_staging_dataset_is_the_runs_own_and_is_removed(

@@ -56,8 +56,6 @@ def limited(
         sent = stats["actions"][ACTION] - 1
         return {
             "share_of_limit": sent / (last - first) / 20,
-            # How long the list is, and so what else to ask for, is in the first answer.
-            "share_after_first_answer": (sent - 1) / (last - first - latency) / 20,
             "refused_share": row["throttled"] / row["requests"],
             "wall_over_floor_s": usage.wall - images / 100 / 20,
             "requests": row["requests"],

@@ -9,7 +9,8 @@ from connector.sweep import FullSweep
 def main(url: str) -> None:
     settings = Settings.load(endpoint=url)
     with settings.client() as client:
-        sweep = FullSweep(settings.reading(client))
+        reading = settings.reading(client)
+        sweep = FullSweep(reading, expected=reading.first_look())
         images = sum(len(page.items) for page in sweep.pages())
     if not (sweep.outcome.complete and images):
         raise SystemExit("not complete")
