@@ -337,7 +337,6 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, terminate)
     gc.set_threshold(50_000)  # else a tenth of each start goes into looking for garbage in what is imported, in vain
-    sys.setswitchinterval(0.001)  # in place of 5 ms, for which a request that is due may wait for code that computes
     code: int | str | None = 1
     # Registered first, so called last: Python would then free every module's objects, for a third of a second.
     atexit.register(lambda: _end(code if isinstance(code, int) else bool(code)))

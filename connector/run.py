@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,7 +87,7 @@ class Run:
             return
         self._prepared = True
         self._still_held()
-        with self._warehouse.session(self._pipeline):
+        with _requests_first(), self._warehouse.session(self._pipeline):
             self._warehouse.prepare(self._pipeline)
             self._publish()
 
@@ -125,3 +128,15 @@ class Run:
         except DestinationError as second:
             log.warning("the failed run could not be recorded: %s", second)
             return None
+
+
+@contextmanager
+def _requests_first() -> Iterator[None]:
+    """Lets a thread whose request is due have its turn after 0.5 ms: in Python's 5 ms, a few times each, requests bunch
+    and the API refuses some."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(0.0005)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
