@@ -85,6 +85,7 @@ class Client:
         # What goes by plain http goes to this machine or its host, never through a proxy.
         self._session = _session(proxies=self._urls["tcss"].startswith("https:"))
         self._plain = _session(proxies=False)
+        self._blanks: dict[str, tuple[requests.PreparedRequest, dict[str, Any]]] = {}
         self._lock = threading.Lock()
         self._limiters: dict[tuple[str, str], Limiter] = {}
         self._stats = CallStats()
@@ -219,9 +220,11 @@ class Client:
 
     def _send(self, call: Call) -> Answer | TcssError:
         try:
-            response = self._session.post(
-                call.url, data=call.body, headers=self._headers(call), timeout=self._timeouts, allow_redirects=False
-            )
+            blank, environment = self._blank(call.url)
+            request = blank.copy()
+            request.headers.update(self._headers(call))
+            request.prepare_body(call.body, None)
+            response = self._session.send(request, timeout=self._timeouts, allow_redirects=False, **environment)
         except OSError as error:
             return self._not_sent(call, error)
         call.skew = clock_skew(response.headers.get("Date"), self._now())
@@ -233,6 +236,14 @@ class Client:
         elif isinstance(outcome, TransientError) and 400 <= response.status_code < 500:
             self._unreached(call, outcome)
         return outcome
+
+    def _blank(self, url: str) -> tuple[requests.PreparedRequest, dict[str, Any]]:
+        """What all requests to a URL have in common, with the environment's proxy and certificates. Worked out anew for
+        each of them, as requests does it, this would take a sixth of a call."""
+        if url not in self._blanks:
+            environment = self._session.merge_environment_settings(url, {}, None, None, None)
+            self._blanks[url] = self._session.prepare_request(requests.Request("POST", url)), dict(environment)
+        return self._blanks[url]
 
     def _headers(self, call: Call) -> dict[str, str]:
         timestamp = int(self._now() + self._correction)
