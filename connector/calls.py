@@ -74,13 +74,13 @@ class Call:
         return self.keys.redact(text) if self.keys else text
 
 
-def judge(call: Call, response: requests.Response) -> Answer | TcssError:
-    status, size = response.status_code, len(response.content)
+def judge(call: Call, response: requests.Response, body: bytes) -> Answer | TcssError:
+    status = response.status_code
     if 300 <= status < 400:
         to = urlsplit(response.headers.get("Location", "")).hostname
         hint = "Check --endpoint and the proxy."
         return call.failed(UnavailableError, f"{call.host} redirects to {to}, which is not followed", hint)
-    inner = _response_of(response.content)
+    inner = _response_of(body)
     request_id = inner.get("RequestId")
     request_id = request_id if isinstance(request_id, str) else None
     if inner and inner.get("Error") is None and status == 200:
@@ -95,7 +95,7 @@ def judge(call: Call, response: requests.Response) -> Answer | TcssError:
         )
     kind = ThrottledError if status == 429 else TransientError
     hint = "Try later; if it stays, check --endpoint and the proxy."
-    return call.failed(kind, f"HTTP {status} from {call.host} without a usable answer, {size} bytes", hint)
+    return call.failed(kind, f"HTTP {status} from {call.host} without a usable answer, {len(body)} bytes", hint)
 
 
 def _response_of(body: bytes) -> dict[str, Any]:

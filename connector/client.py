@@ -44,6 +44,7 @@ _UNREACHED_ATTEMPTS = 4
 MIN_IN_FLIGHT = 8
 _FASTEST = 200.0  # requests a second that one process can read
 _WARN_EVERY = 5.0
+_PASSING = (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError, TimeoutError)
 _BACKOFF = wait_random_exponential(multiplier=0.5, min=0.1, max=20)
 _BACKOFF_THROTTLED = wait_random_exponential(multiplier=0.5, min=0.1, max=4)  # the limiter waits as well
 
@@ -225,12 +226,13 @@ class Client:
             request.headers.update(self._headers(call))
             request.prepare_body(call.body, None)
             response = self._session.send(request, timeout=self._timeouts, allow_redirects=False, **environment)
-        except OSError as error:
+            body = response.raw.read(decode_content=True)  # at once; requests would read it 10 KB at a time
+        except (OSError, urllib3.exceptions.HTTPError) as error:
             return self._not_sent(call, error)
         call.skew = clock_skew(response.headers.get("Date"), self._now())
         if call.skew is not None:
             self.skew = call.skew
-        outcome = judge(call, response)
+        outcome = judge(call, response, body)
         if isinstance(outcome, Answer) or outcome.code is not None:
             self._answered.add(call.host)
         elif isinstance(outcome, TransientError) and 400 <= response.status_code < 500:
@@ -241,7 +243,7 @@ class Client:
         """What all requests to a URL have in common, with the environment's proxy and certificates. Worked out anew for
         each of them, as requests does it, this would take a sixth of a call."""
         if url not in self._blanks:
-            environment = self._session.merge_environment_settings(url, {}, None, None, None)
+            environment = self._session.merge_environment_settings(url, {}, True, None, None)
             self._blanks[url] = self._session.prepare_request(requests.Request("POST", url)), dict(environment)
         return self._blanks[url]
 
@@ -272,12 +274,12 @@ class Client:
                 headers["X-TC-Token"] = call.keys.token
         return headers
 
-    def _not_sent(self, call: Call, error: OSError) -> TcssError:
+    def _not_sent(self, call: Call, error: Exception) -> TcssError:
         root: BaseException = error
         while inner := root.__cause__ or root.__context__:
             root = inner
         text = f"{call.host} cannot be reached: {type(error).__name__}: {root}"
-        passing = isinstance(error, requests.RequestException | ConnectionError | TimeoutError)
+        passing = isinstance(error, _PASSING)
         if isinstance(error, ValueError) or not passing:
             return call.failed(ConfigurationError, text, "Check --endpoint, and the proxy and CA settings.")
         outcome = call.failed(TransientError, text, "Check the network and the proxy.")

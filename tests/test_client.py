@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import pickle
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 import requests
+import urllib3
 from requests.adapters import BaseAdapter
 
 from connector.calls import Answer, CallStats
@@ -907,7 +909,8 @@ class Recorder(BaseAdapter):
     def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:  # type: ignore[override]
         self.sent.append((request, how))
         answer = requests.Response()
-        answer.status_code, answer._content, answer.request = 200, OK.body, request
+        answer.status_code, answer.request = 200, request
+        answer.raw = urllib3.HTTPResponse(io.BytesIO(OK.body), preload_content=False)
         return answer
 
     def close(self) -> None:
@@ -932,7 +935,7 @@ def test_tls_is_verified(recorder: tuple[Client, Recorder]) -> None:
         "https://tcss.intl.tencentcloudapi.com/",
         "tcss.intl.tencentcloudapi.com",
     )
-    assert how == {"timeout": (1.0, 2.0), "verify": True, "proxies": {}, "stream": False, "cert": None}
+    assert how == {"timeout": (1.0, 2.0), "verify": True, "proxies": {}, "stream": True, "cert": None}
     assert client.host == "tcss.intl.tencentcloudapi.com"
 
 
