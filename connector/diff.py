@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, get_args
 import pyarrow as pa
 
 from connector.records import HASH_DEFINITION, Record, Rejected, hash_of_row, json_text, reject_id
-from connector.tables import API_COLUMNS, IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, Table, plain_rows
+from connector.tables import API_COLUMNS, IMAGE_SCANS, IMAGES, REJECTED_VALUES, Table, plain_rows
 
 ABSENT = -(1 << 62)  # a time that is null, in an array of instants
 UNWRITTEN = -1  # the image has no row in this run
@@ -26,7 +26,8 @@ _SCAN_FIELDS = tuple(API_COLUMNS.index(c.name) for c in IMAGE_SCANS.columns if c
 
 
 class Rows(Protocol):
-    """Where rows go: `add` returns a row's number in its table, `drop` takes a row back."""
+    """Where rows go: `add` returns a row's number in its table, `drop` takes a row back. A row of `images` is one of
+    `image_history` too."""
 
     def add(self, table: Table, row: tuple[Any, ...]) -> int: ...
 
@@ -218,16 +219,14 @@ class Diff:
     def _write(self, slot: int, image_id: str, values: tuple[Any, ...], row_hash: str, deleted_at: int | None) -> None:
         self._retract(slot)
         known, observed = self.known, self._observed_at
-        head = (self._account_id, image_id, *values, known.version[slot] + 1)
-        tail = (observed, deleted_at, row_hash, self._sync_id)
-        self._rows.add(IMAGE_HISTORY, (*head, *tail))
-        known.image_row[slot] = self._rows.add(IMAGES, (*head, known.first_seen_at[slot], *tail))
+        times = (known.version[slot] + 1, known.first_seen_at[slot], observed, deleted_at)
+        row = (self._account_id, image_id, *values, *times, row_hash, self._sync_id)
+        known.image_row[slot] = self._rows.add(IMAGES, row)
 
     def _retract(self, slot: int) -> None:
-        """Takes the image's rows of this run back; both tables number them alike."""
+        """Takes the image's row of this run back."""
         if (number := self.known.image_row[slot]) != UNWRITTEN:
             self._rows.drop(IMAGES, number)
-            self._rows.drop(IMAGE_HISTORY, number)
             self.known.image_row[slot] = UNWRITTEN
 
     def _write_scan(self, slot: int, record: Record, *, correct_only: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connector.tables import Table
+from connector.tables import IMAGE_HISTORY, IMAGES, Table, versions
 
 BATCH = 1_000  # rows that are held as Python objects a table, which take ten times the memory of Arrow's
 ROW_GROUP = 10  # batches
@@ -17,45 +17,53 @@ ROW_GROUP = 10  # batches
 class Spool:
     """Takes rows one by one and gives a finished parquet file for each table that has any.
 
-    Memory holds at most one row group of a table. Rows are numbered from 0; a row that was dropped is not in the file.
+    Rows of `images` are those of `image_history` as well, which takes none of its own. Memory holds at most one row
+    group of a table. Rows are numbered from 0; a row that was dropped is not in the file.
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._files: dict[str, _File] = {}
+        self._rows: dict[str, _Rows] = {}
 
     def add(self, table: Table, row: tuple[Any, ...]) -> int:
-        """Takes a row with a value a column, and returns its number. ValueError once the table is finished."""
-        return self._file(table).add(row)
+        """Takes a row with a value a column, and returns its number. ValueError once the table is finished, and for
+        `image_history`."""
+        if table is IMAGE_HISTORY:
+            raise ValueError("rows of image_history are added as rows of images")
+        return self._of(table).add(row)
 
     def drop(self, table: Table, number: int) -> None:
         """Takes row `number` back."""
-        self._file(table).dropped.add(number)
+        self._of(table).dropped.add(number)
 
     def count(self, table: Table) -> int:
         """Rows that the finished file of `table` has."""
-        file = self._file(table)
-        return file.added - len(file.dropped)
+        rows = self._of(table)
+        return rows.added - len(rows.dropped)
 
     def finish(self, table: Table) -> Path | None:
         """The parquet file with the rows of `table`, None where there are none; the same one when asked again."""
-        self._file(table).finish()
-        return self._file(table).path if self.count(table) else None
+        self._of(table).finish()
+        return self._path(table) if self.count(table) else None
 
-    def _file(self, table: Table) -> _File:
-        if table.name not in self._files:
-            self._files[table.name] = _File(table, self._directory / f"{table.name}.parquet")
-        return self._files[table.name]
+    def _of(self, table: Table) -> _Rows:
+        table = IMAGES if table is IMAGE_HISTORY else table
+        if table.name not in self._rows:
+            tables = (IMAGES, IMAGE_HISTORY) if table is IMAGES else (table,)
+            self._rows[table.name] = _Rows(table, [_File(to, self._path(to)) for to in tables])
+        return self._rows[table.name]
+
+    def _path(self, table: Table) -> Path:
+        return self._directory / f"{table.name}.parquet"
 
 
-class _File:
-    """The rows of one table."""
+class _Rows:
+    """The rows of a table, on their way into its files."""
 
-    def __init__(self, table: Table, path: Path) -> None:
-        self._table, self.path = table, path
+    def __init__(self, table: Table, files: list[_File]) -> None:
+        self._table, self._files = table, files
         self._buffer: list[tuple[Any, ...]] = []
         self._batches: list[pa.Table] = []
-        self._writer: pq.ParquetWriter | None = None
         self._finished = False
         self.added = 0
         self.dropped: set[int] = set()
@@ -78,10 +86,8 @@ class _File:
             self._pack()
         if self._batches:
             self._write()
-        if self._writer is not None:
-            self._writer.close()
-        if self.dropped:
-            self._leave_out_dropped()
+        for file in self._files:
+            file.close(self.dropped)
         self._finished = True
 
     def _pack(self) -> None:
@@ -89,19 +95,39 @@ class _File:
         self._buffer.clear()
 
     def _write(self) -> None:
-        if self._writer is None:
-            self._writer = self._open(self.path)
-        self._writer.write_table(pa.concat_tables(self._batches).combine_chunks())
+        group = pa.concat_tables(self._batches).combine_chunks()
+        for file in self._files:
+            file.write(group)
         self._batches.clear()
+
+
+class _File:
+    """A parquet file in the making, which is there once it has rows."""
+
+    def __init__(self, table: Table, path: Path) -> None:
+        self._table, self._path = table, path
+        self._writer: pq.ParquetWriter | None = None
+
+    def write(self, group: pa.Table) -> None:
+        if self._writer is None:
+            self._writer = self._open(self._path)
+        self._writer.write_table(versions(group) if self._table is IMAGE_HISTORY else group)
+
+    def close(self, dropped: set[int]) -> None:
+        """Ends it, without the rows of these numbers."""
+        if self._writer is not None:
+            self._writer.close()
+            if dropped:
+                self._leave_out(dropped)
 
     def _open(self, path: Path) -> pq.ParquetWriter:
         return pq.ParquetWriter(path, self._table.arrow_schema, compression="zstd")
 
-    def _leave_out_dropped(self) -> None:
-        kept, start = self.path.with_suffix(".kept.parquet"), 0
-        with pq.ParquetFile(self.path) as source, self._open(kept) as sink:
+    def _leave_out(self, dropped: set[int]) -> None:
+        kept, start = self._path.with_suffix(".kept.parquet"), 0
+        with pq.ParquetFile(self._path) as source, self._open(kept) as sink:
             for batch in source.iter_batches(BATCH * ROW_GROUP):
-                keep = pa.array([number not in self.dropped for number in range(start, start + len(batch))])
+                keep = pa.array([number not in dropped for number in range(start, start + len(batch))])
                 sink.write_batch(batch.filter(keep))
                 start += len(batch)
-        kept.replace(self.path)
+        kept.replace(self._path)

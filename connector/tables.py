@@ -464,6 +464,13 @@ IMAGE_HISTORY = Table(
     ),
 )
 
+
+def versions(images: pa.Table) -> pa.Table:
+    """Rows of `images` as the rows of `image_history` that they are."""
+    kept = images.drop_columns(["first_seen_at"])
+    return kept.rename_columns(list(IMAGE_HISTORY.column_names)).cast(IMAGE_HISTORY.arrow_schema)
+
+
 IMAGE_SCANS = Table(
     "image_scans",
     "Every scan of an image that a sync observed, by its ScanTime. Scans that followed each other between two syncs "

@@ -10,7 +10,7 @@ import pytest
 
 from connector import spool as spool_module
 from connector.spool import Spool
-from connector.tables import REJECTED_VALUES, SYNC_RUNS, Table
+from connector.tables import IMAGE_HISTORY, IMAGES, REJECTED_VALUES, SYNC_RUNS, Table
 from tests.memory import plain
 
 
@@ -90,3 +90,32 @@ def test_null_in_a_column_that_is_never_null_is_refused(spool: Spool) -> None:
     spool.add(REJECTED_VALUES, ("1", None, *row(0)[2:]))
     with pytest.raises(ValueError, match=r"rejected_values\.reject_id is never null"):
         spool.finish(REJECTED_VALUES)
+
+
+def test_rows_of_images_are_versions_too(spool: Spool) -> None:
+    """image_history has what images has, but for when the image was first seen; and takes no rows of its own."""
+    for number in range(5):
+        spool.add(IMAGES, image(number))
+    spool.drop(IMAGES, 3)
+    images, history = (_read(spool, table) for table in (IMAGES, IMAGE_HISTORY))
+    assert [row["version"] for row in images] == [0, 1, 2, 4]
+    for row in images:
+        row["observed_at"] = row.pop("changed_at")
+        assert row.pop("first_seen_at") == 7
+    assert history == images
+    assert spool.count(IMAGE_HISTORY) == 4
+    with pytest.raises(ValueError, match="as rows of images"):
+        spool.add(IMAGE_HISTORY, image(5))
+
+
+def image(version: int) -> tuple[Any, ...]:
+    given = {"account_id": "1", "image_id": "i", "version": version, "first_seen_at": 7, "changed_at": version}
+    return tuple({**given, "row_hash": "1:0", "sync_id": "s"}.get(name) for name in IMAGES.column_names)
+
+
+def _read(spool: Spool, table: Table) -> list[dict[str, Any]]:
+    path = spool.finish(table)
+    assert path is not None
+    read = pq.read_table(path)
+    assert read.schema.equals(table.arrow_schema)
+    return plain(read)
