@@ -153,10 +153,9 @@ class Warehouse:
         """
         by_name = {table.name: table for table in TABLES}
         chosen = {by_name[name]: file for name, file in tables.items()}
-        for table, file in chosen.items():
-            _verify(table, file)
         if not chosen:
             return
+        _verify(chosen)
         resources = [self._resource(table, file) for table, file in chosen.items()]
         with faults(self.location, "load into"):
             if pipeline.has_pending_data:
@@ -274,13 +273,18 @@ def _batches(file: Path) -> Iterator[Any]:
         yield from parquet.iter_batches(BATCH_ROWS)
 
 
-def _verify(table: Table, file: Path) -> None:
-    schema = pq.read_schema(file)
-    if not schema.equals(table.arrow_schema):
-        raise ValueError(f"{file.name} has not the schema of {table.name}: {schema}")
-    if pq.read_metadata(file).num_rows < 2:
+def _verify(files: Mapping[Table, Path]) -> None:
+    several: dict[Table, Path] = {}
+    for table, file in files.items():
+        schema = pq.read_schema(file)
+        if not schema.equals(table.arrow_schema):
+            raise ValueError(f"{file.name} has not the schema of {table.name}: {schema}")
+        if pq.read_metadata(file).num_rows > 1:
+            several[table] = file
+    if not several:
         return
     with closing(duckdb.connect(config=DUCKDB_SETTINGS)) as db:  # Arrow would hold all keys, and keep the memory
-        doubled = db.execute(_DOUBLED.format(keys=", ".join(table.key)), [str(file)]).fetchall()[0][0]
-    if doubled:
-        raise ValueError(f"{doubled} rows for {table.name} have the key of another one")
+        for table, file in several.items():
+            doubled = db.execute(_DOUBLED.format(keys=", ".join(table.key)), [str(file)]).fetchall()[0][0]
+            if doubled:
+                raise ValueError(f"{doubled} rows for {table.name} have the key of another one")

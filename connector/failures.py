@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import tenacity
 from dlt.destinations.exceptions import DestinationConnectionError
 from sqlalchemy.exc import DBAPIError
 
@@ -16,8 +17,9 @@ logger = logging.getLogger(__name__)
 
 # What the drivers say -> what to do next; the first that is found counts. The texts were seen on DuckDB 2.0,
 # SQLite 3.40, PostgreSQL 15 and MariaDB 10.11.
+_IN_USE = "Could not set lock on file"
 HINTS: tuple[tuple[str, str], ...] = (
-    (r"Could not set lock on file", "DuckDB allows one program at a time: end the one named above, then run again."),
+    (_IN_USE, "DuckDB allows one program at a time: end the one named above, then run again."),
     (r"database is locked", "Another program writes to this SQLite file: wait for it, then run again."),
     (
         r"password authentication failed|no password supplied|Access denied for user '[^']*'@'[^']*' \(using|"
@@ -68,6 +70,15 @@ HINTS: tuple[tuple[str, str], ...] = (
         "The server went away in the middle. Run again once it is back.",
     ),
     (r"[Dd]eadlock", "Another load was in the way: run again."),
+)
+
+# Opens a DuckDB file that another process has open, once that has closed it: a dashboard does for each question what
+# takes a moment. sqlite3 waits as long.
+opening = tenacity.retry(
+    retry=tenacity.retry_if_exception(lambda error: _IN_USE in str(error)),
+    wait=tenacity.wait_fixed(0.05),
+    stop=tenacity.stop_after_delay(5),
+    reraise=True,
 )
 
 

@@ -18,6 +18,8 @@ from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.destinations.impl.sqlalchemy.load_jobs import SqlalchemyMergeFollowupJob
 from dlt.destinations.impl.sqlalchemy.sqlalchemy_job_client import SqlalchemyJobClient
 
+from connector.failures import opening
+
 # MERGE INTO is slower from 200,000 rows on, and cannot leave memory for the disk.
 _DELETE = "DELETE FROM {table} AS d WHERE EXISTS (SELECT 1 FROM {rows} AS s WHERE {on})"
 _INSERT = "INSERT INTO {table} BY NAME SELECT * FROM {rows}"
@@ -36,12 +38,13 @@ class DuckDb(dlt.destinations.duckdb):
 
 
 class _DuckDbClient(DuckDbClient):
-    """dlt's client without its staging schema."""
+    """dlt's client without its staging schema, which waits a moment for a file that is in use."""
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         # dlt's 1 GB lets each load be written twice: into the log, and from there into the file.
         self.sql_client._global_config.pop("checkpoint_threshold")
+        self.sql_client.open_connection = opening(self.sql_client.open_connection)  # type: ignore[method-assign]
 
     def should_load_data_to_staging_dataset(self, *_: object, **__: object) -> bool:
         return False

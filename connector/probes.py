@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from dlt.common.destination import Destination
 from sqlalchemy.pool import NullPool
 
-from connector.failures import faults
+from connector.failures import faults, opening
 from connector.locations import Location
 from connector.storage import refuse_character_set
 
@@ -36,7 +36,7 @@ def probe(location: Location) -> None:
 
 def _duckdb(location: Location) -> None:
     if file := _existing(location):
-        with closing(duckdb.connect(str(file))) as connection:
+        with closing(opening(duckdb.connect)(str(file))) as connection:
             connection.execute("BEGIN")
             connection.execute(f'CREATE SCHEMA "{location.staging(_PROBE)}"')
             connection.execute("ROLLBACK")

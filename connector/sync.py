@@ -32,13 +32,12 @@ def sync(*, settings: Settings | None = None, progress: Progress | None = None, 
     row, if one was written.
     """
     settings = settings or Settings.load(**given)
-    with settings.client() as client:
-        asked = None if settings.account_id else _meanwhile(client.account_id)
-        from connector.destinations import Warehouse  # takes as long as STS
+    with settings.client() as client, _meanwhile(lambda: settings.account_id or client.account_id()) as asked:
+        from connector.destinations import Warehouse  # takes as long as STS does
         from connector.run import Run
 
         warehouse = Warehouse.open(settings.destination, settings.dataset)
-        account_id = settings.account_id or (asked.result() if asked else "")
+        account_id = asked.result()
         with warehouse.lock(account_id) as still_held, _workdir() as workdir:
             warehouse.check()
             run = Run(settings, warehouse, client, account_id, workdir, still_held)
@@ -48,8 +47,9 @@ def sync(*, settings: Settings | None = None, progress: Progress | None = None, 
                 run.clean_up()
 
 
-def _meanwhile(call: Callable[[], str]) -> Future[str]:
-    """What the call gives, later. Nobody waits for its thread, whose answer may be late, when the process ends."""
+@contextmanager
+def _meanwhile(call: Callable[[], str]) -> Iterator[Future[str]]:
+    """What the call gives, later. An answer that is late is not waited for when it is not wanted any more."""
     future: Future[str] = Future()
 
     def work() -> None:
@@ -58,8 +58,12 @@ def _meanwhile(call: Callable[[], str]) -> Future[str]:
         except BaseException as error:
             future.set_exception(error)
 
-    threading.Thread(target=work, daemon=True).start()
-    return future
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield future
+    finally:
+        thread.join(1)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from connector import __version__
 from connector.cli import app
 from connector.sandbox import Fault
 from connector.tables import SYNC_RUNS, data_dictionary
-from tests.world import ACCOUNT_ID, World, world
+from tests.world import ACCOUNT_ID, World, open_until_refused, world
 
 
 @pytest.fixture
@@ -149,6 +149,14 @@ def test_a_locked_duckdb_file_names_the_process(account: World) -> None:
         holder.communicate("")
     assert result.exit_code == 6
     assert f"PID {holder.pid}" in result.stderr
+
+
+def test_a_duckdb_file_that_is_open_for_a_moment_is_waited_for(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dashboard has it open for each question: the sync meets that, and goes on when it has been answered."""
+    account.sync()
+    with open_until_refused(account.file, monkeypatch) as refused:
+        assert account.sync()["verdict"] == "complete"
+    assert refused.is_set()
 
 
 def test_a_second_sync_of_the_same_warehouse_is_refused(account: World) -> None:

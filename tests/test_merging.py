@@ -9,6 +9,7 @@ import pytest
 from connector.merging import _MergeByJoin
 from connector.tables import IMAGES
 from tests.warehouses import Place
+from tests.world import open_until_refused
 
 
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
@@ -18,6 +19,14 @@ def test_a_duckdb_file_holds_the_dataset_and_nothing_beside_it(place: Place) -> 
     schemas = place.sql("SELECT DISTINCT schema_name FROM duckdb_tables()")
     assert schemas == [("tcss",)]
     assert {name for name in place.datasets() if not name.endswith(".parquet")} == {place.file.name}
+
+
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+def test_a_duckdb_file_that_is_in_use_is_opened_a_moment_later(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By dlt too, whose clients open it for everything but the first look."""
+    pipeline = place.prepared()
+    with open_until_refused(place.file, monkeypatch) as refused, place.warehouse.session(pipeline):
+        assert refused.is_set()
 
 
 @pytest.mark.parametrize("place", ["mysql"], indirect=True)

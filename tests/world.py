@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -82,3 +85,27 @@ def world(
     fleet = fleet or Fleet.seeded(images, clock=wall_clock)
     with Sandbox(fleet, rate=None, **options) as sandbox:
         yield World(fleet, sandbox, directory)
+
+
+@contextmanager
+def open_until_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Another process has a DuckDB file open until this one was refused it, which the event says."""
+    hold = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+    connect, refused = duckdb.connect, threading.Event()
+    command = [sys.executable, "-c", hold, str(file)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+
+        def connect_and_tell(*given: Any, **options: Any) -> Any:
+            try:
+                return connect(*given, **options)
+            except duckdb.IOException:
+                if not refused.is_set():
+                    refused.set()
+                    holder.kill()
+                raise
+
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        monkeypatch.setattr(duckdb, "connect", connect_and_tell)
+        yield refused
+        holder.kill()
