@@ -49,7 +49,7 @@ def sync(*, settings: Settings | None = None, progress: Progress | None = None, 
 
 @contextmanager
 def _meanwhile(call: Callable[[], str]) -> Iterator[Future[str]]:
-    """What the call gives, later. An answer that is late is not waited for when it is not wanted any more."""
+    """What the call gives, later; where nobody wants it any more, it is waited for a second at most."""
     future: Future[str] = Future()
 
     def work() -> None:

@@ -46,6 +46,7 @@ class Script:
     faults: tuple[Fault, ...] = ()
     limit: int = LIMIT
     in_flight: int = 1
+    expected: int = 0
     seed: int = 0
     scanned: tuple[int | None, ...] = ()
     since: int = 0
@@ -123,7 +124,7 @@ def came_back(watched: Watched) -> bool:
 
 def check_full(script: Script) -> Outcome:
     watched = script.watched()
-    sweep = FullSweep(watched.reading(script.in_flight, script.limit))
+    sweep = FullSweep(watched.reading(script.in_flight, script.limit), expected=script.expected)
     pages = run(script, sweep, watched)
     outcome = sweep.outcome
     shown: dict[str, Item] = {item["ImageID"]: item for page in pages or () for item in page.items}
@@ -182,6 +183,7 @@ scripts = st.builds(
     quirks=st.one_of(st.just(Quirks(max_limit=LIMIT)), st.just(Quirks(max_limit=LIMIT, ties="permuted")), quirks),
     faults=st.one_of(st.just(()), faults),
     in_flight=st.sampled_from((1, 4)),
+    expected=st.sampled_from((0, 4, 15, 40)),
     seed=st.integers(0, 2**16),
 )
 

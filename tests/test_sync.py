@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,6 +86,22 @@ def test_the_warehouse_is_made_ready_while_pages_come(tmp_path: Path, monkeypatc
     assert seen[0] == []
     assert {view.name for view in views()} <= set(seen[-1])
     assert len(seen) > 2
+
+
+def test_requests_have_their_turn_sooner_while_tables_are_made(
+    account: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that wants to send waits less than usual for the one that computes; afterwards all is as it was."""
+    usual, meanwhile, prepare = sys.getswitchinterval(), [], Warehouse.prepare
+
+    def watched(warehouse: Warehouse, pipeline: Any) -> None:
+        meanwhile.append(sys.getswitchinterval())
+        prepare(warehouse, pipeline)
+
+    monkeypatch.setattr(Warehouse, "prepare", watched)
+    account.sync()
+    assert len(meanwhile) == 1
+    assert meanwhile[0] < usual == sys.getswitchinterval()
 
 
 def test_the_warehouse_is_opened_while_sts_is_asked(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
