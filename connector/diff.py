@@ -165,6 +165,10 @@ class Diff:
             self._write(self.known.slots[row["image_id"]], row["image_id"], values, row["row_hash"], self._observed_at)
             self.kinds["gone"] += 1
 
+    def forget(self) -> None:
+        """Frees the index of images. What was counted stays; nothing more can be absorbed."""
+        del self.known
+
     def live_after(self) -> int:
         """Images that are live in the warehouse once the rows are loaded."""
         return self.known.live() + self.kinds["new"] + self.kinds["returned"] - self.kinds["gone"]

@@ -147,6 +147,7 @@ class Observation:
         self._reason = outcome.reason
         if self._mode == "full" and outcome.complete and not self._policy.filters:
             self._gone(self._diff.known.missing())
+        self._diff.forget()  # the load wants the memory
 
     def fail(self, reason: str) -> None:
         """The run ended by an error."""

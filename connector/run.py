@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from connector.client import Client
 from connector.destinations import Warehouse
 from connector.errors import DestinationError, TcssError
@@ -68,6 +70,7 @@ class Run:
                 error.run = self._failed(observation, error)
             raise
         self._prepare()
+        pa.default_memory_pool().release_unused()  # DuckDB has a pool of its own
         with self._warehouse.session(self._pipeline):
             for tables in PACKAGES[:2]:
                 self._load(tables)
