@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from connector import sync
 from connector.client import Client
 from connector.destinations import Warehouse
 from connector.errors import ConfigurationError
 from connector.sandbox import Fleet, wall_clock
 from connector.sandbox.images import instant_of
+from connector.sync import sync
 from connector.views import views
 from tests.world import World, world
 
