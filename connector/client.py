@@ -243,7 +243,7 @@ class Client:
         """What all requests to a URL have in common, with the environment's proxy and certificates. Worked out anew for
         each of them, as requests does it, this would take a sixth of a call."""
         if url not in self._blanks:
-            environment = self._session.merge_environment_settings(url, {}, True, None, None)
+            environment = self._session.merge_environment_settings(url, proxies={}, stream=True, verify=None, cert=None)
             self._blanks[url] = self._session.prepare_request(requests.Request("POST", url)), dict(environment)
         return self._blanks[url]
 

@@ -35,7 +35,8 @@ SCHEMA = "tcss"
 # On our pipeline objects. No package is resumed, so no state is stored or read; without the trace dlt sends no
 # telemetry, and pickles nothing.
 PIPELINE_SETTINGS = {"restore_from_destination": False, "enable_runtime_trace": False}
-# In dlt's configuration, under the pipeline's name. Staging would otherwise keep a copy of what was loaded last.
+# In dlt's configuration, under the pipeline's name. Staging would otherwise keep a copy of what was loaded last,
+# and each extraction sleep for 10 ms before it sees that it has ended.
 LOAD_SETTINGS = {"load.truncate_staging_dataset": True, "extract.futures_poll_interval": 0.001}
 # Our signal handlers stay in charge: dlt would first drain its pool, and then wrap the interrupt into an error.
 RUNTIME_SETTINGS = {"intercept_signals": False}

@@ -15,9 +15,9 @@ from connector.locations import Location
 
 logger = logging.getLogger(__name__)
 
+_IN_USE = "Could not set lock on file"
 # What the drivers say -> what to do next; the first that is found counts. The texts were seen on DuckDB 2.0,
 # SQLite 3.40, PostgreSQL 15 and MariaDB 10.11.
-_IN_USE = "Could not set lock on file"
 HINTS: tuple[tuple[str, str], ...] = (
     (_IN_USE, "DuckDB allows one program at a time: end the one named above, then run again."),
     (r"database is locked", "Another program writes to this SQLite file: wait for it, then run again."),
