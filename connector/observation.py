@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, Protocol
@@ -209,13 +210,14 @@ class Observation:
             raise
         return sweep.outcome
 
-    def _absorb(self, pages: Iterable[Page], outcome: Outcome) -> None:
+    def _absorb(self, pages: Generator[Page, None, None], outcome: Outcome) -> None:
         self._outcomes.append(outcome)
-        for page in pages:
-            self._diff.absorb(page.items, page.request_id)
-            self._pages += 1
-            self._rows_listed += len(page.items)
-            self._progress(self._diff.listed, page.total)
+        with closing(pages):  # so that no more requests are sent once something fails here
+            for page in pages:
+                self._diff.absorb(page.items, page.request_id)
+                self._pages += 1
+                self._rows_listed += len(page.items)
+                self._progress(self._diff.listed, page.total)
 
     def _new_diff(self, reader: Reader) -> Diff:
         known = Known(self._memory.known())

@@ -101,7 +101,7 @@ class FullSweep:
         self._reading, self._filters, self._expected = reading, filters, expected
         self.outcome = Outcome()
 
-    def pages(self) -> Iterator[Page]:
+    def pages(self) -> Generator[Page, None, None]:
         """All pages of all passes; an id may come several times, each time in a state that it had during the sweep."""
         previous: Evidence | None = None
         for _ in range(MOST_PASSES):
@@ -162,7 +162,7 @@ class IncrementalSweep:
         self._ends: list[int] = []
         self.outcome = Outcome()
 
-    def pages(self) -> Iterator[Page]:
+    def pages(self) -> Generator[Page, None, None]:
         """All pages; an id may come several times, each time in a state that it had during the sweep."""
         outcome = self.outcome
         try:

@@ -107,6 +107,7 @@ class Runs:
 
     server: LocalServer
     limit: int = 10
+    in_flight: int = 1
     reader: Reader = field(default_factory=Reader)
     warehouse: Warehouse = field(default_factory=Warehouse)
     number: int = 0
@@ -133,7 +134,7 @@ class Runs:
     def observation(self, spool: Spool, started_at: int, policy: Policy, **options: Any) -> Observation:
         """A run to be made."""
         return Observation(
-            Reading(fetching(self.server), in_flight=1, limit=self.limit, naive_zone=ZONE),
+            Reading(fetching(self.server), in_flight=self.in_flight, limit=self.limit, naive_zone=ZONE),
             self.warehouse,
             spool,
             account_id=ACCOUNT,

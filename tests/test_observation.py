@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connector.errors import AccessError, ConfigurationError, RequestRejectedError, TcssError
+from connector.errors import AccessError, ConfigurationError, DestinationError, RequestRejectedError, TcssError
 from connector.observation import HOUR, History, Policy, Row, choose
 from connector.sandbox import Fault, Fleet, LocalServer, Quirks
 from connector.sandbox.images import instant_text
@@ -597,6 +598,22 @@ def test_a_run_that_the_api_ends_has_a_row(tmp_path: Path) -> None:
     assert some(row, "pages", "rows_listed", "images_listed", "images_new") == (2, 20, 18, 18)
     assert some(row, "watermark_before", "watermark_after") == (None, None)
     assert observation.pages == 2
+
+
+def test_what_fails_after_a_page_ends_the_requests(tmp_path: Path) -> None:
+    """Even while the error is kept, and with it everything on its way."""
+
+    def progress(listed: int, total: int | None) -> None:
+        raise DestinationError("the lock is lost")
+
+    before = threading.enumerate()
+    runs = Runs(LocalServer(Fleet.seeded(200)), in_flight=4)
+    observation = runs.observation(Spool(tmp_path), runs.server.fleet.now, FULL, progress=progress)
+    with pytest.raises(DestinationError) as caught:
+        observation.run()
+    for thread in set(threading.enumerate()) - set(before):
+        thread.join(30)
+    assert threading.enumerate() == before, caught
 
 
 def test_rows_with_an_older_hash_are_read_back_and_compared(monkeypatch: pytest.MonkeyPatch) -> None:

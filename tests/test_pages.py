@@ -139,6 +139,7 @@ def _answering(payload: dict[str, Any]) -> Answer:
 @pytest.mark.parametrize("in_flight", [1, 4])
 def test_pages_come_in_the_order_in_which_they_were_planned(in_flight: int) -> None:
     """However many are under way; a page that is too large comes as None, another error is raised."""
+    before = threading.enumerate()
     prefetch = Prefetch(_answering, Query(), _value, in_flight)
     for offset, limit in [(0, 50), (300, 50), (100, 100), (600, 50)]:
         prefetch.plan(offset, limit)
@@ -149,4 +150,4 @@ def test_pages_come_in_the_order_in_which_they_were_planned(in_flight: int) -> N
     with pytest.raises(TransientError):
         prefetch.take(50)
     prefetch.close(wait=True)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("tcss-page")]
+    assert threading.enumerate() == before

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from connector import paging
 from connector.calls import Answer
 from connector.errors import ResponseTooLargeError, TransientError
 from connector.pages import DESCENDING, Page, Query, read_page
@@ -275,6 +276,19 @@ def test_a_list_that_grows_faster_than_it_is_read_ends() -> None:
     _shown(reader)
     assert reader.evidence.problem is not None
     assert reader.evidence.problem.startswith("the list did not end within")
+
+
+def test_a_list_without_end_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where TotalCount is too small, and every answer shows something new."""
+    monkeypatch.setattr(paging, "MOST_READS", 500)
+
+    def fetch(payload: dict[str, Any]) -> Answer:
+        rows = [{"ImageID": f"{n}", "v": n} for n in range(payload["Offset"], payload["Offset"] + 3)]
+        return Answer({"List": rows, "TotalCount": 2}, None)
+
+    reader = ListReader(fetch, Query(), value_of=_value, limit=3, in_flight=1)
+    assert len(_shown(reader)) == 501
+    assert reader.evidence.problem == "the list did not end within 501 requests"
 
 
 def test_pages_under_way_may_become_more_meanwhile() -> None:

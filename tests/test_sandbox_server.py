@@ -254,6 +254,24 @@ def test_no_thread_is_left_behind() -> None:
     assert [thread.name for thread in threading.enumerate() if thread.name == "tcss-sandbox"] == []
 
 
+def test_serve_can_be_told_while_it_is_being_told() -> None:
+    """Python runs a handler wherever the main thread is: in the midst of the wait, or of another signal's handler."""
+    code = """
+import signal, sys
+import connector.sandbox as s
+
+def at_each_call(*_):
+    if callable(signal.getsignal(signal.SIGTERM)):
+        signal.raise_signal(signal.SIGTERM)
+
+def begin(url):
+    sys.setprofile(at_each_call)
+
+s.serve(s.Fleet.seeded(3), announce=begin)
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_serve_runs_as_a_process_until_it_is_told_to_stop(number: signal.Signals) -> None:
     """The URL is announced once it can be called; Ctrl-C and SIGTERM end it with 0."""

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from random import Random
 from typing import Any
+from unittest import mock
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -46,6 +47,7 @@ class Script:
     faults: tuple[Fault, ...] = ()
     limit: int = LIMIT
     in_flight: int = 1
+    expected: int = 0
     seed: int = 0
     scanned: tuple[int | None, ...] = ()
     since: int = 0
@@ -85,7 +87,7 @@ _CHANGE: dict[str, Any] = {
 def run(script: Script, sweep: Any, watched: Watched) -> list[Page] | None:
     """The pages, or None where the sweep raised an error."""
     try:
-        with in_turns(script.seed):
+        with in_turns(script.seed), mock.patch("connector.paging.MOST_READS", 500):
             return list(sweep.pages())
     except TcssError:
         return None
@@ -123,7 +125,7 @@ def came_back(watched: Watched) -> bool:
 
 def check_full(script: Script) -> Outcome:
     watched = script.watched()
-    sweep = FullSweep(watched.reading(script.in_flight, script.limit))
+    sweep = FullSweep(watched.reading(script.in_flight, script.limit), expected=script.expected)
     pages = run(script, sweep, watched)
     outcome = sweep.outcome
     shown: dict[str, Item] = {item["ImageID"]: item for page in pages or () for item in page.items}
@@ -182,6 +184,7 @@ scripts = st.builds(
     quirks=st.one_of(st.just(Quirks(max_limit=LIMIT)), st.just(Quirks(max_limit=LIMIT, ties="permuted")), quirks),
     faults=st.one_of(st.just(()), faults),
     in_flight=st.sampled_from((1, 4)),
+    expected=st.sampled_from((0, 4, 15, 40)),
     seed=st.integers(0, 2**16),
 )
 
@@ -277,6 +280,14 @@ def test_what_one_pass_learns_of_the_server_holds_for_the_next() -> None:
     deletions = (("rescan", 1), ("delete", 1), ("delete", 1), ("delete", 1), ("delete", 2))
     lying = Quirks(max_limit=LIMIT, page_cap=2, total_delta=-3)
     outcome = check_full(Script(_grouped(10, 1, 0), steps=deletions, quirks=lying))
+    assert outcome.complete is False
+
+
+def test_a_list_that_grows_as_fast_as_it_is_read_is_partial() -> None:
+    """TotalCount says 5 all along, and after each request there are more."""
+    quirks = Quirks(max_limit=LIMIT, page_cap=2, total_fixed=5, ties="permuted", nulls="interleaved")
+    steps = (("insert", 3), ("insert", 3), ("start_scans", 1))
+    outcome = check_full(Script((1, 3, 2, 2, 2), steps=steps, endless=True, quirks=quirks, in_flight=4, seed=417))
     assert outcome.complete is False
 
 

@@ -11,6 +11,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any
 
@@ -283,13 +284,13 @@ def serve(fleet: Fleet, *, announce: Callable[[str], None], **options: Any) -> N
 
     The options are those of `Sandbox`. The former signal handlers are put back.
     """
-    stop = threading.Event()
+    told: SimpleQueue[int] = SimpleQueue()  # an Event could not be set by a handler that interrupts its wait
     numbers = (signal.SIGINT, signal.SIGTERM)
-    former = {number: signal.signal(number, lambda *_: stop.set()) for number in numbers}
+    former = {number: signal.signal(number, lambda number, _: told.put(number)) for number in numbers}
     try:
         with Sandbox(fleet, **options) as sandbox:
             announce(sandbox.url)
-            stop.wait()
+            told.get()
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
