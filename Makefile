@@ -19,17 +19,17 @@ demo: $(READY) ## Sync an invented fleet into DuckDB, twice, and ask the first q
 
 # In the order of their names: the longest files are not the last ones then.
 test: $(READY) .venv-analysts/.ready ## Run every test that needs no scheduler and no browser, and the notebooks
-	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -q -n 2 --max-worker-restart 1 --dist loadfile --no-loadscope-reorder
 	.venv-analysts/bin/pytest -q $(NOTEBOOKS)
 
 test-airflow: .venv-airflow/.ready .venv-airflow-sqlalchemy20/.ready $(READY) ## Check and run connector/airflow in Airflow, on SQLAlchemy 2.1 and 2.0
 	.venv-airflow/bin/mypy -p connector.airflow
-	.venv-airflow/bin/pytest -q -n 2 --dist loadfile tests/airflow
-	.venv-airflow-sqlalchemy20/bin/pytest -q -n 2 --dist loadfile $(addprefix tests/airflow/test_,hook.py operators.py examples.py)
+	.venv-airflow/bin/pytest -q -n 2 --max-worker-restart 1 --dist loadfile tests/airflow
+	.venv-airflow-sqlalchemy20/bin/pytest -q -n 2 --max-worker-restart 1 --dist loadfile $(addprefix tests/airflow/test_,hook.py operators.py examples.py)
 
 test-dagster: .venv-dagster/.ready .venv-dagster-sqlalchemy20/.ready ## Check and run connector/dagster in Dagster, on SQLAlchemy 2.1 and 2.0
 	.venv-dagster/bin/mypy --follow-imports silent connector/dagster/*.py
-	.venv-dagster/bin/pytest -q -n 2 --dist loadfile tests/dagster
+	.venv-dagster/bin/pytest -q -n 2 --max-worker-restart 1 --dist loadfile tests/dagster
 	.venv-dagster-sqlalchemy20/bin/pytest -q tests/dagster/test_assets.py
 
 test-scale: $(SCHEDULERS:%=.venv-%/.ready) ## Six accounts on two Celery workers, one of which is killed, under each; needs redis-server and PostgreSQL
