@@ -3,41 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal, Protocol
+from typing import Protocol
 
 import pyarrow as pa
 
 from connector.diff import KINDS, Diff, Known
 from connector.errors import ConfigurationError, RequestRejectedError
 from connector.pages import Page
+from connector.policy import History, Policy, choose
 from connector.records import Reader
 from connector.spool import Spool
 from connector.sweep import CONTROLS, Filters, FullSweep, IncrementalSweep, Outcome, Reading, look_up
-from connector.tables import SYNC_RUNS
+from connector.tables import SYNC_RUNS, Row
 
-Mode = Literal["auto", "incremental", "full"]
-Row = dict[str, Any]
-
-HOUR = 3_600_000_000  # in microseconds, as every duration here
 LEFT_OUT = "the ScanStatus filter does not give all images that are not scanned"
 UNSCANNED_STATUSES = {"NOT_SCAN", "SCANNING", "SCAN_ERR"}  # those of the filter's words, as answers spell them
 IDS_AT_ONCE = 10_000  # whole rows of `images` that are read back at a time
-
-
-@dataclass(frozen=True)
-class Policy:
-    """How a run chooses and judges. Durations and instants are microseconds."""
-
-    mode: Mode = "auto"
-    filters: Filters = ()
-    lookback: int = HOUR
-    full_every: int = 24 * HOUR
-    initial_scan_time: int | None = None
-    max_delete_share: float = 0.2
 
 
 class Memory(Protocol):
@@ -50,61 +34,6 @@ class Memory(Protocol):
     def runs(self) -> list[Row]: ...
 
     def rejected_ids(self) -> set[str]: ...
-
-
-@dataclass(frozen=True)
-class History:
-    """What earlier runs of the account say: rows of `sync_runs`, newest first."""
-
-    complete: Sequence[Row]
-
-    @classmethod
-    def of(cls, runs: Iterable[Row]) -> History:
-        return cls([run for run in runs if run["verdict"] == "complete" and run["filters"] is None])
-
-    @property
-    def watermark(self) -> int | None:
-        return self.complete[0]["watermark_after"] if self.complete else None
-
-    @property
-    def last_full(self) -> Row | None:
-        return next((run for run in self.complete if run["mode"] == "full"), None)
-
-    @property
-    def surplus(self) -> int:
-        """By how much TotalCount exceeded the images listed, in the last complete full sweep."""
-        full = self.last_full
-        return full["total_count"] - full["images_listed"] if full and full["total_count"] is not None else 0
-
-    def audited(self, lookback: int) -> tuple[int, int] | None:
-        """The ScanTimes that incremental runs since the last full sweep say they have seen: after, up to.
-
-        Without the last `lookback`, which the next incremental run would read again: a scan may be listed late.
-        """
-        full = self.last_full
-        if full is None or self.complete[0]["mode"] != "incremental" or self.watermark is None:
-            return None
-        return full["watermark_after"] or 0, self.watermark - lookback
-
-
-def choose(policy: Policy, history: History, now: int) -> tuple[str, str]:
-    """The mode of a run, and why."""
-    full = history.last_full
-    if policy.filters:
-        return "full", "a filtered list is read whole"
-    if policy.mode == "full":
-        return "full", "asked for"
-    if history.watermark is None and policy.initial_scan_time is None:
-        return "full", "no watermark yet"
-    if policy.mode == "incremental":
-        return "incremental", "asked for"
-    if full is None:
-        return "full", "no complete full sweep yet"
-    if now - full["started_at"] >= policy.full_every:
-        return "full", "the last complete full sweep is too old"
-    if full["missed_by_incremental"]:
-        return "full", f"incremental runs had missed {full['missed_by_incremental']} images"
-    return "incremental", "since the watermark"
 
 
 class Observation:

@@ -9,12 +9,11 @@ end, whole tie groups included. It does not matter in which order the pages were
 
 from __future__ import annotations
 
-from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import product
 
 from connector.errors import ResponseTooLargeError
+from connector.evidence import UNSORTED, WIDE_TIE, Evidence, Server
+from connector.overlap import OVERLAP, Overlap
 from connector.pages import (
     ASCENDING,
     DESCENDING,
@@ -30,102 +29,10 @@ from connector.pages import (
     image_id_of,
 )
 
-OVERLAP = 2  # the smallest overlap that can close a seam where values are distinct
-FIRST_OVERLAP = 6  # of pages that are asked for before one has come
-MEMORY = 50  # pages from which is learnt how much to overlap
 RE_READS = 3  # of an answer that is shorter than it should be
 TRIES = 12  # reads that may be spent on one broken seam, and answers in a row that may show nothing new
 SLACK = 4  # times the requests that a quiet list would take
 MOST_READS = 100_000  # in one pass, where TotalCount does not tell how long the list is: ten million rows
-
-UNSORTED = "the sort values are not in order"
-WIDE_TIE = "a group of equal sort values is as long as a page"  # less its row before, and one after
-
-
-@dataclass
-class Server:
-    """What is known of a server, whichever of its lists is read: `cap`, the most rows that it gives at once."""
-
-    cap: int = MAX_LIMIT
-
-
-@dataclass
-class Evidence:
-    """What one pass over a list has shown.
-
-    `orders` are the sort orders that no page has contradicted, `end_rows` counts the rows of the page that was the end.
-    """
-
-    orders: tuple[Order, ...]
-    order_lost: str | None = None
-    ended: bool = False
-    stopped_early: bool = False
-    problem: str | None = None
-    pages: int = 0
-    rows: int = 0
-    end_rows: int = 0
-    seam_repairs: int = 0
-    re_reads: int = 0
-    totals: set[int] = field(default_factory=set)
-    latest_total: int | None = None
-    contradicted: bool = False
-    ids: set[str] = field(default_factory=set)
-
-    @property
-    def total(self) -> int:
-        """The largest TotalCount seen."""
-        return max(self.totals, default=0)
-
-    @property
-    def in_order(self) -> bool:
-        """Every seam closed and no value decreased, from the first page to a proven end or the early stop."""
-        return self.order_lost is None and (self.ended or self.stopped_early)
-
-    @property
-    def one_answer(self) -> bool:
-        """The whole list came in one answer, which is a snapshot whatever its order."""
-        return self.ended and self.pages == 1
-
-    @property
-    def countable(self) -> bool:
-        """Fit to be one of two alike passes: undisturbed, one TotalCount throughout, and as many ids as it says."""
-        undisturbed = self.ended and not self.seam_repairs and not self.re_reads
-        return undisturbed and self.totals == {len(self.ids)}
-
-
-class Overlap:
-    """How many rows a page should share with the one before it: as many as would have cost least at recent seams.
-
-    A row of overlap costs a row at every seam; a seam that does not close costs a request. What a seam needs is learnt
-    from each page's own tie groups and from how far the list moves between two requests.
-    """
-
-    def __init__(self) -> None:
-        self._reaches: deque[Counter[int]] = deque(maxlen=MEMORY)
-        self._reached: Counter[int] = Counter()  # their sum
-        self._shifts: deque[int] = deque(maxlen=MEMORY)
-        self.rows = FIRST_OVERLAP
-
-    def learn(self, page: Page, before: Page | None, cap: int) -> None:
-        """`page` was asked for next after `before`; the server sends up to `cap` rows at once."""
-        if len(self._reaches) == MEMORY:
-            self._reached -= self._reaches[0]
-        self._reaches.append(Counter(page.reaches()))
-        self._reached += self._reaches[-1]
-        if before is not None and before.rows and page.rows:
-            shift = before.shift_to(page)
-            self._shifts.append(self.rows if shift is None else max(0, shift))
-        shifts = Counter(self._shifts or [0])
-        needs: Counter[int] = Counter()
-        for (reach, often), (moved, times) in product(self._reached.items(), shifts.items()):
-            needs[reach + moved] += often * times
-        self.rows = min([OVERLAP, *range(OVERLAP + 1, cap // 2 + 1)], key=lambda rows: self._cost(rows, needs, cap))
-
-    @staticmethod
-    def _cost(rows: int, needs: Counter[int], cap: int) -> float:
-        """Requests a page."""
-        broken = sum(often for need, often in needs.items() if need > rows)
-        return rows / cap + broken / max(1, needs.total())
 
 
 class ListReader:

@@ -16,11 +16,11 @@ from connector.destinations import Warehouse
 from connector.errors import DestinationError, TcssError
 from connector.inventory import Inventory
 from connector.locks import StillHeld
-from connector.observation import Memory, Observation, Row
+from connector.observation import Memory, Observation
 from connector.settings import Settings
 from connector.source import AccountMemory, new_sync_id, observe, run_row
 from connector.spool import Spool
-from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, SYNC_RUNS, Table
+from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, SYNC_RUNS, Row, Table
 
 if TYPE_CHECKING:
     import dlt

@@ -12,7 +12,7 @@ from dlt.common.typing import TSecretStrValue
 
 from connector.credentials import AssumeRole, Credentials, Provider, Static, default_chain
 from connector.errors import ConfigurationError
-from connector.observation import HOUR, Policy
+from connector.policy import HOUR, Policy
 from connector.records import Reader
 from connector.sweep import ACTION, Filters, Reading
 from connector.times import parse_instant, time_zone

@@ -20,10 +20,10 @@ from connector.backends import Backend
 from connector.destinations import SCHEMA, Warehouse
 from connector.inventory import Inventory
 from connector.locations import Location
-from connector.observation import Memory, Observation, Row
+from connector.observation import Memory, Observation
 from connector.settings import Settings, TcssCredentials
 from connector.spool import BATCH, Spool
-from connector.tables import SYNC_RUNS, TABLES, Table, plain_rows
+from connector.tables import SYNC_RUNS, TABLES, Row, Table, plain_rows
 
 if TYPE_CHECKING:
     from connector.client import Client

@@ -13,8 +13,9 @@ from datetime import UTC, tzinfo
 from typing import Any
 
 from connector.errors import RequestRejectedError
+from connector.evidence import UNSORTED, WIDE_TIE, Evidence, Server
 from connector.pages import DESCENDING, MAX_LIMIT, Fetch, InFlight, Page, Query, image_id_of, read_page
-from connector.paging import UNSORTED, WIDE_TIE, Evidence, ListReader, Server
+from connector.paging import ListReader
 from connector.times import parse_instant
 
 ACTION = "DescribeAssetImageList"

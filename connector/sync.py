@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from connector.calls import CallStats
-from connector.observation import Row
 from connector.settings import Settings
+from connector.tables import Row
 
 Progress = Callable[[int, int | None, CallStats], None]
 

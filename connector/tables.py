@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+Row = dict[str, Any]  # by column name
 _ROWS_AT_ONCE = 10_000
 
 ColumnType = Literal["text", "bigint", "bool", "timestamp"]

@@ -14,13 +14,14 @@ import pyarrow.parquet as pq
 
 from connector.calls import Answer
 from connector.errors import from_code
-from connector.observation import Observation, Policy, Row
+from connector.observation import Observation
 from connector.pages import Fetch
+from connector.policy import Policy
 from connector.records import Reader
 from connector.sandbox import ApiError, LocalServer
 from connector.spool import Spool
 from connector.sweep import ACTION, Reading
-from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, SYNC_RUNS, TABLES, Table
+from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, SYNC_RUNS, TABLES, Row, Table
 
 ACCOUNT = "100012345678"
 PACKAGES = ((IMAGE_HISTORY, IMAGE_SCANS, REJECTED_VALUES), (IMAGES,), (SYNC_RUNS,))

@@ -14,11 +14,11 @@ from typing import Any, Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.observation import HOUR, Policy, Row
+from connector.policy import HOUR, Policy
 from connector.records import Reader, Record, Rejected
 from connector.sandbox import Churn, Fleet, LocalServer
 from connector.sweep import Filters
-from connector.tables import API_COLUMNS, IMAGE_HISTORY, IMAGE_SCANS, IMAGES
+from connector.tables import API_COLUMNS, IMAGE_HISTORY, IMAGE_SCANS, IMAGES, Row
 from tests.memory import Runs, Warehouse, typed
 
 SHARED = [name for name in IMAGE_HISTORY.column_names if name in IMAGES.column_names]

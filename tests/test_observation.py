@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from connector.errors import AccessError, ConfigurationError, DestinationError, RequestRejectedError, TcssError
-from connector.observation import HOUR, History, Policy, Row, choose
+from connector.policy import HOUR, History, Policy, choose
 from connector.sandbox import Fault, Fleet, LocalServer, Quirks
 from connector.sandbox.images import instant_text
 from connector.sandbox.parameters import ApiError
 from connector.spool import Spool
-from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, SYNC_RUNS
+from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, SYNC_RUNS, Row
 from tests.memory import ACCOUNT, Runs, typed
 
 NOW = 1_000 * HOUR

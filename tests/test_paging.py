@@ -12,8 +12,10 @@ import pytest
 from connector import paging
 from connector.calls import Answer
 from connector.errors import ResponseTooLargeError, TransientError
+from connector.evidence import UNSORTED, WIDE_TIE
+from connector.overlap import Overlap
 from connector.pages import DESCENDING, Page, Query, read_page
-from connector.paging import UNSORTED, WIDE_TIE, ListReader, Overlap
+from connector.paging import ListReader
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 

@@ -9,9 +9,8 @@ from pydantic import Field
 from connector.dagster.failures import RETRIES, retried
 from connector.dagster.resource import TcssResource
 from connector.dagster.translator import DagsterTcssTranslator
-from connector.observation import Row
 from connector.reporting import Lines, iso, summary, warnings
-from connector.tables import TABLES
+from connector.tables import TABLES, Row
 
 RUN_FACTS = (
     *("account_id", "sync_id", "mode", "verdict", "verdict_reason"),

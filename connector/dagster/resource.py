@@ -14,9 +14,9 @@ from pydantic import Field
 from connector.destinations import Warehouse
 from connector.errors import ConfigurationError
 from connector.inventory import Inventory
-from connector.observation import Row
 from connector.settings import DEFAULT_DESTINATION, Settings
 from connector.sync import Progress, sync
+from connector.tables import Row
 
 
 class TcssAccount(dg.Config):
