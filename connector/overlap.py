@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from itertools import product
 
-from connector.pages import Page
+from connector.pages import MAX_LIMIT, Page
 
 OVERLAP = 2  # the smallest overlap that can close a seam where values are distinct
 FIRST_OVERLAP = 6  # of pages that are asked for before one has come
@@ -19,11 +19,11 @@ class Overlap:
     from each page's own tie groups and from how far the list moves between two requests.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MAX_LIMIT) -> None:
         self._reaches: deque[Counter[int]] = deque(maxlen=MEMORY)
         self._reached: Counter[int] = Counter()  # their sum
         self._shifts: deque[int] = deque(maxlen=MEMORY)
-        self.rows = FIRST_OVERLAP
+        self.rows = max(OVERLAP, min(FIRST_OVERLAP, limit // 2))
 
     def learn(self, page: Page, before: Page | None, cap: int) -> None:
         """`page` was asked for next after `before`; the server sends up to `cap` rows at once."""

@@ -310,6 +310,25 @@ def test_pages_under_way_may_become_more_meanwhile() -> None:
     assert not together.broken
 
 
+@pytest.mark.parametrize(
+    ("mistaken", "lost"),
+    [([2], None), ([4], None), ([2] * 99, "the first page is never the first")],
+    ids=["the next page", "one further on", "always"],
+)
+def test_a_first_page_that_answers_another_request_is_read_again(mistaken: list[int], lost: str | None) -> None:
+    """The rows before it would be missed, since every seam after it closes."""
+    listed, wrong = _items(_numbered(12)), iter(mistaken)
+
+    def fetch(payload: dict[str, Any]) -> Answer:
+        offset = payload["Offset"] or next(wrong, 0)
+        return Answer({"List": listed[offset : offset + 4], "TotalCount": 12}, None)
+
+    reader = ListReader(fetch, Query(), value_of=_value, limit=4, in_flight=4, expected=12)
+    shown = set("".join(_shown(reader)))
+    assert reader.evidence.order_lost == lost
+    assert reader.evidence.in_order is (shown == set(LETTERS[:12])) is (lost is None)
+
+
 def test_pages_are_asked_for_before_the_first_answer() -> None:
     """As far as rows are expected: none of the first four answers comes before all of them are asked for."""
     together = threading.Barrier(4, timeout=30)

@@ -57,9 +57,9 @@ class Server:
     pid: int
 
     def cpu(self) -> float:
-        """Seconds of CPU that it has taken so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Seconds of CPU that its threads have taken so far, to the nanosecond: twenty pages take less than a tick."""
+        threads = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
+        return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         request = urllib.request.Request(f"{self.url}/-/{path}", json.dumps(body).encode(), method="POST")
