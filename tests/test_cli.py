@@ -20,7 +20,7 @@ from connector import __version__
 from connector.cli import app
 from connector.sandbox import Fault
 from connector.tables import SYNC_RUNS, data_dictionary
-from tests.world import ACCOUNT_ID, World, open_until_refused, world
+from tests.world import ACCOUNT_ID, World, open_elsewhere, open_until_refused, world
 
 
 @pytest.fixture
@@ -140,13 +140,8 @@ def test_a_directory_that_does_not_exist_is_a_failed_destination(account: World)
 def test_a_locked_duckdb_file_names_the_process(account: World) -> None:
     """DuckDB's own lock: exit code 6, and the process that has the file open."""
     account.sync()
-    hold = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
-    command = [sys.executable, "-c", hold, str(account.file)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
+    with open_elsewhere(account.file) as holder:
         result = account.tcss("sync")
-        holder.communicate("")
     assert result.exit_code == 6
     assert f"PID {holder.pid}" in result.stderr
 

@@ -88,12 +88,22 @@ def world(
 
 
 @contextmanager
-def open_until_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Another process has a DuckDB file open until this one was refused it, which the event says."""
+def open_elsewhere(file: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process has a DuckDB file open."""
     hold = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
-    connect, refused = duckdb.connect, threading.Event()
     command = [sys.executable, "-c", hold, str(file)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        yield holder
+        holder.kill()
+
+
+@contextmanager
+def open_until_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Another process has a DuckDB file open until this one was refused it, which the event says."""
+    connect, refused = duckdb.connect, threading.Event()
+    with open_elsewhere(file) as holder:
 
         def connect_and_tell(*given: Any, **options: Any) -> Any:
             try:
@@ -104,8 +114,5 @@ def open_until_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
                     holder.kill()
                 raise
 
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
         monkeypatch.setattr(duckdb, "connect", connect_and_tell)
         yield refused
-        holder.kill()
