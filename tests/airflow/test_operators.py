@@ -137,12 +137,13 @@ def test_a_held_lock_and_a_failing_warehouse_are_retried(account: World, monkeyp
 
 
 def test_a_sync_that_takes_too_long_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With Airflow's `execution_timeout`, in the middle of a page; nothing is loaded, and no lock is left."""
-    with airflow_world(tmp_path, monkeypatch, faults=(Fault("slow", at=(3,), value=60.0),)) as account:
+    """With Airflow's `execution_timeout`, while it waits for pages; nothing is loaded, and no lock is left."""
+    with airflow_world(tmp_path, monkeypatch, faults=(Fault("slow", at=range(2, 1000), value=60.0),)) as account:
         limit = SYNC.replace(")", ", retries=0, execution_timeout=timedelta(seconds=2))")
         task = run(written(limit))["sync"]
         assert (task.state, task.tries) == ("failed", 1)
         assert not account.file.exists()
+        account.sandbox.backend.faults = ()
         assert run(written(SYNC))["sync"].state == "success"
 
 
