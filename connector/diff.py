@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any, Literal, Protocol, get_args
 
 import pyarrow as pa
@@ -16,13 +17,14 @@ ABSENT = -(1 << 62)  # a time that is null, in an array of instants
 UNWRITTEN = -1  # the image has no row in this run
 PREFIX = f"{HASH_DEFINITION}:"  # of row hashes that compare with those of this release
 BATCH = 10_000  # rows of a stored table that are Python objects at a time
+ROOM = 1_000  # new images for which room is made at once
 
 TWICE = "listed twice in one answer, with other contents"
 
 Kind = Literal["new", "changed", "unchanged", "returned", "gone"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-_SCAN_FIELDS = tuple(API_COLUMNS.index(c.name) for c in IMAGE_SCANS.columns if c.name in API_COLUMNS)
+_scan_values = itemgetter(*(API_COLUMNS.index(c.name) for c in IMAGE_SCANS.columns if c.name in API_COLUMNS))
 
 
 class Rows(Protocol):
@@ -49,7 +51,7 @@ class Known:
         self.outdated: list[str] = []
         for batch in table.to_batches(max_chunksize=BATCH):
             self._read(batch)
-        self.count = len(self.hash)
+        self.count = self._used = len(self.hash)
         self.seen = bytearray(self.count)
         self.shown.frombytes(bytes(8 * self.count))
         self.shown_scan = array("q", [ABSENT]) * self.count
@@ -69,19 +71,23 @@ class Known:
     def slot(self, image_id: str, observed_at: int) -> int:
         """The image's place in the columns, made for one that is new."""
         slot = self.slots.get(image_id)
-        return self._add(image_id, observed_at) if slot is None else slot
-
-    def _add(self, image_id: str, observed_at: int) -> int:
-        slot = self.slots[image_id] = len(self.hash)
-        self.first_seen_at.append(observed_at)
-        self.seen.append(0)
-        for numbers in (self.hash, self.shown, self.version):
-            numbers.append(0)
-        for instants in (self.deleted_at, self.scan_time, self.shown_scan):
-            instants.append(ABSENT)
-        for rows in (self.image_row, self.scan_row):
-            rows.append(UNWRITTEN)
+        if slot is None:
+            slot = self.slots[image_id] = self._used
+            self._used += 1
+            if slot == len(self.seen):
+                self._grow(observed_at)
         return slot
+
+    def _grow(self, observed_at: int) -> None:
+        """Makes room for images that are new in this run."""
+        self.seen.extend(bytes(ROOM))
+        self.first_seen_at.extend([observed_at] * ROOM)
+        for numbers in (self.hash, self.shown, self.version):
+            numbers.frombytes(bytes(8 * ROOM))
+        for instants in (self.deleted_at, self.scan_time, self.shown_scan):
+            instants.extend([ABSENT] * ROOM)
+        for rows in (self.image_row, self.scan_row):
+            rows.extend([UNWRITTEN] * ROOM)
 
     def kind(self, slot: int) -> Kind:
         """What an image is that this run has shown."""
@@ -248,8 +254,7 @@ class Diff:
             return
         if known.shown_scan[slot] not in (ABSENT, scan_time):
             self._earlier_scans[slot, known.shown_scan[slot]] = known.scan_row[slot]
-        values = (record.values[index] for index in _SCAN_FIELDS)
-        row = (self._account_id, record.image_id, *values, self._observed_at, self._sync_id)
+        row = (self._account_id, record.image_id, *_scan_values(record.values), self._observed_at, self._sync_id)
         known.shown_scan[slot], known.scan_row[slot] = scan_time, self._rows.add(IMAGE_SCANS, row)
 
     def _reject(self, rejected: Rejected, request_id: str | None) -> None:

@@ -38,7 +38,9 @@ class Overlap:
         needs: Counter[int] = Counter()
         for (reach, often), (moved, times) in product(self._reached.items(), shifts.items()):
             needs[reach + moved] += often * times
-        self.rows = min([OVERLAP, *range(OVERLAP + 1, cap // 2 + 1)], key=lambda rows: self._cost(rows, needs, cap))
+        # Between two needs a row more only costs more.
+        worthwhile = sorted(need for need in needs if OVERLAP < need <= cap // 2)
+        self.rows = min([OVERLAP, *worthwhile], key=lambda rows: self._cost(rows, needs, cap))
 
     @staticmethod
     def _cost(rows: int, needs: Counter[int], cap: int) -> float:

@@ -80,7 +80,7 @@ class Page:
 
     def is_sorted(self, order: Order) -> bool:
         keys = [order.key(value) for value, _ in self.rows]
-        return all(a <= b for a, b in pairwise(keys))
+        return keys == sorted(keys)
 
     @property
     def reach_back(self) -> int | None:
@@ -113,9 +113,8 @@ class Page:
     def shift_to(self, page: Page) -> int | None:
         """Rows by which the list has moved up between this page and `page` (deletions); None where they share none."""
         moved = self.offset - page.offset
-        shifts = [
-            moved + place - page.places[image_id] for image_id, place in self.places.items() if image_id in page.places
-        ]
+        shared = self.places.keys() & page.places.keys()
+        shifts = [moved + self.places[image_id] - page.places[image_id] for image_id in shared]
         return median_low(shifts) if shifts else None
 
 
