@@ -113,7 +113,10 @@ class Reader:
             if field is None:
                 unknown.append(name)
             elif received is not None:
-                index, read, derive = field
+                index, number, read, derive = field
+                if type(received) is number and 0 <= received <= _INT64_MAX:  # a shortcut: most fields are such
+                    cells[index] = typed[name] = received
+                    continue
                 try:
                     value = read(received)
                 except _UnreadableError as fault:
@@ -279,7 +282,10 @@ _DERIVED: dict[str, _Derive] = {
 }
 
 
-def _fields(zone: tzinfo) -> dict[str, tuple[int, _Read, _Derive | None]]:
+_NUMBERS = {"bigint": int, "bool": bool}  # the types of values that these columns take as they are
+
+
+def _fields(zone: tzinfo) -> dict[str, tuple[int, type | None, _Read, _Derive | None]]:
     by_type: dict[str, _Read] = {
         "text": _read_text,
         "bigint": _read_integer,
@@ -292,7 +298,12 @@ def _fields(zone: tzinfo) -> dict[str, tuple[int, _Read, _Derive | None]]:
         **dict.fromkeys(_ERRORS, _read_error),
     }
     return {
-        column.source: (index, by_name.get(column.name, by_type[column.type]), _DERIVED.get(column.name))
+        column.source: (
+            index,
+            _NUMBERS.get(column.type),
+            by_name.get(column.name, by_type[column.type]),
+            _DERIVED.get(column.name),
+        )
         for index, column in enumerate(_COLUMNS)
         if column.source is not None and not column.derived
     }

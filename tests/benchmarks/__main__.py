@@ -13,14 +13,16 @@ import statistics
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.measuring import ACTION, TCSS, Server, Usage, medians, run, sandbox
-from tests.benchmarks.merges import merges
+from tests.benchmarks.merges import measure as merge
+from tests.benchmarks.sharing import LIMIT, Use, alone, beside_another, halved
+from tests.warehouses import KINDS
 
 RESULT = Path("benchmarks.json")
 RIVALS = Path(".venv-rivals/bin/python")  # made by `make bench`, since pandas would change what it is compared with
@@ -39,25 +41,27 @@ def sync(url: str, directory: Path, mode: str = "full", *, rate: float = 1e6, **
 
 
 def limited(
-    images: int, rounds: int, latency: float, disturb: Callable[[Server], None] | None = None
+    images: int, rounds: int, latency: float, others: Callable[[Server, threading.Event], Use] = alone
 ) -> Mapping[str, float]:
-    """A first full sync under 20 requests a second; `disturb` runs beside it."""
+    """A first full sync under 20 requests a second, beside `others`."""
 
     def once() -> dict[str, float]:
-        with sandbox(images, rate=20, latency=latency) as server, tempfile.TemporaryDirectory() as directory:
-            other = threading.Thread(target=disturb, args=(server,)) if disturb else None
-            if other:
-                other.start()
-            usage, row = sync(server.url, Path(directory), rate=20)
-            stats = server.stats()
-            if other:
-                other.join()
-        first, last = stats["spans"][ACTION]
-        sent = stats["actions"][ACTION] - 1
+        ended = threading.Event()
+        with (
+            sandbox(images, rate=LIMIT, latency=latency) as server,
+            tempfile.TemporaryDirectory() as directory,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            use = pool.submit(others, server, ended)
+            try:
+                usage, row = sync(server.url, Path(directory), rate=LIMIT)
+            finally:
+                ended.set()
+            share = use.result().share
         return {
-            "share_of_limit": sent / (last - first) / 20,
+            "share_of_what_is_left": share,
             "refused_share": row["throttled"] / row["requests"],
-            "wall_over_floor_s": usage.wall - images / 100 / 20,
+            "wall_over_floor_s": usage.wall - images / 100 / LIMIT,
             "requests": row["requests"],
             "peak_mb": usage.memory,
         }
@@ -65,24 +69,20 @@ def limited(
     return medians(rounds, once)
 
 
-def halved(server: Server) -> None:
-    """After two seconds the limit is 10 instead of 20: what a client that takes half leaves."""
-    time.sleep(2)
-    server.post("limit", {"rate": 10})
-
-
 def unchanged(images: int, rounds: int) -> Mapping[str, float]:
     """A full sync of a fleet that has not changed, and the sweep alone, under 20 requests a second."""
+    pace = {"SOURCES__TCSS__REQUESTS_PER_SECOND": str(LIMIT)}
+    with sandbox(images, latency=0.3) as server, tempfile.TemporaryDirectory() as directory:
+        sync(server.url, Path(directory))
+        server.post("limit", {"rate": LIMIT})
 
-    def once() -> dict[str, float]:
-        with sandbox(images, rate=20, latency=0.3) as server, tempfile.TemporaryDirectory() as directory:
-            sync(server.url, Path(directory), rate=20)
-            usage, _ = sync(server.url, Path(directory), rate=20)
-            pace = {"SOURCES__TCSS__REQUESTS_PER_SECOND": "20"}
-            alone = run([sys.executable, "-m", "tests.benchmarks.sweep_alone", server.url], **pace)
-        return {"wall_s": usage.wall, "sweep_alone_s": alone.wall, "ratio": usage.wall / alone.wall}
+        def once() -> dict[str, float]:
+            usage, row = sync(server.url, Path(directory), rate=LIMIT)
+            sweep = run([sys.executable, "-m", "tests.benchmarks.sweep_alone", server.url], **pace)
+            counts = {name: row[name] for name in ("images_unchanged", "images_changed")}
+            return {"wall_s": usage.wall, "sweep_alone_s": sweep.wall, "ratio": usage.wall / sweep.wall} | counts
 
-    return medians(rounds, once)
+        return medians(rounds, once)
 
 
 def unlimited(images: int, rounds: int) -> Figures:
@@ -134,15 +134,19 @@ FAST = {"SOURCES__TCSS__REQUESTS_PER_SECOND": "1000000"}
 
 
 def rivals(images: int, rounds: int) -> Figures:
-    """CPU of the programs in `rivals` for one first load, without latency and limit."""
+    """CPU of the programs in `rivals` for one first load, without latency and limit, and ours of `images` alone."""
     found: Figures = {}
     with sandbox(images) as server:
-        for name, python in (("sdk_loop", str(RIVALS)), ("rest_source", sys.executable)):
+        for name, python in (
+            ("images_alone", sys.executable),
+            ("rivals.sdk_loop", str(RIVALS)),
+            ("rivals.rest_source", sys.executable),
+        ):
 
             def once(name: str = name, python: str = python) -> dict[str, float]:
                 with tempfile.TemporaryDirectory() as directory:
-                    command = [python, "-m", f"tests.benchmarks.rivals.{name}", server.url, f"{directory}/w.duckdb"]
-                    usage = run(command)
+                    command = [python, "-m", f"tests.benchmarks.{name}", server.url, f"{directory}/w.duckdb"]
+                    usage = run(command, **FAST)
                 cpu = usage.cpu / images * 1e6
                 return {"wall_s": usage.wall, "cpu_us_per_image": cpu, "peak_mb": usage.memory}
 
@@ -151,43 +155,41 @@ def rivals(images: int, rounds: int) -> Figures:
     return found
 
 
-def measure(*, short: bool) -> dict[str, Figures]:
-    """All figures, by group and case."""
+def measure(*, short: bool) -> Iterator[tuple[str, Figures]]:
+    """All figures, by group and case, as they come."""
     rounds, small, medium, large = (1, 1_000, 1_000, 2_000) if short else (3, 20_000, 50_000, 200_000)
-    latencies = (0.3,) if short else (0.05, 0.3, 1.0, 2.0)
-    figures: dict[str, Figures] = {
-        f"{small:,} images, 20 requests/s": {
-            **{f"latency {latency} s": dict(limited(small, rounds, latency)) for latency in latencies},
-            f"{medium:,} images, limit halved after 2 s": dict(limited(medium, rounds, 0.3, halved)),
-            "unchanged, latency 0.3 s": dict(unchanged(small, rounds)),
-        },
-        f"{large:,} images, no latency, no limit": {
-            **unlimited(large, rounds),
-            "200 rescans, auto, nearly all scanned": dict(nearly_all_scanned(large, rounds)),
-        },
-        f"rivals, {large:,} images": rivals(large, rounds),
-        "tcss --help": {"": medians(rounds, lambda: {"cpu_s": run([*TCSS, "--help"]).cpu})},
-    }
+    pace, free = f"{LIMIT} requests/s", "no latency, no limit"
+    for latency in (0.3,) if short else (0.05, 0.3, 1.0, 2.0):
+        yield f"{small:,} images, {pace}", {f"latency {latency} s": dict(limited(small, rounds, latency))}
+    for title, others in (("limit halved in mid-sweep", halved), ("another takes half", beside_another)):
+        yield f"{medium:,} images, {pace}", {title: dict(limited(medium, rounds, 0.3, others))}
+    yield f"{large:,} images, {pace}", {"unchanged": dict(unchanged(large, rounds))}
+    yield f"{large:,} images, {free}", unlimited(large, rounds)
+    title = "200 rescans, auto, nearly all scanned"
+    yield f"{large:,} images, {free}", {title: dict(nearly_all_scanned(large, rounds))}
+    yield f"rivals, {large:,} images", rivals(large, rounds)
+    yield "tcss --help", {"": medians(rounds, lambda: {"cpu_s": run([*TCSS, "--help"]).cpu})}
     if not short:
-        figures["1,000,000 images, once"] = unlimited(1_000_000, 1)
-        figures |= {f"merging into 100,000, {kind}": found for kind, found in merges(rounds).items()}
-    return figures
+        yield "1,000,000 images, once", unlimited(1_000_000, 1)
+        for kind in KINDS:
+            yield f"merging into 100,000, {kind}", merge(kind, rounds)
 
 
 def main() -> None:
     """Measures, prints, and writes benchmarks.json."""
-    figures = measure(short="--short" in sys.argv)
     machine = {
         "python": platform.python_version(),
         "cores": os.cpu_count(),
-        "load": os.getloadavg(),
         **{name: version(name) for name in ("dlt", "duckdb", "pyarrow", "sqlalchemy")},
     }
-    RESULT.write_text(json.dumps({"machine": machine, "figures": figures}, indent=1), encoding="utf-8")
-    for title, cases in figures.items():
+    figures: dict[str, Figures] = {}
+    for title, cases in measure(short="--short" in sys.argv):
+        figures.setdefault(title, {}).update(cases)
         for name, values in cases.items():
             shown = ", ".join(f"{key} {value:,.3f}".rstrip("0").rstrip(".") for key, value in values.items())
-            print(f"{title} | {name} | {shown}")  # noqa: T201
+            print(f"{title} | {name} | {shown}", flush=True)  # noqa: T201
+    machine["load"] = os.getloadavg()
+    RESULT.write_text(json.dumps({"machine": machine, "figures": figures}, indent=1), encoding="utf-8")
     print(machine)  # noqa: T201
 
 

@@ -23,7 +23,7 @@ import pymysql
 import sqlalchemy as sa
 
 from connector.tables import IMAGES
-from tests.warehouses import KINDS, Place, place
+from tests.warehouses import Place, place
 
 ROWS = 100_000
 CHANGES = {"1 into 100,000": 1, "200 into 100,000": 200, "100,000 into 100,000": ROWS}
@@ -168,8 +168,3 @@ def _timed(seconds: list[float]) -> Iterator[None]:
     started = time.perf_counter()
     yield
     seconds.append(time.perf_counter() - started)
-
-
-def merges(rounds: int) -> dict[str, dict[str, dict[str, float]]]:
-    """Every database's figures."""
-    return {kind: measure(kind, rounds) for kind in KINDS}

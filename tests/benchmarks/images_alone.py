@@ -1,0 +1,37 @@
+"""`tcss sync` of `images` and the run's row: one table, as the rivals load one. Scans and history are left out."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from connector import cli, run, spool
+from connector.tables import IMAGES, SYNC_RUNS, Table
+
+LOADED = (IMAGES, SYNC_RUNS)
+
+
+class ImagesAlone(spool.Spool):
+    def add(self, table: Table, row: tuple[Any, ...]) -> int:
+        return super().add(table, row) if table in LOADED else 0
+
+    def drop(self, table: Table, number: int) -> None:
+        if table in LOADED:
+            super().drop(table, number)
+
+    def finish(self, table: Table) -> Path | None:
+        return super().finish(table) if table in LOADED else None
+
+    def _of(self, table: Table) -> spool._Rows:
+        if table.name not in self._rows:
+            self._rows[table.name] = spool._Rows(table, [spool._File(table, self._path(table))])
+        return self._rows[table.name]
+
+
+def main(url: str, file: str) -> None:
+    run.Spool = ImagesAlone  # type: ignore[misc]
+    sys.argv[1:] = ["sync", "--json", "--endpoint", url, "--destination", f"duckdb:///{file}"]
+    cli.main()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
