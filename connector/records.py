@@ -282,10 +282,13 @@ _DERIVED: dict[str, _Derive] = {
 }
 
 
-_NUMBERS = {"bigint": int, "bool": bool}  # the types of values that these columns take as they are
+_NUMBERS: dict[str, type[int]] = {
+    "bigint": int,
+    "bool": bool,
+}  # the types of values that these columns take as they are
 
 
-def _fields(zone: tzinfo) -> dict[str, tuple[int, type | None, _Read, _Derive | None]]:
+def _fields(zone: tzinfo) -> dict[str, tuple[int, type[int] | None, _Read, _Derive | None]]:
     by_type: dict[str, _Read] = {
         "text": _read_text,
         "bigint": _read_integer,

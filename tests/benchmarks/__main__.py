@@ -57,10 +57,11 @@ def limited(
                 usage, row = sync(server.url, Path(directory), rate=LIMIT)
             finally:
                 ended.set()
-            share = use.result().share
+            shared = use.result()
         return {
-            "share_of_what_is_left": share,
+            "share_of_what_is_left": shared.share,
             "refused_share": row["throttled"] / row["requests"],
+            "refused_share_of_others": shared.others_refused,
             "wall_over_floor_s": usage.wall - images / 100 / LIMIT,
             "requests": row["requests"],
             "peak_mb": usage.memory,

@@ -1,5 +1,4 @@
-"""Who else uses the limit while a sync runs, and how much of it is left: nobody, another who takes half, or nobody until
-the server allows half as much."""
+"""Who else uses the limit while a sync runs: nobody, another who takes half, or nobody while the server halves it."""
 
 from __future__ import annotations
 
@@ -26,6 +25,7 @@ class Use:
 
     ours: int
     left: float
+    others_refused: float = 0.0  # of what others sent, the share that was refused
 
     @property
     def share(self) -> float:
@@ -61,11 +61,12 @@ def beside_another(server: Server, ended: Event) -> Use:
             counts.append((time.time(), server.stats()["actions"].get(ACTION, 0)))
             sent.append((time.time(), pool.submit(_is_let_in, server.url)))
         theirs = [when for when, let_in in sent if let_in.result()]
+    refused = 1 - len(theirs) / len(sent)
     ours = [(when, count - sum(their < when for their in theirs)) for when, count in counts]
     most = max(count for _, count in ours)
     first = next(when for when, count in ours if count > 0)
     last = next(when for when, count in ours if count == most)
-    return Use(most - 1, LIMIT * (last - first) - sum(first <= when < last for when in theirs))
+    return Use(most - 1, HALF * (last - first), refused)
 
 
 def _is_let_in(url: str) -> bool:
