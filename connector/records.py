@@ -282,10 +282,8 @@ _DERIVED: dict[str, _Derive] = {
 }
 
 
-_NUMBERS: dict[str, type[int]] = {
-    "bigint": int,
-    "bool": bool,
-}  # the types of values that these columns take as they are
+# What these columns take as it is.
+_NUMBERS: dict[str, type[int]] = {"bigint": int, "bool": bool}
 
 
 def _fields(zone: tzinfo) -> dict[str, tuple[int, type[int] | None, _Read, _Derive | None]]:
