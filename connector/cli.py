@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -329,6 +330,16 @@ def _end(code: int) -> NoReturn:
     os._exit(code)
 
 
+def _interrupt_again(usual: Callable[[Any], Any], lost: Any) -> None:
+    """Python ignores what is raised while it frees an object, dlt's DuckDB connections among them: an interrupt that
+    arrives just then is sent once more, a moment later."""
+    if not issubclass(lost.exc_type, KeyboardInterrupt):
+        usual(lost)
+        return
+    number = signal.SIGTERM if issubclass(lost.exc_type, _TerminatedError) else signal.SIGINT
+    threading.Timer(0.01, os.kill, (os.getpid(), number)).start()
+
+
 def main() -> None:
     """The entry point."""
 
@@ -336,6 +347,7 @@ def main() -> None:
         raise _TerminatedError
 
     signal.signal(signal.SIGTERM, terminate)
+    sys.unraisablehook = partial(_interrupt_again, sys.unraisablehook)
     gc.set_threshold(50_000)  # else a tenth of each start goes into looking for garbage in what is imported, in vain
     code: int | str | None = 1
     # Registered first, so called last: Python would then free every module's objects, for a third of a second.

@@ -187,6 +187,37 @@ def test_an_interrupt_in_mid_sweep_loads_nothing(account: World, number: int, co
     assert account.query("select count(*) from tcss.sync_runs") == [(1,)]
 
 
+@pytest.mark.parametrize(("number", "error"), [(2, "KeyboardInterrupt"), (15, "_TerminatedError")])
+def test_an_interrupt_while_an_object_is_freed_is_not_lost(number: int, error: str) -> None:
+    """Python says `Exception ignored in` of one that is raised there, and goes on; what else is ignored is said."""
+    code = f"""
+import signal, threading
+from connector import cli
+
+class Freed:
+    def __del__(self):
+        signal.raise_signal({number})
+
+class Failing:
+    def __del__(self):
+        raise ValueError("of its own")
+
+def app():
+    Failing()
+    try:
+        Freed()
+        threading.Event().wait(60)
+    except KeyboardInterrupt as interrupt:
+        print(type(interrupt).__name__)
+
+cli.app = app
+cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False)
+    assert done.stdout == f"{error}\n"
+    assert ("ValueError: of its own" in done.stderr, "Interrupt" in done.stderr) == (True, False)
+
+
 def test_an_api_that_fails_in_mid_sweep_leaves_a_failed_run_and_no_rows(account: World) -> None:
     """The run's row says failed and why; nothing else is written."""
     result = faulty(account, Fault("internal_error", at=range(6, 1000))).tcss("sync", "--json")
