@@ -34,6 +34,7 @@ EXIT_CODES = (
     "4 API unavailable or throttled; 5 partial, or rejected values under --strict; 6 destination failed; "
     "7 another sync holds the lock; 130 and 143 on Ctrl-C and SIGTERM."
 )
+_terminations: list[int] = []  # SIGTERM, if it came: an interrupt may lose its own type on its way
 WORST_FIRST = (1, 6, 3, 4, 7, 5, 2, 0)  # of several accounts, the first of these that one of them ended with
 
 Destination = Annotated[
@@ -303,19 +304,13 @@ def _reported(reporter: Any) -> Iterator[None]:
     except TcssError as error:
         reporter.failed(error)
         raise typer.Exit(error.exit_code) from None
-    except _TerminatedError:
-        _leave("terminated", 143)
     except KeyboardInterrupt:
-        _leave("interrupted", 130)
+        _leave(*(("terminated", 143) if _terminations else ("interrupted", 130)))
     except typer.Exit:
         raise
     except Exception as error:
         reporter.crashed(error)
         raise typer.Exit(1) from None
-
-
-class _TerminatedError(KeyboardInterrupt):
-    """SIGTERM."""
 
 
 def _leave(word: str, code: int) -> NoReturn:
@@ -333,18 +328,18 @@ def _end(code: int) -> NoReturn:
 def _interrupt_again(usual: Callable[[Any], Any], lost: Any) -> None:
     """Python ignores what is raised while it frees an object, dlt's DuckDB connections among them: an interrupt that
     arrives just then is sent once more, a moment later."""
-    if not issubclass(lost.exc_type, KeyboardInterrupt):
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
+    else:
         usual(lost)
-        return
-    number = signal.SIGTERM if issubclass(lost.exc_type, _TerminatedError) else signal.SIGINT
-    threading.Timer(0.01, os.kill, (os.getpid(), number)).start()
 
 
 def main() -> None:
     """The entry point."""
 
     def terminate(*_: object) -> NoReturn:
-        raise _TerminatedError
+        _terminations.append(signal.SIGTERM)
+        raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, terminate)
     sys.unraisablehook = partial(_interrupt_again, sys.unraisablehook)

@@ -16,6 +16,7 @@ from connector.locations import Location
 logger = logging.getLogger(__name__)
 
 _IN_USE = "Could not set lock on file"
+_INTERRUPTED = "Query interrupted"  # all that DuckDB leaves of what a signal's handler raised during a query
 # What the drivers say -> what to do next; the first that is found counts. The texts were seen on DuckDB 2.0,
 # SQLite 3.40, PostgreSQL 15 and MariaDB 10.11.
 HINTS: tuple[tuple[str, str], ...] = (
@@ -96,6 +97,8 @@ def faults(location: Location, doing: str) -> Iterator[None]:
     except Exception as error:
         if interrupt := next((e for e in _chain(error) if isinstance(e, KeyboardInterrupt)), None):
             raise interrupt from None
+        if _root_message(error) == _INTERRUPTED:
+            raise KeyboardInterrupt from None
         logger.debug("cannot %s: %s", doing, location.scrub(traceback.format_exc()))
         raise destination_error(location, doing, error) from None
 

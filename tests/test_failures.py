@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 import traceback
 from itertools import pairwise
 
@@ -63,6 +65,24 @@ def test_an_interrupt_that_dlt_wrapped_is_an_interrupt_again() -> None:
     """Ctrl-C ends the run, with its own exit code."""
     with pytest.raises(KeyboardInterrupt), faults(PLACE, "load into"):
         fail(RuntimeError("step failed"), KeyboardInterrupt())
+
+
+def test_an_interrupt_that_duckdb_made_an_error_of_is_an_interrupt_again() -> None:
+    """In the midst of a query, DuckDB keeps nothing of it but `Query interrupted`."""
+    program = """
+import duckdb, os, signal, threading
+from connector.failures import faults
+from connector.locations import locate
+
+threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    with faults(locate("duckdb:///w.duckdb"), "read"):
+        duckdb.execute("select count(*) from range(100000000) a, range(100000) b where a.range % 7 = b.range % 3")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
 
 
 @pytest.mark.parametrize(
