@@ -329,7 +329,8 @@ def _interrupt_again(usual: Callable[[Any], Any], lost: Any) -> None:
     """Python ignores what is raised while it frees an object, dlt's DuckDB connections among them: an interrupt that
     arrives just then is sent once more, a moment later."""
     if issubclass(lost.exc_type, KeyboardInterrupt):
-        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
+        number = signal.SIGTERM if _terminations else signal.SIGINT  # a background job ignores SIGINT
+        threading.Timer(0.01, os.kill, (os.getpid(), number)).start()
     else:
         usual(lost)
 
