@@ -113,7 +113,7 @@ class Known:
 class Diff:
     """Takes what a sweep shows, one answer after the other, and writes the rows that the warehouse lacks to `rows`.
 
-    `read` makes a record of an item, `observed_at` is the instant of the run, `rejected_ids` gives the rejected values
+    `read` makes records of items, `observed_at` is the instant of the run, `rejected_ids` gives the rejected values
     that the warehouse has. An image that is shown again with other contents takes the place of its first row, and one
     that is again as the warehouse has it is not written. `kinds` counts images, `rejected` holds the ids of values,
     and `missed` counts images with a ScanTime in `audited` (after, up to) that is not the one in the warehouse.
@@ -124,7 +124,7 @@ class Diff:
         known: Known,
         rows: Rows,
         *,
-        read: Callable[[Any], Record | Rejected],
+        read: Callable[[Sequence[Any]], list[Record | Rejected]],
         account_id: str,
         sync_id: str,
         observed_at: int,
@@ -151,8 +151,7 @@ class Diff:
     def absorb(self, items: Sequence[Any], request_id: str | None) -> None:
         """The items of one answer."""
         in_answer: dict[str, str] = {}
-        for item in items:
-            record = self._read(item)
+        for item, record in zip(items, self._read(items), strict=True):
             if isinstance(record, Rejected):
                 self._reject(record, request_id)
             elif self._is_twin(record, in_answer):

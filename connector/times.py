@@ -5,6 +5,7 @@ with T or a blank, with or without an offset, Go's `Time.String()`, unpadded dat
 """
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -17,6 +18,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 _OFFSET = re.compile(r"Z|[+-]\d\d:?[0-5]\d", re.ASCII)
 _PLAIN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
+_PLAIN_LINES = re.compile(rf"(?:(?:(?!{'|'.join(_ZERO_YEARS)}){_PLAIN.pattern})?\n)*", re.ASCII)
 _ISO = re.compile(
     r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})[T ]"
     r"(?P<hour>\d{1,2}):(?P<minute>\d\d):(?P<second>\d\d)(?:\.(?P<fraction>\d{1,9}))?"
@@ -37,7 +39,7 @@ def parse_instant(text: str, naive_offset: tzinfo) -> int | None:
     "never", as MySQL and Go write it). Raises ValueError for every other text.
     """
     if _PLAIN.fullmatch(text) and not text.startswith(_ZERO_YEARS):
-        return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
+        return _plain_instant(text)
     if not text.strip():
         return None
     match = _ISO.fullmatch(text) or _RFC_1123.fullmatch(text)
@@ -45,6 +47,17 @@ def parse_instant(text: str, naive_offset: tzinfo) -> int | None:
         raise ValueError(f"not a time in a known shape: {text!r}")
     parts = match.groupdict(default="")
     return None if parts["year"] in _ZERO_YEARS else _instant(parts, naive_offset)
+
+
+def parse_plain(texts: Sequence[str | None]) -> list[int | None] | None:
+    """The instants of many texts at once, None for an empty one, if each other is plain (see `is_plain_rfc3339`) and
+    after year 1. If not, the answer is None, and `parse_instant` has to tell."""
+    if not _PLAIN_LINES.fullmatch("".join([f"{text or ''}\n" for text in texts])):
+        return None
+    try:
+        return [_plain_instant(text) if text else None for text in texts]
+    except ValueError:  # a day that does not exist, or a text of several lines
+        return None
 
 
 def is_plain_rfc3339(text: str) -> bool:
@@ -65,6 +78,10 @@ def time_zone(name: str) -> tzinfo:
     except (KeyError, ValueError, OSError) as error:  # OSError: a directory of the database, such as `Europe`
         hint = "give an offset such as +08:00, or a name such as Asia/Shanghai"
         raise ValueError(f"not a time zone: {name!r} ({hint})") from error
+
+
+def _plain_instant(text: str) -> int:
+    return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
 
 
 def _instant(parts: dict[str, str], naive_offset: tzinfo) -> int:

@@ -149,5 +149,5 @@ class Runs:
 
 def typed(items: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
     """A fleet's truth as the values of the API's columns, by image id."""
-    read = Reader().read
-    return {image_id: read(item).values for image_id, item in items.items()}  # type: ignore[union-attr]
+    records = Reader().read([*items.values()])
+    return {image_id: record.values for image_id, record in zip(items, records, strict=True)}  # type: ignore[union-attr]

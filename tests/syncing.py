@@ -97,7 +97,7 @@ def before_the_merge(table: str, act: Callable[[], None]) -> Iterator[None]:
 
 def truth(fleet: Fleet) -> dict[str, str]:
     """ImageID -> row_hash of every image that is listed now."""
-    records = map(Reader().read, fleet.truth().values())
+    records = Reader().read([*fleet.truth().values()])
     return {record.image_id: record.row_hash for record in records if isinstance(record, Record)}
 
 

@@ -35,7 +35,7 @@ def without(rows: list[Row], *names: str) -> list[Row]:
 
 
 def hashes(items: list[Row]) -> dict[str, str]:
-    return {record.image_id: record.row_hash for record in map(Reader().read, items) if isinstance(record, Record)}
+    return {record.image_id: record.row_hash for record in Reader().read(items) if isinstance(record, Record)}
 
 
 def counts(place: Place) -> dict[str, int]:

@@ -60,7 +60,7 @@ def assert_whole(place: Place, fleet: Fleet) -> None:
 
 
 def read(fleet: Fleet) -> dict[str, Record]:
-    records = map(Reader().read, fleet.truth().values())
+    records = Reader().read([*fleet.truth().values()])
     return {record.image_id: record for record in records if isinstance(record, Record)}
 
 

@@ -67,7 +67,7 @@ SCAN_ROW: dict[str, Any] = {
 
 
 def record(**changes: Any) -> Record:
-    read = Reader().read({**ITEM, **changes})
+    (read,) = Reader().read([{**ITEM, **changes}])
     assert isinstance(read, Record)
     return read
 
@@ -338,7 +338,7 @@ class _OlderReader(Reader):
 def test_a_column_for_a_field_that_was_in_extra_makes_no_version(tmp_path: Path) -> None:
     """What an older release wrote into `extra` has the same hash as what this one types."""
     item = {**ITEM, "SuperNodeCnt": 3}
-    old = _OlderReader().read(item)
+    (old,) = _OlderReader().read([item])
     assert not isinstance(old, Rejected)
     values = dict(zip(API_COLUMNS, old.values, strict=True))
     assert (values["super_node_cnt"], values["extra"]) == (None, '{"SuperNodeCnt":3}')

@@ -6,7 +6,7 @@ Random fleets that change between and during runs of random modes, some of which
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal
@@ -73,11 +73,12 @@ class Watching(Reader):
         super().__init__()
         self.scans: set[tuple[str, int]] = set()
 
-    def read(self, item: Any) -> Record | Rejected:
-        record = super().read(item)
-        if isinstance(record, Record) and record.scan_time is not None:
-            self.scans.add((record.image_id, record.scan_time))
-        return record
+    def read(self, items: Sequence[Any]) -> list[Record | Rejected]:
+        records = super().read(items)
+        for record in records:
+            if isinstance(record, Record) and record.scan_time is not None:
+                self.scans.add((record.image_id, record.scan_time))
+        return records
 
 
 class Restless(Fleet):

@@ -95,8 +95,14 @@ NOTHING = dict.fromkeys(API_COLUMNS)
 READER = Reader()
 
 
+def read_any(item: Any, reader: Reader = READER) -> Record | Rejected:
+    """What comes of an item that is read alone."""
+    (read,) = reader.read([item])
+    return read
+
+
 def read(item: Any, reader: Reader = READER) -> Record:
-    record = reader.read(item)
+    record = read_any(item, reader)
     assert isinstance(record, Record)
     return record
 
@@ -355,14 +361,14 @@ def test_several_rejected_values() -> None:
 def test_item_without_a_usable_id(image_id: Any) -> None:
     """An item whose ImageID cannot be a key is one rejected value: the whole item."""
     item = {"VulCnt": "n/a", "ImageID": image_id}
-    assert READER.read(item) == Rejected(
+    assert read_any(item) == Rejected(
         None, "image_id", json.dumps(item, sort_keys=True, separators=(",", ":")), NO_IMAGE_ID
     )
 
 
 def test_item_without_an_id() -> None:
     """So is an item that has none."""
-    assert READER.read({"VulCnt": 5}) == Rejected(None, "image_id", '{"VulCnt":5}', NO_IMAGE_ID)
+    assert read_any({"VulCnt": 5}) == Rejected(None, "image_id", '{"VulCnt":5}', NO_IMAGE_ID)
 
 
 @pytest.mark.parametrize(
@@ -371,7 +377,7 @@ def test_item_without_an_id() -> None:
 )
 def test_item_that_is_no_object(item: Any, raw: str) -> None:
     """And so is whatever is not an object."""
-    assert READER.read(item) == Rejected(None, "image_id", raw, NOT_AN_OBJECT)
+    assert read_any(item) == Rejected(None, "image_id", raw, NOT_AN_OBJECT)
 
 
 def test_longest_id() -> None:
@@ -386,6 +392,13 @@ def test_unknown_fields() -> None:
     assert dict(zip(API_COLUMNS, record.values, strict=True)) == expected
     assert record.unknown == ("Empty", "New", "Null", "Zone")
     assert record.rejected == ()
+
+
+def test_unknown_field_beside_all_known_ones() -> None:
+    """Nor is a field overlooked in an item that lacks none of those that we know."""
+    record = read(dict.fromkeys(FIELDS) | {"ImageID": ID, "New": 1})
+    assert dict(zip(API_COLUMNS, record.values, strict=True)) == NOTHING | {"extra": '{"New":1}'}
+    assert record.unknown == ("New",)
 
 
 def test_only_empty_unknown_fields() -> None:
@@ -519,7 +532,7 @@ def nested(depth: int) -> list[Any]:
 
 
 def check_storable(item: Any) -> None:
-    record = READER.read(item)
+    record = read_any(item)
     rejected = (record,) if isinstance(record, Rejected) else record.rejected
     if isinstance(record, Record):
         built = IMAGES.arrow([("1", record.image_id, *record.values, 1, 0, 0, None, record.row_hash, "s")])
@@ -536,6 +549,39 @@ def test_any_item(item: Any) -> None:
     check_storable(item)
 
 
+ODD = [{}, [], None, "x", {"ImageID": ID}, {"ImageID": None}, {"ImageID": " "}, {"ImageID": 5}, {"ImageID": "x" * 257}]
+PLAIN = {name: st.sampled_from([value, None]) for name, value in DOCUMENTED.items()}
+ANSWERS = st.lists(
+    st.fixed_dictionaries({}, optional=PLAIN).map(lambda item: {"ImageID": ID} | item) | ITEMS | st.sampled_from(ODD),
+    max_size=5,
+)
+
+
+@given(ANSWERS)
+def test_together_as_alone(items: list[Any]) -> None:
+    """What comes of an item does not depend on those that it is read with."""
+    assert repr(READER.read(items)) == repr([read_any(item) for item in items])
+
+
+@pytest.mark.parametrize("beside", [DOCUMENTED, {"ImageID": ID}, None], ids=["plain", "bare", "no-object"])
+@pytest.mark.parametrize("field", FIELDS)
+def test_each_value_beside_others(field: str, beside: Any) -> None:
+    """Neither a plain value nor an odd one is read in another way for what stands beside it in its field."""
+    values = [None, "", "x", "é", "\0", "No Error", "5", 5, -1, 2**63, 5.0, True, False, [], {}, NAIVE]
+    times = [
+        "2021-01-29T04:03:18Z",
+        "2021-02-30T04:03:18Z",
+        "1970-01-01T00:00:00Z",
+        "0001-01-01T00:00:00Z",
+        "2021-01-29T04:03:18Z\n2021-01-29T04:03:18Z",
+        "\n",
+    ]
+    odd: list[Any] = [{"ImageID": ID, field: value} for value in [*values, *times]]
+    for item in odd:
+        assert READER.read([beside, item, beside]) == [read_any(beside), read_any(item), read_any(beside)]
+    assert READER.read(odd) == [read_any(item) for item in odd]
+
+
 @pytest.mark.parametrize("depth", [253, 254, 255, 500, 5000])
 def test_nested_item(depth: int) -> None:
     """Neither does depth raise, though beyond some 900 levels the text is not kept."""
@@ -549,13 +595,13 @@ def test_order_of_keys(item: dict[str, Any], random: Any) -> None:
     """The order of an item's keys changes nothing at all."""
     keys = list(item)
     random.shuffle(keys)
-    assert repr(READER.read({key: item[key] for key in keys})) == repr(READER.read(item))
+    assert repr(read_any({key: item[key] for key in keys})) == repr(read_any(item))
 
 
 @given(ITEMS)
 def test_null_is_absent(item: dict[str, Any]) -> None:
     """A field that is null is a field that is absent: same values, same hash."""
-    with_nulls, without = READER.read(item), READER.read({k: v for k, v in item.items() if v is not None})
+    with_nulls, without = read_any(item), read_any({k: v for k, v in item.items() if v is not None})
     if isinstance(with_nulls, Record) and isinstance(without, Record):
         assert (with_nulls.values, with_nulls.row_hash) == (without.values, without.row_hash)
         assert with_nulls.rejected == without.rejected
@@ -568,7 +614,7 @@ def test_hash_of_a_stored_row(item: dict[str, Any]) -> None:
         received = orjson.loads(orjson.dumps(item))
     except orjson.JSONEncodeError:
         return
-    record = READER.read(received)
+    record = read_any(received)
     if isinstance(record, Record):
         stored = {"image_id": record.image_id, **dict(zip(API_COLUMNS, record.values, strict=True))}
         assert hash_of_row(stored) == record.row_hash
