@@ -150,11 +150,14 @@ class Diff:
 
     def absorb(self, items: Sequence[Any], request_id: str | None) -> None:
         """The items of one answer."""
-        in_answer: dict[str, str] = {}
-        for item, record in zip(items, self._read(items), strict=True):
+        records = self._read(items)
+        in_answer: dict[str, str] | None = None
+        if self._twins or len({record.image_id for record in records}) < len(records):
+            in_answer = {}
+        for item, record in zip(items, records, strict=True):
             if isinstance(record, Rejected):
                 self._reject(record, request_id)
-            elif self._is_twin(record, in_answer):
+            elif in_answer is not None and self._is_twin(record, in_answer):
                 self._reject(Rejected(record.image_id, "image_id", json_text(item), TWICE), request_id)
             else:
                 self._take(record, request_id)
@@ -195,9 +198,12 @@ class Diff:
         return True
 
     def _take(self, record: Record, request_id: str | None) -> None:
-        known, short = self.known, _short(record.row_hash)
+        known, short, scan_time = self.known, _short(record.row_hash), record.scan_time
         slot = known.slot(record.image_id, self._observed_at)
-        self._note(slot, record, request_id)
+        if record.unknown or record.rejected:
+            self._note_odd(record, request_id)
+        if scan_time is not None:
+            self._note_scan(slot, scan_time)
         if known.seen[slot]:
             if known.shown[slot] == short:
                 return
@@ -209,16 +215,16 @@ class Diff:
             self._retract(slot)
         else:
             self._write(slot, record.image_id, record.values, record.row_hash, None)
-        self._write_scan(slot, record, correct_only=kind == "unchanged")
+        if scan_time is not None:
+            self._write_scan(slot, record, scan_time, correct_only=kind == "unchanged")
 
-    def _note(self, slot: int, record: Record, request_id: str | None) -> None:
-        """What counts even where nothing is written; an image is audited when it is first shown."""
+    def _note_odd(self, record: Record, request_id: str | None) -> None:
         self.unknown_fields.update(record.unknown)
         for rejected in record.rejected:
             self._reject(rejected, request_id)
-        scan_time = record.scan_time
-        if scan_time is None:
-            return
+
+    def _note_scan(self, slot: int, scan_time: int) -> None:
+        """What counts even where nothing is written; an image is audited when it is first shown."""
         if scan_time <= self._observed_at and (self.newest_scan is None or scan_time > self.newest_scan):
             self.newest_scan = scan_time
         if self._audited is not None and not self.known.seen[slot]:
@@ -238,11 +244,9 @@ class Diff:
             self._rows.drop(IMAGES, number)
             self.known.image_row[slot] = UNWRITTEN
 
-    def _write_scan(self, slot: int, record: Record, *, correct_only: bool) -> None:
+    def _write_scan(self, slot: int, record: Record, scan_time: int, *, correct_only: bool) -> None:
         """The image's scan, in place of what this run wrote of the same one; `correct_only`: if it wrote any."""
-        known, scan_time = self.known, record.scan_time
-        if scan_time is None:
-            return
+        known = self.known
         if known.shown_scan[slot] != scan_time:
             written = self._earlier_scans.pop((slot, scan_time), UNWRITTEN)
         else:
@@ -270,4 +274,4 @@ class Diff:
 
 def _short(row_hash: str) -> int:
     """The first 64 bits of a row hash: enough to tell two states of one image apart."""
-    return int(row_hash.partition(":")[2][:16] or "0", 16)
+    return int(row_hash[len(PREFIX) : len(PREFIX) + 16] or "0", 16)
