@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +18,7 @@ MAX_LIMIT = 100  # documented maximum of Limit
 FAR = 1 << 62  # beyond every instant in microseconds
 
 Fetch = Callable[[dict[str, Any]], Answer]
-ValueOf = Callable[[Mapping[str, Any]], int | None]
+ValuesOf = Callable[[Sequence[Mapping[str, Any]]], Sequence[int | None]]
 InFlight = int | Callable[[], int]  # requests under way at most; a function may change its mind
 
 
@@ -106,6 +106,11 @@ class Page:
         """Whether an image is in the page more than once."""
         return len(self.places) < len(self.rows)
 
+    @property
+    def ids(self) -> Iterable[str]:
+        """The ids of all items that have one."""
+        return self.places if len(self.rows) == len(self.items) else filter(None, map(image_id_of, self.items))
+
     @cached_property
     def places(self) -> dict[str, int]:
         return {image_id: place for place, (_, image_id) in enumerate(self.rows)}
@@ -124,32 +129,31 @@ def image_id_of(item: Any) -> str | None:
     return image_id if isinstance(image_id, str) and image_id else None
 
 
-def read_page(answer: Answer, offset: int, value_of: ValueOf) -> Page:
+def read_page(answer: Answer, offset: int, values_of: ValuesOf) -> Page:
     """The page in an answer of a list action; a missing or null `List` is an empty one, a bad TotalCount is None."""
     items = answer.response.get("List")
     total = answer.response.get("TotalCount")
     items = items if isinstance(items, list) else []
     counted = isinstance(total, int) and not isinstance(total, bool) and total >= 0
-    return Page(offset, items, total if counted else None, answer.request_id, tuple(_rows(items, value_of)))
+    return Page(offset, items, total if counted else None, answer.request_id, _rows(items, values_of))
 
 
-def _rows(items: Sequence[Any], value_of: ValueOf) -> Sequence[tuple[int | None, str]]:
-    rows = []
-    for item in items:
-        image_id = image_id_of(item)
-        if image_id is not None:
-            try:
-                rows.append((value_of(item), image_id))
-            except ValueError:
-                continue  # sorted by what we cannot read: it proves nothing, and it disproves nothing
-    return rows
+def _rows(items: Sequence[Any], values_of: ValuesOf) -> Sequence[tuple[int | None, str]]:
+    ids = list(map(image_id_of, items))
+    known = [item for item, image_id in zip(items, ids, strict=True) if image_id is not None]
+    try:
+        return tuple(zip(values_of(known), filter(None, ids), strict=True))
+    except ValueError:
+        if len(known) == 1:
+            return ()  # sorted by what we cannot read: it proves nothing, and it disproves nothing
+    return tuple(row for item in known for row in _rows([item], values_of))
 
 
 class Prefetch:
     """Pages by offset, several under way at once; with `in_flight` 1 all is read in the calling thread."""
 
-    def __init__(self, fetch: Fetch, query: Query, value_of: ValueOf, in_flight: InFlight) -> None:
-        self._fetch, self._query, self._value_of, self._in_flight = fetch, query, value_of, in_flight
+    def __init__(self, fetch: Fetch, query: Query, values_of: ValuesOf, in_flight: InFlight) -> None:
+        self._fetch, self._query, self._values_of, self._in_flight = fetch, query, values_of, in_flight
         self._queue: deque[tuple[int, Future[Page] | None]] = deque()
         threads = in_flight if isinstance(in_flight, int) else MAX_IN_FLIGHT  # each is started when it is needed
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="tcss-page") if threads > 1 else None
@@ -163,7 +167,7 @@ class Prefetch:
         return len(self._queue)
 
     def read(self, offset: int, limit: int) -> Page:
-        return read_page(self._fetch(self._query.payload(offset, limit)), offset, self._value_of)
+        return read_page(self._fetch(self._query.payload(offset, limit)), offset, self._values_of)
 
     def plan(self, offset: int, limit: int) -> None:
         self._queue.append((offset, self._pool.submit(self.read, offset, limit) if self._pool else None))

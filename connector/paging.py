@@ -25,8 +25,7 @@ from connector.pages import (
     Page,
     Prefetch,
     Query,
-    ValueOf,
-    image_id_of,
+    ValuesOf,
 )
 
 RE_READS = 3  # of an answer that is shorter than it should be
@@ -38,7 +37,7 @@ MOST_READS = 100_000  # in one pass, where TotalCount does not tell how long the
 class ListReader:
     """Reads one list in pages that overlap and gathers the `Evidence`.
 
-    `value_of` gives an item's sort value (int, or None for null) and raises ValueError where it cannot be read.
+    `values_of` gives the sort values of items (int, or None for null) and raises ValueError where one cannot be read.
     `until` ends the pass early, at the first accepted page with a value below it; pass `orders=DESCENDING` with it.
     With `insist` the pass ends as soon as the order is lost; else it goes on to the end without seams.
     With `ignore_nulls` the proof leaves out the rows without a value, which may then fill whole pages.
@@ -52,7 +51,7 @@ class ListReader:
         fetch: Fetch,
         query: Query,
         *,
-        value_of: ValueOf,
+        values_of: ValuesOf,
         in_flight: InFlight = 8,
         limit: int = MAX_LIMIT,
         orders: tuple[Order, ...] = ASCENDING + DESCENDING,
@@ -62,7 +61,7 @@ class ListReader:
         expected: int = 0,
         server: Server | None = None,
     ) -> None:
-        self._prefetch = Prefetch(fetch, query, value_of, in_flight)
+        self._prefetch = Prefetch(fetch, query, values_of, in_flight)
         self._limit, self._server = limit, server or Server()
         self._until, self._insist, self._ignore_nulls = until, insist, ignore_nulls
         self._expected = expected
@@ -122,7 +121,7 @@ class ListReader:
         evidence, known = self.evidence, len(self.evidence.ids)
         evidence.pages += 1
         evidence.rows += len(page.items)
-        evidence.ids.update(filter(None, map(image_id_of, page.items)))
+        evidence.ids.update(page.ids)
         self._nothing_new = 0 if len(evidence.ids) > known else self._nothing_new + 1
 
     def _finished(self, tail: Page | None) -> bool:

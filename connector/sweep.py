@@ -7,7 +7,7 @@ and every one that is not scanned), if the server sorts as its own values show.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Any
@@ -16,7 +16,7 @@ from connector.errors import RequestRejectedError
 from connector.evidence import UNSORTED, WIDE_TIE, Evidence, Server
 from connector.pages import DESCENDING, MAX_LIMIT, Fetch, InFlight, Page, Query, image_id_of, read_page
 from connector.paging import ListReader
-from connector.times import parse_instant
+from connector.times import parse_instant, parse_plain
 
 ACTION = "DescribeAssetImageList"
 MOST_PASSES = 3  # over a list whose order is not proven: a first one, and two that may be alike
@@ -45,11 +45,11 @@ class Reading:
     def list(self, query: Query, field_name: str, **options: Any) -> ListReader:
         """A reader of `query`, with the time in `field_name` as the sort value."""
         options = {"in_flight": self.in_flight, "limit": self.limit, "server": self.server, **options}
-        return ListReader(self.fetch, query, value_of=lambda item: self._instant(item.get(field_name)), **options)
+        return ListReader(self.fetch, query, values_of=lambda items: self._instants(items, field_name), **options)
 
     def one(self, query: Query, limit: int = 1) -> Page:
         """The first `limit` rows of `query`, without a sort value."""
-        return read_page(self.fetch(query.payload(0, limit)), 0, lambda _: None)
+        return read_page(self.fetch(query.payload(0, limit)), 0, lambda items: [None] * len(items))
 
     def first_look(self) -> int:
         """Rows to ask for before an answer says how many there are: as many as can be on their way until it comes.
@@ -57,12 +57,12 @@ class Reading:
         in_flight = self.in_flight if isinstance(self.in_flight, int) else self.in_flight()
         return self.limit * in_flight // 2
 
-    def _instant(self, text: Any) -> int | None:
-        if text is None:
-            return None
-        if not isinstance(text, str):
+    def _instants(self, items: Sequence[Mapping[str, Any]], field_name: str) -> Sequence[int | None]:
+        texts = [item.get(field_name) for item in items]
+        if not all(text is None or isinstance(text, str) for text in texts):
             raise ValueError("a time is not a text")
-        return parse_instant(text, self.naive_zone)
+        plain = parse_plain(texts)
+        return plain or [None if text is None else parse_instant(text, self.naive_zone) for text in texts]
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,15 +13,16 @@ from connector.errors import ResponseTooLargeError, TransientError
 from connector.pages import ASCENDING, DESCENDING, FAR, Order, Page, Prefetch, Query, image_id_of, read_page
 
 
-def _value(item: Any) -> int | None:
-    if item["v"] == "bad":
+def _values(items: Sequence[Any]) -> list[int | None]:
+    values = [item["v"] for item in items]
+    if "bad" in values:
         raise ValueError("bad")
-    return item["v"]  # type: ignore[no-any-return]
+    return values
 
 
 def _page(*values: Any, offset: int = 0, total: int | None = 100) -> Page:
     listed = [{"ImageID": f"i{offset + place}", "v": value} for place, value in enumerate(values)]
-    return read_page(Answer({"List": listed, "TotalCount": total}, "r"), offset, _value)
+    return read_page(Answer({"List": listed, "TotalCount": total}, "r"), offset, _values)
 
 
 def test_a_query_becomes_a_payload() -> None:
@@ -56,14 +58,14 @@ def test_an_image_id_is_a_text_that_is_not_empty(item: Any, image_id: str | None
 @pytest.mark.parametrize("listed", [None, {}, "text", 3], ids=repr)
 def test_a_list_that_is_none_is_empty(listed: Any) -> None:
     """A null or broken `List` is read as one without rows."""
-    assert read_page(Answer({"List": listed, "TotalCount": 0}, "r"), 0, _value) == Page(0, [], 0, "r", ())
-    assert read_page(Answer({}, None), 5, _value) == Page(5, [], None, None, ())
+    assert read_page(Answer({"List": listed, "TotalCount": 0}, "r"), 0, _values) == Page(0, [], 0, "r", ())
+    assert read_page(Answer({}, None), 5, _values) == Page(5, [], None, None, ())
 
 
 @pytest.mark.parametrize("total", [None, -1, "5", 5.0, True], ids=repr)
 def test_a_total_count_that_is_no_count_is_none(total: Any) -> None:
     """It then proves no end."""
-    page = read_page(Answer({"List": [], "TotalCount": total}, None), 0, _value)
+    page = read_page(Answer({"List": [], "TotalCount": total}, None), 0, _values)
     assert (page.total, page.reaches_total) == (None, False)
 
 
@@ -75,7 +77,7 @@ def test_rows_are_the_items_whose_value_and_id_can_be_read() -> None:
         {"ImageID": "b", "v": "bad"},
         {"ImageID": "c", "v": None},
     ]
-    page = read_page(Answer({"List": listed, "TotalCount": 4}, "r"), 0, _value)
+    page = read_page(Answer({"List": listed, "TotalCount": 4}, "r"), 0, _values)
     assert (page.items, page.rows) == (listed, ((1, "a"), (None, "c")))
     assert (page.end, page.reaches_total, page.repeats) == (4, True, False)
 
@@ -140,7 +142,7 @@ def _answering(payload: dict[str, Any]) -> Answer:
 def test_pages_come_in_the_order_in_which_they_were_planned(in_flight: int) -> None:
     """However many are under way; a page that is too large comes as None, another error is raised."""
     before = threading.enumerate()
-    prefetch = Prefetch(_answering, Query(), _value, in_flight)
+    prefetch = Prefetch(_answering, Query(), _values, in_flight)
     for offset, limit in [(0, 50), (300, 50), (100, 100), (600, 50)]:
         prefetch.plan(offset, limit)
     assert len(prefetch) == 4

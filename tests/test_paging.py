@@ -24,8 +24,8 @@ def _items(text: str) -> list[dict[str, Any]]:
     return [{"ImageID": word[0], "v": None if word[1:] == "-" else int(word[1:])} for word in text.split()]
 
 
-def _value(item: Any) -> int | None:
-    return item["v"]  # type: ignore[no-any-return]
+def _values(items: Sequence[Any]) -> list[int | None]:
+    return [item["v"] for item in items]
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Script:
 
 
 def _reader(script: Script, limit: int = 3, **options: Any) -> ListReader:
-    return ListReader(script, Query("v", "asc"), value_of=_value, limit=limit, in_flight=1, **options)
+    return ListReader(script, Query("v", "asc"), values_of=_values, limit=limit, in_flight=1, **options)
 
 
 def _shown(reader: ListReader) -> list[str]:
@@ -208,7 +208,7 @@ def test_a_total_count_that_contradicts_the_rows_is_a_problem(total: int, proble
         offset = payload["Offset"]
         return Answer({"List": _items(_numbered(7))[offset : offset + 4], "TotalCount": total}, None)
 
-    reader = ListReader(fetch, Query(), value_of=_value, limit=4, in_flight=1)
+    reader = ListReader(fetch, Query(), values_of=_values, limit=4, in_flight=1)
     assert set("".join(_shown(reader))) == set("abcdefg")
     assert (reader.evidence.problem, reader.evidence.in_order) == (problem, False)
 
@@ -274,7 +274,7 @@ def test_a_list_that_grows_faster_than_it_is_read_ends() -> None:
         rows = [{"ImageID": f"{n}", "v": n} for n in range(payload["Offset"], payload["Offset"] + 3)]
         return Answer({"List": rows, "TotalCount": 9 + count}, None)
 
-    reader = ListReader(fetch, Query(), value_of=_value, limit=3, in_flight=1)
+    reader = ListReader(fetch, Query(), values_of=_values, limit=3, in_flight=1)
     _shown(reader)
     assert reader.evidence.problem is not None
     assert reader.evidence.problem.startswith("the list did not end within")
@@ -288,7 +288,7 @@ def test_a_list_without_end_ends(monkeypatch: pytest.MonkeyPatch) -> None:
         rows = [{"ImageID": f"{n}", "v": n} for n in range(payload["Offset"], payload["Offset"] + 3)]
         return Answer({"List": rows, "TotalCount": 2}, None)
 
-    reader = ListReader(fetch, Query(), value_of=_value, limit=3, in_flight=1)
+    reader = ListReader(fetch, Query(), values_of=_values, limit=3, in_flight=1)
     assert len(_shown(reader)) == 501
     assert reader.evidence.problem == "the list did not end within 501 requests"
 
@@ -304,7 +304,7 @@ def test_pages_under_way_may_become_more_meanwhile() -> None:
         most[0] = 5
         return Answer({"List": rows, "TotalCount": 300}, None)
 
-    reader = ListReader(fetch, Query(), value_of=_value, limit=5, in_flight=lambda: most[0])
+    reader = ListReader(fetch, Query(), values_of=_values, limit=5, in_flight=lambda: most[0])
     _shown(reader)
     assert reader.evidence.in_order
     assert not together.broken
@@ -323,7 +323,7 @@ def test_a_first_page_that_answers_another_request_is_read_again(mistaken: list[
         offset = payload["Offset"] or next(wrong, 0)
         return Answer({"List": listed[offset : offset + 4], "TotalCount": 12}, None)
 
-    reader = ListReader(fetch, Query(), value_of=_value, limit=4, in_flight=4, expected=12)
+    reader = ListReader(fetch, Query(), values_of=_values, limit=4, in_flight=4, expected=12)
     shown = set("".join(_shown(reader)))
     assert reader.evidence.order_lost == lost
     assert reader.evidence.in_order is (shown == set(LETTERS[:12])) is (lost is None)
@@ -339,7 +339,7 @@ def test_pages_are_asked_for_before_the_first_answer() -> None:
         rows = [{"ImageID": f"{n}", "v": n} for n in range(payload["Offset"], min(payload["Offset"] + 10, 60))]
         return Answer({"List": rows, "TotalCount": 60}, None)
 
-    reader = ListReader(fetch, Query(), value_of=_value, limit=10, in_flight=4, expected=16)
+    reader = ListReader(fetch, Query(), values_of=_values, limit=10, in_flight=4, expected=16)
     _shown(reader)
     assert (reader.evidence.in_order, len(reader.evidence.ids)) == (True, 60)
     assert not together.broken
@@ -353,7 +353,7 @@ def test_nothing_that_lies_beyond_the_end_is_looked_at() -> None:
             raise TransientError("there is no such offset")
         return Answer({"List": _items(_numbered(5)), "TotalCount": 5}, None)
 
-    reader = ListReader(fetch, Query(), value_of=_value, limit=10, in_flight=4, expected=100)
+    reader = ListReader(fetch, Query(), values_of=_values, limit=10, in_flight=4, expected=100)
     assert _shown(reader) == ["abcde"]
     assert (reader.evidence.in_order, reader.evidence.one_answer) == (True, True)
 
@@ -367,7 +367,7 @@ def test_an_error_ends_the_pass_and_its_threads() -> None:
         rows = [{"ImageID": f"{n}", "v": n} for n in range(payload["Offset"], payload["Offset"] + 5)]
         return Answer({"List": rows, "TotalCount": 100}, None)
 
-    reader = ListReader(fetch, Query(), value_of=_value, limit=5, in_flight=4)
+    reader = ListReader(fetch, Query(), values_of=_values, limit=5, in_flight=4)
     with pytest.raises(TransientError, match="down"):
         _shown(reader)
     for thread in threading.enumerate():
@@ -378,7 +378,7 @@ def test_an_error_ends_the_pass_and_its_threads() -> None:
 def _learnt(pages: Sequence[tuple[int, str]], cap: int) -> int:
     overlap, before = Overlap(), None
     for offset, text in pages:
-        page: Page = read_page(Answer({"List": _items(text), "TotalCount": 99}, None), offset, _value)
+        page: Page = read_page(Answer({"List": _items(text), "TotalCount": 99}, None), offset, _values)
         overlap.learn(page, before, cap)
         before = page
     return overlap.rows

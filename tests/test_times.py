@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.times import is_plain_rfc3339, parse_instant, time_zone
+from connector.times import is_plain_rfc3339, parse_instant, parse_plain, time_zone
 
 SHANGHAI = timezone(timedelta(hours=8))
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -168,6 +168,41 @@ def test_any_text(text: str) -> None:
 def test_plain_rfc3339(text: str, plain: bool) -> None:
     """Only RFC 3339 in UTC with at most six fraction digits says all that the text says."""
     assert is_plain_rfc3339(text) is plain
+
+
+PLAIN = ["2021-01-29T04:03:18Z", "1969-12-31T23:59:59.9Z", "9999-12-31T23:59:59.999999Z", "0002-01-01T00:00:00Z"]
+OTHERS = [
+    "0001-01-01T00:00:00Z",
+    "0000-00-00T00:00:00Z",
+    "2021-02-30T04:03:18Z",
+    "2021-01-29T04:03:60Z",
+    "2021-01-29 04:03:18",
+    " ",
+    "\n",
+    "2021-01-29T04:03:18Z\n2021-01-29T04:03:18Z",
+    "2021-01-29T04:03:18Z\n",
+]
+
+
+def test_plain_times_at_once() -> None:
+    """Plain times are read together as each by itself; null and an empty text are no time."""
+    assert parse_plain([*PLAIN, "", None]) == [*(parse_instant(text, SHANGHAI) for text in PLAIN), None, None]
+    assert parse_plain([]) == []
+
+
+@pytest.mark.parametrize("text", OTHERS)
+def test_a_time_that_is_not_plain_is_left_to_a_closer_look(text: str) -> None:
+    """One text of another shape, or that names no moment, and nothing is said about the others."""
+    assert parse_plain([PLAIN[0], text, PLAIN[1]]) is None
+    assert parse_plain([text]) is None
+
+
+@given(st.lists(st.sampled_from([*PLAIN, *OTHERS, ""]) | st.text(st.characters(exclude_categories=()))))
+def test_any_times_at_once(texts: list[str]) -> None:
+    """Of any texts, what is said of all is what is said of each."""
+    instants = parse_plain(texts)
+    if instants is not None:
+        assert instants == [parse_instant(text, SHANGHAI) for text in texts]
 
 
 @pytest.mark.parametrize(
