@@ -7,19 +7,19 @@ from typing import Any
 from connector import cli, run, spool
 from connector.tables import IMAGES, SYNC_RUNS, Table
 
-LOADED = (IMAGES, SYNC_RUNS)
+LOADED = {table.name for table in (IMAGES, SYNC_RUNS)}
 
 
 class ImagesAlone(spool.Spool):
     def add(self, table: Table, row: tuple[Any, ...]) -> int:
-        return super().add(table, row) if table in LOADED else 0
+        return super().add(table, row) if table.name in LOADED else 0
 
     def drop(self, table: Table, number: int) -> None:
-        if table in LOADED:
+        if table.name in LOADED:
             super().drop(table, number)
 
     def finish(self, table: Table) -> Path | None:
-        return super().finish(table) if table in LOADED else None
+        return super().finish(table) if table.name in LOADED else None
 
     def _of(self, table: Table) -> spool._Rows:
         if table.name not in self._rows:
