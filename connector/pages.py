@@ -79,7 +79,7 @@ class Page:
         return order.key(self.rows[-1][0])
 
     def is_sorted(self, order: Order) -> bool:
-        keys = [order.key(value) for value, _ in self.rows]
+        keys = [order.null if value is None else order.sign * value for value, _ in self.rows]
         return keys == sorted(keys)
 
     @property
@@ -95,6 +95,8 @@ class Page:
 
     def reaches(self) -> list[int]:
         """For each row with another value before it: rows back to that one, as `reach_back` would be there."""
+        if len({value for value, _ in self.rows}) == len(self.rows):
+            return [2] * (len(self.rows) - 1)
         found, run = [], 0
         for (before, _), (value, _) in pairwise(self.rows):
             run = 2 if before != value else run + 1 if run else 0

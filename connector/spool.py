@@ -12,6 +12,7 @@ from connector.tables import IMAGE_HISTORY, IMAGES, Table, versions
 
 BATCH = 1_000  # rows that are held as Python objects a table, which take ten times the memory of Arrow's
 ROW_GROUP = 10  # batches
+UNIQUE = ("image_id", "row_hash")  # columns of which a dictionary would be as large as they are
 
 
 class Spool:
@@ -121,7 +122,11 @@ class _File:
                 self._leave_out(dropped)
 
     def _open(self, path: Path) -> pq.ParquetWriter:
-        return pq.ParquetWriter(path, self._table.arrow_schema, compression="zstd")
+        repeated = [name for name in self._table.column_names if name not in UNIQUE]
+        # Nobody asks for the statistics of a file that is read once, as a whole.
+        return pq.ParquetWriter(
+            path, self._table.arrow_schema, compression="zstd", use_dictionary=repeated, write_statistics=False
+        )
 
     def _leave_out(self, dropped: set[int]) -> None:
         kept, start = self._path.with_suffix(".kept.parquet"), 0
