@@ -24,10 +24,10 @@ from dlt.extract import DltResource, DltSource
 
 from connector import descriptions, locks, probes, storage, views
 from connector.backends import Kind
+from connector.duckdb_destination import DuckDb
 from connector.errors import DestinationError
 from connector.failures import faults
 from connector.locations import Location, locate, slug
-from connector.merging import DuckDb, MySql
 from connector.tables import SYNC_RUNS, TABLES, Table
 
 SCHEMA = "tcss"
@@ -208,13 +208,13 @@ class Warehouse:
             settings = {**DUCKDB_SETTINGS, **location.url.query}
             credentials = DuckDbCredentials(str(location.file), global_config=settings)
             return DuckDb(credentials, destination_name="duckdb", **options)
-        if location.url is not None and (mapper := storage.TYPE_MAPPERS.get(location.url.get_backend_name())):
-            options["type_mapper"] = mapper
         if location.credentials is not None:
             options["credentials"] = location.credentials
         options |= location.access.options
-        if location.kind == "mysql":
-            return MySql(destination_name="sqlalchemy", **options)
+        if location.backend.destination == "sqlalchemy":
+            from connector.sqlalchemy_destination import over_sqlalchemy
+
+            return over_sqlalchemy(location.url.get_backend_name() if location.url else "", **options)
         return Destination.from_reference(location.backend.destination, **options)
 
     def _resource(self, table: Table, file: Path | None = None) -> DltResource:

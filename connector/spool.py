@@ -122,7 +122,7 @@ class _File:
                 self._leave_out(dropped)
 
     def _open(self, path: Path) -> pq.ParquetWriter:
-        repeated = [name for name in self._table.column_names if name not in UNIQUE]
+        repeated: Any = [name for name in self._table.column_names if name not in UNIQUE]  # pyarrow's stubs want bool
         # Nobody asks for the statistics of a file that is read once, as a whole.
         return pq.ParquetWriter(
             path, self._table.arrow_schema, compression="zstd", use_dictionary=repeated, write_statistics=False

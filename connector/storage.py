@@ -1,18 +1,12 @@
-"""What dlt does not create as we need it: indexes on the keys; MySQL databases with the right character set, and texts
-of any length in them."""
+"""What dlt does not create as we need it: indexes on the keys, and MySQL databases with the right character set."""
 
 import warnings
 from typing import Any
 
 import sqlalchemy as sa
 from dlt.common.destination.client import JobClientBase, WithStagingDataset
-from dlt.common.destination.typing import PreparedTableSchema
-from dlt.common.schema.typing import TColumnSchema
 from dlt.destinations.exceptions import DatabaseException
-from dlt.destinations.impl.sqlalchemy.type_mapper import MysqlVariantTypeMapper, SqlalchemyTypeMapper
-from sqlalchemy.dialects.mysql import LONGTEXT
 from sqlalchemy.exc import SAWarning
-from sqlalchemy.types import TypeEngine
 from sqlglot import exp
 
 from connector.backends import Kind
@@ -40,26 +34,6 @@ _COLLATED_OTHERWISE = (
 )
 # Of what we create ourselves: texts that differ in case differ.
 _COLLATION = "utf8mb4_bin"
-
-
-class LongTexts(MysqlVariantTypeMapper):
-    """MySQL's TEXT ends at 64 KB; LONGTEXT costs a row two bytes more."""
-
-    def db_type_from_text_type(self, column: TColumnSchema, table: PreparedTableSchema) -> TypeEngine[Any]:
-        return super().db_type_from_text_type(column, table) if column.get("precision") else LONGTEXT()
-
-
-class FineTimes(SqlalchemyTypeMapper):
-    """Oracle's DATE, which dlt would take, ends at seconds."""
-
-    def db_type_from_timestamp_type(self, *_: object) -> TypeEngine[Any]:
-        from sqlalchemy.dialects.oracle import TIMESTAMP  # a tenth of the time that a start takes
-
-        return TIMESTAMP(timezone=True)
-
-
-# By the first part of the URL: where dlt's types would lose a part of a value.
-TYPE_MAPPERS: dict[str, type[SqlalchemyTypeMapper]] = {"mysql": LongTexts, "oracle": FineTimes}
 
 
 def create_indexes(client: JobClientBase, kind: Kind) -> None:

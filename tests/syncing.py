@@ -14,8 +14,8 @@ from dlt.common.destination.client import RunnableLoadJob
 
 import connector.sync
 from connector.destinations import Warehouse
+from connector.duckdb_destination import MergeFile
 from connector.errors import TcssError
-from connector.merging import MergeFile
 from connector.records import Reader, Record
 from connector.sandbox import Fleet
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY, Account

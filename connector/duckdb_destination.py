@@ -1,10 +1,7 @@
-"""How rows are merged where dlt's own way costs too much: two of its destinations, with another merge.
+"""dlt's destination for DuckDB with another merge, which takes a finished parquet file from where it lies.
 
-DuckDB takes a finished parquet file from where it lies. dlt would copy it into a staging schema of the user's file
-first, and write that into DuckDB's log as well: twice the work (`make bench`).
-
-MySQL deletes by a join with the staged rows, which uses the index. For dlt's DELETE ... WHERE EXISTS, MariaDB 10.11
-reads every row of the table, so a merge of a few rows would cost more with every version that is kept.
+dlt would copy it into a staging schema of the user's file first, and write that into DuckDB's log as well: twice the
+work (`make bench`).
 """
 
 from typing import Any
@@ -15,8 +12,6 @@ from dlt.common.destination.client import FollowupJobRequest, LoadJob, RunnableL
 from dlt.common.schema.utils import get_columns_names_with_prop
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
-from dlt.destinations.impl.sqlalchemy.load_jobs import SqlalchemyMergeFollowupJob
-from dlt.destinations.impl.sqlalchemy.sqlalchemy_job_client import SqlalchemyJobClient
 
 from connector.failures import opening
 
@@ -71,28 +66,3 @@ class MergeFile(RunnableLoadJob):
         with sql.begin_transaction():
             sql.execute_sql(_DELETE.format(**parts))
             sql.execute_sql(_INSERT.format(**parts))
-
-
-class MySql(dlt.destinations.sqlalchemy):
-    """The destination for MySQL and MariaDB, for tables with a primary key."""
-
-    @property
-    def client_class(self) -> type[SqlalchemyJobClient]:
-        return _MySqlClient
-
-
-class _MySqlClient(SqlalchemyJobClient):
-    def _create_merge_followup_jobs(self, table_chain: Any) -> list[FollowupJobRequest]:
-        super()._create_merge_followup_jobs(table_chain)  # makes the tables known to SQLAlchemy
-        return [_MergeByJoin.from_table_chain(table_chain, self.sql_client)]
-
-
-class _MergeByJoin(SqlalchemyMergeFollowupJob):
-    @classmethod
-    def gen_merge_sql(cls, table_chain: Any, sql_client: Any) -> list[str]:
-        _, insert = super().gen_merge_sql(table_chain, sql_client)
-        table = sql_client.get_existing_table(table_chain[0]["name"])
-        staged = sql_client.to_dataset_table(table, staging=True)
-        keys = get_columns_names_with_prop(table_chain[0], "primary_key")
-        delete = table.delete().where(*(table.c[key] == staged.c[key] for key in keys))
-        return [str(delete.compile(sql_client.engine)), insert]
