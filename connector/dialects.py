@@ -1,6 +1,10 @@
 """A select in DuckDB's SQL, as other databases have it: sqlglot's work, but for what would not mean the same there."""
 
 from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import sqlglot
@@ -53,6 +57,12 @@ _MEANINGS: dict[str, dict[str, str]] = {
 }
 DIALECTS = tuple(_MEANINGS)
 """What `translate` writes. Not Oracle: it neither compares nor groups the CLOBs that dlt makes for texts."""
+
+
+@cache
+def edition() -> str:
+    """Names what `translate` writes: the same as long as the same select becomes the same SQL."""
+    return f"{version('sqlglot')} {sha256(Path(__file__).read_bytes()).hexdigest()}"
 
 
 def translate(sql: str, dialect: str, names: Mapping[str, str]) -> str:

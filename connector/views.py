@@ -14,14 +14,14 @@ from dlt.destinations.exceptions import DatabaseException
 from sqlglot import exp
 
 from connector import descriptions
-from connector.dialects import DIALECTS, translate
+from connector.dialects import DIALECTS, edition, translate
 from connector.errors import DestinationError
 from connector.storage import execute
 from connector.tables import TABLES
 
 MARKER = "tcss_views"
-"""A view of constants, a row for each view and table of ours: `name`, `meaning`, and `definition`, the hash of a view's
-select or of a table's descriptions. A view that it names is ours to replace, and nothing else is."""
+"""A view of constants, a row for each view and table of ours: `name`, `meaning`, and `definition`, the hash of all that
+a view is made from or of a table's descriptions. A view that it names is ours to replace, and nothing else is."""
 
 _HERE = Path(__file__).parent
 _FILES = (_HERE / "_schemas" / "views", _HERE.parent / "schemas" / "views")  # in the wheel, in a checkout
@@ -47,7 +47,7 @@ class View:
         return _translated(self.sql, dialect, tuple(names.items()))
 
 
-@cache  # of several accounts, and of the comparison before the making
+@cache  # of several accounts
 def _translated(sql: str, dialect: str, names: tuple[tuple[str, str], ...]) -> str:
     return translate(sql, dialect, dict(names))
 
@@ -69,8 +69,8 @@ def current(client: Any) -> bool:
     it can have none."""
     if _dialect(client) not in DIALECTS:
         return True
-    selects, present = _selects(client), _present(client)
-    complete = all(present.get(name) for name in (MARKER, *selects))
+    present = _present(client)
+    complete = all(present.get(name) for name in (MARKER, *(view.name for view in views())))
     return complete and sorted(_made(client)) == _rows(_definitions(client))
 
 
@@ -88,10 +88,10 @@ def create(client: Any) -> None:
 
 
 def _create(client: Any) -> None:
-    definitions = _definitions(client)
+    selects = _selects(client)
     refuse_others(client)
     # The marker also first, as a claim: what a run leaves that dies halfway is then known as ours.
-    made = ((MARKER, _marker(client, {})), *_selects(client).items(), (MARKER, _marker(client, definitions)))
+    made = ((MARKER, _marker(client, {})), *selects.items(), (MARKER, _marker(client, _definitions(client))))
     with _transaction(client):
         for name, select in made:
             for statement in _statements(client, name, select):
@@ -119,18 +119,23 @@ def _statements(client: Any, name: str, select: str) -> list[str]:
 
 
 def _definitions(client: Any) -> dict[str, str]:
-    """The select of every view and the descriptions of every table, by name."""
-    return _selects(client) | {table.name: descriptions.definition(table, _dialect(client)) for table in TABLES}
+    """All that the select of every view is made from, and the descriptions of every table, by name."""
+    dialect, names = _dialect(client), _names(client)
+    made_from = {view.name: "\n".join((edition(), dialect, repr(names), view.sql)) for view in views()}
+    return made_from | {table.name: descriptions.definition(table, dialect) for table in TABLES}
 
 
 def _selects(client: Any) -> dict[str, str]:
     dialect = _dialect(client)
     if dialect not in DIALECTS:
         raise DestinationError(f"there are no views for {dialect}", hint="Query the tables.")
-    # A view in SQLite sees the tables beside it, and cannot name their database.
-    tables = () if dialect == "sqlite" else TABLES
-    names = {table.name: client.make_qualified_table_name(table.name) for table in tables}
-    return {view.name: view.select(dialect, names) for view in views()}
+    return {view.name: view.select(dialect, _names(client)) for view in views()}
+
+
+def _names(client: Any) -> dict[str, str]:
+    """What the tables are called in a view. One in SQLite sees those beside it, and cannot name their database."""
+    tables = () if _dialect(client) == "sqlite" else TABLES
+    return {table.name: client.make_qualified_table_name(table.name) for table in tables}
 
 
 def _marker(client: Any, definitions: Mapping[str, str]) -> str:
