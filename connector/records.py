@@ -107,7 +107,7 @@ class Reader:
         names = sorted(typed)
         images = zip(cells[0], zip(*cells[1:], strict=True), zip(*map(typed.get, names), strict=True), strict=True)
         for place, (image_id, values, row) in enumerate(images):
-            fields = {name: value for name, value in zip(names, row, strict=True) if value is not None}
+            fields = {name: value for name, value in zip(names, row, strict=False) if value is not None}
             if image_id is None:
                 yield Rejected(None, "image_id", json_text(items[place]), NO_IMAGE_ID)
             elif place in unknown or place in faults:
