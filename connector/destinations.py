@@ -171,7 +171,7 @@ class Warehouse:
             if anew or not views.current(client):
                 views.refuse_others(client)
                 descriptions.describe(client)
-                views.create(client)
+                views.create(client, anew=anew)
 
     def lock(self, account_id: str) -> AbstractContextManager[locks.StillHeld]:
         """The lock of the account in this dataset; LockedError at once if another sync holds it. See `locks.lock`."""

@@ -61,7 +61,7 @@ DIALECTS = tuple(_MEANINGS)
 
 @cache
 def edition() -> str:
-    """Names what `translate` writes: the same as long as the same select becomes the same SQL."""
+    """As long as this stays the same, the same select becomes the same SQL."""
     return f"{version('sqlglot')} {sha256(Path(__file__).read_bytes()).hexdigest()}"
 
 

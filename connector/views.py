@@ -20,9 +20,11 @@ from connector.storage import execute
 from connector.tables import TABLES
 
 MARKER = "tcss_views"
-"""A view of constants, a row for each view and table of ours: `name`, `meaning`, and `definition`, the hash of all that
-a view is made from or of a table's descriptions. A view that it names is ours to replace, and nothing else is."""
+"""A view of constants, a row for each view and table of ours: `name`, `meaning` and `definition`. That is the hash of
+what a view is made from and that of its select, or the hash of a table's descriptions. A view that it names is ours to
+replace, and nothing else is."""
 
+_DIGITS = 16  # of a hash
 _HERE = Path(__file__).parent
 _FILES = (_HERE / "_schemas" / "views", _HERE.parent / "schemas" / "views")  # in the wheel, in a checkout
 
@@ -71,27 +73,36 @@ def current(client: Any) -> bool:
         return True
     present = _present(client)
     complete = all(present.get(name) for name in (MARKER, *(view.name for view in views())))
-    return complete and sorted(_made(client)) == _rows(_definitions(client))
+    # To translate the selects as well would take a tenth of a run that has little to write.
+    wanted = {name: _digest(source) for name, source in _sources(client).items()}
+    return complete and sorted((*row, made[:_DIGITS]) for *row, made in _made(client)) == _rows(wanted)
 
 
-def create(client: Any) -> None:
-    """Create or replace all views in the client's dataset, whose tables exist; in one transaction, where DDL has them.
+def create(client: Any, *, anew: bool = True) -> None:
+    """Create or replace the views in the client's dataset, whose tables exist; in one transaction, where DDL has them.
+    Unless `anew`, those stay whose select is that of this release.
 
     Raises DestinationError where there is something else of a view's name, or the database is none of `DIALECTS`; and
     dlt's exceptions, such as where a view of the user's needs a column that ours no longer has.
     """
     try:
-        _create(client)
+        _create(client, anew=anew)
     except DatabaseException:  # the first syncs of several accounts race
         if not current(client):
-            _create(client)
+            _create(client, anew=anew)
 
 
-def _create(client: Any) -> None:
-    selects = _selects(client)
+def _create(client: Any, *, anew: bool) -> None:
+    selects, sources = _selects(client), _sources(client)
+    definitions = {name: _digest(source) + _digest(selects.get(name, "")) for name, source in sources.items()}
     refuse_others(client)
+    kept = set() if anew else _kept(client, definitions)
     # The marker also first, as a claim: what a run leaves that dies halfway is then known as ours.
-    made = ((MARKER, _marker(client, {})), *selects.items(), (MARKER, _marker(client, _definitions(client))))
+    made = [
+        (MARKER, _marker(client, {})),
+        *((name, select) for name, select in selects.items() if name not in kept),
+        (MARKER, _marker(client, definitions)),
+    ]
     with _transaction(client):
         for name, select in made:
             for statement in _statements(client, name, select):
@@ -118,7 +129,15 @@ def _statements(client: Any, name: str, select: str) -> list[str]:
     return [drop, create] if dialect in _DROPPED_FIRST else [replace]
 
 
-def _definitions(client: Any) -> dict[str, str]:
+def _kept(client: Any, definitions: Mapping[str, str]) -> set[str]:
+    """The views that are there with the select that they would get, whatever that is made from."""
+    present = _present(client)
+    made = {name: made for name, _, made in _made(client)} if present.get(MARKER) else {}
+    same = {name for name in made.keys() & definitions if made[name][-_DIGITS:] == definitions[name][-_DIGITS:]}
+    return {name for name in same if present.get(name)}
+
+
+def _sources(client: Any) -> dict[str, str]:
     """All that the select of every view is made from, and the descriptions of every table, by name."""
     dialect, names = _dialect(client), _names(client)
     made_from = {view.name: "\n".join((edition(), dialect, repr(names), view.sql)) for view in views()}
@@ -147,13 +166,13 @@ def _marker(client: Any, definitions: Mapping[str, str]) -> str:
 
 
 def _rows(definitions: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """The marker's rows, by name; what has no definition has an empty hash."""
+    """The marker's rows, by name; what has no definition has an empty one."""
     meanings = {view.name: view.question for view in views()} | {table.name: table.description for table in TABLES}
-    return sorted((name, meaning, _digest(definitions.get(name, ""))) for name, meaning in meanings.items())
+    return sorted((name, meaning, definitions.get(name, "")) for name, meaning in meanings.items())
 
 
-def _digest(select: str) -> str:
-    return sha256(select.encode()).hexdigest()[:16] if select else ""
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:_DIGITS] if text else ""
 
 
 def _dialect(client: Any) -> str:

@@ -554,6 +554,32 @@ def test_another_translation_is_a_change_too(place: Place, monkeypatch: pytest.M
     assert not current(pipeline)
 
 
+def test_a_view_of_the_same_select_is_left_alone(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing but its making is new; to replace it would wait for its readers, and could cost its grants."""
+    pipeline = place.prepared()
+    made: list[str] = []
+    execute = views.execute
+
+    def noted(client: Any, statement: str) -> None:
+        made.extend(name for name in VIEWS if f"VIEW {client.make_qualified_table_name(name)} AS" in statement)
+        execute(client, statement)
+
+    with monkeypatch.context() as patch:
+        redefine(patch, **OLD)
+        patch.setattr(views, "edition", lambda: "another")
+        create(pipeline)
+    monkeypatch.setattr(views, "execute", noted)
+    with pipeline.sql_client() as client:
+        views.create(client, anew=False)
+        assert set(made) == set(OLD)
+        assert views.current(client)
+        made.clear()
+        views.create(client, anew=False)
+        assert made == []
+        views.create(client)
+        assert set(made) == set(VIEWS)
+
+
 def test_views_that_are_there_are_not_translated_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would take a tenth of the time of a run that has little to write."""
     pipeline = place.prepared()
