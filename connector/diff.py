@@ -17,7 +17,7 @@ ABSENT = -(1 << 62)  # a time that is null, in an array of instants
 UNWRITTEN = -1  # the image has no row in this run
 PREFIX = f"{HASH_DEFINITION}:"  # of row hashes that compare with those of this release
 BATCH = 10_000  # rows of a stored table that are Python objects at a time
-ROOM = 1_000  # new images for which room is made at once
+ROOM = 1_000  # new images for which room is made at once, and items that are read at once
 
 TWICE = "listed twice in one answer, with other contents"
 
@@ -150,17 +150,19 @@ class Diff:
 
     def absorb(self, items: Sequence[Any], request_id: str | None) -> None:
         """The items of one answer."""
-        records = self._read(items)
-        in_answer: dict[str, str] | None = None
-        if self._twins or len({record.image_id for record in records}) < len(records):
-            in_answer = {}
-        for item, record in zip(items, records, strict=True):
-            if isinstance(record, Rejected):
-                self._reject(record, request_id)
-            elif in_answer is not None and self._is_twin(record, in_answer):
-                self._reject(Rejected(record.image_id, "image_id", json_text(item), TWICE), request_id)
-            else:
-                self._take(record, request_id)
+        in_answer: dict[str, str] = {}
+        for start in range(0, len(items), ROOM):  # a look-up's answers come as one, of any length
+            part = items[start : start + ROOM]
+            records = self._read(part)
+            # Where no image is shown twice, and none ever had a twin, none has one here: a shortcut, as that is usual.
+            alone = len(items) <= ROOM and not self._twins and len({r.image_id for r in records}) == len(records)
+            for item, record in zip(part, records, strict=True):
+                if isinstance(record, Rejected):
+                    self._reject(record, request_id)
+                elif not alone and self._is_twin(record, in_answer):
+                    self._reject(Rejected(record.image_id, "image_id", json_text(item), TWICE), request_id)
+                else:
+                    self._take(record, request_id)
 
     def seen(self) -> Iterator[str]:
         """Ids that some answer has shown, those at the end of the index first."""

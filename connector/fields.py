@@ -209,7 +209,7 @@ class Field(NamedTuple):
             return fault.stored
 
 
-def fields(zone: tzinfo) -> dict[str, Field]:
+def api_fields(zone: tzinfo) -> dict[str, Field]:
     """The fields by the API's names, in the order of their columns; `zone` is that of times without an offset."""
     by_type: dict[str, tuple[_Plain, _Read]] = {
         "text": (_plain_texts, _read_text),

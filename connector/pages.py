@@ -144,11 +144,12 @@ def _rows(items: Sequence[Any], values_of: ValuesOf) -> Sequence[tuple[int | Non
     ids = list(map(image_id_of, items))
     known = [item for item, image_id in zip(items, ids, strict=True) if image_id is not None]
     try:
-        return tuple(zip(values_of(known), filter(None, ids), strict=True))
+        values = values_of(known)
     except ValueError:
         if len(known) == 1:
             return ()  # sorted by what we cannot read: it proves nothing, and it disproves nothing
-    return tuple(row for item in known for row in _rows([item], values_of))
+        return tuple(row for item in known for row in _rows([item], values_of))
+    return tuple(zip(values, filter(None, ids), strict=True))
 
 
 class Prefetch:

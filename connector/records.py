@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from connector.fields import COLUMNS, NO_IMAGE_ID, fields, storable
+from connector.fields import COLUMNS, NO_IMAGE_ID, api_fields, storable
 from connector.tables import API_COLUMNS
 from connector.times import time_zone
 
@@ -73,7 +73,7 @@ class Reader:
     """
 
     def __init__(self, *, naive_time_zone: str = "+08:00") -> None:
-        self._fields = fields(time_zone(naive_time_zone))
+        self._fields = api_fields(time_zone(naive_time_zone))
 
     def read(self, items: Sequence[Any]) -> list[Record | Rejected]:
         """The record of each element of `Response.List`; a `Rejected` if it is no object with a usable ImageID."""
@@ -84,60 +84,55 @@ class Reader:
         ]
 
     def _read(self, items: Sequence[dict[str, Any]]) -> Iterator[Record | Rejected]:
-        received, unknown = self._split(items)
+        received, others = self._split(items)
         cells: list[Sequence[Any]] = [(None,) * len(items)] * len(COLUMNS)
         typed = {"ImageID": cells[0]}
-        faults: defaultdict[int, list[tuple[str, str, str]]] = defaultdict(list)
+        faults: defaultdict[int, list[Rejected]] = defaultdict(list)
         for (name, field), values in zip(self._fields.items(), received, strict=False):
             columns, unreadable = field.read(values)
             if columns:
                 cells[field.column : field.column + len(columns)] = columns
                 typed[name] = columns[0]
             for place, reason in unreadable:
-                faults[place].append((COLUMNS[field.column].name, name, reason))
+                faults[place].append(Rejected(None, COLUMNS[field.column].name, json_text(values[place]), reason))
         names = sorted(typed)
         images = zip(cells[0], zip(*cells[1:], strict=True), zip(*map(typed.get, names), strict=True), strict=True)
         for place, (image_id, values, row) in enumerate(images):
             known = {name: value for name, value in zip(names, row, strict=False) if value is not None}
             if image_id is None:
                 yield Rejected(None, "image_id", json_text(items[place]), NO_IMAGE_ID)
-            elif place in unknown or place in faults:
-                yield _odd(items[place], Record(image_id, values, "", (), ()), known, unknown[place], faults[place])
+            elif place in others or place in faults:
+                yield _odd(Record(image_id, values, "", (), ()), known, others.get(place, {}), faults.get(place, []))
             else:
                 yield Record(image_id, values, _hash_of_sorted(known), (), ())
 
-    def _split(self, items: Sequence[dict[str, Any]]) -> tuple[Iterator[tuple[Any, ...]], dict[int, list[str]]]:
-        """What the items have of each of our fields, and the others that they have, by place in the page."""
-        names = tuple(self._fields)
+    def _split(self, items: Sequence[dict[str, Any]]) -> tuple[Iterator[tuple[Any, ...]], dict[int, dict[str, Any]]]:
+        """What the items have of each of our fields; and what they have of others, by place and by name, sorted."""
+        names, known = tuple(self._fields), self._fields.keys()
         read_all = itemgetter(*names)
-        rows, others = [], defaultdict(list)
+        rows: list[tuple[Any, ...]] = []
+        others: dict[int, dict[str, Any]] = {}
         for place, item in enumerate(items):
             try:
                 rows.append(read_all(item))
-                many = len(item) - len(names)
+                more = len(item) > len(names)
             except KeyError:
                 rows.append(tuple(map(item.get, names)))
-                many = len(item.keys() - self._fields.keys())
-            if many:
-                others[place] = sorted(item.keys() - self._fields.keys())
+                more = not item.keys() <= known
+            if more:
+                others[place] = {name: item[name] for name in sorted(item.keys() - known)}
         return zip(*rows, strict=True), others
 
 
-def _odd(
-    item: dict[str, Any],
-    record: Record,
-    fields: dict[str, Any],
-    unknown: list[str],
-    faults: list[tuple[str, str, str]],
-) -> Record:
-    """The record of an item with `unknown` fields, or with `faults`: (column, field, reason)."""
-    extra = {name: item[name] for name in unknown if not _is_empty(item[name])}
+def _odd(record: Record, known: dict[str, Any], others: dict[str, Any], faults: Sequence[Rejected]) -> Record:
+    """The record of an item that has fields without a column, `others`, or values that could not be read, `faults`."""
+    extra = {name: value for name, value in others.items() if not _is_empty(value)}
     return Record(
         record.image_id,
         (*record.values[:-1], json_text(extra)) if extra else record.values,
-        _row_hash(fields | extra),
-        tuple(Rejected(record.image_id, column, json_text(item[name]), reason) for column, name, reason in faults),
-        tuple(map(storable, unknown)),
+        _row_hash(known | extra),
+        tuple(fault._replace(image_id=record.image_id) for fault in faults),
+        tuple(map(storable, others)),
     )
 
 

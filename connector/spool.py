@@ -123,7 +123,7 @@ class _File:
 
     def _open(self, path: Path) -> pq.ParquetWriter:
         repeated: Any = [name for name in self._table.column_names if name not in UNIQUE]  # pyarrow's stubs want bool
-        # Nobody asks for the statistics of a file that is read once, as a whole.
+        # Nobody asks for the statistics of a file that is read as a whole.
         return pq.ParquetWriter(
             path, self._table.arrow_schema, compression="zstd", use_dictionary=repeated, write_statistics=False
         )

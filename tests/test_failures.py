@@ -68,12 +68,16 @@ def test_an_interrupt_that_dlt_wrapped_is_an_interrupt_again() -> None:
 
 
 def test_an_interrupt_that_duckdb_made_an_error_of_is_an_interrupt_again() -> None:
-    """In the midst of a query, DuckDB keeps nothing of it but `Query interrupted`."""
+    """In the midst of a query, DuckDB keeps nothing of it but `Query interrupted`.
+
+    It waits for what its other threads have begun, which in this query would be for hours: so there is one thread.
+    """
     program = """
 import duckdb, os, signal, threading
 from connector.failures import faults
 from connector.locations import locate
 
+duckdb.execute("SET threads = 1")
 threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
 try:
     with faults(locate("duckdb:///w.duckdb"), "read"):
