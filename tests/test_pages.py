@@ -80,6 +80,15 @@ def test_rows_are_the_items_whose_value_and_id_can_be_read() -> None:
     page = read_page(Answer({"List": listed, "TotalCount": 4}, "r"), 0, _values)
     assert (page.items, page.rows) == (listed, ((1, "a"), (None, "c")))
     assert (page.end, page.reaches_total, page.repeats) == (4, True, False)
+    assert set(page.ids) == {"a", "b", "c"}
+    assert set(_page(1, 2).ids) == {"i0", "i1"}
+
+
+def test_as_many_sort_values_as_items() -> None:
+    """Another number would be a mistake of ours, and no row of the page would prove anything."""
+    listed = [{"ImageID": "a"}, {"ImageID": "b"}]
+    with pytest.raises(ValueError, match="zip"):
+        read_page(Answer({"List": listed, "TotalCount": 2}, "r"), 0, lambda items: [1] * (len(items) - 1))
 
 
 @pytest.mark.parametrize(
