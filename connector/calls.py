@@ -19,7 +19,9 @@ from connector.errors import TcssError, ThrottledError, TransientError, Unavaila
 if TYPE_CHECKING:
     import requests
 
-MAX_IN_FLIGHT = 64  # requests under way at once
+MAX_IN_FLIGHT = (
+    100  # requests under way at once; twice as many as are sent in 2 s, so that one that is refused stops none
+)
 
 
 @dataclass(frozen=True)

@@ -514,7 +514,7 @@ def test_requests_under_way_follow_the_latency(
         for _ in range(3):
             call(client)
         found.append(client.in_flight())
-    assert found == [64, 44, 16, 8, 8]
+    assert found == [84, 44, 16, 8, 8]
 
 
 def test_many_throttled_threads_do_not_spin(server: Server, make: Callable[..., Client]) -> None:

@@ -323,6 +323,7 @@ SWEEPS = [
     ("50 ms", replace(Case(), latency=0.05, in_flight=8), "sliding", 97.8, 97.7, 0.0, 0.0),
     ("1 s", replace(Case(), latency=1.0, in_flight=24), "sliding", 97.8, 97.7, 0.0, 0.0),
     ("2 s", replace(Case(), latency=2.0, in_flight=44), "sliding", 97.8, 97.7, 0.0, 0.0),
+    ("2 s, 30 ms jitter", replace(Case(), latency=2.0, jitter=0.03, in_flight=84), "sliding", 91.5, 89.5, 0.5, 0.7),
     ("100 ms jitter", replace(LONG, jitter=0.1), "sliding", 89.0, 85.5, 0.5, 0.6),
     ("100 ms jitter", replace(LONG, jitter=0.1), "fixed", 94.0, 92.0, 0.25, 0.4),
     ("100 ms jitter", replace(LONG, jitter=0.1), "bucket", 97.5, 97.0, 0.0, 0.0),
