@@ -19,9 +19,8 @@ from connector.errors import TcssError, ThrottledError, TransientError, Unavaila
 if TYPE_CHECKING:
     import requests
 
-MAX_IN_FLIGHT = (
-    100  # requests under way at once; twice as many as are sent in 2 s, so that one that is refused stops none
-)
+# Requests under way at once: twice as many as are sent in 2 s, so that one that is refused does not stop the others.
+MAX_IN_FLIGHT = 100
 
 
 @dataclass(frozen=True)

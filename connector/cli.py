@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 import logging
-import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
-from connector import __version__
+from connector import __version__, process
 from connector.errors import ConfigurationError, TcssError
 
 app = typer.Typer(
@@ -34,7 +29,6 @@ EXIT_CODES = (
     "4 API unavailable or throttled; 5 partial, or rejected values under --strict; 6 destination failed; "
     "7 another sync holds the lock; 130 and 143 on Ctrl-C and SIGTERM."
 )
-_terminations: list[int] = []  # SIGTERM, if it came: an interrupt may lose its own type on its way
 WORST_FIRST = (1, 6, 3, 4, 7, 5, 2, 0)  # of several accounts, the first of these that one of them ended with
 
 Destination = Annotated[
@@ -240,7 +234,7 @@ def dashboard(
         from connector.posture.server import serve
 
         serve(Reader.open(destination, dataset), port, typer.echo)
-    _end(0)
+    process.end(0)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -305,7 +299,7 @@ def _reported(reporter: Any) -> Iterator[None]:
         reporter.failed(error)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        _leave(*(("terminated", 143) if _terminations else ("interrupted", 130)))
+        process.leave()
     except typer.Exit:
         raise
     except Exception as error:
@@ -313,43 +307,6 @@ def _reported(reporter: Any) -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
-def _leave(word: str, code: int) -> NoReturn:
-    typer.echo(f"{word}: nothing was loaded that is not whole", err=True)
-    _end(code)
-
-
-def _end(code: int) -> NoReturn:
-    """At once, threads or not: they may still wait for answers that nobody needs. All clean-up has been done."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
-
-
-def _interrupt_again(usual: Callable[[Any], Any], lost: Any) -> None:
-    """Python ignores what is raised while it frees an object, dlt's DuckDB connections among them: an interrupt that
-    arrives just then is sent once more, a moment later."""
-    if issubclass(lost.exc_type, KeyboardInterrupt):
-        number = signal.SIGTERM if _terminations else signal.SIGINT  # a background job ignores SIGINT
-        threading.Timer(0.01, os.kill, (os.getpid(), number)).start()
-    else:
-        usual(lost)
-
-
 def main() -> None:
     """The entry point."""
-
-    def terminate(*_: object) -> NoReturn:
-        _terminations.append(signal.SIGTERM)
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, terminate)
-    sys.unraisablehook = partial(_interrupt_again, sys.unraisablehook)
-    gc.set_threshold(50_000)  # else a tenth of each start goes into looking for garbage in what is imported, in vain
-    code: int | str | None = 1
-    # Registered first, so called last: Python would then free every module's objects, for a third of a second.
-    atexit.register(lambda: _end(code if isinstance(code, int) else bool(code)))
-    try:
-        app()
-    except SystemExit as ended:
-        code = ended.code
-        raise
+    process.run(app)

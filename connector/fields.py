@@ -179,7 +179,8 @@ class Field(NamedTuple):
     """How a field is read into its column, the one at `column` in `COLUMNS`, and into those derived from it behind.
 
     `plain` takes what the items of an answer have of the field, each null or of the type `kind`; it gives their values,
-    or None where some of them need a closer look. Then `read_one` looks at each that is not null.
+    or None where some of them need a closer look. Then `read_one` looks at each that is not null. `derive` gives the
+    derived columns of a value, `derive_plain` those of a plain one.
     """
 
     column: int
@@ -187,19 +188,18 @@ class Field(NamedTuple):
     plain: _Plain
     read_one: _Read
     derive: _Derive | None
+    derive_plain: _Derive | None
 
     def read(self, received: Sequence[Any]) -> tuple[list[Sequence[Any]], list[tuple[int, str]]]:
         """The columns, or none where all of it is null; and what could not be read: (place in the answer, reason)."""
         kinds = {*map(type, received)} - {NoneType}
         if not kinds:
             return [], []
-        values = self.plain(received) if kinds == {self.kind} else None
         faults: list[tuple[int, str]] = []
+        values, derive = self.plain(received) if kinds == {self.kind} else None, self.derive_plain
         if values is None:
-            values = [self._look(place, value, faults) for place, value in enumerate(received)]
-        elif self.derive is _time_parts:
-            return [values], []  # a plain time says it all
-        return [values, *(zip(*map(self.derive, received, values), strict=True) if self.derive else ())], faults
+            values, derive = [self._look(place, value, faults) for place, value in enumerate(received)], self.derive
+        return [values, *(zip(*map(derive, received, values), strict=True) if derive else ())], faults
 
     def _look(self, place: int, received: Any, faults: list[tuple[int, str]]) -> Any:
         try:
@@ -228,6 +228,8 @@ def api_fields(zone: tzinfo) -> dict[str, Field]:
             _KINDS[column.type],
             *by_name.get(column.name, by_type[column.type]),
             _DERIVED.get(column.name),
+            # Of a plain time, the instant says it all.
+            None if column.type == "timestamp" else _DERIVED.get(column.name),
         )
         for index, column in enumerate(COLUMNS)
         if column.source is not None and not column.derived

@@ -12,11 +12,12 @@ import pyarrow as pa
 
 from connector.diff import KINDS, Diff, Known
 from connector.errors import ConfigurationError, RequestRejectedError
+from connector.look_up import CONTROLS, look_up
 from connector.pages import Page
 from connector.policy import History, Policy, choose
 from connector.records import Reader
 from connector.spool import Spool
-from connector.sweep import CONTROLS, Filters, FullSweep, IncrementalSweep, Outcome, Reading, look_up
+from connector.sweep import Filters, FullSweep, IncrementalSweep, Outcome, Reading
 from connector.tables import SYNC_RUNS, Row
 
 LEFT_OUT = "the ScanStatus filter does not give all images that are not scanned"

@@ -9,10 +9,11 @@ from typing import Any, Literal
 import pytest
 
 from connector.errors import RequestRejectedError
+from connector.look_up import LookUp, look_up
 from connector.sandbox import Fault, Fleet, Quirks
 from connector.sandbox.images import instant_text
 from connector.sandbox.orders import sort_value
-from connector.sweep import FullSweep, IncrementalSweep, LookUp, Outcome, look_up
+from connector.sweep import FullSweep, IncrementalSweep, Outcome
 from tests.listing import DAY, NOW, Item, Watched, instant, items
 
 HOUR = DAY // 24

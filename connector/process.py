@@ -1,0 +1,59 @@
+"""The command's process from its first step to its last: Ctrl-C and SIGTERM are never lost, and the end is at once."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NoReturn
+
+_terminations: list[int] = []  # SIGTERM, if it came: an interrupt may lose its own type on its way
+
+
+def run(command: Callable[[], object]) -> None:
+    """Calls the command, which ends with SystemExit. SIGTERM reaches it as KeyboardInterrupt, as Ctrl-C does."""
+
+    def terminate(*_: object) -> NoReturn:
+        _terminations.append(signal.SIGTERM)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, terminate)
+    sys.unraisablehook = partial(_interrupt_again, sys.unraisablehook)
+    gc.set_threshold(50_000)  # else a tenth of each start goes into looking for garbage in what is imported, in vain
+    code: int | str | None = 1
+    # Registered first, so called last: Python would then free every module's objects, for a third of a second.
+    atexit.register(lambda: end(code if isinstance(code, int) else bool(code)))
+    try:
+        command()
+    except SystemExit as ended:
+        code = ended.code
+        raise
+
+
+def leave() -> NoReturn:
+    """Ends the process after a KeyboardInterrupt: with 143 if SIGTERM came, else with 130."""
+    word, code = ("terminated", 143) if _terminations else ("interrupted", 130)
+    sys.stderr.write(f"{word}: nothing was loaded that is not whole\n")
+    end(code)
+
+
+def end(code: int) -> NoReturn:
+    """At once, threads or not: they may still wait for answers that nobody needs. All clean-up has been done."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _interrupt_again(usual: Callable[[Any], Any], lost: Any) -> None:
+    """Python ignores what is raised while it frees an object, dlt's DuckDB connections among them: an interrupt that
+    arrives just then is sent once more, a moment later."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        number = signal.SIGTERM if _terminations else signal.SIGINT  # a background job ignores SIGINT
+        threading.Timer(0.01, os.kill, (os.getpid(), number)).start()
+    else:
+        usual(lost)
