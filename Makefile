@@ -43,7 +43,7 @@ gallery: .venv-analysts/.ready /usr/bin/chromium ## Make the README's pictures a
 	.venv-analysts/bin/python -m tests.analysts.gallery
 
 prove: $(READY) ## Look longer for a list that the sweep reads wrongly: 20,000 scripts for each property
-	TCSS_SWEEP_EXAMPLES=20000 $(BIN)/pytest -q tests/test_sweep_model.py
+	TCSS_SWEEP_EXAMPLES=20000 $(BIN)/pytest -q tests/listing/test_sweep_model.py
 
 lint: $(READY) ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
@@ -59,7 +59,7 @@ schemas: $(READY) ## Write what is generated from the code: schemas/
 	$(BIN)/python -m tests.generate
 
 record: $(READY) ## Record the cassettes again: from the sandbox, and from a real account where keys are set
-	TCSS_RECORD=1 $(BIN)/pytest -q tests/test_cassettes.py
+	TCSS_RECORD=1 $(BIN)/pytest -q tests/api/test_cassettes.py
 
 bench: $(READY) .venv-rivals/.ready ## Measure; figures depend on the machine, ratios hardly
 	$(BIN)/python -m tests.benchmarks

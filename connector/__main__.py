@@ -1,5 +1,5 @@
 """`python -m connector` is `tcss`."""
 
-from connector.cli import main
+from connector.cli.main import main
 
 main()

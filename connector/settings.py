@@ -10,15 +10,15 @@ from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration, CredentialsConfiguration
 from dlt.common.typing import TSecretStrValue
 
-from connector.credentials import AssumeRole, Credentials, Provider, Static, default_chain
+from connector.api.credentials import AssumeRole, Credentials, Provider, Static, default_chain
 from connector.errors import ConfigurationError
-from connector.policy import HOUR, Policy
-from connector.records import Reader
-from connector.sweep import ACTION, Filters, Reading
-from connector.times import parse_instant, time_zone
+from connector.images.records import Reader
+from connector.images.times import parse_instant, time_zone
+from connector.listing.incremental import ACTION, Filters, Reading
+from connector.runs.policy import HOUR, Policy
 
 if TYPE_CHECKING:
-    from connector.client import Client
+    from connector.api.client import Client
 
 SECTIONS = ("sources", "tcss")
 _ACCOUNT_PREFIX = "SOURCES__TCSS__ACCOUNTS__"
@@ -120,7 +120,7 @@ class Settings(BaseConfiguration):
 
     def client(self) -> Client:
         """A client with these keys, else with those found in the usual places."""
-        from connector.client import Client  # and with it requests, which who only reads the warehouse does without
+        from connector.api.client import Client  # and with it requests, which who only reads the warehouse does without
 
         given = self.credentials.provider() if self.credentials else None
         provider: Provider = default_chain(*([given] if given else []), metadata=self.metadata)

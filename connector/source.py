@@ -16,17 +16,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from dlt.extract.source import DltSource
 
-from connector.backends import Backend
-from connector.destinations import SCHEMA, Warehouse
-from connector.inventory import Inventory
-from connector.locations import Location
-from connector.observation import Memory, Observation
+from connector.runs.observation import Memory, Observation
+from connector.runs.spool import BATCH, Spool
 from connector.settings import Settings, TcssCredentials
-from connector.spool import BATCH, Spool
 from connector.tables import SYNC_RUNS, TABLES, Row, Table, plain_rows
+from connector.warehouse.backends import Backend
+from connector.warehouse.inventory import Inventory
+from connector.warehouse.locations import Location
+from connector.warehouse.pipeline import SCHEMA, Warehouse
 
 if TYPE_CHECKING:
-    from connector.client import Client
+    from connector.api.client import Client
 
 Progress = Callable[[int, int | None], None]
 RUNS = 2_000  # earlier runs that a run looks at

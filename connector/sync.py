@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from connector.calls import CallStats
+from connector.api.answers import CallStats
 from connector.settings import Settings
 from connector.tables import Row
 
@@ -33,8 +33,8 @@ def sync(*, settings: Settings | None = None, progress: Progress | None = None, 
     """
     settings = settings or Settings.load(**given)
     with settings.client() as client, _meanwhile(lambda: settings.account_id or client.account_id()) as asked:
-        from connector.destinations import Warehouse  # takes as long as STS does
-        from connector.run import Run
+        from connector.runs.run import Run
+        from connector.warehouse.pipeline import Warehouse  # takes as long as STS does
 
         warehouse = Warehouse.open(settings.destination, settings.dataset)
         account_id = asked.result()

@@ -45,7 +45,7 @@ def _(Reader, os):
         import tempfile
         from pathlib import Path
 
-        from connector.demo import run
+        from connector.cli.demo import run
 
         file = Path(tempfile.mkdtemp(prefix="tcss_notebook_")) / "warehouse.duckdb"
         run(500, file, lambda text: None)

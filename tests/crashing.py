@@ -14,9 +14,9 @@ from unittest import mock
 import dlt
 from dlt.common.destination.client import RunnableLoadJob
 
-from connector.destinations import Warehouse
 from connector.settings import Settings
 from connector.sync import sync
+from connector.warehouse.pipeline import Warehouse
 
 STEPS = (
     (Warehouse, "prepare"),

@@ -11,8 +11,8 @@ import duckdb
 
 from connector.sandbox import Fleet, LocalServer
 from connector.tables import TABLES
-from connector.views import View, views
-from tests.memory import Runs, as_arrow
+from connector.warehouse.views import View, views
+from tests.runs.memory import Runs, as_arrow
 
 NOW = datetime(2026, 6, 3, 9, tzinfo=UTC)
 DAYS = ({}, {"rescan": 20, "insert": 6}, {"rescan": 9, "delete": 4, "change_counts": 12, "bring_back": 1})

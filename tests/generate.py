@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from connector.destinations import Warehouse
 from connector.tables import data_dictionary
+from connector.warehouse.pipeline import Warehouse
 from tests.dictionary import views_dictionary
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"

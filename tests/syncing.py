@@ -13,14 +13,14 @@ from unittest import mock
 from dlt.common.destination.client import RunnableLoadJob
 
 import connector.sync
-from connector.destinations import Warehouse
-from connector.duckdb_destination import MergeFile
 from connector.errors import TcssError
-from connector.records import Reader, Record
+from connector.images.records import Reader, Record
 from connector.sandbox import Fleet
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY, Account
 from connector.settings import Settings
 from connector.sync import Progress
+from connector.warehouse.duckdb import MergeFile
+from connector.warehouse.pipeline import Warehouse
 from tests.warehouses import Place
 
 PROCESSES = multiprocessing.get_context("forkserver")

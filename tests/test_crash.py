@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from connector.records import Reader, Record
+from connector.images.records import Reader, Record
 from connector.sandbox import Fleet, Sandbox, wall_clock
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
 from tests import crashing

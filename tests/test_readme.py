@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from connector import locations
 from connector.settings import Settings
 from connector.tables import TABLES
-from connector.views import views
+from connector.warehouse import locations
+from connector.warehouse.views import views
 from tests.world import World, world
 
 ROOT = Path(__file__).parents[1]
@@ -47,7 +47,7 @@ def test_the_commands_for_an_account_work_as_they_stand(account: World) -> None:
     """`tcss check` and `tcss sync`, with keys in the environment."""
     from typer.testing import CliRunner
 
-    from connector.cli import app
+    from connector.cli.main import app
 
     lines = [line.split() for block in blocks("sh") for line in block.splitlines() if line.strip().startswith("tcss ")]
     assert [line[:2] for line in lines] == [["tcss", "check"], ["tcss", "sync"]]

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from connector.client import Client
-from connector.destinations import Warehouse
+from connector.api.client import Client
 from connector.errors import ConfigurationError
 from connector.sandbox import Fleet, wall_clock
 from connector.sandbox.images import instant_of
 from connector.sync import sync
-from connector.views import views
+from connector.warehouse.pipeline import Warehouse
+from connector.warehouse.views import views
 from tests.world import World, world
 
 COUNTS = ("mode", "verdict", "images_new", "images_changed", "images_gone")

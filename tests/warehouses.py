@@ -23,8 +23,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from connector.destinations import Warehouse
 from connector.tables import Table
+from connector.warehouse.pipeline import Warehouse
 
 if TYPE_CHECKING:
     import dlt

@@ -18,7 +18,7 @@ from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from typer.testing import CliRunner
 
-from connector.cli import app
+from connector.cli.main import app
 from connector.sandbox import Fleet, Sandbox, wall_clock
 from connector.sandbox.identity import DEFAULT_ACCOUNT, DEFAULT_ID, DEFAULT_KEY
 

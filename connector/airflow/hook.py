@@ -15,7 +15,7 @@ from connector.errors import AccessError, ConfigurationError, RequestRejectedErr
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from connector.client import Client
+    from connector.api.client import Client
     from connector.settings import Settings
 
 _VARIABLES = "PROVIDERS__ENABLE_AIRFLOW_SECRETS"
@@ -69,7 +69,7 @@ class TcssHook(BaseHook):
 
         :return: success, and a sentence for the user without secrets.
         """
-        from connector.sweep import ACTION
+        from connector.listing.incremental import ACTION
 
         try:
             with self.settings(patience=_TEST_PATIENCE).client() as client:

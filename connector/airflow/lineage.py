@@ -11,7 +11,7 @@ from connector.tables import IMAGES, TABLES
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    from connector.locations import Location
+    from connector.warehouse.locations import Location
 
 _PORTS = {"postgresql": 5432, "mysql": 3306}
 _SCHEMES = {"postgresql": "postgres"}  # OpenLineage's name

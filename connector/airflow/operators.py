@@ -80,7 +80,7 @@ class TcssSyncOperator(BaseOperator):
         """
         with failing_fast():
             settings = self._settings()
-            from connector.reporting import Reporter, exit_code, summary, to_json, warnings
+            from connector.cli.report import Reporter, exit_code, summary, to_json, warnings
             from connector.sync import sync
 
             with Reporter(as_json=False).progress() as progress:
@@ -100,7 +100,7 @@ class TcssSyncOperator(BaseOperator):
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002
         """What the sync read and wrote, for Airflow's OpenLineage provider; see `connector.airflow.lineage`."""
         from connector.airflow.lineage import lineage
-        from connector.locations import locate
+        from connector.warehouse.locations import locate
 
         settings, row = self._done
         return lineage(locate(settings.destination, settings.dataset), row)

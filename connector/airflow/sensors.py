@@ -59,8 +59,8 @@ class TcssFreshnessSensor(BaseSensorOperator):
         """
         with failing_fast():
             leave_variables_alone()
+            from connector.cli.status import ages
             from connector.settings import Settings
-            from connector.status import ages
 
             url = destination_url(self.destination_conn_id, self.destination)
             found = ages(Settings.load(destination=url, dataset=self.dataset or None))

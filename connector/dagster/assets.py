@@ -6,10 +6,10 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from connector.cli.report import Lines, iso, summary, warnings
 from connector.dagster.failures import RETRIES, retried
 from connector.dagster.resource import TcssResource
 from connector.dagster.translator import DagsterTcssTranslator
-from connector.reporting import Lines, iso, summary, warnings
 from connector.tables import TABLES, Row
 
 RUN_FACTS = (

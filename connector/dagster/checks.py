@@ -7,13 +7,13 @@ from functools import partial
 
 import dagster as dg
 
+from connector.cli.status import age
 from connector.dagster.failures import RETRIES, retried
 from connector.dagster.resource import TcssResource
 from connector.dagster.translator import DagsterTcssTranslator
-from connector.inventory import Inventory
 from connector.source import AccountMemory
-from connector.status import age
 from connector.tables import IMAGES, SYNC_RUNS, TABLES, Table
+from connector.warehouse.inventory import Inventory
 
 Judge = Callable[[Inventory, str], dg.AssetCheckResult]
 

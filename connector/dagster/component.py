@@ -15,9 +15,9 @@ from connector.dagster.checks import build_tcss_asset_checks
 from connector.dagster.resource import TcssAccount, TcssResource
 from connector.dagster.schedules import build_tcss_schedule
 from connector.dagster.translator import DagsterTcssTranslator
-from connector.locations import secrets_of
 from connector.settings import DEFAULT_DESTINATION
 from connector.tables import Table
+from connector.warehouse.locations import secrets_of
 
 
 class FromEnvironment(BaseModel):

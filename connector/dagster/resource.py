@@ -11,12 +11,12 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from connector.destinations import Warehouse
 from connector.errors import ConfigurationError
-from connector.inventory import Inventory
 from connector.settings import DEFAULT_DESTINATION, Settings
 from connector.sync import Progress, sync
 from connector.tables import Row
+from connector.warehouse.inventory import Inventory
+from connector.warehouse.pipeline import Warehouse
 
 
 class TcssAccount(dg.Config):

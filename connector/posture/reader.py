@@ -17,14 +17,14 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 from sqlglot import exp
 
-from connector.dialects import DIALECTS, translate
 from connector.errors import ConfigurationError, DestinationError
-from connector.failures import faults
-from connector.locations import Location, locate
 from connector.posture.questions import Filters, Question
 from connector.settings import Settings
 from connector.tables import TABLES
-from connector.views import MARKER, views
+from connector.warehouse.dialects import DIALECTS, translate
+from connector.warehouse.errors import faults
+from connector.warehouse.locations import Location, locate
+from connector.warehouse.views import MARKER, views
 
 Rows = list[dict[str, Any]]
 

@@ -9,7 +9,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Hashable
 
-from connector import signing
+from connector.api import signing
 from connector.sandbox.faults import THROTTLED
 from connector.sandbox.identity import Accounts, Key
 from connector.sandbox.messages import Request

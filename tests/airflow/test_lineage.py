@@ -8,8 +8,8 @@ import pytest
 
 from connector.airflow import TcssSyncOperator
 from connector.airflow.lineage import _place
-from connector.locations import locate
 from connector.tables import TABLES
+from connector.warehouse.locations import locate
 from tests.airflow.running import airflow_world
 from tests.world import ACCOUNT_ID
 

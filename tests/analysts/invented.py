@@ -6,8 +6,8 @@ from pathlib import Path
 
 import duckdb
 
-from connector import views
 from connector.tables import IMAGE_HISTORY, IMAGES, SYNC_RUNS, TABLES, Table
+from connector.warehouse import views
 
 _TYPES = {"text": "varchar", "bigint": "bigint", "bool": "boolean", "timestamp": "timestamptz"}
 

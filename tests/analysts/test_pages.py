@@ -16,7 +16,7 @@ from connector.posture.report import write
 from connector.sandbox import Fleet, Sandbox, wall_clock
 from tests import syncing
 from tests.analysts import browsing
-from tests.odd_images import items
+from tests.images.odd_images import items
 from tests.warehouses import Place, place
 
 HOSTILE = {

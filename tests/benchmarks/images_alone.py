@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from connector import cli, run, spool
+from connector.cli import main as cli
+from connector.runs import run, spool
 from connector.tables import IMAGES, SYNC_RUNS, Table
 
 LOADED = {table.name for table in (IMAGES, SYNC_RUNS)}

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from threading import Event
 from urllib.parse import urlsplit
 
+from connector.api.signing import sign
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
-from connector.signing import sign
 from tests.benchmarks.measuring import ACTION, Server
 
 LIMIT = 20  # requests a second

@@ -2,8 +2,8 @@
 
 import sys
 
+from connector.listing.incremental import FullSweep
 from connector.settings import Settings
-from connector.sweep import FullSweep
 
 
 def main(url: str) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from connector.cli.report import iso
 from connector.dagster import DagsterTcssTranslator, TcssAccount, TcssResource, build_tcss_assets
 from connector.errors import ConfigurationError
-from connector.reporting import iso
 from connector.sandbox import Fault, Fleet, wall_clock
 from connector.settings import Settings
 from connector.tables import TABLES, Table

@@ -12,7 +12,7 @@ from dlt.sources.helpers.rest_client.auth import AuthConfigBase
 from dlt.sources.rest_api import rest_api_source
 from requests import PreparedRequest
 
-from connector.signing import sign
+from connector.api.signing import sign
 
 
 @configspec

@@ -1,0 +1,88 @@
+"""`tcss demo`: a sandbox, a first sync, a changed fleet, two more syncs, and an analyst's first questions."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from rich.console import Console
+from rich.table import Table
+
+from connector.cli.report import summary
+from connector.errors import ConfigurationError
+from connector.sandbox import Fleet, Sandbox, wall_clock
+from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
+from connector.settings import Settings, TcssCredentials
+from connector.sync import sync
+
+CHANGES = {"rescan": 60, "insert": 15, "delete": 10, "change_counts": 20}
+
+QUESTIONS = {
+    "What do we run, and how much of it is scanned?": """
+        select scan_status, count(*) as images, sum(container_cnt)::bigint as containers, max(scan_time) as newest_scan
+        from tcss.images where deleted_at is null group by scan_status order by images desc""",
+    "Which images in use are the riskiest?": """
+        select image_name, container_cnt as containers, critical_level_vul_cnt as critical, high_level_vul_cnt as high
+        from tcss.images where deleted_at is null and container_cnt > 0
+        order by critical desc nulls last, high desc nulls last, image_name limit 5""",
+    "What changed since the first sync?": """
+        select case when h.deleted_at is not null then 'gone' when h.version = 1 then 'new' else 'changed' end as what,
+               count(*) as images
+        from tcss.image_history h
+        where h.observed_at > (select min(started_at) from tcss.sync_runs) group by what order by what""",
+    "Can I trust it?": """
+        select started_at, mode, verdict, images_listed as listed, images_new as new, images_changed as changed,
+               images_gone as gone, requests
+        from tcss.sync_runs order by started_at""",
+}
+
+
+def run(images: int, output: Path | None, say: Callable[[str], None]) -> None:
+    """Runs the demo. Raises ConfigurationError where `output` exists."""
+    if output is not None and output.exists():
+        raise ConfigurationError(f"{output} exists", hint="Name a new file, or remove it.")
+    with tempfile.TemporaryDirectory(prefix="tcss_demo_") as directory:
+        path = output or Path(directory) / "warehouse.duckdb"
+        fleet = Fleet.seeded(images, clock=wall_clock)
+        with Sandbox(fleet) as sandbox:
+            say(f"A sandbox with {images:,} images, 20 requests a second at most.")
+            _sync(path, sandbox.url, "auto", say)
+            sandbox.change(CHANGES)
+            say(f"The fleet changes: {', '.join(f'{name} {count}' for name, count in CHANGES.items())}.")
+            _sync(path, sandbox.url, "auto", say)
+            say("Deletions are what only a full sweep can see:")
+            _sync(path, sandbox.url, "full", say)
+        _ask(path)
+        if output is not None:
+            say(f"The warehouse is {output}.")
+
+
+def _sync(path: Path, url: str, mode: str, say: Callable[[str], None]) -> None:
+    credentials = TcssCredentials(secret_id=DEFAULT_ID, secret_key=DEFAULT_KEY)
+    settings = Settings.load(destination=f"duckdb:///{path}", endpoint=url, mode=mode, credentials=credentials)
+    say(summary(sync(settings=settings)))
+
+
+def _ask(path: Path) -> None:
+    console = Console()
+    with duckdb.connect(str(path), read_only=True) as connection:
+        for question, query in QUESTIONS.items():
+            cursor = connection.execute(query)
+            rows = cursor.fetchall()
+            shown = Table()
+            for number, column in enumerate(cursor.description or []):
+                counts = any(isinstance(row[number], int) for row in rows)
+                shown.add_column(column[0], justify="right" if counts else "left")
+            for row in rows:
+                shown.add_row(*map(_cell, row))
+            console.print(f"\n[bold]{question}[/bold]", shown, sep="\n")
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,313 @@
+"""The command `tcss`: options and exit codes. What a command does is in the module that it imports when it runs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from connector import __version__
+from connector.cli import process
+from connector.errors import ConfigurationError, TcssError
+
+app = typer.Typer(
+    name="tcss",
+    help="Keeps a SQL warehouse true to the container images that Tencent Container Security Service (TCSS) sees.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+EXIT_CODES = (
+    "Exit codes: 0 complete; 1 unexpected; 2 bad usage or configuration; 3 refused (keys, permission, clock); "
+    "4 API unavailable or throttled; 5 partial, or rejected values under --strict; 6 destination failed; "
+    "7 another sync holds the lock; 130 and 143 on Ctrl-C and SIGTERM."
+)
+WORST_FIRST = (1, 6, 3, 4, 7, 5, 2, 0)  # of several accounts, the first of these that one of them ended with
+
+Destination = Annotated[
+    str | None, typer.Option(envvar="TCSS_DESTINATION", help="SQLAlchemy URL. [duckdb:///warehouse.duckdb]")
+]
+Dataset = Annotated[str | None, typer.Option(envvar="TCSS_DATASET", help="Schema of the tables. [tcss]")]
+Endpoint = Annotated[str | None, typer.Option(envvar="TCSS_ENDPOINT", help="URL of the API, instead of the site's.")]
+Site = Annotated[str | None, typer.Option(envvar="TCSS_SITE", help="intl or cn. [intl]")]
+Account = Annotated[str | None, typer.Option(envvar="TCSS_ACCOUNT", help="Name of a configured account.")]
+AccountId = Annotated[
+    str | None, typer.Option(envvar="TCSS_ACCOUNT_ID", help="Written to account_id; spares a call to STS.")
+]
+AsJson = Annotated[bool, typer.Option("--json", envvar="TCSS_JSON", help="JSON Lines on stdout, and nothing else.")]
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every request.")] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+    level = logging.DEBUG if verbose else logging.INFO
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING, stream=sys.stderr)
+    logging.getLogger("connector").setLevel(level)
+
+
+@app.command(epilog=EXIT_CODES)
+def sync(
+    destination: Destination = None,
+    dataset: Dataset = None,
+    mode: Annotated[str | None, typer.Option(envvar="TCSS_MODE", help="auto, incremental or full. [auto]")] = None,
+    endpoint: Endpoint = None,
+    site: Site = None,
+    filter_: Annotated[
+        list[str] | None, typer.Option("--filter", envvar="TCSS_FILTER", help="NAME=VALUE; may be repeated.")
+    ] = None,
+    account: Account = None,
+    all_accounts: Annotated[
+        bool, typer.Option("--all-accounts", envvar="TCSS_ALL_ACCOUNTS", help="Every configured account.")
+    ] = False,
+    account_id: AccountId = None,
+    max_delete_share: Annotated[
+        float | None,
+        typer.Option(envvar="TCSS_MAX_DELETE_SHARE", help="Share of images that may be called gone at once. [0.2]"),
+    ] = None,
+    strict: Annotated[
+        bool | None, typer.Option("--strict", envvar="TCSS_STRICT", help="Rejected values are an error.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the warehouse up to date."""
+    from connector.cli.report import Reporter
+
+    reporter = Reporter(as_json=as_json)
+    with _reported(reporter):
+        given = {
+            "destination": destination,
+            "dataset": dataset,
+            "mode": mode,
+            "endpoint": endpoint,
+            "site": site,
+            "filters": _filters(filter_ or []),
+            "account_id": account_id,
+            "max_delete_share": max_delete_share,
+            "strict": strict,
+        }
+        names = _accounts(account, all_accounts, account_id)
+        run = partial(_sync_one, given=given, reporter=reporter)
+        raise typer.Exit(run(names[0]) if len(names) == 1 else _worst(names, run, reporter))
+
+
+def _worst(names: list[str | None], run: Callable[[str | None], int], reporter: Any) -> int:
+    """Runs every account, whatever happens to the others."""
+    codes = []
+    for name in names:
+        try:
+            codes.append(run(name))
+        except TcssError as error:
+            reporter.failed(error, account=name)
+            codes.append(error.exit_code)
+        except Exception as error:
+            reporter.crashed(error, account=name)
+            codes.append(1)
+    return min(codes, key=WORST_FIRST.index)
+
+
+def _sync_one(name: str | None, *, given: dict[str, Any], reporter: Any) -> int:
+    from connector.cli.report import exit_code
+    from connector.settings import Settings
+    from connector.sync import sync as run
+
+    settings = Settings.load(name, **given)
+    with reporter.progress() as progress:
+        row = run(settings=settings, progress=progress)
+    reporter.finished(row, account=name)
+    return exit_code(row, strict=settings.strict)
+
+
+def _accounts(account: str | None, all_accounts: bool, account_id: str | None) -> list[str | None]:
+    if not all_accounts:
+        return [account]
+    if account:
+        raise ConfigurationError("--account and --all-accounts exclude each other")
+    if account_id:
+        raise ConfigurationError(
+            "--account-id cannot be the id of all accounts",
+            hint="Set account_id in each section [sources.tcss.accounts.<name>], or leave it to STS.",
+        )
+    from connector.settings import account_names
+
+    names = account_names()
+    if not names:
+        raise ConfigurationError("no account is configured", hint="Name them in [sources.tcss.accounts.<name>].")
+    return list(names)
+
+
+def _filters(given: list[str]) -> dict[str, list[str]] | None:
+    filters: dict[str, list[str]] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not (equals and name and value):
+            raise ConfigurationError(f"--filter {text!r} is not NAME=VALUE")
+        filters.setdefault(name, []).append(value)
+    return filters or None
+
+
+@app.command(epilog=EXIT_CODES)
+def check(
+    destination: Destination = None,
+    dataset: Dataset = None,
+    endpoint: Endpoint = None,
+    site: Site = None,
+    account: Account = None,
+    account_id: AccountId = None,
+) -> None:
+    """Say, line by line, whether keys, permission, clock and destination are as a sync needs them."""
+    from connector.cli.report import Reporter
+
+    with _reported(Reporter(as_json=False)):
+        from connector.cli.check import check as run
+        from connector.settings import Settings
+
+        given = {"destination": destination, "dataset": dataset, "endpoint": endpoint, "site": site}
+        raise typer.Exit(run(Settings.load(account, account_id=account_id, **given), typer.echo))
+
+
+@app.command()
+def status(
+    destination: Destination = None,
+    dataset: Dataset = None,
+    account_id: AccountId = None,
+    max_age: Annotated[
+        str | None, typer.Option(envvar="TCSS_MAX_AGE", help="Exit with 1 if the data is older, such as 26h or 90m.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Runs to show.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Show the last runs, their verdicts, and how old the data is."""
+    from connector.cli.report import Reporter
+
+    reporter = Reporter(as_json=as_json)
+    with _reported(reporter):
+        from connector.cli.status import show
+        from connector.settings import Settings
+
+        settings = Settings.load(destination=destination, dataset=dataset, account_id=account_id)
+        raise typer.Exit(show(settings, reporter, max_age=max_age, limit=limit))
+
+
+@app.command()
+def tables() -> None:
+    """Print the data dictionary: every table and column."""
+    from connector.tables import data_dictionary
+
+    typer.echo(data_dictionary())
+
+
+@app.command(epilog=EXIT_CODES)
+def views(destination: Destination = None, dataset: Dataset = None) -> None:
+    """Make the views again, and the descriptions of tables and columns; and list them with their questions."""
+    from connector.cli.report import Reporter
+
+    with _reported(Reporter(as_json=False)):
+        from connector.cli.publish import publish
+        from connector.settings import Settings
+
+        publish(Settings.load(destination=destination, dataset=dataset), typer.echo)
+
+
+@app.command(epilog=EXIT_CODES)
+def dashboard(
+    destination: Destination = None,
+    dataset: Dataset = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
+) -> None:
+    """Serve the fleet's posture as a page on a loopback address. Needs tcss-connector[notebooks]."""
+    from connector.cli.report import Reporter
+
+    with _reported(Reporter(as_json=False)):
+        from connector.posture.reader import Reader
+        from connector.posture.server import serve
+
+        serve(Reader.open(destination, dataset), port, typer.echo)
+    process.end(0)
+
+
+@app.command(epilog=EXIT_CODES)
+def report(
+    output: Annotated[Path, typer.Option(help="HTML file to write; an existing one is replaced.")],
+    destination: Destination = None,
+    dataset: Dataset = None,
+) -> None:
+    """Write the fleet's posture as one HTML file that loads nothing from anywhere."""
+    from connector.cli.report import Reporter
+
+    with _reported(Reporter(as_json=False)):
+        from connector.posture.report import write
+
+        write(destination, dataset, output)
+        typer.echo(f"wrote {output}")
+
+
+@app.command()
+def demo(
+    images: Annotated[int, typer.Option(min=1, help="Images of the demo fleet.")] = 2000,
+    output: Annotated[
+        Path | None, typer.Option(help="DuckDB file to keep; without it, a temporary one is used.")
+    ] = None,
+) -> None:
+    """Sync an invented fleet from a local sandbox into DuckDB, change it, sync again, and ask the first questions."""
+    from connector.cli.report import Reporter
+
+    with _reported(Reporter(as_json=False)):
+        from connector.cli.demo import run
+
+        run(images, output, typer.echo)
+
+
+@app.command()
+def sandbox(
+    images: Annotated[int, typer.Option(min=0, help="Images of the fleet.")] = 20_000,
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    rate: Annotated[int, typer.Option(help="Requests per second and action; 0 for any number.")] = 20,
+    latency: Annotated[float, typer.Option(min=0, help="Seconds that an answer takes.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of the invented images.")] = 1,
+) -> None:
+    """Serve an invented fleet on a loopback address, as the API would."""
+    from connector.sandbox import Fleet, serve, wall_clock
+    from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
+
+    def announce(url: str) -> None:
+        typer.echo(f"export TENCENTCLOUD_SECRET_ID={DEFAULT_ID} TENCENTCLOUD_SECRET_KEY={DEFAULT_KEY}")
+        typer.echo(f"export TCSS_ENDPOINT={url}")
+        sys.stdout.flush()
+
+    fleet = Fleet.seeded(images, seed=seed, clock=wall_clock)
+    serve(fleet, announce=announce, port=port, rate=rate or None, latency=latency)
+
+
+@contextmanager
+def _reported(reporter: Any) -> Iterator[None]:
+    """Errors become a message and an exit code; Ctrl-C ends with 130, SIGTERM with 143."""
+    try:
+        yield
+    except TcssError as error:
+        reporter.failed(error)
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        process.leave()
+    except typer.Exit:
+        raise
+    except Exception as error:
+        reporter.crashed(error)
+        raise typer.Exit(1) from None
+
+
+def main() -> None:
+    """The entry point."""
+    process.run(app)

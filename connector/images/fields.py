@@ -1,0 +1,236 @@
+"""How a field is read into its column: all that an answer has of it at once, and by itself what is not plain.
+
+The fields are those of `tables.py`: a column's type says how its field is read. An empty text is null in every column,
+and so is a value that cannot be read. Pure.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import tzinfo
+from functools import partial
+from types import NoneType
+from typing import Any, NamedTuple
+
+from connector.images.names import split_image_name
+from connector.images.os_names import split_os_name
+from connector.images.times import is_plain_rfc3339, parse_instant, parse_plain
+from connector.tables import API_COLUMNS, IMAGES
+
+COLUMNS = (IMAGES.column("image_id"), *map(IMAGES.column, API_COLUMNS))
+
+NO_IMAGE_ID = "no usable ImageID: not a text, blank, too long for its column, or with NUL or a lone surrogate"
+NOT_A_TEXT = "not a text"
+NOT_STORABLE = "NUL or a lone surrogate: U+FFFD stands for it in the column"
+NOT_AN_INTEGER = "not an integer from 0 to 9223372036854775807"
+NOT_A_BOOLEAN = "not true or false"
+NOT_A_TIME = "not a time in a known shape"
+
+
+def storable(text: str) -> str:
+    """The text itself, or a copy with U+FFFD for what PostgreSQL (NUL) or UTF-8 (a lone surrogate) cannot hold."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return _NOT_STORABLE.sub("\ufffd", text)
+
+
+# ---- reading one value: None for "nothing there", UnreadableError for what does not fit the column ----
+
+_ID_LENGTH = IMAGES.column("image_id").precision or 0
+_INT64_MAX = 2**63 - 1
+_DAY = 86_400_000_000
+_DIGITS = re.compile(r"[0-9]{1,19}")
+_NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
+_BOOLEANS = {True: True, False: False, "true": True, "false": False}  # 1 and 0 are the keys True and False
+
+
+class UnreadableError(Exception):
+    """`stored` is what the column gets in place of the value."""
+
+    def __init__(self, reason: str, stored: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.stored = stored
+
+
+def _read_image_id(received: Any) -> str:
+    if type(received) is str and received.strip() and len(received) <= _ID_LENGTH and storable(received) == received:
+        return received
+    raise UnreadableError(NO_IMAGE_ID)
+
+
+def _read_text(received: Any) -> str | None:
+    if type(received) is not str:
+        raise UnreadableError(NOT_A_TEXT)
+    if received.isascii() and "\0" not in received:  # a shortcut: most texts are
+        return received or None
+    stored = storable(received)
+    if stored != received:
+        raise UnreadableError(NOT_STORABLE, stored)
+    return received
+
+
+def _read_error(received: Any) -> str | None:
+    return None if received == "No Error" else _read_text(received)
+
+
+def _read_integer(received: Any) -> int:
+    if type(received) is int:
+        number = received
+    elif (type(received) is str and _DIGITS.fullmatch(received)) or (type(received) is float and received.is_integer()):
+        number = int(received)
+    else:
+        raise UnreadableError(NOT_AN_INTEGER)
+    if 0 <= number <= _INT64_MAX:
+        return number
+    raise UnreadableError(NOT_AN_INTEGER)
+
+
+def _read_boolean(received: Any) -> bool:
+    try:
+        return _BOOLEANS[received]
+    except (KeyError, TypeError):  # TypeError: an array or an object cannot be a key
+        raise UnreadableError(NOT_A_BOOLEAN) from None
+
+
+def _read_time(zone: tzinfo, received: Any) -> int | None:
+    if type(received) is not str:
+        raise UnreadableError(NOT_A_TIME)
+    try:
+        return parse_instant(received, zone)
+    except ValueError:
+        raise UnreadableError(NOT_A_TIME) from None
+
+
+def _read_scan_time(zone: tzinfo, received: Any) -> int | None:
+    """Within a day of the epoch, which covers 1970-01-01 in every time zone, stands for never."""
+    instant = _read_time(zone, received)
+    return None if instant is not None and abs(instant) < _DAY else instant
+
+
+# ---- reading what an answer has of a field, each null or of the column's type: None where some are not plain ----
+
+
+def _plain_texts(received: Sequence[Any]) -> Sequence[Any] | None:
+    together = "".join(filter(None, received))
+    if not together.isascii() or "\0" in together:
+        return None
+    return received if all(received) else [text or None for text in received]
+
+
+def _plain_errors(received: Sequence[Any]) -> Sequence[Any] | None:
+    texts = _plain_texts(received)
+    return None if texts is None else [None if text == "No Error" else text for text in texts]
+
+
+def _plain_image_ids(received: Sequence[Any]) -> Sequence[Any] | None:
+    usable = _plain_texts(received) is received and all(map(str.strip, received))
+    return received if usable and max(map(len, received)) <= _ID_LENGTH else None
+
+
+def _plain_integers(received: Sequence[Any]) -> Sequence[Any] | None:
+    numbers = [*filter(None, received), 0]
+    return received if min(numbers) == 0 and max(numbers) <= _INT64_MAX else None
+
+
+def _plain_booleans(received: Sequence[Any]) -> Sequence[Any]:
+    return received
+
+
+def _plain_scan_times(received: Sequence[Any]) -> Sequence[Any] | None:
+    instants = parse_plain(received)
+    near_epoch = instants is not None and any(instant is not None and abs(instant) < _DAY for instant in instants)
+    return None if near_epoch else instants
+
+
+# ---- columns that follow from another: (received, value) -> the columns after the field's own ----
+
+
+def _time_parts(received: Any, instant: int | None) -> tuple[str | None]:
+    if type(received) is not str or (instant is not None and is_plain_rfc3339(received)) or not received.strip():
+        return (None,)
+    return (storable(received),)
+
+
+def _image_name_parts(_: Any, name: str | None) -> tuple[str | None, ...]:
+    return split_image_name(name or "")
+
+
+def _os_name_parts(_: Any, name: str | None) -> tuple[str | None, ...]:
+    return split_os_name(name or "")
+
+
+# ---- the fields: for each API name its column, how it is read, and what follows from it ----
+
+_ERRORS = ("agent_error", "scan_error", "scan_virus_error", "scan_vul_error", "scan_risk_error")
+
+_Read = Callable[[Any], Any]
+_Plain = Callable[[Sequence[Any]], Sequence[Any] | None]
+_Derive = Callable[[Any, Any], tuple[str | None, ...]]
+_DERIVED: dict[str, _Derive] = {
+    "image_name": _image_name_parts,
+    "create_time": _time_parts,
+    "os_name": _os_name_parts,
+    "scan_time": _time_parts,
+}
+_KINDS: dict[str, type] = {"text": str, "bigint": int, "bool": bool, "timestamp": str}
+
+
+class Field(NamedTuple):
+    """How a field is read into its column, the one at `column` in `COLUMNS`, and into those derived from it behind.
+
+    `plain` takes what the items of an answer have of the field, each null or of the type `kind`; it gives their values,
+    or None where some of them need a closer look. Then `read_one` looks at each that is not null. `derive` gives the
+    derived columns of a value, `derive_plain` those of a plain one.
+    """
+
+    column: int
+    kind: type
+    plain: _Plain
+    read_one: _Read
+    derive: _Derive | None
+    derive_plain: _Derive | None
+
+    def read(self, received: Sequence[Any]) -> tuple[list[Sequence[Any]], list[tuple[int, str]]]:
+        """The columns, or none where all of it is null; and what could not be read: (place in the answer, reason)."""
+        kinds = {*map(type, received)} - {NoneType}
+        if not kinds:
+            return [], []
+        faults: list[tuple[int, str]] = []
+        values, derive = self.plain(received) if kinds == {self.kind} else None, self.derive_plain
+        if values is None:
+            values, derive = [self._look(place, value, faults) for place, value in enumerate(received)], self.derive
+        return [values, *(zip(*map(derive, received, values), strict=True) if derive else ())], faults
+
+    def _look(self, place: int, received: Any, faults: list[tuple[int, str]]) -> Any:
+        try:
+            return None if received is None else self.read_one(received)
+        except UnreadableError as fault:
+            faults.append((place, fault.reason))
+            return fault.stored
+
+
+def api_fields(zone: tzinfo) -> dict[str, Field]:
+    """The fields by the API's names, in the order of their columns; `zone` is that of times without an offset."""
+    by_type: dict[str, tuple[_Plain, _Read]] = {
+        "text": (_plain_texts, _read_text),
+        "bigint": (_plain_integers, _read_integer),
+        "bool": (_plain_booleans, _read_boolean),
+        "timestamp": (parse_plain, partial(_read_time, zone)),
+    }
+    by_name: dict[str, tuple[_Plain, _Read]] = {
+        "image_id": (_plain_image_ids, _read_image_id),
+        "scan_time": (_plain_scan_times, partial(_read_scan_time, zone)),
+        **dict.fromkeys(_ERRORS, (_plain_errors, _read_error)),
+    }
+    return {
+        column.source: Field(
+            index,
+            _KINDS[column.type],
+            *by_name.get(column.name, by_type[column.type]),
+            _DERIVED.get(column.name),
+            # Of a plain time, the instant says it all.
+            None if column.type == "timestamp" else _DERIVED.get(column.name),
+        )
+        for index, column in enumerate(COLUMNS)
+        if column.source is not None and not column.derived
+    }

@@ -1,0 +1,184 @@
+"""Turns items of DescribeAssetImageList into the typed values of rows of `images`. Pure, and never raises.
+
+A value that cannot be read becomes null in its column and a `Rejected`; a field that no column takes goes into `extra`.
+
+The items of an answer are read together, field by field: most values are plain, and to see that of a hundred at once
+takes a fraction of the time. What becomes of an item does not depend on the others.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import orjson
+
+from connector.images.fields import COLUMNS, NO_IMAGE_ID, api_fields, storable
+from connector.images.times import time_zone
+from connector.tables import API_COLUMNS
+
+HASH_DEFINITION = 1
+"""Number of the definition of `row_hash` (see `_row_hash`). Another number makes a new version of every image."""
+
+NOT_AN_OBJECT = "the item is not an object"
+
+_CREATE_TIME, _SCAN_TIME, _SCAN_STATUS = map(API_COLUMNS.index, ("create_time", "scan_time", "scan_status"))
+
+
+class Rejected(NamedTuple):
+    """A value that could not be read. `raw` is its JSON, whole; for the column `image_id`, that of the whole item."""
+
+    image_id: str | None
+    column_name: str
+    raw: str
+    reason: str
+
+
+class Record(NamedTuple):
+    """An image as read.
+
+    `values` are in the order of `tables.API_COLUMNS`, instants as microseconds since the epoch, UTC. `unknown` names
+    the fields that no column takes, sorted.
+    """
+
+    image_id: str
+    values: tuple[Any, ...]
+    row_hash: str
+    rejected: tuple[Rejected, ...]
+    unknown: tuple[str, ...]
+
+    @property
+    def create_time(self) -> int | None:
+        instant: int | None = self.values[_CREATE_TIME]
+        return instant
+
+    @property
+    def scan_time(self) -> int | None:
+        instant: int | None = self.values[_SCAN_TIME]
+        return instant
+
+    @property
+    def scan_status(self) -> str | None:
+        status: str | None = self.values[_SCAN_STATUS]
+        return status
+
+
+class Reader:
+    """Reads items; one reader serves any number of threads.
+
+    `naive_time_zone` (`+08:00`, or an IANA name) applies to times that state no offset. Raises ValueError for a zone
+    that does not exist.
+    """
+
+    def __init__(self, *, naive_time_zone: str = "+08:00") -> None:
+        self._fields = api_fields(time_zone(naive_time_zone))
+
+    def read(self, items: Sequence[Any]) -> list[Record | Rejected]:
+        """The record of each element of `Response.List`; a `Rejected` if it is no object with a usable ImageID."""
+        read = self._read([item for item in items if isinstance(item, dict)])
+        return [
+            next(read) if isinstance(item, dict) else Rejected(None, "image_id", json_text(item), NOT_AN_OBJECT)
+            for item in items
+        ]
+
+    def _read(self, items: Sequence[dict[str, Any]]) -> Iterator[Record | Rejected]:
+        received, others = self._split(items)
+        cells: list[Sequence[Any]] = [(None,) * len(items)] * len(COLUMNS)
+        typed = {"ImageID": cells[0]}
+        faults: defaultdict[int, list[Rejected]] = defaultdict(list)
+        for (name, field), values in zip(self._fields.items(), received, strict=False):
+            columns, unreadable = field.read(values)
+            if columns:
+                cells[field.column : field.column + len(columns)] = columns
+                typed[name] = columns[0]
+            for place, reason in unreadable:
+                faults[place].append(Rejected(None, COLUMNS[field.column].name, json_text(values[place]), reason))
+        names = sorted(typed)
+        images = zip(cells[0], zip(*cells[1:], strict=True), zip(*map(typed.get, names), strict=True), strict=True)
+        for place, (image_id, values, row) in enumerate(images):
+            known = {name: value for name, value in zip(names, row, strict=False) if value is not None}
+            if image_id is None:
+                yield Rejected(None, "image_id", json_text(items[place]), NO_IMAGE_ID)
+            elif place in others or place in faults:
+                yield _odd(Record(image_id, values, "", (), ()), known, others.get(place, {}), faults.get(place, []))
+            else:
+                yield Record(image_id, values, _hash_of_sorted(known), (), ())
+
+    def _split(self, items: Sequence[dict[str, Any]]) -> tuple[Iterator[tuple[Any, ...]], dict[int, dict[str, Any]]]:
+        """What the items have of each of our fields; and what they have of others, by place and by name, sorted."""
+        names, known = tuple(self._fields), self._fields.keys()
+        read_all = itemgetter(*names)
+        rows: list[tuple[Any, ...]] = []
+        others: dict[int, dict[str, Any]] = {}
+        for place, item in enumerate(items):
+            try:
+                rows.append(read_all(item))
+                more = len(item) > len(names)
+            except KeyError:
+                rows.append(tuple(map(item.get, names)))
+                more = not item.keys() <= known
+            if more:
+                others[place] = {name: item[name] for name in sorted(item.keys() - known)}
+        return zip(*rows, strict=True), others
+
+
+def _odd(record: Record, known: dict[str, Any], others: dict[str, Any], faults: Sequence[Rejected]) -> Record:
+    """The record of an item that has fields without a column, `others`, or values that could not be read, `faults`."""
+    extra = {name: value for name, value in others.items() if not _is_empty(value)}
+    return Record(
+        record.image_id,
+        (*record.values[:-1], json_text(extra)) if extra else record.values,
+        _row_hash(known | extra),
+        tuple(fault._replace(image_id=record.image_id) for fault in faults),
+        tuple(map(storable, others)),
+    )
+
+
+def hash_of_row(row: Mapping[str, Any]) -> str:
+    """The present `row_hash` of a row of `images` as stored, by column name, instants as microseconds."""
+    fields = {c.source: row[c.name] for c in COLUMNS if c.source and not c.derived and row[c.name] is not None}
+    return _row_hash({**fields, **orjson.loads(row["extra"] or "{}")})
+
+
+def reject_id(rejected: Rejected) -> str:
+    """Identifies a rejected value: 32 hex digits of a hash of its image_id, column_name and raw."""
+    return _digest(json_text(rejected[:3]).encode())
+
+
+# ---- texts and hashes ----
+
+
+def _row_hash(fields: dict[str, Any]) -> str:
+    """Hash of the API's fields by their own names: known ones as typed (instants as integers), others as received.
+
+    Empty ones are left out, and so is what is derived, so that neither a better parser nor a column for a field that
+    was unknown (a count, flag or text) makes a new version of an image that did not change.
+    """
+    return f"{HASH_DEFINITION}:{_digest(json_text(fields).encode())}"
+
+
+def _hash_of_sorted(fields: dict[str, Any]) -> str:
+    """The same of known fields alone, in the order of their names."""
+    return f"{HASH_DEFINITION}:{_digest(orjson.dumps(fields))}"
+
+
+def _digest(text: bytes) -> str:
+    return blake2b(text, digest_size=16).hexdigest()
+
+
+def _is_empty(received: Any) -> bool:
+    return received is None or received == ""
+
+
+def json_text(value: Any) -> str:
+    """Compact JSON with sorted keys. Always storable: NUL and lone surrogates are written as escapes."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    except orjson.JSONEncodeError:  # a lone surrogate, an integer over 64 bits, or more than 254 levels
+        pass
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    except RecursionError:
+        return '"(nested too deeply to be written)"'

@@ -1,0 +1,49 @@
+"""How far a page reaches back into the one before it: learnt while the list is read."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from itertools import product
+
+from connector.listing.page import MAX_LIMIT, Page
+
+OVERLAP = 2  # the smallest overlap that can close a seam where values are distinct
+FIRST_OVERLAP = 6  # of pages that are asked for before one has come
+MEMORY = 50  # pages from which is learnt how much to overlap
+
+
+class Overlap:
+    """How many rows a page should share with the one before it: as many as would have cost least at recent seams.
+
+    A row of overlap costs a row at every seam; a seam that does not close costs a request. What a seam needs is learnt
+    from each page's own tie groups and from how far the list moves between two requests.
+    """
+
+    def __init__(self, limit: int = MAX_LIMIT) -> None:
+        self._reaches: deque[Counter[int]] = deque(maxlen=MEMORY)
+        self._reached: Counter[int] = Counter()  # their sum
+        self._shifts: deque[int] = deque(maxlen=MEMORY)
+        self.rows = max(OVERLAP, min(FIRST_OVERLAP, limit // 2))
+
+    def learn(self, page: Page, before: Page | None, cap: int) -> None:
+        """`page` was asked for next after `before`; the server sends up to `cap` rows at once."""
+        if len(self._reaches) == MEMORY:
+            self._reached -= self._reaches[0]
+        self._reaches.append(Counter(page.reaches()))
+        self._reached += self._reaches[-1]
+        if before is not None and before.rows and page.rows:
+            shift = before.shift_to(page)
+            self._shifts.append(self.rows if shift is None else max(0, shift))
+        shifts = Counter(self._shifts or [0])
+        needs: Counter[int] = Counter()
+        for (reach, often), (moved, times) in product(self._reached.items(), shifts.items()):
+            needs[reach + moved] += often * times
+        # Between two needs a row more only costs more.
+        worthwhile = sorted(need for need in needs if OVERLAP < need <= cap // 2)
+        self.rows = min([OVERLAP, *worthwhile], key=lambda rows: self._cost(rows, needs, cap))
+
+    @staticmethod
+    def _cost(rows: int, needs: Counter[int], cap: int) -> float:
+        """Requests a page."""
+        broken = sum(often for need, often in needs.items() if need > rows)
+        return rows / cap + broken / max(1, needs.total())

@@ -1,0 +1,141 @@
+"""What dlt does not create as we need it: indexes on the keys, and MySQL databases with the right character set."""
+
+import warnings
+from typing import Any
+
+import sqlalchemy as sa
+from dlt.common.destination.client import JobClientBase, WithStagingDataset
+from dlt.destinations.exceptions import DatabaseException
+from sqlalchemy.exc import SAWarning
+from sqlglot import exp
+
+from connector.errors import DestinationError
+from connector.tables import TABLES, Column, Table
+from connector.warehouse.backends import Kind
+from connector.warehouse.locations import Location
+
+# How each server lists the indexes of a dataset. Without an index a merge is quadratic in SQLite and MySQL, and reads
+# the whole history in all three. They are not unique, since dlt stages duplicates before it removes them. They are
+# looked up first, because PostgreSQL locks the table for CREATE INDEX IF NOT EXISTS even when there is nothing to do.
+_INDEXES: dict[Kind, str] = {
+    "sqlite": "SELECT name FROM {dataset}.sqlite_master WHERE type = 'index'",
+    "postgresql": "SELECT indexname FROM pg_indexes WHERE schemaname = %s",
+    "mysql": "SELECT DISTINCT index_name FROM information_schema.statistics WHERE table_schema = %s",
+}
+_DATABASE = (
+    "SELECT default_character_set_name, default_collation_name FROM information_schema.schemata WHERE schema_name = %s"
+)
+# The first that the server has: MariaDB's, MySQL's since 8.0.17, and before that the one that pads with spaces.
+_EXACT = ("utf8mb4_nopad_bin", "utf8mb4_0900_bin", "utf8mb4_bin")
+_COLLATIONS_KNOWN = "SELECT collation_name FROM information_schema.collations"
+_COLLATED_OTHERWISE = (
+    "SELECT table_name, column_name, column_comment FROM information_schema.columns "
+    "WHERE table_schema = %s AND collation_name <> %s"
+)
+# Of what we create ourselves: texts that differ in case differ.
+_COLLATION = "utf8mb4_bin"
+
+
+def create_indexes(client: JobClientBase, kind: Kind) -> None:
+    """Index the keys of all tables in the client's dataset, where the kind of database needs it."""
+    if kind not in _INDEXES:
+        return
+    sql: Any = client.sql_client  # type: ignore[attr-defined]
+    dataset = sql.escape_column_name(sql.dataset_name)
+    parameters = () if kind == "sqlite" else (sql.dataset_name,)
+
+    def present() -> set[str]:
+        return {row[0] for row in sql.execute_sql(_INDEXES[kind].format(dataset=dataset), *parameters)}
+
+    there = present()
+    for table in [table for table in TABLES if index_name(table) not in there]:
+        try:
+            sql.execute_sql(_create_index(sql, table, dataset if kind == "sqlite" else ""))
+        except DatabaseException:
+            if index_name(table) not in present():  # it is, where the first sync of another account was faster
+                raise
+
+
+def index_name(table: Table) -> str:
+    return f"tcss_{table.name}_key"
+
+
+def _create_index(sql: Any, table: Table, sqlite_dataset: str) -> str:
+    """SQLite puts the dataset before the index, the others before the table."""
+    quote = sql.escape_column_name
+    columns = ", ".join(quote(column) for column in table.key)
+    if sqlite_dataset:
+        return f"CREATE INDEX {sqlite_dataset}.{quote(index_name(table))} ON {quote(table.name)} ({columns})"
+    return f"CREATE INDEX {quote(index_name(table))} ON {sql.make_qualified_table_name(table.name)} ({columns})"
+
+
+def compare_exactly(client: JobClientBase, kind: Kind) -> None:
+    """In MySQL, `id` and `id ` are equal, and in most databases `ID` too: texts that identify get a collation in which
+    only equal texts are. All of them the same one, since a comparison of two cannot use an index."""
+    if kind != "mysql":
+        return
+    sql: Any = client.sql_client  # type: ignore[attr-defined]
+    known = {row[0] for row in sql.execute_sql(_COLLATIONS_KNOWN)}
+    collation = next(name for name in _EXACT if name in known)
+    found = sql.execute_sql(_COLLATED_OTHERWISE, sql.dataset_name, collation)
+    comments = {(table, column): comment for table, column, comment in found}
+    for table in TABLES:
+        columns = [c for c in table.columns if c.precision and (table.name, c.name) in comments]
+        if columns:
+            changes = ", ".join(_exact(c, collation, comments[table.name, c.name]) for c in columns)
+            execute(sql, f"ALTER TABLE {sql.make_qualified_table_name(table.name)} {changes}")
+
+
+def _exact(column: Column, collation: str, comment: str) -> str:
+    """MySQL drops what a column's new definition does not repeat."""
+    kind = f"VARCHAR({column.precision}) CHARACTER SET utf8mb4 COLLATE {collation}"
+    null = "NULL" if column.nullable else "NOT NULL"
+    return f"MODIFY COLUMN `{column.name}` {kind} {null} COMMENT {exp.Literal.string(comment).sql(dialect='mysql')}"
+
+
+def create_databases(client: JobClientBase, location: Location) -> None:
+    """In MySQL a dataset is a database: create both as utf8mb4, whatever the server's default, and with one collation,
+    since a comparison of two cannot use the index. Raises DestinationError for a database of another character set."""
+    if location.kind != "mysql":
+        return
+    sql: Any = client.sql_client  # type: ignore[attr-defined]
+    collation = _create_database(sql, sql.dataset_name, _COLLATION)
+    _create_database(sql, sql.staging_dataset_name, collation)
+
+
+def _create_database(sql: Any, name: str, collation: str) -> str:
+    """Returns the collation that the database has then."""
+    if found := sql.execute_sql(_DATABASE, name):
+        refuse_character_set(name, found[0][0])
+        return str(found[0][1])
+    quoted = sql.escape_column_name(name)
+    sql.execute_sql(f"CREATE DATABASE IF NOT EXISTS {quoted} CHARACTER SET utf8mb4 COLLATE {collation}")
+    return collation
+
+
+def refuse_character_set(name: str, character_set: str) -> None:
+    """Raises DestinationError unless every text fits into that MySQL character set."""
+    if character_set != "utf8mb4":
+        raise DestinationError(
+            f"the database {name} has the character set {character_set}, which cannot hold every image name",
+            hint=f"Run ALTER DATABASE `{name}` CHARACTER SET utf8mb4 before the first sync, or use another database.",
+        )
+
+
+def execute(client: Any, statement: str) -> None:
+    """Run a statement as it stands; dlt would take a `:name` in it for a parameter, where it uses SQLAlchemy."""
+    plain = isinstance(client.native_connection, sa.Connection)
+    client.execute_sql(sa.text(statement.replace(":", "\\:")) if plain else statement)
+
+
+def drop_staging(client: WithStagingDataset) -> None:
+    """Drop the client's staging dataset if it exists."""
+    with client.with_staging_dataset():
+        sql: Any = client.sql_client  # type: ignore[attr-defined]
+        if sql.has_dataset():
+            sql.drop_dataset()
+
+
+def silence_dlt() -> None:
+    """A warning of SQLAlchemy about how dlt writes its deduplication; nobody here can act on it."""
+    warnings.filterwarnings("ignore", "implicitly coercing SELECT object to scalar subquery", SAWarning)

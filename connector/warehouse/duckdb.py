@@ -1,0 +1,68 @@
+"""dlt's destination for DuckDB with another merge, which takes a finished parquet file from where it lies.
+
+dlt would copy it into a staging schema of the user's file first, and write that into DuckDB's log as well: twice the
+work (`make bench`).
+"""
+
+from typing import Any
+
+import dlt
+from dlt.common.destination import DestinationCapabilitiesContext
+from dlt.common.destination.client import FollowupJobRequest, LoadJob, RunnableLoadJob
+from dlt.common.schema.utils import get_columns_names_with_prop
+from dlt.destinations.impl.duckdb.duck import DuckDbClient
+from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
+
+from connector.warehouse.errors import opening
+
+# MERGE INTO is slower from 200,000 rows on, and cannot leave memory for the disk.
+_DELETE = "DELETE FROM {table} AS d WHERE EXISTS (SELECT 1 FROM {rows} AS s WHERE {on})"
+_INSERT = "INSERT INTO {table} BY NAME SELECT * FROM {rows}"
+
+
+class DuckDb(dlt.destinations.duckdb):
+    """The destination for a DuckDB file. Takes parquet files of tables with a primary key."""
+
+    def capabilities(self, config: Any = None, naming: Any = None) -> DestinationCapabilitiesContext:
+        """Without the configuration, which dlt resolves a dozen times a load for them; nothing of DuckDB's matters."""
+        return super().capabilities(config or self.spec(), naming)
+
+    @property
+    def client_class(self) -> type[DuckDbClient]:
+        return _DuckDbClient
+
+
+class _DuckDbClient(DuckDbClient):
+    """dlt's client without its staging schema, which waits a moment for a file that is in use."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        # dlt's 1 GB lets each load be written twice: into the log, and from there into the file.
+        self.sql_client._global_config.pop("checkpoint_threshold")
+        self.sql_client.open_connection = opening(self.sql_client.open_connection)  # type: ignore[method-assign]
+
+    def should_load_data_to_staging_dataset(self, *_: object, **__: object) -> bool:
+        return False
+
+    def create_load_job(self, table: Any, file_path: str, load_id: str, restore: bool = False) -> LoadJob:  # noqa: ARG002
+        return MergeFile(file_path)
+
+    def _create_merge_followup_jobs(self, *_: object, **__: object) -> list[FollowupJobRequest]:
+        return []
+
+
+class MergeFile(RunnableLoadJob):
+    """Replaces the rows whose primary key the file has, and inserts its others: all of it or nothing."""
+
+    def run(self) -> None:
+        sql: DuckDbSqlClient = self._job_client.sql_client  # type: ignore[attr-defined]
+        table: Any = self._load_table
+        keys = map(sql.escape_column_name, get_columns_names_with_prop(table, "primary_key"))
+        parts = {
+            "table": sql.make_qualified_table_name(self.load_table_name),
+            "rows": f"read_parquet({sql.capabilities.escape_literal(self._file_path)})",
+            "on": " AND ".join(f"d.{key} = s.{key}" for key in keys),
+        }
+        with sql.begin_transaction():
+            sql.execute_sql(_DELETE.format(**parts))
+            sql.execute_sql(_INSERT.format(**parts))

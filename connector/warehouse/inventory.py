@@ -1,0 +1,261 @@
+"""What the warehouse holds already, read as Arrow in the types of `tables.py`, however the database stores them.
+
+A dataset, table or file that does not exist yet is empty, and is not created; a warehouse that cannot be reached is a
+DestinationError. Columns that an older release did not have are null.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from typing import Any
+
+import dlt
+import duckdb
+import pyarrow as pa
+import sqlalchemy as sa
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
+
+from connector.errors import DestinationError
+from connector.tables import IMAGES, REJECTED_VALUES, SYNC_RUNS, TABLES, Table
+from connector.warehouse.errors import faults
+from connector.warehouse.pipeline import SCHEMA, Warehouse
+
+KNOWN = ("image_id", "row_hash", "version", "first_seen_at", "deleted_at", "scan_time")
+BATCH_ROWS = 10_000
+# Parameters in one statement; SQL Server allows 2,100, older SQLite 999.
+IDS_IN_ONE_QUERY = 900
+
+
+class Inventory:
+    """Reads of one warehouse, through the SQL client of the pipeline."""
+
+    def __init__(self, warehouse: Warehouse, pipeline: dlt.Pipeline) -> None:
+        self._warehouse = warehouse
+        self._pipeline = pipeline
+
+    def verify(self) -> None:
+        """Raises DestinationError, before anything is altered, where a table of ours is another program's, or was made
+        by a newer release: this one would write its rows without the columns that it does not know."""
+        for table in TABLES:
+            if present := self._columns(table):
+                self._refuse(table, present)
+
+    def missing(self) -> list[str]:
+        """The tables that do not exist."""
+        return [table.name for table in TABLES if not self._columns(table)]
+
+    def _columns(self, table: Table) -> set[str]:
+        """The columns that the table has in the warehouse; none if it does not exist."""
+        if self._absent:
+            return set()
+        with faults(self._warehouse.location, "read"), self._client() as client:
+            try:
+                return _columns(client, table)
+            except DatabaseUndefinedRelation:
+                return set()
+
+    def _refuse(self, table: Table, present: set[str]) -> None:
+        name = f"the table {table.name} of {self._warehouse}"
+        if missing := [c.name for c in table.columns if not c.nullable and c.name not in present]:
+            raise DestinationError(
+                f"{name} is not a table of this connector: it has no column {missing[0]}",
+                hint="Name another dataset with --dataset, or rename that table.",
+            )
+        if unknown := sorted(c for c in present - set(table.column_names) if not c.startswith("_dlt_")):
+            raise DestinationError(
+                f"{name} has columns that this release does not know: {', '.join(unknown)}",
+                hint="A newer release made them: upgrade tcss-connector. If somebody added them, drop them.",
+            )
+
+    @property
+    def _absent(self) -> bool:
+        file = self._warehouse.location.file
+        return file is not None and not file.exists()
+
+    def known(self, account_id: str) -> pa.Table:
+        """The account's images as they were last loaded, gone ones included: the columns of `KNOWN`, in no order."""
+        return self._read(IMAGES, KNOWN, "account_id = %s", [account_id])
+
+    def rows(self, account_id: str, image_ids: Sequence[str]) -> pa.Table:
+        """Whole rows of `images`, for the ids that are there, in no order."""
+        parts = [
+            self._read(
+                IMAGES,
+                IMAGES.column_names,
+                f"account_id = %s AND image_id IN ({', '.join(['%s'] * len(ids))})",
+                [account_id, *ids],
+            )
+            for ids in _slices(image_ids, IDS_IN_ONE_QUERY)
+        ]
+        return pa.concat_tables(parts) if parts else IMAGES.arrow_schema.empty_table()
+
+    def runs(self, account_id: str, limit: int = 10) -> pa.Table:
+        """The account's rows of `sync_runs`, whole, newest first by started_at, at most `limit`."""
+        names = SYNC_RUNS.column_names
+        return self._read(SYNC_RUNS, names, "account_id = %s", [account_id], newest="started_at", limit=limit)
+
+    def rejected_ids(self, account_id: str) -> set[str]:
+        """The reject_id of every value of the account that is in `rejected_values`."""
+        found = self._read(REJECTED_VALUES, ["reject_id"], "account_id = %s", [account_id])
+        return _texts(found)
+
+    def account_ids(self) -> set[str]:
+        """Every account that has images or runs here."""
+        images, runs = (self._read(table, ["account_id"], "", [], distinct=True) for table in (IMAGES, SYNC_RUNS))
+        return _texts(images) | _texts(runs)
+
+    def count(self, table: Table, account_id: str, sync_id: str | None = None) -> int:
+        """Rows that the table has of the account; with `sync_id`, those of them that this run wrote."""
+        conditions = {"account_id": account_id, "sync_id": sync_id}
+        return self._number(table, "SELECT count(*) FROM {table} WHERE {where}", conditions)
+
+    def duplicates(self, table: Table, account_id: str) -> int:
+        """Keys of the account that more than one row has. A loader that merges leaves none."""
+        query = "SELECT count(*) FROM (SELECT 1 AS one FROM {table} WHERE {where} GROUP BY {key} HAVING count(*) > 1) d"
+        return self._number(table, query, {"account_id": account_id})
+
+    def _number(self, table: Table, query: str, conditions: dict[str, str | None]) -> int:
+        """The only value of a query; 0 where the table does not exist."""
+        if self._absent:
+            return 0
+        given = {name: value for name, value in conditions.items() if value is not None}
+        with faults(self._warehouse.location, "read"), self._client() as client:
+            text = query.format(
+                table=client.make_qualified_table_name(table.name),
+                where=" AND ".join(f"{client.escape_column_name(name)} = %s" for name in given),
+                key=", ".join(client.escape_column_name(name) for name in table.key),
+            )
+            try:
+                with client.execute_query(text, *given.values()) as cursor:
+                    return int(cursor.fetchall()[0][0])
+            except DatabaseUndefinedRelation:
+                return 0
+
+    def _read(
+        self,
+        table: Table,
+        names: Sequence[str],
+        condition: str,
+        parameters: Sequence[str],
+        *,
+        newest: str = "",
+        limit: int | None = None,
+        distinct: bool = False,
+    ) -> pa.Table:
+        schema = pa.schema([table.arrow_schema.field(name) for name in names])
+        if self._absent:
+            return schema.empty_table()
+        with faults(self._warehouse.location, "read"), self._client() as client:
+            try:
+                present = _columns(client, table)
+            except DatabaseUndefinedRelation:
+                return schema.empty_table()
+            wanted = [name for name in names if name in present]
+            query = _select(client, table, wanted, distinct=distinct)
+            query += f" WHERE {condition}" if condition else ""
+            query += f" ORDER BY {client.escape_column_name(newest)} DESC" if newest else ""
+            # Closed before the client is: DuckDB hangs at the next opening of a file with a result half-read.
+            with closing(_execute(client, query, parameters, min(limit or BATCH_ROWS, BATCH_ROWS))) as batches:
+                return _collect((_typed(batch, wanted, schema) for batch in batches), schema, limit)
+
+    def _client(self) -> Any:
+        # A pipeline of the user's own does not know our schema before its first run; any names the same dataset.
+        known = SCHEMA in self._pipeline.schema_names
+        return self._pipeline.sql_client(SCHEMA) if known else self._pipeline.sql_client()
+
+
+def _execute(
+    client: Any, query: str, parameters: Sequence[str], size: int
+) -> Generator[pa.Table | list[tuple[Any, ...]]]:
+    """Batches of a result, as Arrow where the driver gives that; it is never in this process twice."""
+    connection = client.native_connection
+    if isinstance(connection, duckdb.DuckDBPyConnection):
+        yield from _duckdb(connection, query, parameters, size)
+        return
+    if getattr(client.dbapi, "__name__", "") == "psycopg2":
+        yield from _psycopg2(connection, query, parameters, size)
+        return
+    if isinstance(connection, sa.Connection):
+        connection.execution_options(stream_results=True, max_row_buffer=size)
+    with client.execute_query(query, *parameters) as cursor:
+        yield from _fetch(cursor, size)
+
+
+def _columns(client: Any, table: Table) -> set[str]:
+    """The columns that the table has in the warehouse; DatabaseUndefinedRelation if it does not exist."""
+    query = f"SELECT * FROM {client.make_qualified_table_name(table.name)} WHERE 1 = 0"  # noqa: S608
+    with client.execute_query(query) as cursor:
+        names = list(cursor.columns_schema)
+        cursor.fetchall()
+    return {name.lower() for name in names}
+
+
+def _select(client: Any, table: Table, names: Iterable[str], *, distinct: bool) -> str:
+    columns = ", ".join(client.escape_column_name(name) for name in names)
+    source = client.make_qualified_table_name(table.name)
+    return f"SELECT {'DISTINCT ' if distinct else ''}{columns} FROM {source}"  # noqa: S608
+
+
+def _duckdb(connection: Any, query: str, parameters: Sequence[str], size: int) -> Iterator[pa.Table]:
+    relation = connection.sql(query.replace("%s", "?"), params=list(parameters))
+    # The method's name before DuckDB 1.5.
+    reader = relation.to_arrow_reader if hasattr(relation, "to_arrow_reader") else relation.fetch_arrow_reader
+    for batch in reader(size):
+        yield pa.Table.from_batches([batch])
+
+
+def _psycopg2(connection: Any, query: str, parameters: Sequence[str], size: int) -> Iterator[list[tuple[Any, ...]]]:
+    """psycopg2 keeps a whole result in memory, unless the cursor has a name."""
+    connection.autocommit = False
+    with connection.cursor(name="tcss_inventory") as cursor:
+        cursor.execute(query, parameters)
+        yield from _fetch(cursor, size)
+
+
+def _fetch(cursor: Any, size: int) -> Iterator[list[tuple[Any, ...]]]:
+    while rows := cursor.fetchmany(size):
+        yield rows
+
+
+def _collect(batches: Iterable[pa.Table], schema: pa.Schema, limit: int | None) -> pa.Table:
+    parts: list[pa.Table] = []
+    rows = 0
+    for part in batches:
+        parts.append(part)
+        rows += part.num_rows
+        if limit is not None and rows >= limit:
+            break
+    found = pa.concat_tables(parts) if parts else schema.empty_table()
+    return found if limit is None else found.slice(0, limit)
+
+
+def _typed(batch: pa.Table | list[tuple[Any, ...]], names: Sequence[str], schema: pa.Schema) -> pa.Table:
+    """A batch in the schema; `names` are the batch's columns, in its order."""
+    if isinstance(batch, pa.Table):
+        cells: dict[str, Any] = {name: batch.column(i).cast(schema.field(name).type) for i, name in enumerate(names)}
+        rows = batch.num_rows
+    else:
+        columns = zip(*batch, strict=True)
+        cells = {name: _array(values, schema.field(name).type) for name, values in zip(names, columns, strict=True)}
+        rows = len(batch)
+    arrays = [cells[f.name] if f.name in cells else pa.nulls(rows, f.type) for f in schema]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _array(values: Sequence[Any], kind: pa.DataType) -> Any:
+    """SQLite stores instants as text and truth as numbers, MySQL drops the offset, and counts may come as Decimal."""
+    if pa.types.is_timestamp(kind):
+        if any(isinstance(value, str) for value in values):
+            return pa.array(values, pa.string()).cast(pa.timestamp("us")).cast(kind)
+        return pa.array(values, kind)
+    convert: Callable[[Any], Any] = bool if pa.types.is_boolean(kind) else int if pa.types.is_integer(kind) else str
+    return pa.array([None if value is None else convert(value) for value in values], kind)
+
+
+def _texts(table: pa.Table) -> set[str]:
+    """The values of a table's only column."""
+    return {str(value) for value in table.column(0).to_pylist()}
+
+
+def _slices(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

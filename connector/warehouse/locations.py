@@ -1,0 +1,211 @@
+"""Where a warehouse is: a SQLAlchemy URL, or the name of a dlt destination, read and validated without connecting."""
+
+import re
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NoReturn, cast
+from urllib.parse import quote, quote_plus
+
+from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.destination import Destination
+from dlt.common.destination.exceptions import UnknownDestinationModule
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from connector.errors import ConfigurationError, DestinationError
+from connector.warehouse.backends import FILES, Access, Backend, Kind, by_name, by_url
+
+# Names that the server keeps for itself, in lower case, beside `information_schema`.
+_OWN: dict[Kind, tuple[str, ...]] = {
+    "mysql": ("mysql", "performance_schema", "sys"),
+    "duckdb": ("temp", "system", "pg_catalog"),
+    "sqlite": ("temp",),
+}
+_LONGEST = 63
+_USER_INFO = re.compile(r"(?<=://)[^/@\s]*:[^@\s]*(?=@)")
+_SECRET_OPTION = re.compile(r"token|passw|passphrase|passcode|secret|key", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Location:
+    """A warehouse and the dataset in it. `file` is set for DuckDB and SQLite. Neither `repr` nor `display` shows a
+    password; `secrets` are the texts that `scrub` takes out."""
+
+    backend: Backend
+    dataset: str
+    display: str
+    access: Access = field(default_factory=Access, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def kind(self) -> Kind:
+        return self.backend.kind
+
+    @property
+    def url(self) -> URL | None:
+        """Absent where dlt takes other credentials than a URL."""
+        return self.access.url
+
+    @property
+    def credentials(self) -> Any:
+        """What dlt's destination takes as its credentials; None: those in its own configuration."""
+        return self.access.credentials or (self.url and self.url.render_as_string(hide_password=False))
+
+    @property
+    def file(self) -> Path | None:
+        return Path(cast(str, self.access.url.database)) if self.kind in FILES and self.access.url else None
+
+    def scrub(self, text: str) -> str:
+        """The text without this location's password, however it is written, and without that of any URL."""
+        for secret in self._secret_forms:
+            text = text.replace(secret, "***")
+        return _USER_INFO.sub("***", text)
+
+    @cached_property
+    def _secret_forms(self) -> tuple[str, ...]:
+        forms = {form for s in self.secrets for form in (s, quote(s), quote(s, safe=""), quote_plus(s)) if form}
+        return tuple(sorted(forms, key=len, reverse=True))
+
+    def staging(self, suffix: str) -> str:
+        """The name of the staging dataset of an account, short enough for every server."""
+        name = f"{self.dataset}_staging_{suffix}"
+        return name if len(name) <= _LONGEST else f"{self.dataset[:16]}_{_digest(self.dataset)}_staging_{suffix}"
+
+
+def slug(account_id: str) -> str:
+    """The account in a form that pipelines, files and datasets may be named after; different for every account."""
+    if re.fullmatch(r"[a-z0-9]{1,20}", account_id):
+        return account_id
+    return f"{re.sub(r'[^a-z0-9]', '', account_id.lower())[:11]}_{_digest(account_id)}"
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:8]
+
+
+def locate(destination: str, dataset: str | None = None) -> Location:
+    """Read a destination and dataset as the user gave them.
+
+    Raises ConfigurationError for what cannot be right, and DestinationError where a driver is not installed.
+    """
+    location = _from_url(destination) if "://" in destination else _from_name(destination)
+    location = _with_dataset(location, dataset)
+    _require_driver(location)
+    return location
+
+
+def _from_url(text: str) -> Location:
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        # The text may hold a password, so it is not repeated.
+        raise ConfigurationError(
+            "the destination is not a URL that can be read",
+            hint="Write it as driver://user:password@host:port/database, with %40 for an @ in a name or password.",
+        ) from None
+    backend = by_url(url)
+    access = backend.read(url.set(drivername=backend.drivername))
+    display = url.set(query={}).render_as_string(hide_password=True)
+    return Location(backend, access.dataset or "", display, access, secrets_of(url))
+
+
+def secrets_of(url: URL) -> tuple[str, ...]:
+    """The password, `""` if there is none, and the options that hold secrets by their names."""
+    options = [value for name, value in url.query.items() if _SECRET_OPTION.search(name)]
+    return (
+        str(url.password or ""),
+        *(text for value in options for text in ([value] if isinstance(value, str) else value)),
+    )
+
+
+def _from_name(name: str) -> Location:
+    """Of duckdb, postgres and SQLAlchemy we must know the URL; the others are left to dlt."""
+    try:
+        factory = Destination.from_reference(name)
+    except UnknownDestinationModule:
+        factory = None
+    if factory is None or "delete-insert" not in (factory.capabilities().supported_merge_strategies or ()):
+        raise ConfigurationError(
+            f"{name!r} is neither a URL nor a SQL destination of dlt",
+            hint="Give a SQLAlchemy URL such as duckdb:///warehouse.duckdb, or a name such as postgres or snowflake.",
+        )
+    backend = by_name(factory.destination_type.rpartition(".")[2])
+    if backend.kind == "other" and backend.destination != "sqlalchemy":
+        return Location(replace(backend, destination=name), "", name)
+    return _from_url(_configured_url(name, factory))
+
+
+def _configured_url(name: str, factory: Any) -> str:
+    try:
+        config = factory.configuration(factory.spec()._bind_dataset_name(dataset_name="tcss"))
+        return str(config.credentials.to_url().render_as_string(hide_password=False))
+    except ConfigurationException:
+        raise ConfigurationError(
+            f"dlt's configuration has no complete credentials for the destination {name}",
+            hint=f"Set DESTINATION__{name.upper()}__CREDENTIALS to its URL, or give the URL as the destination.",
+        ) from None
+
+
+def _with_dataset(location: Location, dataset: str | None) -> Location:
+    if dataset is None:
+        dataset = location.dataset or {"sqlite": "main", "mysql": ""}.get(location.kind, "tcss")
+    if not dataset:
+        _refuse("the MySQL URL names no database", "Add it to the URL, or name one with --dataset.")
+    _validate(location, dataset)
+    return replace(location, dataset=dataset)
+
+
+def _validate(location: Location, dataset: str) -> None:
+    pattern = r"[0-9A-Za-z_$-]+" if location.kind == "mysql" else r"[a-z_][a-z0-9_]*"
+    if len(dataset) > _LONGEST or not re.fullmatch(pattern, dataset):
+        _refuse(f"the dataset name {dataset!r} is not usable", "Use up to 63 lower-case letters, digits and _.")
+    if dataset.lower() in ("information_schema", *_OWN.get(location.kind, ())):
+        _refuse(f"the dataset {dataset!r} belongs to the server itself", "Name another one with --dataset.")
+    if location.kind == "postgresql" and dataset.startswith("pg_"):
+        _refuse(f"the dataset {dataset!r} is not usable: PostgreSQL reserves names in pg_", "Name another one.")
+    # DuckDB names a database after its file, up to the first dot, and folds case.
+    if location.kind == "duckdb" and location.file and dataset == location.file.name.partition(".")[0].lower():
+        _refuse(
+            f"DuckDB cannot tell the dataset {dataset!r} from the file {location.file.name!r}",
+            "Rename the file, or name another dataset with --dataset.",
+        )
+
+
+def _require_driver(location: Location) -> None:
+    backend = location.backend
+    if backend.module is None and backend.destination == "sqlalchemy" and location.kind == "other":
+        _require_dialect(location)
+    elif backend.module is not None and not _installed(backend.module):
+        _no_driver(location, f'pip install "tcss-connector[{backend.extra}]"')
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # the package around it
+        return False
+
+
+def _require_dialect(location: Location) -> None:
+    url = location.url
+    assert url is not None  # noqa: S101  (dlt's destination sqlalchemy always has one)
+    try:
+        url.get_dialect().import_dbapi()
+    except NoSuchModuleError:
+        _refuse(
+            f"{url.drivername!r} is not a database that SQLAlchemy knows here",
+            "Check the first part of the destination's URL, or install the package that brings that dialect.",
+        )
+    except ImportError as error:
+        _no_driver(location, f"Install the Python package that has the module {error.name}")
+
+
+def _no_driver(location: Location, step: str) -> NoReturn:
+    raise DestinationError(f"the driver for {location.display} is not installed", hint=f"{step}.")
+
+
+def _refuse(message: str, hint: str) -> NoReturn:
+    raise ConfigurationError(message, hint=hint)

@@ -1,0 +1,157 @@
+"""One sync at a time: a lock that is refused at once when it is held, and that dies with the process that holds it.
+
+A server's lock dies with a connection, which may end before its process does. So who holds one asks again before each
+thing that it writes: `lock` gives a function for that.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import sqlalchemy as sa
+from filelock import FileLock, Timeout
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from connector.errors import DestinationError, LockedError
+from connector.warehouse.backends import Kind
+from connector.warehouse.errors import faults
+from connector.warehouse.locations import Location
+
+StillHeld = Callable[[], None]
+"""Returns as long as the lock is held; raises DestinationError once it is not, or once nobody can tell."""
+
+_HINT = "Wait until it has ended. A sync that was killed holds nothing: its lock went with it."
+_LOST_HINT = (
+    "What was written before is whole. Run again; if it happens every time, connect to the server itself, since a "
+    "pooler that gives each transaction another connection cannot hold a lock."
+)
+
+
+@dataclass(frozen=True)
+class _Advisory:
+    """How a server locks a name for as long as a connection lives. `keep` stops the server from ending an idle one, and
+    `options` routers on the way, after which the server would hold the lock for hours; `held` gives up after a minute.
+    """
+
+    driver: str
+    options: dict[str, int]
+    keep: str
+    take: str
+    held: str
+    give: str
+
+
+# The first 64 bits of the name, as PostgreSQL counts; pg_locks shows them in two halves.
+_KEY = "('x' || substr(:name, 1, 16))::bit(64)::bigint"
+
+
+_ADVISORY: dict[Kind, _Advisory] = {
+    "postgresql": _Advisory(
+        "postgresql+psycopg2",
+        {"keepalives_idle": 60, "tcp_user_timeout": 60_000},
+        # The setting exists since PostgreSQL 14.
+        "SELECT set_config('idle_session_timeout', '0', false) "
+        "WHERE current_setting('server_version_num')::int >= 140000",
+        f"SELECT pg_try_advisory_lock({_KEY})",
+        f"SELECT {_KEY} IN (SELECT classid::bigint << 32 | objid::bigint FROM pg_locks "  # noqa: S608  (constants)
+        "WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid())",
+        f"SELECT pg_advisory_unlock({_KEY})",
+    ),
+    "mysql": _Advisory(
+        "mysql+pymysql",
+        {"read_timeout": 60},
+        "SET SESSION wait_timeout = 604800",
+        "SELECT GET_LOCK(:name, 0)",
+        "SELECT IS_USED_LOCK(:name) = CONNECTION_ID()",
+        "SELECT RELEASE_LOCK(:name)",
+    ),
+}
+
+
+def lock(location: Location, account_id: str) -> AbstractContextManager[StillHeld]:
+    """Hold the lock of an account in a dataset; raises LockedError when another process or thread holds it.
+
+    DuckDB and SQLite have one writer a file, so there it is a lock of the whole file, beside it. Where we know no
+    lock that dies with its holder, nothing is locked: there the scheduler must not start a sync twice.
+    """
+    if location.file is not None:
+        return _file_lock(location, location.file)
+    if location.kind in _ADVISORY:
+        return _server_lock(location, account_id)
+    return nullcontext(_held_by_the_process)
+
+
+def _held_by_the_process() -> None:
+    """A file's lock is lost with the process alone."""
+
+
+@contextmanager
+def _file_lock(location: Location, file: Path) -> Iterator[StillHeld]:
+    held = FileLock(_lock_file(file), blocking=False)
+    with faults(location, "lock"):
+        # filelock would create the directory.
+        if not file.parent.is_dir():
+            raise FileNotFoundError(f"No such file or directory: {file.parent}")
+        try:
+            held.acquire()
+        except Timeout:
+            raise LockedError(f"another sync is writing to {location.display}", hint=_HINT) from None
+    try:
+        yield _held_by_the_process
+    finally:
+        if not file.exists():  # the sync ended before it wrote anything: leave nothing behind
+            _lock_file(file).unlink(missing_ok=True)
+        held.release()
+
+
+def _lock_file(file: Path) -> Path:
+    # Through symbolic links, so that two names of one warehouse share a lock.
+    real = file.resolve()
+    return real.with_name(real.name + ".lock")
+
+
+@contextmanager
+def _server_lock(location: Location, account_id: str) -> Iterator[StillHeld]:
+    advisory = _ADVISORY[location.kind]
+    name = {"name": sha256(f"tcss\n{location.dataset}\n{account_id}".encode()).hexdigest()[:48]}
+    with faults(location, "lock"):
+        connection = _connect(location, advisory)
+    try:
+        with faults(location, "lock"):
+            connection.execute(sa.text(advisory.keep))
+            taken = connection.execute(sa.text(advisory.take), name).scalar()
+        if not taken:
+            raise LockedError(
+                f"another sync of account {account_id} is writing to {location.dataset} in {location.display}",
+                hint=_HINT,
+            )
+
+        def still_held() -> None:
+            try:
+                held = connection.execute(sa.text(advisory.held), name).scalar()
+            except SQLAlchemyError as error:
+                raise DestinationError(
+                    f"the connection to {location.display} that holds this sync's lock is lost", hint=_LOST_HINT
+                ) from error
+            if not held:
+                raise DestinationError(f"this sync's lock in {location.display} is lost", hint=_LOST_HINT)
+
+        try:
+            yield still_held
+        finally:
+            # Closing releases it too, but the server may take a moment to see it.
+            with suppress(SQLAlchemyError):
+                connection.execute(sa.text(advisory.give), name)
+    finally:
+        with suppress(SQLAlchemyError):
+            connection.close()
+
+
+def _connect(location: Location, advisory: _Advisory) -> sa.Connection:
+    assert location.url is not None  # noqa: S101  (a location of these kinds always has one)
+    url = location.url.set(drivername=advisory.driver)
+    engine = sa.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=advisory.options)
+    return engine.connect()

@@ -1,0 +1,217 @@
+"""The questions that analysts ask, as views: written once, in `schemas/views`, and made beside the tables of any
+database that `dialects` knows."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from dlt.destinations.exceptions import DatabaseException
+from sqlglot import exp
+
+from connector.errors import DestinationError
+from connector.tables import TABLES
+from connector.warehouse import descriptions
+from connector.warehouse.ddl import execute
+from connector.warehouse.dialects import DIALECTS, edition, translate
+
+MARKER = "tcss_views"
+"""A view of constants, a row for each view and table of ours: `name`, `meaning` and `definition`. That is the hash of
+what a view is made from and that of its select, or the hash of a table's descriptions. A view that it names is ours to
+replace, and nothing else is."""
+
+_DIGITS = 16  # of a hash
+_HERE = Path(__file__).parents[1]
+_FILES = (_HERE / "_schemas" / "views", _HERE.parent / "schemas" / "views")  # in the wheel, in a checkout
+
+# Where CREATE OR REPLACE does not exist, or refuses other columns; DDL can be rolled back there.
+_DROPPED_FIRST = ("sqlite", "redshift")
+# PostgreSQL refuses other columns too; a view is dropped only then, since that takes the grants on it along.
+_POSTGRES = "DO $tcss$ BEGIN {replace}; EXCEPTION WHEN invalid_table_definition THEN {drop}; {create}; END $tcss$"
+# SQLite's driver begins no transaction for DDL. In PostgreSQL, all readers would queue up behind a wait for one.
+_BEGIN = {"sqlite": "BEGIN IMMEDIATE", "postgres": "SET LOCAL lock_timeout = '10s'"}
+
+
+@dataclass(frozen=True)
+class View:
+    """A view: the question that it answers, and its file, a header of comments and one select in DuckDB's SQL."""
+
+    name: str
+    question: str
+    sql: str
+
+    def select(self, dialect: str, names: Mapping[str, str]) -> str:
+        """The select as SQL of that dialect, one of `DIALECTS`. `names` says what tables are called in that SQL."""
+        return _translated(self.sql, dialect, tuple(names.items()))
+
+
+@cache  # of several accounts
+def _translated(sql: str, dialect: str, names: tuple[tuple[str, str], ...]) -> str:
+    return translate(sql, dialect, dict(names))
+
+
+@cache
+def views() -> tuple[View, ...]:
+    """All views, by name."""
+    directory = next(path for path in _FILES if path.is_dir())
+    return tuple(_view(file.stem, file.read_text(encoding="utf-8")) for file in sorted(directory.glob("*.sql")))
+
+
+def _view(name: str, sql: str) -> View:
+    question = sql.partition("\n--\n")[0].splitlines()
+    return View(name, " ".join(line.removeprefix("-- ") for line in question), sql)
+
+
+def current(client: Any) -> bool:
+    """Whether the dataset of dlt's SQL client has all views, and descriptions, as this release defines them; also where
+    it can have none."""
+    if _dialect(client) not in DIALECTS:
+        return True
+    present = _present(client)
+    complete = all(present.get(name) for name in (MARKER, *(view.name for view in views())))
+    # To translate the selects as well would take a tenth of a run that has little to write.
+    wanted = {name: _digest(source) for name, source in _sources(client).items()}
+    return complete and sorted((*row, made[:_DIGITS]) for *row, made in _made(client)) == _rows(wanted)
+
+
+def create(client: Any, *, anew: bool = True) -> None:
+    """Create or replace the views in the client's dataset, whose tables exist; in one transaction, where DDL has them.
+    Unless `anew`, those stay whose select is that of this release.
+
+    Raises DestinationError where there is something else of a view's name, or the database is none of `DIALECTS`; and
+    dlt's exceptions, such as where a view of the user's needs a column that ours no longer has.
+    """
+    try:
+        _create(client, anew=anew)
+    except DatabaseException:  # the first syncs of several accounts race
+        if not current(client):
+            _create(client, anew=anew)
+
+
+def _create(client: Any, *, anew: bool) -> None:
+    selects, sources = _selects(client), _sources(client)
+    definitions = {name: _digest(source) + _digest(selects.get(name, "")) for name, source in sources.items()}
+    refuse_others(client)
+    kept = set() if anew else _kept(client, definitions)
+    # The marker also first, as a claim: what a run leaves that dies halfway is then known as ours.
+    made = [
+        (MARKER, _marker(client, {})),
+        *((name, select) for name, select in selects.items() if name not in kept),
+        (MARKER, _marker(client, definitions)),
+    ]
+    with _transaction(client):
+        for name, select in made:
+            for statement in _statements(client, name, select):
+                execute(client, statement)
+
+
+@contextmanager
+def _transaction(client: Any) -> Iterator[None]:
+    if not client.capabilities.supports_ddl_transactions:
+        yield
+        return
+    with client.begin_transaction():
+        if first := _BEGIN.get(_dialect(client)):
+            execute(client, first)
+        yield
+
+
+def _statements(client: Any, name: str, select: str) -> list[str]:
+    view, dialect = client.make_qualified_table_name(name), _dialect(client)
+    drop, create = f"DROP VIEW IF EXISTS {view}", f"CREATE VIEW {view} AS {select}"
+    replace = f"CREATE {'OR ALTER' if dialect == 'tsql' else 'OR REPLACE'} VIEW {view} AS {select}"
+    if dialect == "postgres":
+        return [_POSTGRES.format(drop=drop, create=create, replace=replace)]
+    return [drop, create] if dialect in _DROPPED_FIRST else [replace]
+
+
+def _kept(client: Any, definitions: Mapping[str, str]) -> set[str]:
+    """The views that are there with the select that they would get, whatever that is made from."""
+    present = _present(client)
+    made = {name: made for name, _, made in _made(client)} if present.get(MARKER) else {}
+    same = {name for name in made.keys() & definitions if made[name][-_DIGITS:] == definitions[name][-_DIGITS:]}
+    return {name for name in same if present.get(name)}
+
+
+def _sources(client: Any) -> dict[str, str]:
+    """All that the select of every view is made from, and the descriptions of every table, by name."""
+    dialect, names = _dialect(client), _names(client)
+    made_from = {view.name: "\n".join((edition(), dialect, repr(names), view.sql)) for view in views()}
+    return made_from | {table.name: descriptions.definition(table, dialect) for table in TABLES}
+
+
+def _selects(client: Any) -> dict[str, str]:
+    dialect = _dialect(client)
+    if dialect not in DIALECTS:
+        raise DestinationError(f"there are no views for {dialect}", hint="Query the tables.")
+    return {view.name: view.select(dialect, _names(client)) for view in views()}
+
+
+def _names(client: Any) -> dict[str, str]:
+    """What the tables are called in a view. One in SQLite sees those beside it, and cannot name their database."""
+    tables = () if _dialect(client) == "sqlite" else TABLES
+    return {table.name: client.make_qualified_table_name(table.name) for table in tables}
+
+
+def _marker(client: Any, definitions: Mapping[str, str]) -> str:
+    """The marker's select."""
+    names = ("name", "meaning", "definition")
+    rows = _rows(definitions)
+    selects = [exp.select(*(exp.Literal.string(v).as_(n) for v, n in zip(row, names, strict=True))) for row in rows]
+    return exp.union(*selects, distinct=False).sql(dialect=_dialect(client))
+
+
+def _rows(definitions: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """The marker's rows, by name; what has no definition has an empty one."""
+    meanings = {view.name: view.question for view in views()} | {table.name: table.description for table in TABLES}
+    return sorted((name, meaning, definitions.get(name, "")) for name, meaning in meanings.items())
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:_DIGITS] if text else ""
+
+
+def _dialect(client: Any) -> str:
+    return str(client.capabilities.sqlglot_dialect)
+
+
+def refuse_others(client: Any) -> None:
+    """Raises DestinationError where the dataset has something else of a view's name."""
+    present = _present(client)
+    ours = {MARKER, *(row[0] for row in _made(client))} if present.get(MARKER) else {MARKER}
+    for name, is_view in present.items():
+        if not is_view or name not in ours:
+            raise DestinationError(
+                f"{client.dataset_name} has a {'view' if is_view else 'table'} {name} that this connector has not made",
+                hint="Rename it, or name another dataset with --dataset.",
+            )
+
+
+def _made(client: Any) -> list[tuple[str, ...]]:
+    """The marker's rows, as they are in the dataset."""
+    marker = client.make_qualified_table_name(MARKER)
+    found = client.execute_sql(f"SELECT name, meaning, definition FROM {marker}")  # noqa: S608
+    return [tuple(row) for row in found]
+
+
+def _present(client: Any) -> dict[str, bool]:
+    """What there is in the dataset of our views' names, and whether it is a view."""
+    names = (MARKER, *(view.name for view in views()))
+    if isinstance(client.native_connection, sa.Connection):
+        with client.begin_transaction():
+            inspector = sa.inspect(client.native_connection)
+            found = dict.fromkeys(inspector.get_table_names(client.dataset_name), False)
+            found |= dict.fromkeys(inspector.get_view_names(client.dataset_name), True)
+        return {name: found[name] for name in names if name in found}
+    catalog, schema, stored = client._get_information_schema_components(*names)
+    tables = client._qualify_info_schema_table_name("TABLES")
+    if _dialect(client) == "bigquery":  # it has one in every dataset
+        tables = f"{client.fully_qualified_dataset_name()}.{tables}"
+    query = f"SELECT table_name, table_type FROM {tables} WHERE table_schema = %s"  # noqa: S608
+    query, values = (f"{query} AND table_catalog = %s", (schema, catalog)) if catalog else (query, (schema,))
+    types = dict(client.execute_sql(query, *values))
+    return {name: types[key] == "VIEW" for name, key in zip(names, stored, strict=True) if key in types}

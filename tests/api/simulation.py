@@ -1,0 +1,267 @@
+"""A sweep through a limiter against a server that refuses, event by event, under a clock of its own: nothing sleeps."""
+
+import heapq
+import itertools
+import math
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from connector.api.pace import Limiter
+
+WARM_UP = 3.0  # seconds that others are there before the sweep begins
+REFUSAL = (
+    "Your current request times equals to `{times}` in a second, which exceeds the frequency limit `{limit}` for a "
+    "second. Please reduce the frequency of calls."
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A server, the way to it, and who else is there. Times are in seconds.
+
+    form: how the quota counts: `fixed` seconds of the clock, the `sliding` one before a request, or a `bucket` of
+        tokens. limits: from when on it is how much. names_limit: whether refusals name it.
+    latency: of an answer; half of it on each way, `jitter` more or less in total. late: by which a sleep is too long.
+    in_flight, requests: pages under way at most, and in all; the client takes them in order.
+    other: who else takes tokens: one that is `even` or `random` (Poisson), at `other_rate` a second, never slower, or
+        a `twin`: another sweep like ours. leaves: when that one stops.
+    moved: by up to this, by the seed, all times in `limits` and `leaves` are earlier or later.
+    """
+
+    form: str = "sliding"
+    limits: tuple[tuple[float, int], ...] = ((0.0, 20),)
+    names_limit: bool = True
+    latency: float = 0.3
+    jitter: float = 0.0
+    late: float = 0.0005
+    in_flight: int = 16
+    requests: int = 600
+    other: str | None = None
+    other_rate: float = 10.0
+    leaves: float = math.inf
+    moved: float = 0.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of the requests between our first and our last one that was let in.
+
+    used: ours that were let in, as a share of what the limit allows less what others got. refused: as a share of those
+        that we sent. rate, others: let in, a second, of ours and of the others'.
+    """
+
+    used: float
+    refused: float
+    rate: float
+    others: float
+
+
+@dataclass
+class World:
+    """What happens when."""
+
+    now: float = 0.0
+    _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
+    _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    def clock(self) -> float:
+        return self.now
+
+    def after(self, seconds: float, act: Callable[[], None]) -> None:
+        heapq.heappush(self._events, (self.now + seconds, next(self._numbers), act))
+
+    def run(self, until: Callable[[], bool]) -> None:
+        while not until():
+            self.now, _, act = heapq.heappop(self._events)
+            act()
+
+
+class Quota:
+    """So many requests a second; a refused one does not count."""
+
+    def __init__(self, form: str, limit: int) -> None:
+        self.form, self.limit = form, limit
+        self._let_in: deque[float] = deque()
+        self._tokens, self._filled = float(limit), 0.0
+
+    def admits(self, now: float) -> bool:
+        if self.form == "bucket":
+            self._tokens = min(self.limit, self._tokens + (now - self._filled) * self.limit)
+            self._filled = now
+            fine = self._tokens > 1 - 1e-9
+            self._tokens -= fine
+            return fine
+        since = math.floor(now) if self.form == "fixed" else now - 1 + 1e-9
+        while self._let_in and self._let_in[0] < since:
+            self._let_in.popleft()
+        fine = len(self._let_in) < self.limit
+        if fine:
+            self._let_in.append(now)
+        return fine
+
+
+class Caller:
+    """Whoever sends requests: when they arrived that were let in, and how many were not."""
+
+    def __init__(self, world: World, quota: Quota) -> None:
+        self.world, self.quota = world, quota
+        self.arrivals: list[float] = []
+        self.refused = 0
+
+    def arrive(self) -> bool:
+        fine = self.quota.admits(self.world.now)
+        if fine:
+            self.arrivals.append(self.world.now)
+        else:
+            self.refused += 1
+        return fine
+
+
+class Stranger(Caller):
+    """Sends a request after each gap, whatever the answer, until it leaves."""
+
+    def __init__(self, world: World, quota: Quota, gap: Callable[[], float]) -> None:
+        super().__init__(world, quota)
+        self._gap, self.left = gap, False
+
+    def leave(self) -> None:
+        self.left = True
+
+    def begin(self) -> None:
+        if not self.left:
+            self.arrive()
+            self.world.after(self._gap(), self.begin)
+
+
+class Sweep(Caller):
+    """Pages in order, `in_flight` under way; what is refused is sent again after a pause, as the client does it."""
+
+    def __init__(self, world: World, quota: Quota, case: Case, limiter: Any, chance: random.Random) -> None:
+        super().__init__(world, quota)
+        self._case, self._limiter, self._chance = case, limiter, chance
+        self._waiting: list[tuple[bool, int, int]] = []  # fresh, page, attempt; the first one asks the limiter
+        self._asleep = False
+        self._planned = self._taken = 0
+        self._answered: set[int] = set()
+        self.pages = case.requests
+
+    def leave(self) -> None:
+        self.pages = 0
+        self._waiting.clear()
+
+    def begin(self) -> None:
+        while self._planned < min(self.pages, self._taken + self._case.in_flight):
+            self._waiting.append((True, self._planned, 1))
+            self._planned += 1
+        self._go()
+
+    def _go(self) -> None:
+        while self._waiting and not self._asleep:
+            wait = self._limiter._reserve()
+            if wait > 0:
+                self._asleep = True
+                self.world.after(wait + self._chance.uniform(0, self._case.late), self._wake)
+            else:
+                self._send(*self._waiting.pop(0)[1:])
+
+    def _wake(self) -> None:
+        self._asleep = False
+        self._go()
+
+    def _way(self) -> float:
+        return (self._case.latency + self._chance.uniform(-1, 1) * self._case.jitter) / 2
+
+    def _send(self, page: int, attempt: int) -> None:
+        went = self.world.now
+
+        def arrives() -> None:
+            fine, limit = self.arrive(), self.quota.limit
+            self.world.after(self._way(), lambda: self._hear(page, attempt, went, None if fine else limit))
+
+        self.world.after(self._way(), arrives)
+
+    def _hear(self, page: int, attempt: int, went: float, refused_over: int | None) -> None:
+        if refused_over is None:
+            self._answered.add(page)
+            while self._taken in self._answered:
+                self._answered.remove(self._taken)
+                self._taken += 1
+            self.begin()
+            return
+        named = REFUSAL.format(times=refused_over + 1, limit=refused_over)
+        self._limiter.throttled(named if self._case.names_limit else "Too many requests.", went)
+        longest = min(4.0, 0.5 * 2 ** min(attempt - 1, 3))
+        self.world.after(self._chance.uniform(0.1, longest), lambda: self._again(page, attempt + 1))
+
+    def _again(self, page: int, attempt: int) -> None:
+        place = 1 if self._asleep else 0
+        while place < len(self._waiting) and not self._waiting[place][0]:
+            place += 1
+        self._waiting.insert(place, (False, page, attempt))
+        self._go()
+
+
+class Metronome:
+    """Instead of a limiter: always the same pace, whatever the server says. The best one is found by trying."""
+
+    def __init__(self, world: World, pace: float) -> None:
+        self._world, self._gap, self._due = world, 1 / pace, -math.inf
+
+    def _reserve(self) -> float:
+        wait = self._due - self._world.now
+        if wait > 1e-6:
+            return wait
+        self._due = max(self._due, self._world.now - 0.001) + self._gap
+        return 0.0
+
+    def throttled(self, text: str, went: float) -> None:
+        pass
+
+
+def limiter(world: World) -> Limiter:
+    """The real one, for 20 requests a second, asked without threads."""
+    return Limiter(20.0, clock=world.clock)
+
+
+def simulate(case: Case, seed: int, make: Callable[[World], Any] = limiter) -> Result:
+    """One sweep with `make`'s limiter; the same seed gives the same result."""
+    chance = random.Random(seed)
+    world = World(now=100 + chance.random())
+    start = world.now + WARM_UP
+    quota = Quota(case.form, case.limits[0][1])
+    limits = [(start + begin + chance.uniform(-1, 1) * case.moved, limit) for begin, limit in case.limits]
+    for begin, limit in limits[1:]:
+        world.after(begin - world.now, lambda limit=limit: setattr(quota, "limit", limit))
+    sweep = Sweep(world, quota, case, make(world), chance)
+    world.after(WARM_UP, sweep.begin)
+    other: Stranger | Sweep | None = None
+    if case.other == "twin":
+        other = Sweep(world, quota, case, make(world), chance)
+        other.pages = 1 << 40
+    elif case.other is not None:
+        even = case.other == "even"
+        other = Stranger(world, quota, lambda: 1 / case.other_rate if even else chance.expovariate(case.other_rate))
+    if other is not None:
+        world.after(chance.random(), other.begin)
+        if case.leaves < math.inf:
+            world.after(WARM_UP + case.leaves + chance.uniform(-1, 1) * case.moved, other.leave)
+    world.run(lambda: len(sweep.arrivals) == case.requests)
+    return _result(sweep, other, limits)
+
+
+def _result(sweep: Sweep, other: Caller | None, limits: list[tuple[float, int]]) -> Result:
+    first, last = sweep.arrivals[0], sweep.arrivals[-1]
+    bounds = [-math.inf, *(begin for begin, _ in limits[1:]), math.inf]
+    spans = [max(0.0, min(last, after) - max(first, before)) for before, after in itertools.pairwise(bounds)]
+    allowed = sum(span * limit for span, (_, limit) in zip(spans, limits, strict=True))
+    others = sum(first <= time <= last for time in other.arrivals) if other is not None else 0
+    ours = len(sweep.arrivals) - 1
+    return Result(
+        used=ours / (allowed - others),
+        refused=sweep.refused / (sweep.refused + len(sweep.arrivals)),
+        rate=ours / (last - first),
+        others=others / (last - first),
+    )

@@ -1,0 +1,148 @@
+"""Several accounts: their configuration, `--account` and `--all-accounts`, as a user would run them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from connector.cli import main as cli
+from connector.cli.main import app
+from connector.cli.report import Reporter
+from connector.errors import ConfigurationError
+from connector.sandbox import Fleet, wall_clock
+from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY, Account
+from connector.settings import Settings, account_names
+from tests.world import ACCOUNT_ID, World, world
+
+SECRETS = f"""
+[sources.tcss.accounts.first.credentials]
+secret_id = "{DEFAULT_ID}"
+secret_key = "{DEFAULT_KEY}"
+
+[sources.tcss.accounts.second.credentials]
+secret_id = "AKIDSECONDEXAMPLE"
+secret_key = "SECRETSECONDEXAMPLE"
+
+[sources.tcss.accounts.wrong.credentials]
+secret_id = "AKIDSECONDEXAMPLE"
+secret_key = "SECRETCANARYEXAMPLE"
+"""
+CONFIG = """
+[sources.tcss.accounts.third]
+role_arn = "qcs::cam::uin/300000000003:roleName/reader"
+"""
+
+
+@pytest.fixture
+def accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Three accounts on one sandbox: two with keys of their own, the third by a role; and one with a wrong key."""
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt" / "secrets.toml").write_text(SECRETS, encoding="utf-8")
+    (tmp_path / ".dlt" / "config.toml").write_text(CONFIG, encoding="utf-8")
+    second, third = (Fleet.seeded(images, seed=seed, clock=wall_clock) for images, seed in ((230, 2), (120, 3)))
+    others = [
+        Account(second, "AKIDSECONDEXAMPLE", "SECRETSECONDEXAMPLE", "200000000002"),
+        Account(third, "AKIDTHIRDEXAMPLE", "SECRETTHIRDEXAMPLE", "300000000003"),
+    ]
+    with world(tmp_path, monkeypatch, images=310, accounts=others) as made:
+        yield made
+
+
+def lines(result: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_accounts_are_named_by_sections_and_by_the_environment(
+    accounts: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of config.toml, secrets.toml and variables alike."""
+    monkeypatch.setenv("SOURCES__TCSS__ACCOUNTS__FOURTH__SITE", "cn")
+    assert account_names() == ["first", "fourth", "second", "third", "wrong"]
+    assert (Settings.load("fourth").site, Settings.load("first").site) == ("cn", "intl")
+
+
+def test_one_account_by_name(accounts: World) -> None:
+    """Its keys are used, whatever keys the environment has."""
+    assert accounts.sync("--account", "second")["account_id"] == "200000000002"
+    assert accounts.query("select account_id, count(*) from tcss.images group by all") == [("200000000002", 230)]
+
+
+def test_an_account_by_its_role(accounts: World) -> None:
+    """The keys at hand assume the role, and the rows are those of the role's account."""
+    assert accounts.sync("--account", "third")["account_id"] == "300000000003"
+    assert accounts.sandbox.stats()["actions"]["AssumeRole"] == 1
+
+
+def test_an_account_that_is_not_configured_is_refused(accounts: World) -> None:
+    """And not taken for the account of the keys at hand; the message names those that are."""
+    result = accounts.tcss("sync", "--account", "frist")
+    assert (result.exit_code, accounts.file.exists()) == (2, False)
+    assert "no account 'frist' is configured. Configured: first, second, third, wrong." in result.stderr
+
+
+def test_all_accounts_run_although_one_fails(accounts: World) -> None:
+    """A line of JSON each; the exit code is the worst one's, here that of refused keys; no secret is shown."""
+    result = accounts.tcss("sync", "--all-accounts", "--json")
+    found = lines(result)
+    assert result.exit_code == 3
+    assert [row.get("account_id") for row in found] == [ACCOUNT_ID, "200000000002", "300000000003", None]
+    assert (found[3]["account"], found[3]["error"]["class"]) == ("wrong", "CredentialsError")
+    assert "account wrong: " in result.stderr
+    assert "CANARY" not in result.output
+    assert sorted(accounts.query("select account_id, count(*) from tcss.images group by all")) == [
+        (ACCOUNT_ID, 310),
+        ("200000000002", 230),
+        ("300000000003", 120),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("codes", "worst"),
+    [([0, 0], 0), ([0, 2], 2), ([2, 5, 0], 5), ([5, 7], 7), ([7, 4], 4), ([4, 3], 3), ([3, 6], 6), ([6, 1, 0], 1)],
+)
+def test_the_exit_code_is_that_of_the_worst_account(codes: list[int], worst: int) -> None:
+    """The first of 1, 6, 3, 4, 7, 5, 2, 0 that one ended with."""
+    names: list[str | None] = [str(number) for number in range(len(codes))]
+    assert cli._worst(names, lambda name: codes[int(str(name))], Reporter(as_json=True)) == worst
+
+
+def test_images_of_one_account_are_never_gone_because_of_another(accounts: World) -> None:
+    """Each is compared with its own rows."""
+    for _ in range(2):
+        accounts.tcss("sync", "--all-accounts", "--mode", "full")
+    assert accounts.query("select count(*) from tcss.images where deleted_at is not null") == [(0,)]
+    assert accounts.query("select count(*) from tcss.sync_runs where verdict = 'complete'") == [(6,)]
+
+
+def test_the_id_of_one_account_is_not_inherited_by_all(accounts: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two fleets under one id would call each other's images gone."""
+    monkeypatch.setenv("SOURCES__TCSS__ACCOUNT_ID", "42")
+    monkeypatch.setenv("SOURCES__TCSS__ACCOUNTS__SECOND__ACCOUNT_ID", "43")
+    assert [Settings.load(name).account_id for name in (None, "first", "second")] == ["42", None, "43"]
+    result = accounts.tcss("sync", "--all-accounts", "--account-id", "42")
+    assert (result.exit_code, "cannot be the id of all accounts" in result.stderr) == (2, True)
+
+
+def test_what_an_account_does_not_say_is_inherited(accounts: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of `[sources.tcss]` hold for all, and an option given on the command line wins."""
+    monkeypatch.setenv("SOURCES__TCSS__LOOKBACK", "60")
+    monkeypatch.setenv("SOURCES__TCSS__ACCOUNTS__SECOND__LOOKBACK", "120")
+    assert [Settings.load(name).lookback for name in ("first", "second")] == [60, 120]
+    assert Settings.load("second", lookback=7).lookback == 7
+
+
+def test_people_see_which_account_a_line_is_about(accounts: World) -> None:
+    """Each summary begins with the account's name."""
+    result = CliRunner().invoke(
+        app,
+        ["sync", "--all-accounts", "--endpoint", accounts.sandbox.url, "--destination", accounts.destination],
+    )
+    for name, images in (("first", 310), ("second", 230), ("third", 120)):
+        assert f"account {name}: complete (by order): {images} images" in result.stdout
+    with pytest.raises(ConfigurationError):
+        Settings.load("nobody")

@@ -1,0 +1,345 @@
+"""The command line: the contract that scripts rely on, and what bad input gets."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from typer.testing import CliRunner
+
+from connector import __version__
+from connector.cli.main import app
+from connector.sandbox import Fault
+from connector.tables import SYNC_RUNS, data_dictionary
+from tests.world import ACCOUNT_ID, World, open_elsewhere, open_until_refused, world
+
+
+@pytest.fixture
+def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with world(tmp_path, monkeypatch) as made:
+        yield made
+
+
+def faulty(account: World, *faults: Fault) -> World:
+    account.sandbox.backend.faults = tuple(faults)
+    return account
+
+
+def test_sync_prints_one_json_object_with_the_columns_of_sync_runs(account: World) -> None:
+    """--json prints the run's row and nothing else."""
+    result = account.tcss("sync", "--json")
+    lines = result.stdout.splitlines()
+    assert (result.exit_code, len(lines)) == (0, 1)
+    row = json.loads(lines[0])
+    assert tuple(row) == SYNC_RUNS.column_names
+    assert (row["account_id"], row["verdict"], row["mode"], row["images_new"]) == (ACCOUNT_ID, "complete", "full", 1500)
+
+
+def test_sync_for_people_says_verdict_and_counts(account: World) -> None:
+    """Without --json the verdict comes first, with its reason."""
+    result = account.tcss("sync")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("complete (by order): 1,500 images listed, full sweep (no watermark yet)\n")
+
+
+def test_account_id_spares_the_call_to_sts(account: World) -> None:
+    """--account-id is written as it is, and STS is not asked."""
+    assert account.sync("--account-id", "42")["account_id"] == "42"
+    assert "GetCallerIdentity" not in account.sandbox.stats()["actions"]
+
+
+def test_a_first_sync_of_nothing_is_complete_and_warns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    """No images: exit code 0, and a hint at --site."""
+    with world(tmp_path, monkeypatch, images=0) as empty:
+        assert empty.sync()["images_listed"] == 0
+    assert "check --site" in caplog.text
+
+
+def test_filters_narrow_the_run_and_never_move_the_watermark(account: World) -> None:
+    """A filtered run loads what the filter gives and says so in its row."""
+    row = account.sync("--filter", "ScanStatus=notScan")
+    assert row["filters"] == '{"ScanStatus": ["notScan"]}'
+    assert (row["watermark_after"], row["images_listed"]) == (None, row["images_new"])
+    assert account.query("select distinct scan_status from tcss.images") == [("NOT_SCAN",)]
+
+
+REFUSED = [
+    pytest.param({"TENCENTCLOUD_SECRET_KEY": "WRONGEXAMPLE"}, [], (), 3, "AuthFailure.SignatureFailure", id="secret"),
+    pytest.param({"TENCENTCLOUD_TOKEN": "expired-example"}, [], (), 3, "AuthFailure.TokenFailure", id="token"),
+    pytest.param({"TENCENTCLOUD_SECRET_ID": ""}, [], (), 3, "TENCENTCLOUD_SECRET_ID", id="no-keys"),
+    pytest.param({}, [Fault("expired_signature")], ("--account-id", "1"), 3, "clock", id="clock"),
+    pytest.param({}, [Fault("unauthorized")], (), 3, "tcss:DescribeAssetImageList", id="permission"),
+    pytest.param({}, [], ("--endpoint", "http://example.com"), 2, "loopback", id="http-beyond-loopback"),
+    pytest.param(
+        {}, [], ("--endpoint", "https://tcss.invalid", "--account-id", "1"), 4, "--endpoint", id="unknown-host"
+    ),
+    pytest.param({}, [], ("--destination", "not a url"), 2, "destination", id="destination-unparsable"),
+    pytest.param({}, [], ("--destination", "nosuch://host/db"), 2, "nosuch", id="destination-unknown"),
+    pytest.param(
+        {}, [], ("--destination", "postgresql://u:canary@127.0.0.1:1/db"), 6, "Check host and port", id="unreachable"
+    ),
+    pytest.param({}, [], ("--dataset", "warehouse"), 2, "warehouse", id="dataset-is-the-files-stem"),
+    pytest.param({}, [], ("--filter", "Nonsense=1"), 2, "Nonsense", id="filter-unknown"),
+    pytest.param({}, [], ("--filter", "ImageName"), 2, "NAME=VALUE", id="filter-malformed"),
+    pytest.param({}, [], ("--filter", "ScanStatus=bogus"), 2, "filter ScanStatus=bogus: ", id="filter-refused"),
+    pytest.param({}, [], ("--mode", "fast"), 2, "mode", id="mode-unknown"),
+    pytest.param({}, [], ("--max-delete-share", "2"), 2, "max_delete_share", id="share"),
+    pytest.param({}, [], ("--site", "moon"), 2, "site", id="site"),
+    pytest.param({}, [], ("--account", "a", "--all-accounts"), 2, "exclude", id="account-twice"),
+    pytest.param({}, [], ("--all-accounts",), 2, "no account is configured", id="no-accounts"),
+]
+
+
+@pytest.mark.parametrize(("environ", "faults", "arguments", "code", "said"), REFUSED)
+def test_bad_input_is_named_and_leaves_the_warehouse_untouched(
+    account: World,
+    monkeypatch: pytest.MonkeyPatch,
+    environ: dict[str, str],
+    faults: list[Fault],
+    arguments: tuple[str, ...],
+    code: int,
+    said: str,
+) -> None:
+    """The message names the cause, the exit code its class, and not even a file has been made."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    result = faulty(account, *faults).tcss("sync", "--json", *arguments)
+    assert result.exit_code == code, result.output
+    failure = json.loads(result.stdout)
+    assert failure["verdict"] == "failed"
+    assert set(failure["error"]) == {"class", "code", "message", "request_id"}
+    assert said in result.stderr
+    assert "canary" not in result.output
+    assert sorted(path.name for path in account.directory.iterdir()) == []
+
+
+def test_a_clock_that_is_wrong_by_ten_minutes_is_corrected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server's Date header mends the skew, once."""
+    with world(tmp_path, monkeypatch, images=5, clock=lambda: time.time() + 600) as late:
+        assert late.sync()["verdict"] == "complete"
+
+
+def test_a_directory_that_does_not_exist_is_a_failed_destination(account: World) -> None:
+    """A file cannot be made where there is no directory: exit code 6, with the cause."""
+    result = account.tcss("sync", "--destination", f"duckdb:///{account.directory}/none/warehouse.duckdb")
+    assert result.exit_code == 6
+    assert "directory" in result.stderr
+
+
+def test_a_locked_duckdb_file_names_the_process(account: World) -> None:
+    """DuckDB's own lock: exit code 6, and the process that has the file open."""
+    account.sync()
+    with open_elsewhere(account.file) as holder:
+        result = account.tcss("sync")
+    assert result.exit_code == 6
+    assert f"PID {holder.pid}" in result.stderr
+
+
+def test_a_duckdb_file_that_is_open_for_a_moment_is_waited_for(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dashboard has it open for each question: the sync meets that, and goes on when it has been answered."""
+    account.sync()
+    with open_until_refused(account.file, monkeypatch) as refused:
+        assert account.sync()["verdict"] == "complete"
+    assert refused.is_set()
+
+
+def test_a_second_sync_of_the_same_warehouse_is_refused(account: World) -> None:
+    """While one sync holds the lock, another ends at once with 7."""
+    from connector.warehouse.pipeline import Warehouse
+
+    with Warehouse.open(account.destination).lock(ACCOUNT_ID):
+        result = account.tcss("sync", "--json")
+    assert result.exit_code == 7
+    assert json.loads(result.stdout)["error"]["class"] == "LockedError"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"])
+def test_an_interrupt_in_mid_sweep_loads_nothing(account: World, number: int, code: int) -> None:
+    """Ctrl-C and SIGTERM end the process with their codes, and the warehouse is as it was."""
+    account.sync()
+    before = account.query("select count(*), max(version), count(*) filter (deleted_at is null) from tcss.images")
+    account.sandbox.change({"rescan": 100})
+    slow_from = account.sandbox.backend.numbers["DescribeAssetImageList"] + 5
+    faulty(account, Fault("slow", at=range(slow_from, slow_from + 100), value=20.0))
+    command = [sys.executable, "-m", "connector", "sync", "--mode", "full", "--endpoint", account.sandbox.url]
+    with subprocess.Popen(
+        [*command, "--destination", account.destination], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        while account.sandbox.backend.numbers["DescribeAssetImageList"] < slow_from and running.poll() is None:
+            os.sched_yield()
+        running.send_signal(number)
+        _, stderr = running.communicate(timeout=30)
+    assert running.returncode == code, stderr
+    assert (
+        account.query("select count(*), max(version), count(*) filter (deleted_at is null) from tcss.images") == before
+    )
+    assert account.query("select count(*) from tcss.sync_runs") == [(1,)]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"])
+def test_an_interrupt_while_an_object_is_freed_is_not_lost(number: int, code: int) -> None:
+    """Python says `Exception ignored in` of one that is raised there, and goes on; what else is ignored is said."""
+    program = f"""
+import signal, threading
+from connector.cli import main as cli
+from connector.cli.report import Reporter
+
+class Freed:
+    def __del__(self):
+        signal.raise_signal({int(number)})
+
+class Failing:
+    def __del__(self):
+        raise ValueError("of its own")
+
+def app():
+    Failing()
+    with cli._reported(Reporter(as_json=False)):
+        Freed()
+        threading.Event().wait(60)
+
+cli.app = app
+cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
+    assert (done.returncode, "ValueError: of its own" in done.stderr) == (code, True)
+    assert "KeyboardInterrupt" not in done.stderr
+
+
+def test_an_api_that_fails_in_mid_sweep_leaves_a_failed_run_and_no_rows(account: World) -> None:
+    """The run's row says failed and why; nothing else is written."""
+    result = faulty(account, Fault("internal_error", at=range(6, 1000))).tcss("sync", "--json")
+    row = json.loads(result.stdout)
+    assert (result.exit_code, row["verdict"]) == (4, "failed")
+    assert "InternalError" in row["verdict_reason"]
+    assert account.query("select count(*) from tcss.images") == [(0,)]
+    assert account.query("select verdict, watermark_after from tcss.sync_runs") == [("failed", None)]
+
+
+def test_partial_ends_with_5_and_says_why(account: World) -> None:
+    """A TotalCount that the list does not reach: rows are loaded, the watermark stays, the exit code is 5."""
+    from connector.sandbox import Quirks
+
+    account.sandbox.backend.quirks = Quirks(total_delta=50)
+    result = account.tcss("sync", "--json")
+    row = json.loads(result.stdout)
+    assert (result.exit_code, row["verdict"], row["images_new"], row["watermark_after"]) == (5, "partial", 1500, None)
+    assert row["verdict_reason"] == "the list shows 1500 rows, but its TotalCount says 1550"
+
+
+def test_strict_turns_rejected_values_into_5(account: World) -> None:
+    """Values that cannot be read are counted and warned of; under --strict they are an error."""
+    from connector.sandbox import Quirks
+
+    account.sandbox.backend.quirks = Quirks(extra_fields={"Size": "huge"})
+    assert account.sync()["values_rejected"] == 1500
+    assert account.tcss("sync", "--strict").exit_code == 5
+    assert account.query("select count(*), min(raw) from tcss.rejected_values") == [(1500, '"huge"')]
+
+
+def test_check_says_line_by_line_what_works(account: World) -> None:
+    """Every check is named; keys are shown by where they were found."""
+    result = account.tcss("check")
+    assert result.exit_code == 0, result.output
+    names = [line.split(":")[0].split() for line in result.stdout.splitlines()]
+    assert names == [
+        ["ok", name] for name in ("keys", "signature", "clock", "permission", "licence", "destination", "writable")
+    ]
+    assert "environment (TENCENTCLOUD_SECRET_ID" in result.stdout
+    assert "SECRETEXAMPLE" not in result.output
+    assert not account.file.exists()
+
+
+def test_check_ends_with_the_code_of_what_failed(account: World) -> None:
+    """A missing permission: 3, the permission's name, and the destination is still looked at."""
+    result = faulty(account, Fault("unauthorized")).tcss("check")
+    assert result.exit_code == 3
+    assert "FAILED  permission" in result.stdout
+    assert "tcss:DescribeAssetImageList" in result.stdout
+    assert "ok      writable" in result.stdout
+
+
+def test_status_shows_runs_and_age(account: World) -> None:
+    """The newest runs first, and 1 only when the data is older than --max-age."""
+    account.sync()
+    account.sync()
+    result = account.tcss("status", "--json", "--max-age", "1h")
+    assert result.exit_code == 0, result.output
+    assert [json.loads(line)["mode"] for line in result.stdout.splitlines()] == ["incremental", "full"]
+    assert account.tcss("status", "--max-age", "0s").exit_code == 1
+    assert account.tcss("status", "--max-age", "soon").exit_code == 2
+
+
+def test_status_tells_of_an_account_that_has_no_complete_run(account: World) -> None:
+    """Only --max-age makes it an error, since another account's data is there."""
+    account.sync()
+    with account.writing() as db:
+        db.execute(
+            "insert into tcss.sync_runs by name select * replace ('2' as account_id, 'x' as sync_id, "
+            "'failed' as verdict) from tcss.sync_runs"
+        )
+        db.execute("insert into tcss.images by name select * replace ('2' as account_id) from tcss.images limit 1")
+    result = account.tcss("status")
+    assert (result.exit_code, "account 2: no complete sync yet" in result.stdout) == (0, True)
+    assert account.tcss("status", "--max-age", "1h").exit_code == 1
+
+
+def test_status_of_a_warehouse_that_is_not_there(account: World) -> None:
+    """A wrong name is said, and no file is made."""
+    result = account.tcss("status")
+    assert result.exit_code == 2
+    assert not account.file.exists()
+
+
+def test_tables_prints_the_data_dictionary() -> None:
+    """The dictionary of the code."""
+    assert CliRunner().invoke(app, ["tables"]).stdout == data_dictionary() + "\n"
+
+
+def test_version() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"{__version__}\n"
+
+
+def test_help_imports_neither_dlt_nor_pyarrow() -> None:
+    """What everyone waits for stays light."""
+    code = "import sys; from connector.cli.main import app; from typer.testing import CliRunner"
+    code += "; CliRunner().invoke(app, ['--help'])"
+    code += "; print(sorted({'dlt', 'pyarrow', 'duckdb', 'sqlalchemy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_the_process_ends_with_its_code_and_its_duties_done() -> None:
+    """Python's own end is left out, but for what was to be done at exit."""
+    code = "import atexit, sys; from connector.cli.main import main; sys.argv[1:] = ['sync', '--filter', 'nothing']"
+    code += "\ntry: main()\nfinally: atexit.register(print, 'done')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "done\n")
+    assert "is not NAME=VALUE" in done.stderr
+
+
+def test_importing_the_package_imports_no_dlt() -> None:
+    """Orchestrators import it in every process."""
+    code = "import sys, connector; print('dlt' in sys.modules, connector.__all__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False ['__version__', 'sync', 'tcss']\n"
+
+
+def test_demo_answers_the_first_questions(tmp_path: Path) -> None:
+    """The demo ends with tables, and leaves the file that was asked for."""
+    result = CliRunner().invoke(app, ["demo", "--images", "400", "--output", str(tmp_path / "demo.duckdb")])
+    assert result.exit_code == 0, result.output
+    assert "Which images in use are the riskiest?" in result.stdout
+    with duckdb.connect(str(tmp_path / "demo.duckdb"), read_only=True) as connection:
+        assert connection.execute("select count(*) from tcss.sync_runs where verdict = 'complete'").fetchall() == [(3,)]

@@ -1,0 +1,83 @@
+"""Views and descriptions as a sync leaves them, and `tcss views`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connector.warehouse import views
+from connector.warehouse.views import MARKER
+from tests.world import World, world
+
+NAMES = [view.name for view in views.views()]
+DESCRIBED = (
+    "select count(*) from duckdb_columns() where schema_name = 'tcss' and table_name = 'images' and comment > ''"
+)
+
+
+@pytest.fixture
+def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with world(tmp_path, monkeypatch, images=50) as made:
+        yield made
+
+
+def made(account: World) -> list[str]:
+    found = account.query("select view_name from duckdb_views() where schema_name = 'tcss' order by all")
+    return [name for (name,) in found]
+
+
+def test_a_sync_makes_views_and_descriptions_once(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next ones find them as they are, and lock nothing."""
+    account.sync()
+    assert made(account) == sorted([*NAMES, MARKER])
+    assert account.query(DESCRIBED) == [(46,)]
+    assert account.query("select count(*) from tcss.current_images") == [(50,)]
+    monkeypatch.setattr(views, "create", lambda client: pytest.fail("made again"))
+    account.sync()
+
+
+def test_a_sync_whose_views_fail_is_a_sync(
+    account: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The rows are what it promises; a warning says what is missing and how to get it."""
+
+    def fail(client: object) -> None:
+        raise RuntimeError("permission denied to create a view")
+
+    monkeypatch.setattr(views, "create", fail)
+    assert account.sync()["verdict"] == "complete"
+    assert "the views are not up to date; `tcss views` makes them" in caplog.text
+    assert made(account) == []
+
+
+def test_the_command_makes_them_again_and_lists_them(account: World) -> None:
+    """Whatever has become of them."""
+    account.sync()
+    with account.writing() as connection:
+        connection.execute("drop view tcss.current_images")
+        connection.execute("comment on column tcss.images.vul_cnt is null")
+    result = account.tcss("views")
+    assert (result.exit_code, made(account)) == (0, sorted([*NAMES, MARKER]))
+    assert account.query(DESCRIBED) == [(46,)]
+    assert [line.split()[0] for line in result.stdout.splitlines()] == [f"tcss.{name}" for name in NAMES]
+
+
+def test_without_tables_there_is_nothing_to_see(account: World) -> None:
+    """Exit code 6, a next step, and no file."""
+    result = account.tcss("views")
+    assert (result.exit_code, account.file.exists()) == (6, False)
+    assert "Run `tcss sync` first" in result.stderr
+
+
+def test_a_table_in_the_place_of_a_view_is_named(account: World, caplog: pytest.LogCaptureFixture) -> None:
+    """It stays; a sync warns, and the command ends with 6."""
+    account.sync()
+    with account.writing() as connection:
+        connection.execute("drop view tcss.os_exposure")
+        connection.execute("create table tcss.os_exposure (mine int)")
+    account.sync()
+    assert "has a table os_exposure that this connector has not made" in caplog.text
+    assert account.tcss("views").exit_code == 6
+    assert account.query("select count(*) from tcss.os_exposure") == [(0,)]

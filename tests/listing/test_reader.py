@@ -1,0 +1,402 @@
+"""One pass over a list: seams, ends, and what is no proof. Lists are written as `a1 b2`: image a with sort value 1."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from connector.api.answers import Answer
+from connector.errors import ResponseTooLargeError, TransientError
+from connector.listing import reader as paging
+from connector.listing.overlap import Overlap
+from connector.listing.page import DESCENDING, Page, Query, read_page
+from connector.listing.proof import UNSORTED, WIDE_TIE
+from connector.listing.reader import ListReader
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def _items(text: str) -> list[dict[str, Any]]:
+    return [{"ImageID": word[0], "v": None if word[1:] == "-" else int(word[1:])} for word in text.split()]
+
+
+def _values(items: Sequence[Any]) -> list[int | None]:
+    return [item["v"] for item in items]
+
+
+@dataclass
+class Script:
+    """Answers request n from the n-th list, the last one for ever; `answers` come instead, as (rows, TotalCount)."""
+
+    lists: Sequence[str]
+    answers: Mapping[int, tuple[str, int]] = field(default_factory=dict)
+    cap: int = 100
+    largest: int = 100
+    offsets: list[int] = field(default_factory=list)
+
+    def __call__(self, payload: dict[str, Any]) -> Answer:
+        offset, limit = payload["Offset"], payload["Limit"]
+        self.offsets.append(offset)
+        number = len(self.offsets)
+        if limit > self.largest:
+            raise ResponseTooLargeError("too large", code="ResponseSizeLimitExceeded")
+        listed = _items(self.lists[min(number, len(self.lists)) - 1])
+        if number in self.answers:
+            text, total = self.answers[number]
+            return Answer({"List": _items(text), "TotalCount": total}, None)
+        return Answer({"List": listed[offset : offset + min(limit, self.cap)], "TotalCount": len(listed)}, None)
+
+
+def _reader(script: Script, limit: int = 3, **options: Any) -> ListReader:
+    return ListReader(script, Query("v", "asc"), values_of=_values, limit=limit, in_flight=1, **options)
+
+
+def _shown(reader: ListReader) -> list[str]:
+    return ["".join(item["ImageID"] for item in page.items) for page in reader.pages()]
+
+
+def _numbered(count: int, group: int = 1) -> str:
+    return " ".join(f"{LETTERS[place]}{place // group}" for place in range(count))
+
+
+def test_pages_share_two_rows_where_values_differ() -> None:
+    """One row of page n from strictly before its last one is in page n+1."""
+    script = Script([_numbered(7)])
+    reader = _reader(script, 5)
+    assert _shown(reader) == ["abcde", "defg"]
+    assert reader.evidence.in_order
+    assert (script.offsets, reader.evidence.totals, reader.evidence.rows) == ([0, 3], {7}, 9)
+
+
+def test_a_shared_row_of_the_last_value_closes_no_seam() -> None:
+    """a is deleted and the tie b c d swaps places: the pages share b and c, and d is never shown."""
+    reader = _reader(Script(["a1 b2 c2 d2 e3 f4", "d2 c2 b2 e3 f4"]))
+    _shown(reader)
+    assert not reader.evidence.in_order
+
+
+def test_deleted_rows_are_bridged() -> None:
+    """Three rows go before the boundary: the next page shares nothing, and the seam is read again."""
+    quiet = _numbered(12)
+    reader = _reader(Script([quiet, quiet.replace("a0 b1 c2 ", "")]), 5)
+    assert set("".join(_shown(reader))) == set("abcdefghijkl")
+    assert (reader.evidence.in_order, reader.evidence.seam_repairs) == (True, 2)
+
+
+def test_a_page_behind_the_last_one_shows_nothing_new() -> None:
+    """Rows inserted at the front push the list back; the pass goes on all the same."""
+    quiet = _numbered(9)
+    reader = _reader(Script([quiet, "u-9 v-8 w-7 x-6 y-5 z-4 " + quiet]), 4)
+    shown = _shown(reader)
+    assert set(quiet[::3]) <= set("".join(shown))
+    assert reader.evidence.in_order
+
+
+@pytest.mark.parametrize("group", [2, 3])
+def test_tie_groups_below_a_page_are_read_whole(group: int) -> None:
+    """A page has room for a row before the group, the group, and a row after it."""
+    reader = _reader(Script([_numbered(24, group)]), 5)
+    assert set("".join(_shown(reader))) == set(LETTERS[:24])
+    assert reader.evidence.in_order
+
+
+@pytest.mark.parametrize("group", [4, 5, 6, 11])
+def test_a_tie_group_as_long_as_a_page_proves_nothing(group: int) -> None:
+    """The pass goes on to the end, and is not in order."""
+    reader = _reader(Script([_numbered(24, group)]), 5)
+    assert set("".join(_shown(reader))) == set(LETTERS[:24])
+    assert (reader.evidence.in_order, reader.evidence.order_lost) == (False, WIDE_TIE)
+
+
+def test_values_out_of_order_are_no_order() -> None:
+    """All is read once, without overlaps, and can be counted."""
+    script = Script(["a3 b1 c2 d9 e5 f4 g8"])
+    reader = _reader(script)
+    assert _shown(reader) == ["abc", "def", "g"]
+    assert (reader.evidence.order_lost, reader.evidence.countable) == (UNSORTED, True)
+    assert script.offsets == [0, 3, 6]
+
+
+def test_what_was_read_again_is_not_countable() -> None:
+    """A pass with a repair may have missed as many rows as it has seen twice."""
+    reader = _reader(Script(["a3 b1 c2 d9 e5 f4 g8"], {2: ("d9", 7)}))
+    assert _shown(reader) == ["abc", "def", "g"]
+    assert (reader.evidence.countable, reader.evidence.re_reads) == (False, 1)
+
+
+def test_a_list_with_a_row_twice_is_not_countable() -> None:
+    """Its TotalCount is not the number of its images."""
+    reader = _reader(Script(["b1 a3 b1 d9 e5"]))
+    assert _shown(reader) == ["bab", "de"]
+    assert (reader.evidence.countable, reader.evidence.totals) == (False, {5})
+
+
+def test_nulls_that_were_deleted_may_hide_the_newest_values() -> None:
+    """After a page of nulls the next one has to begin with a null: here it begins after e, the newest."""
+    reader = _reader(
+        Script(["a- b- c- d- e9 f8 g7 h6 i1", "e9 f8 g7 h6 i1"]), orders=DESCENDING, until=5, ignore_nulls=True
+    )
+    _shown(reader)
+    assert reader.evidence.order_lost == WIDE_TIE
+
+
+def test_insist_ends_with_the_order() -> None:
+    """No page follows the one that is out of order."""
+    script = Script(["a1 b2 c3 d9 e5 f4"])
+    reader = _reader(script, insist=True)
+    _shown(reader)
+    assert (reader.evidence.in_order, script.offsets) == (False, [0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("answers", "shown"),
+    [
+        ({2: ("", 7)}, ["abcde", "defg"]),
+        ({2: ("d3", 7)}, ["abcde", "defg"]),
+        ({2: ("", 7), 3: ("d3", 7)}, ["abcde", "defg"]),
+        ({2: ("d3 e4", 5)}, ["abcde", "de", "defg"]),
+        ({2: ("d3 d3 e4 f5", 7)}, ["abcde", "ddef", "defg"]),
+    ],
+    ids=["empty", "short", "empty, then short", "short, TotalCount as small", "a row twice in place of the last"],
+)
+def test_a_wrong_end_is_read_again(answers: dict[int, tuple[str, int]], shown: list[str]) -> None:
+    """An end that falls short of the largest TotalCount, or has a row twice, counts when it was shown twice."""
+    reader = _reader(Script([_numbered(7)], answers), 5)
+    assert (_shown(reader), reader.evidence.in_order) == (shown, True)
+
+
+def test_an_end_with_other_rows_is_another_end() -> None:
+    """As few rows as before at the end are no confirmation where they are others."""
+    short = _numbered(7).replace("d3 e4 ", "")
+    reader = _reader(Script([_numbered(7), _numbered(7), short], {2: ("d3 e4", 5)}), 5)
+    assert {"f", "g"} <= set("".join(_shown(reader)))
+
+
+def test_a_row_that_is_always_listed_twice_is_an_end() -> None:
+    """Shown twice alike, the end is accepted."""
+    reader = _reader(Script(["a1 b2 c3 d4 d4"]), 5)
+    assert (set("".join(_shown(reader))), reader.evidence.in_order) == (set("abcd"), True)
+
+
+def test_an_empty_list_is_shown_twice() -> None:
+    """One empty answer is no proof, and the second one ends the pass."""
+    script = Script(["a1 b2"], {1: ("", 0)})
+    reader = _reader(script)
+    assert (_shown(reader), reader.evidence.in_order) == (["", "ab"], True)
+    script = Script([""])
+    reader = _reader(script)
+    assert (_shown(reader), reader.evidence.one_answer, script.offsets) == ([""], True, [0, 0])
+
+
+@pytest.mark.parametrize(
+    ("total", "problem"),
+    [
+        (0, "the list shows more rows than its TotalCount says (0)"),
+        (5, "the list shows more rows than its TotalCount says (5)"),
+        (9, "the list shows 7 rows, but its TotalCount says 9"),
+    ],
+    ids=["0", "too small", "too large"],
+)
+def test_a_total_count_that_contradicts_the_rows_is_a_problem(total: int, problem: str) -> None:
+    """It cannot say where the list ends."""
+
+    def fetch(payload: dict[str, Any]) -> Answer:
+        offset = payload["Offset"]
+        return Answer({"List": _items(_numbered(7))[offset : offset + 4], "TotalCount": total}, None)
+
+    reader = ListReader(fetch, Query(), values_of=_values, limit=4, in_flight=1)
+    assert set("".join(_shown(reader))) == set("abcdefg")
+    assert (reader.evidence.problem, reader.evidence.in_order) == (problem, False)
+
+
+def test_smaller_pages_than_asked_for_are_learnt() -> None:
+    """As short twice means that the server sends no more at once."""
+    script = Script([_numbered(14)], cap=4)
+    reader = _reader(script, 10)
+    assert set("".join(_shown(reader))) == set(LETTERS[:14])
+    assert (reader.evidence.in_order, reader.evidence.re_reads) == (True, 1)
+    assert script.offsets == [0, 0, 2, 4, 6, 8, 10, 12]
+
+
+def test_an_answer_that_is_too_large_is_asked_for_in_halves() -> None:
+    """Down to what the server can send."""
+    reader = _reader(Script([_numbered(14)], largest=5), 20)
+    assert set("".join(_shown(reader))) == set(LETTERS[:14])
+    assert reader.evidence.in_order
+
+
+def test_one_row_that_is_too_large_is_an_error() -> None:
+    """Nothing less can be asked for."""
+    with pytest.raises(ResponseTooLargeError, match="one image alone"):
+        _shown(_reader(Script([_numbered(14)], largest=0), 4))
+
+
+@pytest.mark.parametrize(
+    ("listed", "until", "shown"),
+    [
+        ("a9 b8 c7 d6 e5 f4", 7, ["abc", "bcd"]),
+        ("a9 b8 c7 d6 e5 f4", 8, ["abc"]),
+        ("a9 b7 c7 d6 e5 f4", 7, ["abc", "abcd"]),
+        ("a- b- c- d- e9 f8 g1", 5, ["abc", "bcd", "cde", "def", "efg"]),
+    ],
+    ids=["after the value", "at once", "after its ties", "nulls first"],
+)
+def test_an_early_stop_comes_after_the_value(listed: str, until: int, shown: list[str]) -> None:
+    """The pass stops at the first page that goes below `until`."""
+    limit = 4 if until == 7 and "b7" in listed else 3
+    reader = _reader(Script([listed]), limit, orders=DESCENDING, until=until, ignore_nulls=True)
+    pages = _shown(reader)
+    assert reader.evidence.stopped_early
+    assert {row[0] for row in listed.split() if row[1:] != "-" and int(row[1:]) >= until} <= set("".join(pages))
+    if limit == 3:
+        assert pages == shown
+
+
+def test_a_null_at_the_end_of_a_page_is_no_early_stop() -> None:
+    """It may stand among the values: where nulls fill the pages after it, the order is not proven."""
+    reader = _reader(Script(["a9 b8 c- d- e- f- g-"]), 3, orders=DESCENDING, until=5, ignore_nulls=True)
+    _shown(reader)
+    assert not reader.evidence.stopped_early
+    assert reader.evidence.order_lost is not None
+
+
+def test_a_list_that_grows_faster_than_it_is_read_ends() -> None:
+    """After four times the requests of a quiet list the pass gives up."""
+    count = 0
+
+    def fetch(payload: dict[str, Any]) -> Answer:
+        nonlocal count
+        count += 4
+        rows = [{"ImageID": f"{n}", "v": n} for n in range(payload["Offset"], payload["Offset"] + 3)]
+        return Answer({"List": rows, "TotalCount": 9 + count}, None)
+
+    reader = ListReader(fetch, Query(), values_of=_values, limit=3, in_flight=1)
+    _shown(reader)
+    assert reader.evidence.problem is not None
+    assert reader.evidence.problem.startswith("the list did not end within")
+
+
+def test_a_list_without_end_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where TotalCount is too small, and every answer shows something new."""
+    monkeypatch.setattr(paging, "MOST_READS", 500)
+
+    def fetch(payload: dict[str, Any]) -> Answer:
+        rows = [{"ImageID": f"{n}", "v": n} for n in range(payload["Offset"], payload["Offset"] + 3)]
+        return Answer({"List": rows, "TotalCount": 2}, None)
+
+    reader = ListReader(fetch, Query(), values_of=_values, limit=3, in_flight=1)
+    assert len(_shown(reader)) == 501
+    assert reader.evidence.problem == "the list did not end within 501 requests"
+
+
+def test_pages_under_way_may_become_more_meanwhile() -> None:
+    """As the latency grows: once five may be, the next five answers come only when all of them are asked for."""
+    most, together, waiting = [2], threading.Barrier(5, timeout=30), iter(range(5))
+
+    def fetch(payload: dict[str, Any]) -> Answer:
+        if payload["Offset"] >= 100 and next(waiting, None) is not None:
+            together.wait()
+        rows = [{"ImageID": f"{n}", "v": n} for n in range(payload["Offset"], min(payload["Offset"] + 5, 300))]
+        most[0] = 5
+        return Answer({"List": rows, "TotalCount": 300}, None)
+
+    reader = ListReader(fetch, Query(), values_of=_values, limit=5, in_flight=lambda: most[0])
+    _shown(reader)
+    assert reader.evidence.in_order
+    assert not together.broken
+
+
+@pytest.mark.parametrize(
+    ("mistaken", "lost"),
+    [([2], None), ([4], None), ([2] * 99, "the first page is never the first")],
+    ids=["the next page", "one further on", "always"],
+)
+def test_a_first_page_that_answers_another_request_is_read_again(mistaken: list[int], lost: str | None) -> None:
+    """The rows before it would be missed, since every seam after it closes."""
+    listed, wrong = _items(_numbered(12)), iter(mistaken)
+
+    def fetch(payload: dict[str, Any]) -> Answer:
+        offset = payload["Offset"] or next(wrong, 0)
+        return Answer({"List": listed[offset : offset + 4], "TotalCount": 12}, None)
+
+    reader = ListReader(fetch, Query(), values_of=_values, limit=4, in_flight=4, expected=12)
+    shown = set("".join(_shown(reader)))
+    assert reader.evidence.order_lost == lost
+    assert reader.evidence.in_order is (shown == set(LETTERS[:12])) is (lost is None)
+
+
+def test_pages_are_asked_for_before_the_first_answer() -> None:
+    """As far as rows are expected: none of the first four answers comes before all of them are asked for."""
+    together = threading.Barrier(4, timeout=30)
+
+    def fetch(payload: dict[str, Any]) -> Answer:
+        if payload["Offset"] < 16:
+            together.wait()
+        rows = [{"ImageID": f"{n}", "v": n} for n in range(payload["Offset"], min(payload["Offset"] + 10, 60))]
+        return Answer({"List": rows, "TotalCount": 60}, None)
+
+    reader = ListReader(fetch, Query(), values_of=_values, limit=10, in_flight=4, expected=16)
+    _shown(reader)
+    assert (reader.evidence.in_order, len(reader.evidence.ids)) == (True, 60)
+    assert not together.broken
+
+
+def test_nothing_that_lies_beyond_the_end_is_looked_at() -> None:
+    """The list has become shorter than expected, and the server may say what it likes about such an offset."""
+
+    def fetch(payload: dict[str, Any]) -> Answer:
+        if payload["Offset"] >= 5:
+            raise TransientError("there is no such offset")
+        return Answer({"List": _items(_numbered(5)), "TotalCount": 5}, None)
+
+    reader = ListReader(fetch, Query(), values_of=_values, limit=10, in_flight=4, expected=100)
+    assert _shown(reader) == ["abcde"]
+    assert (reader.evidence.in_order, reader.evidence.one_answer) == (True, True)
+
+
+def test_an_error_ends_the_pass_and_its_threads() -> None:
+    """It is raised as it came."""
+
+    def fetch(payload: dict[str, Any]) -> Answer:
+        if payload["Offset"] > 20:
+            raise TransientError("down")
+        rows = [{"ImageID": f"{n}", "v": n} for n in range(payload["Offset"], payload["Offset"] + 5)]
+        return Answer({"List": rows, "TotalCount": 100}, None)
+
+    reader = ListReader(fetch, Query(), values_of=_values, limit=5, in_flight=4)
+    with pytest.raises(TransientError, match="down"):
+        _shown(reader)
+    for thread in threading.enumerate():
+        if thread.name.startswith("tcss-page"):
+            thread.join()
+
+
+def _learnt(pages: Sequence[tuple[int, str]], cap: int) -> int:
+    overlap, before = Overlap(), None
+    for offset, text in pages:
+        page: Page = read_page(Answer({"List": _items(text), "TotalCount": 99}, None), offset, _values)
+        overlap.learn(page, before, cap)
+        before = page
+    return overlap.rows
+
+
+@pytest.mark.parametrize(
+    ("pages", "rows"),
+    [
+        ([(0, "a1 b2 c3 d4")], 2),
+        ([(0, "a1 b2 c2 d3 e3 f4 g4")], 3),
+        ([(0, _numbered(26, 4))], 5),
+        ([(0, "a1 a1 a1 a1")], 2),
+        ([(0, "a1 b2 c3"), (1, "c3 d4 e5"), (2, "d4 e5 f6")], 3),
+        ([(0, "a1 b2 c3"), (3, "x4 y5 z6")], 4),
+        ([(0, "a1 b2 c3"), (3, "a1 b2 c3")], 2),
+    ],
+    ids=["distinct", "pairs", "fours", "all equal", "a deletion now and then", "nothing shared", "rows inserted"],
+)
+def test_the_overlap_is_what_the_seams_need(pages: list[tuple[int, str]], rows: int) -> None:
+    """Two rows, the tie group, and what the list moves by between two requests."""
+    assert _learnt(pages, 100) == rows

@@ -1,0 +1,404 @@
+"""The three sweeps: a full one, an incremental one by ScanTime, and the look-up of images that seem gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+import pytest
+
+from connector.errors import RequestRejectedError
+from connector.listing.confirm import LookUp, look_up
+from connector.listing.incremental import FullSweep, IncrementalSweep, Outcome
+from connector.sandbox import Fault, Fleet, Quirks
+from connector.sandbox.images import instant_text
+from connector.sandbox.orders import sort_value
+from tests.listing.lists import DAY, NOW, Item, Watched, instant, items
+
+HOUR = DAY // 24
+UNSORTABLE = Quirks(sortable=frozenset({"CreateTime"}))
+Nulls = Literal["lowest", "first", "last", "interleaved"]
+
+
+def _listed(count: int, unscanned: int = 0) -> list[Item]:
+    """`count` images, the first ones never scanned, the others an hour apart, the newest an hour ago."""
+    scans = [None if n < unscanned else NOW - HOUR * (n - unscanned + 1) for n in range(count)]
+    return items([DAY * (n * 7 % count) for n in range(count)], scans)
+
+
+def _full(watched: Watched, limit: int = 100) -> tuple[set[str], Outcome]:
+    sweep = FullSweep(watched.reading(limit=limit))
+    return {item["ImageID"] for page in sweep.pages() for item in page.items}, sweep.outcome
+
+
+def _incremental(
+    watched: Watched, since: int, limit: int = 100, clock: Callable[[], int] | None = None
+) -> tuple[dict[str, Item], Outcome]:
+    sweep = IncrementalSweep(watched.reading(limit=limit), since=since, now=NOW, clock=clock)
+    shown = [item for page in sweep.pages() for item in page.items]
+    return {item["ImageID"]: item for item in shown}, sweep.outcome
+
+
+# Full sweeps.
+
+
+@pytest.mark.parametrize(("count", "requests"), [(0, 2), (1, 1), (99, 1), (100, 2), (101, 2), (197, 2), (198, 3)])
+def test_a_small_list_takes_few_requests(count: int, requests: int) -> None:
+    """One answer below a page proves the whole list; an empty one has to come twice."""
+    watched = Watched(Fleet(_listed(count)))
+    shown, outcome = _full(watched)
+    assert (len(shown), outcome.complete, watched.server.requests) == (count, True, requests)
+    assert outcome.reason == ("by order" if count >= 100 else "in one answer")
+
+
+def test_the_outcome_of_a_full_sweep() -> None:
+    """What `sync_runs` says of it."""
+    watched = Watched(Fleet(_listed(250)))
+    shown, outcome = _full(watched)
+    assert len(shown) == 250
+    assert outcome == Outcome(
+        complete=True, reason="by order", order_proven=True, pages=3, passes=1, rows_listed=254, total_count=250
+    )
+
+
+def test_a_rejected_sort_is_noted() -> None:
+    """The server's own order is read, and proven if its values show one."""
+    quirks = Quirks(sortable=frozenset(), unknown_by="reject", default_order="create_time_desc")
+    shown, outcome = _full(Watched(Fleet(_listed(250)), quirks))
+    assert (len(shown), outcome.reason) == (250, "by order")
+    assert outcome.notes == ["the server rejects By=CreateTime (InvalidParameterValue): its own order was read"]
+
+
+def test_a_request_rejected_in_every_order_is_an_error() -> None:
+    """There is nothing left to ask for."""
+    watched = Watched(Fleet(_listed(20)), Quirks(max_limit=5))
+    with pytest.raises(RequestRejectedError, match="Limit"):
+        _full(watched, limit=10)
+
+
+def test_filters_are_sent_with_every_request() -> None:
+    """A filtered list is read like another."""
+    watched = Watched(Fleet(_listed(250, unscanned=40)))
+    sweep = FullSweep(watched.reading(), (("ScanStatus", ("notScan",)),))
+    shown = {item["ImageID"] for page in sweep.pages() for item in page.items}
+    assert (shown, sweep.outcome.reason) == ({f"i{n:04}" for n in range(40)}, "in one answer")
+    assert watched.server.payloads == [
+        {
+            "Limit": 100,
+            "Offset": 0,
+            "By": "CreateTime",
+            "Order": "asc",
+            "Filters": [{"Name": "ScanStatus", "Values": ["notScan"]}],
+        }
+    ]
+
+
+def test_an_image_listed_twice_counts_once() -> None:
+    """Both rows are shown, and the sweep is complete."""
+    watched = Watched(Fleet(_listed(230)), Quirks(listed_twice={"i0007": {"HostCnt": -1}, "i0229": {}}))
+    shown, outcome = _full(watched)
+    assert (len(shown), outcome.complete, outcome.total_count) == (230, True, 232)
+
+
+def test_times_that_cannot_be_read_prove_nothing() -> None:
+    """The images are shown all the same, and the others prove the order."""
+    fleet = Fleet(_listed(230))
+    fleet.replace({"i0003": {"CreateTime": "yesterday"}, "i0120": {"CreateTime": 7}})
+    shown, outcome = _full(Watched(fleet))
+    assert (len(shown), outcome.complete) == (230, True)
+
+
+# Incremental sweeps: 400 images, 30 of them not scanned.
+
+
+def _fleet() -> Fleet:
+    return Fleet(_listed(400, unscanned=30))
+
+
+UNSCANNED = {f"i{n:04}" for n in range(30)}
+
+
+def test_an_incremental_sweep_shows_what_is_new_and_what_is_not_scanned() -> None:
+    """Five requests: the oldest, the unscanned, two pages down to the watermark, and the newest again."""
+    watched = Watched(Fleet(_listed(900, unscanned=30)))
+    shown, outcome = _incremental(watched, NOW - 120 * HOUR)
+    assert UNSCANNED | {f"i{n:04}" for n in range(30, 150)} <= shown.keys()
+    assert [(p.get("By"), p.get("Order"), p["Offset"], "Filters" in p) for p in watched.server.payloads] == [
+        ("ScanTime", "asc", 0, False),
+        ("CreateTime", "asc", 0, True),
+        ("ScanTime", "desc", 0, False),
+        ("ScanTime", "desc", 98, False),
+        ("ScanTime", "desc", 0, False),
+    ]
+    assert (outcome.complete, outcome.fallback, outcome.order_proven) == (True, None, True)
+    assert (outcome.reason, outcome.total_count) == ("by order, down to the watermark", 900)
+
+
+def test_200_rescans_of_20000_images() -> None:
+    """Five requests and those for the unscanned, however large the fleet."""
+    fleet = Fleet.seeded(20_000, now=NOW)
+    since = max(value for item in fleet.truth().values() if (value := instant(item)) is not None)
+    changed = set(fleet.rescan(200))
+    watched = Watched(fleet)
+    sweep = IncrementalSweep(watched.reading(in_flight=8), since=since, now=fleet.now)
+    shown = {item["ImageID"]: item for page in sweep.pages() for item in page.items}
+    truth = fleet.truth()
+    assert sweep.outcome.complete
+    assert {image_id: truth[image_id] for image_id in changed} == {image_id: shown[image_id] for image_id in changed}
+    assert {i for i, item in truth.items() if item["ScanStatus"] != "SCANNED"} <= shown.keys()
+    by_status = sum("Filters" in payload for payload in watched.server.payloads)
+    assert watched.server.requests - by_status <= 5
+
+
+@pytest.mark.parametrize("nulls", ["lowest", "first", "last", "interleaved"])
+def test_wherever_a_server_sorts_images_without_a_scan(nulls: Nulls) -> None:
+    """Below all, first or last: what is new is shown. Among the others: that is no order, and it is said."""
+    fleet = _fleet()
+    for number, (image_id, item) in enumerate(fleet.truth().items()):
+        if image_id in UNSCANNED:  # interleaved, they stand by this sandbox among the scans of ten hours ago
+            scatter = sort_value("ScanTime~", item, number) - (instant(item, "CreateTime") or 0)
+            fleet.replace({image_id: {"CreateTime": instant_text(NOW - 10 * HOUR - scatter)}})
+    shown, outcome = _incremental(Watched(fleet, Quirks(nulls=nulls)), NOW - 50 * HOUR)
+    if nulls == "interleaved":
+        assert outcome.fallback == "ScanTime: the sort values are not in order"
+    else:
+        assert outcome.complete
+        assert UNSCANNED | {f"i{n:04}" for n in range(30, 80)} <= shown.keys()
+
+
+def test_a_scan_time_in_the_future_is_read_and_not_believed() -> None:
+    """The newest ScanTime that counts is before now, so that the real news below it is read again."""
+    fleet = _fleet()
+    fleet.replace({"i0399": {"ScanTime": instant_text(NOW + 99 * DAY)}})
+
+    def change(watched: Watched, number: int) -> None:
+        if number == 3:  # the first page by ScanTime has been read
+            watched.fleet.replace({"i0300": {"ScanTime": instant_text(NOW)}})
+
+    shown, outcome = _incremental(Watched(fleet, change=change), NOW - 5 * HOUR)
+    assert outcome.complete
+    assert shown["i0399"]["ScanTime"] == instant_text(NOW + 99 * DAY)
+    assert shown["i0300"]["ScanTime"] == instant_text(NOW)
+
+
+def test_ties_at_the_watermark_are_read_whole() -> None:
+    """The sweep goes on until a ScanTime is strictly below."""
+    fleet = _fleet()
+    fleet.replace({f"i{n:04}": {"ScanTime": instant_text(NOW - 3 * HOUR)} for n in range(33, 120)})
+    shown, outcome = _incremental(Watched(fleet), NOW - 3 * HOUR)
+    assert outcome.complete
+    assert {f"i{n:04}" for n in range(30, 120)} <= shown.keys()
+
+
+def _scanning(times: Mapping[str, int], at: int) -> Callable[[Watched, int], None]:
+    """Scans after so many answers to the question for the newest."""
+
+    def change(watched: Watched, number: int) -> None:
+        payloads = watched.server.payloads
+        if payloads[-1].get("Order") == "desc" and sum(payload.get("Order") == "desc" for payload in payloads) == at:
+            watched.fleet.replace({image_id: {"ScanTime": instant_text(time)} for image_id, time in times.items()})
+
+    return change
+
+
+@pytest.mark.parametrize("number", [1, 2, 3], ids=["after the first page", "after the second", "after the third"])
+def test_what_is_scanned_during_the_sweep_is_read_again(number: int) -> None:
+    """It moves to the top, past the page that is read next."""
+    times = {f"i{n:04}": NOW - 30 * 60_000_000 for n in (180, 181, 230)}
+    watched = Watched(_fleet(), change=_scanning(times, number))
+    shown, outcome = _incremental(watched, NOW - 290 * HOUR)
+    assert outcome.complete
+    assert {shown[image_id]["ScanTime"] for image_id in times} == {instant_text(NOW - 30 * 60_000_000)}
+
+
+def test_scans_at_the_very_time_of_the_newest_are_read_again() -> None:
+    """At the top, ties with the newest ScanTime may be news."""
+    newer = {f"i{n:04}": NOW - HOUR // 2 for n in range(380, 384)}
+    equal = {f"i{n:04}": NOW - HOUR for n in range(390, 393)}
+    watched = Watched(_fleet(), Quirks(max_limit=6), change=_scanning(newer | equal, 1))
+    assert watched.fleet["i0030"]["ScanTime"] == instant_text(NOW - HOUR)
+    shown, outcome = _incremental(watched, NOW - 2 * HOUR, limit=6)
+    assert outcome.complete
+    assert {i: instant(shown[i]) for i in newer | equal} == newer | equal
+
+
+def test_the_head_is_read_until_one_answer_holds_it() -> None:
+    """What is scanned while the head is read in two pages may move past the second one."""
+    first = {f"i{n:04}": NOW - HOUR // 2 + n * 1000 for n in range(380, 390)}
+    second = {"i0200": NOW - HOUR // 3}
+
+    def change(watched: Watched, number: int) -> None:
+        _scanning(first, 1)(watched, number)
+        _scanning(second, 2)(watched, number)
+
+    watched = Watched(_fleet(), Quirks(max_limit=6), change=change)
+    shown, outcome = _incremental(watched, NOW - 2 * HOUR, limit=6)
+    assert outcome.complete
+    assert {i: instant(shown[i]) for i in second} == second
+
+
+def test_scans_without_end_need_a_full_sweep() -> None:
+    """More than a page of them at every request: no page joins the one before it."""
+    clock = iter(range(NOW - HOUR, NOW, 1000))
+
+    def change(watched: Watched, number: int) -> None:
+        if watched.server.payloads[-1].get("Order") == "desc":
+            some = watched.fleet.ids()[30:40]
+            watched.fleet.replace({image_id: {"ScanTime": instant_text(next(clock))} for image_id in some})
+
+    watched = Watched(_fleet(), Quirks(max_limit=6), change=change)
+    _, outcome = _incremental(watched, NOW - 2 * HOUR, limit=6)
+    assert outcome.fallback == "ScanTime: a seam between two pages did not close"
+
+
+def test_a_clock_lets_the_head_move_on() -> None:
+    """Without one, all that is scanned after the start is read again each time; with one, only the newest."""
+    later = {f"i{n:04}": NOW + n * 1000 for n in range(380, 390)}
+    shown, outcome = _incremental(
+        Watched(_fleet(), Quirks(max_limit=6), change=_scanning(later, 1)), NOW - 2 * HOUR, limit=6
+    )
+    assert outcome.fallback == "images are scanned faster than the newest of them can be read"
+    shown, outcome = _incremental(
+        Watched(_fleet(), Quirks(max_limit=6), change=_scanning(later, 1)),
+        NOW - 2 * HOUR,
+        limit=6,
+        clock=lambda: NOW + DAY,
+    )
+    assert outcome.complete
+    assert {i: instant(shown[i]) for i in later} == later
+
+
+@pytest.mark.parametrize(
+    ("quirks", "fallback"),
+    [
+        (UNSORTABLE, "the server does not sort by ScanTime"),
+        (
+            replace(UNSORTABLE, unknown_by="reject"),
+            "the server rejects the requests of an incremental sweep (InvalidParameterValue)",
+        ),
+        (Quirks(status_filter="ignored"), "the server does not filter by ScanStatus"),
+    ],
+    ids=["sort ignored", "sort rejected", "status filter ignored"],
+)
+def test_a_server_that_does_not_do_as_asked_needs_a_full_sweep(quirks: Quirks, fallback: str) -> None:
+    """The outcome says why."""
+    _, outcome = _incremental(Watched(_fleet(), quirks), NOW - 50 * HOUR)
+    assert (outcome.complete, outcome.fallback, outcome.reason) == (False, fallback, fallback)
+
+
+def test_a_status_filter_that_returns_nothing_cannot_be_found_out_here() -> None:
+    """It looks like a fleet without unscanned images: the caller's view of TotalCount and a full sweep find out."""
+    shown, outcome = _incremental(Watched(_fleet(), Quirks(status_filter="empty")), NOW - 50 * HOUR)
+    assert outcome.complete
+    assert not UNSCANNED & shown.keys()
+
+
+def test_many_unscanned_images_are_cheaper_read_with_all() -> None:
+    """The sweep ends at the first page that shows it."""
+    watched = Watched(Fleet(_listed(900, unscanned=800)))
+    _, outcome = _incremental(watched, NOW - 50 * HOUR)
+    assert outcome.fallback == "a full sweep needs fewer requests"
+    assert watched.server.requests == 2
+
+
+def test_the_answer_to_another_question_is_not_taken_for_the_newest() -> None:
+    """The last page of the unscanned would look like the whole list, and hide what is older than it shows."""
+    fleet = Fleet(_listed(400))
+    fleet.replace({"i0002": {"ScanStatus": "SCAN_ERR"}})
+    _, outcome = _incremental(Watched(fleet, faults=(Fault("stale_page", at=3),)), NOW - 150 * HOUR)
+    assert outcome.fallback == "the server does not sort by ScanTime"
+
+
+def test_unscanned_images_have_to_be_proven_as_well() -> None:
+    """More of them than a page share a CreateTime: only two passes over all could tell."""
+    fleet = Fleet(_listed(900, unscanned=120))
+    fleet.replace({f"i{n:04}": {"CreateTime": instant_text(0)} for n in range(110)})
+    _, outcome = _incremental(Watched(fleet), NOW - 50 * HOUR)
+    assert outcome.fallback == "unscanned images: a group of equal sort values is as long as a page"
+
+
+@pytest.mark.parametrize("at", [3, 4, 5])
+def test_an_old_answer_is_not_taken_for_the_newest(at: int) -> None:
+    """The first page by ScanTime is not that of another question, and the head shows what it showed before."""
+    times = {f"i{n:04}": NOW - HOUR // 2 for n in (380, 381)}
+    watched = Watched(_fleet(), faults=(Fault("stale_page", at=at),), change=_scanning(times, 2))
+    shown, outcome = _incremental(watched, NOW - 150 * HOUR)
+    if outcome.complete:
+        assert {i: instant(shown[i]) for i in times} == times
+
+
+# Look-ups.
+
+
+def _look_up(quirks: Quirks, candidates: int = 3, gone: int = 2) -> tuple[LookUp, Watched]:
+    """The first images are candidates, and `gone` of them are deleted; the last ones are listed."""
+    fleet = Fleet(_listed(400))
+    fleet.delete([f"i{n:04}" for n in range(gone)])
+    watched = Watched(fleet, quirks)
+    ids = [f"i{n:04}" for n in range(400)]
+    return look_up(watched.reading(), ids[:candidates], ids[-3:]), watched
+
+
+def test_candidates_that_do_not_come_back_are_gone() -> None:
+    """One that does is present, with its item; the control is neither."""
+    found, watched = _look_up(Quirks())
+    assert found == LookUp(present=[watched.fleet["i0002"]], gone=["i0000", "i0001"])
+    assert watched.server.payloads == [
+        {"Limit": 100, "Offset": 0, "Filters": [{"Name": "ImageID", "Values": ["i0000", "i0001", "i0002", "i0397"]}]}
+    ]
+
+
+def test_99_candidates_go_into_a_request() -> None:
+    """Each with a control of its own."""
+    found, watched = _look_up(Quirks(), candidates=200, gone=150)
+    assert found.gone == [f"i{n:04}" for n in range(150)]
+    assert [item["ImageID"] for item in found.present] == [f"i{n:04}" for n in range(150, 200)]
+    assert [len(payload["Filters"][0]["Values"]) for payload in watched.server.payloads] == [100, 100, 3]
+
+
+@pytest.mark.parametrize("behaviour", ["ignored", "empty"])
+def test_a_filter_that_does_not_filter_is_not_trusted(behaviour: Literal["ignored", "empty"]) -> None:
+    """Nothing is gone then."""
+    found, _ = _look_up(Quirks(image_id_filter=behaviour))
+    assert found == LookUp(distrust="the server does not filter by ImageID as documented")
+
+
+def test_a_filter_that_finds_more_than_it_was_asked_for_is_not_trusted() -> None:
+    """A fuzzy one also finds ids that contain those asked for."""
+    fleet = Fleet([*_listed(20), *({**item, "ImageID": item["ImageID"] + "x"} for item in _listed(20))])
+    watched = Watched(fleet, Quirks(exact_match="fuzzy"))
+
+    def fetch(payload: dict[str, Any]) -> Any:
+        return watched.fetch({**payload, "Filters": [{**payload["Filters"][0], "ExactMatch": True}]})
+
+    found = look_up(replace(watched.reading(), fetch=fetch), ["i0000"], ["i0005"])
+    assert found == LookUp(distrust="the server does not filter by ImageID as documented")
+
+
+def test_a_look_up_that_is_cut_short_is_not_trusted() -> None:
+    """What the answer does not show may be listed all the same."""
+    watched = Watched(Fleet(_listed(20)), Quirks(page_cap=2))
+    found = look_up(watched.reading(), ["i0001", "i0002", "i0003"], ["i0000"])
+    assert found == LookUp(distrust="the server does not filter by ImageID as documented")
+
+
+def test_a_control_that_was_deleted_meanwhile_is_replaced() -> None:
+    """Up to three of them; without any, nothing is gone."""
+    watched = Watched(Fleet(_listed(20)))
+    watched.fleet.delete(["i0000", "i0005", "i0006"])
+    assert look_up(watched.reading(), ["i0000"], ["i0005", "i0006", "i0007"]) == LookUp(gone=["i0000"])
+    assert look_up(watched.reading(), ["i0000"], ["i0005", "i0006"]).gone == []
+    assert look_up(watched.reading(), ["i0000"], []).gone == []
+
+
+def test_a_rejected_filter_is_not_trusted() -> None:
+    """It is no error of the run."""
+    watched = Watched(Fleet(_listed(20)), Quirks(max_limit=5))
+    assert look_up(watched.reading(), ["i0000"], ["i0005"]).distrust is not None
+
+
+def test_no_candidates_need_no_request() -> None:
+    """Nothing is gone, and nothing was asked."""
+    watched = Watched(Fleet(_listed(20)))
+    assert (look_up(watched.reading(), [], ["i0005"]), watched.server.requests) == (LookUp(), 0)

@@ -1,0 +1,313 @@
+"""Every interleaving of a sweep with changes, faults and quirks: complete means that no image was missed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+from unittest import mock
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from connector.errors import TcssError
+from connector.listing.incremental import FullSweep, IncrementalSweep, Outcome
+from connector.listing.page import Page
+from connector.sandbox import CHANGES, Fault, Fleet, Quirks
+from tests.listing.lists import DAY, NOW, Item, Shown, Watched, in_turns, instant, items
+
+EXAMPLES = int(os.environ.get("TCSS_SWEEP_EXAMPLES", "0"))
+MODEL = settings(
+    max_examples=EXAMPLES or 1500,
+    deadline=None,
+    derandomize=not EXAMPLES,
+    database=None,
+    print_blob=False,
+    suppress_health_check=list(HealthCheck),
+)
+
+LIMIT = 5
+QUIRKS = Quirks(max_limit=LIMIT)
+STEPS = (*CHANGES, "delete_read", "delete_unread", "delete_bring_back")
+PAGE_FAULTS = (
+    *("empty_page", "short_page", "stale_page", "missing_list", "null_list", "wrong_total", "duplicate_rows"),
+    *("extra_rows", "throttle", "internal_error", "response_too_large"),
+)
+
+
+@dataclass(frozen=True)
+class Script:
+    """A fleet in groups of equal CreateTime, and what happens to it: `steps` after the first requests, or all along."""
+
+    groups: tuple[int, ...]
+    steps: tuple[tuple[str, int], ...] = ()
+    endless: bool = False
+    quirks: Quirks = QUIRKS
+    faults: tuple[Fault, ...] = ()
+    limit: int = LIMIT
+    in_flight: int = 1
+    expected: int = 0
+    seed: int = 0
+    scanned: tuple[int | None, ...] = ()
+    since: int = 0
+    now: int = NOW
+
+    def watched(self) -> Watched:
+        created = [DAY * number for number, size in enumerate(self.groups, start=1) for _ in range(size)]
+        rng = Random(self.seed)
+        scans = [rng.choice(self.scanned) if self.scanned else None for _ in created]
+        listed = items(created, scans)
+        rng.shuffle(listed)
+        return Watched(Fleet(listed, seed=self.seed, now=NOW), self.quirks, self.faults, self._change)
+
+    def _change(self, watched: Watched, number: int) -> None:
+        if self.steps and (self.endless or number <= len(self.steps)):
+            name, count = self.steps[(number - 1) % len(self.steps)]
+            _CHANGE.get(name, lambda watched, count: watched.fleet.apply({name: count}))(watched, count)
+
+
+def _some_of(watched: Watched, count: int, *, read: bool) -> list[str]:
+    shown = {image_id for answer in watched.answers for image_id in answer.ids}
+    return [image_id for image_id in watched.fleet.ids() if (image_id in shown) is read][:count]
+
+
+def _swap(watched: Watched, count: int) -> None:
+    gone = watched.fleet.delete(count)
+    watched.fleet.bring_back(gone)
+
+
+_CHANGE: dict[str, Any] = {
+    "delete_read": lambda watched, count: watched.fleet.delete(_some_of(watched, count, read=True)),
+    "delete_unread": lambda watched, count: watched.fleet.delete(_some_of(watched, count, read=False)),
+    "delete_bring_back": _swap,
+}
+
+
+def run(script: Script, sweep: Any, watched: Watched) -> list[Page] | None:
+    """The pages, or None where the sweep raised an error."""
+    try:
+        with in_turns(script.seed), mock.patch("connector.listing.reader.MOST_READS", 500):
+            return list(sweep.pages())
+    except TcssError:
+        return None
+
+
+def lied(watched: Watched) -> bool:
+    """Whether short answers said by their TotalCount that they were the end, and nothing contradicted them.
+
+    Such a server cannot be found out. A lie counts where no larger TotalCount was told, else where it was told twice:
+    an end below the largest TotalCount is read again.
+    """
+    lies = [answer for answer in watched.answers if _told_to_be_the_end(answer, watched.quirks.page_cap)]
+    reach = max((answer.payload["Offset"] + len(answer.ids) for answer in lies), default=0)
+    largest = max((answer.total for answer in watched.answers if answer.total is not None), default=0)
+    return len(lies) > (largest > reach)
+
+
+def _told_to_be_the_end(answer: Shown, cap: int | None) -> bool:
+    """A first page is short if it has fewer rows than asked for; a later one, if fewer than pages have here."""
+    offset, limit = answer.payload["Offset"], answer.payload["Limit"]
+    short = len(answer.ids) < (min(limit, cap) if offset and cap else limit)
+    reaches = short and answer.total is not None and offset + len(answer.ids) >= answer.total
+    return reaches and offset + len(set(answer.ids)) < answer.size
+
+
+def came_back(watched: Watched) -> bool:
+    """Whether an image was listed, then not, then again."""
+    gone: set[str] = set()
+    for answer, following in zip(watched.answers, watched.answers[1:], strict=False):
+        gone |= answer.truth.keys() - following.truth.keys()
+        if gone & following.truth.keys():
+            return True
+    return False
+
+
+def check_full(script: Script) -> Outcome:
+    watched = script.watched()
+    sweep = FullSweep(watched.reading(script.in_flight, script.limit), expected=script.expected)
+    pages = run(script, sweep, watched)
+    outcome = sweep.outcome
+    shown: dict[str, Item] = {item["ImageID"]: item for page in pages or () for item in page.items}
+    assert shown.keys() <= watched.states.keys()
+    for image_id, item in shown.items():
+        assert item in watched.states[image_id]
+    if pages is None:
+        return Outcome(reason="error")
+    assert outcome.reason
+    missed = watched.throughout - shown.keys()
+    if outcome.complete and missed and not lied(watched):
+        by_luck = outcome.reason == "by order" and "CreateTime" not in script.quirks.sortable
+        by_return = outcome.reason.startswith("by count") and came_back(watched)
+        assert by_luck or by_return, (outcome, missed)
+    return outcome
+
+
+def _grouped(images: int, widest: int, seed: int) -> tuple[int, ...]:
+    rng, left, made = Random(seed), images, []
+    while left > 0:
+        made.append(min(left, rng.randint(1, widest)))
+        left -= made[-1]
+    return tuple(made)
+
+
+groups = st.builds(
+    _grouped,
+    images=st.one_of(st.integers(0, 12), st.integers(6, 60), st.integers(20, 60)),
+    widest=st.sampled_from((1, 1, 1, 1, 2, 2, 3, 4, 6, 150)),
+    seed=st.integers(0, 2**16),
+)
+steps = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(1, 3)), max_size=8).map(tuple)
+numbers = st.one_of(st.integers(1, 6), st.integers(1, 40))
+faults = st.lists(
+    st.builds(Fault, st.sampled_from(PAGE_FAULTS), at=numbers, value=st.one_of(st.none(), st.integers(1, 4))),
+    max_size=3,
+).map(tuple)
+quirks = st.builds(
+    Quirks,
+    max_limit=st.just(LIMIT),
+    page_cap=st.sampled_from((None, None, None, None, 2, 3, 4)),
+    total_delta=st.sampled_from((0, 0, 0, 0, -3, 3)),
+    total_fixed=st.sampled_from((None,) * 8 + (0, 5, 50)),
+    empty_list=st.sampled_from(("[]", "null")),
+    sortable=st.sampled_from((Quirks().sortable,) * 3 + (frozenset(),)),
+    unknown_by=st.sampled_from(("ignore", "reject")),
+    default_order=st.sampled_from(("insertion", "create_time_desc", "shuffled")),
+    ties=st.sampled_from(("stable", "permuted")),
+    nulls=st.sampled_from(("lowest", "first", "last", "interleaved")),
+)
+scripts = st.builds(
+    Script,
+    groups=groups,
+    steps=steps,
+    endless=st.booleans(),
+    quirks=st.one_of(st.just(Quirks(max_limit=LIMIT)), st.just(Quirks(max_limit=LIMIT, ties="permuted")), quirks),
+    faults=st.one_of(st.just(()), faults),
+    in_flight=st.sampled_from((1, 4)),
+    expected=st.sampled_from((0, 4, 15, 40)),
+    seed=st.integers(0, 2**16),
+)
+
+
+@MODEL
+@given(scripts)
+def test_a_complete_full_sweep_missed_nothing(script: Script) -> None:
+    """Complete: every image listed throughout was shown. Always: only what was listed, in a state that it had."""
+    check_full(script)
+
+
+def check_incremental(script: Script) -> Outcome:
+    watched = script.watched()
+    sweep = IncrementalSweep(watched.reading(script.in_flight, script.limit), since=script.since, now=script.now)
+    pages = run(script, sweep, watched)
+    outcome = sweep.outcome
+    shown = [item for page in pages or () for item in page.items]
+    for item in shown:
+        assert item in watched.states[item["ImageID"]]
+    if pages is None:
+        return Outcome(reason="error")
+    assert outcome.reason
+    assert outcome.complete is (outcome.fallback is None)
+    if outcome.complete and "ScanTime" in script.quirks.sortable:
+        unseen = _unscanned(watched) - {item["ImageID"] for item in shown}
+        late = _scanned(watched, script.since) - {
+            item["ImageID"] for item in shown if (instant(item) or -1) >= script.since
+        }
+        if unseen | late and not lied(watched):
+            raise AssertionError((outcome, sorted(unseen), sorted(late)))
+    return outcome
+
+
+def _unscanned(watched: Watched) -> set[str]:
+    """Never scanned throughout."""
+    return {i for i in watched.throughout if all(instant(state) is None for state in watched.states[i])}
+
+
+def _scanned(watched: Watched, since: int) -> set[str]:
+    """With a ScanTime from `since` on when the list was first asked for by ScanTime, and ever after.
+
+    A failed scan may take an image's ScanTime away in mid-sweep; the next sweep then finds the image by its status.
+    """
+    before = next((answer.truth for answer in watched.answers if answer.payload.get("Order") == "desc"), {})
+    newer = {i for i, item in before.items() if (instant(item) or -1) >= since} & watched.throughout
+    return {i for i in newer if instant(watched.truth[i]) is not None}
+
+
+times = st.builds(
+    lambda spread, nulls: tuple(NOW - DAY * day // 4 for day in range(spread)) + (None,) * nulls,
+    spread=st.sampled_from((10, 40, 200, 200)),
+    nulls=st.sampled_from((0, 1, 10, 30)),
+)
+incremental_scripts = st.builds(
+    Script,
+    groups=st.builds(_grouped, st.integers(20, 120), st.sampled_from((1, 2, 3)), st.integers(0, 2**16)),
+    steps=steps,
+    endless=st.booleans(),
+    quirks=st.one_of(
+        st.just(Quirks(max_limit=LIMIT)),
+        st.builds(
+            Quirks,
+            max_limit=st.just(LIMIT),
+            page_cap=st.sampled_from((None, None, None, 3)),
+            total_delta=st.sampled_from((0, 0, 0, -3, 3)),
+            sortable=st.sampled_from((Quirks().sortable,) * 3 + (frozenset(),)),
+            ties=st.sampled_from(("stable", "permuted")),
+            nulls=st.sampled_from(("lowest", "first", "last", "interleaved")),
+            status_filter=st.sampled_from(("honoured", "honoured", "ignored")),
+        ),
+    ),
+    faults=st.one_of(st.just(()), faults),
+    in_flight=st.sampled_from((1, 4)),
+    seed=st.integers(0, 2**16),
+    scanned=times,
+    since=st.integers(-1, 8).map(lambda days: NOW - DAY * days),
+    now=st.sampled_from((NOW, NOW, NOW, NOW - DAY, NOW + DAY)),
+)
+
+
+@MODEL
+@given(incremental_scripts)
+def test_a_complete_incremental_sweep_missed_nothing_new(script: Script) -> None:
+    """Complete: every image scanned since, and every one not scanned, that was listed throughout was shown."""
+    check_incremental(script)
+
+
+# Counter-examples that the longer run has found.
+
+
+def test_what_one_pass_learns_of_the_server_holds_for_the_next() -> None:
+    """Two rows at once are all that this server gives: two rows and TotalCount 2 are then no whole list."""
+    deletions = (("rescan", 1), ("delete", 1), ("delete", 1), ("delete", 1), ("delete", 2))
+    lying = Quirks(max_limit=LIMIT, page_cap=2, total_delta=-3)
+    outcome = check_full(Script(_grouped(10, 1, 0), steps=deletions, quirks=lying))
+    assert outcome.complete is False
+
+
+def test_a_list_that_grows_as_fast_as_it_is_read_is_partial() -> None:
+    """TotalCount says 5 all along, and after each request there are more."""
+    quirks = Quirks(max_limit=LIMIT, page_cap=2, total_fixed=5, ties="permuted", nulls="interleaved")
+    steps = (("insert", 3), ("insert", 3), ("start_scans", 1))
+    outcome = check_full(Script((1, 3, 2, 2, 2), steps=steps, endless=True, quirks=quirks, in_flight=4, seed=417))
+    assert outcome.complete is False
+
+
+def test_a_page_cap_that_is_learnt_late_puts_earlier_ends_in_doubt() -> None:
+    """Three unscanned images of TotalCount 3 are believed, until the scanned ones show that pages have three rows."""
+    lying = Quirks(max_limit=LIMIT, page_cap=3, total_delta=-3)
+    scanned = (*(NOW - DAY * day // 4 for day in range(200)), *(None,) * 30)
+    outcome = check_incremental(Script(_grouped(26, 1, 0), quirks=lying, scanned=scanned, since=NOW))
+    assert outcome.fallback == "the server gives 3 rows at once, and a list ended so"
+
+
+def test_a_null_at_the_end_of_a_page_does_not_end_the_read_by_scan_time() -> None:
+    """This server puts nulls among the values, and its first null happened to stand last in an answer."""
+    script = Script(
+        _grouped(115, 1, 0),
+        steps=(("insert", 1),),
+        endless=True,
+        quirks=Quirks(max_limit=LIMIT, nulls="interleaved"),
+        seed=2933,
+        scanned=tuple(NOW - DAY * day // 4 for day in range(200)),
+        since=NOW - DAY * 3,
+    )
+    assert check_incremental(script).fallback == "ScanTime: the sort values are not in order"

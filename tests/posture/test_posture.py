@@ -1,0 +1,301 @@
+"""`connector.posture`: the questions on every database, the report and its safety, and what is shown for nothing."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import sqlalchemy as sa
+from typer.testing import CliRunner
+
+from connector.cli.main import app
+from connector.errors import DestinationError
+from connector.posture import answers, charts, markup, page
+from connector.posture.questions import COVERAGE, FAILURES, FLEET, HISTORY, QUESTIONS, RISK, SYSTEMS, TREND, Question
+from connector.posture.reader import Reader
+from connector.sandbox import Fleet, Sandbox, wall_clock
+from tests import syncing
+from tests.warehouses import Place
+from tests.world import ACCOUNT_ID
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror=alert(1)>'",
+    "C:\\' or 1=1 --",
+    "\u202eevil\u2066",
+    "🚀 镜像",
+    "\x1b[31m\ud800",
+)
+FILTERS = [
+    {},
+    {"account": ACCOUNT_ID},
+    {"registry": ""},
+    {"os": "alpine"},
+    {"used": "yes"},
+    {"used": "no", "os": "ubuntu", "account": ACCOUNT_ID},
+    *({"os": text, "registry": text} for text in HOSTILE[:5]),
+]
+
+
+@pytest.fixture
+def reader(place: Place, monkeypatch: pytest.MonkeyPatch) -> Reader:
+    """A warehouse of every kind, with 300 images, after two syncs."""
+    monkeypatch.setenv("SOURCES__TCSS__METADATA", "false")
+    fleet = Fleet.seeded(300, clock=wall_clock)
+    with Sandbox(fleet, rate=None) as sandbox:
+        syncing.sync(place, sandbox.url)
+        sandbox.change({"rescan": 30, "insert": 5, "delete": 10, "change_counts": 10})
+        syncing.sync(place, sandbox.url, mode="full")
+    return Reader.open(place.url, place.dataset)
+
+
+def test_every_question_is_answered_with_every_filter(reader: Reader, place: Place) -> None:
+    """On every database, also in its narrowed form; the counts are those of plain SQL; the SQL that is shown gives as
+    many rows; a value that looks like SQL finds nothing; and the connection refuses to write."""
+    for filters in FILTERS:
+        for question in QUESTIONS.values():
+            if "{filters}" in question.sql and (question.narrowed or filters.keys() <= question.knows):
+                found = reader.ask(question, filters)
+                if place.kind != "mysql":  # whose driver gives other types
+                    assert len(place.sql(reader.sql(question, filters))) == len(found)
+        (count,) = place.sql(f"select count(*) from {{data}}.images where {_condition(filters)}")[0]
+        fleet = reader.ask(FLEET, filters)[0]
+        assert fleet["images"] == count
+        assert sum(row["images"] for row in reader.ask(COVERAGE, filters)) == count
+        trend = reader.ask(TREND, filters)
+        last = trend[-1] if trend else {"images": 0, "critical": 0}
+        assert (last["images"], last["critical"]) == (count, fleet["critical_level_vul_cnt"])
+    assert reader.ask(FLEET, FILTERS[-1])[0]["images"] == 0
+    _narrowed_is_the_same(reader)
+    _history_is_the_versions(reader, place)
+    with pytest.raises((duckdb.Error, sa.exc.DBAPIError)):
+        _write(reader)
+
+
+def _condition(filters: dict[str, str]) -> str:
+    columns = {"account": "account_id", "registry": "coalesce(image_registry, '')", "os": "os_family"}
+    used = {"yes": "container_cnt > 0", "no": "container_cnt = 0"}
+    parts = [
+        used[value] if name == "used" else f"{columns[name]} = '{value if value not in HOSTILE else '-'}'"
+        for name, value in filters.items()
+    ]
+    return " and ".join(["deleted_at is null", *parts])
+
+
+def _write(reader: Reader) -> None:
+    statement = f"delete from {reader._names['images']}"
+    if reader.location.kind == "duckdb":
+        with reader.engine as connection:
+            connection.execute(statement)
+        return
+    with reader.engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+
+
+def _narrowed_is_the_same(reader: Reader) -> None:
+    """Narrowed by nothing, a question is answered as the view does."""
+    for question in (TREND, SYSTEMS, FAILURES):
+        assert question.narrowed is not None
+        narrowed = Question(f"narrowed: {question.text}", question.narrowed)
+        expected, found = reader.ask(question), reader.ask(narrowed)
+        days = {row["day"]: row for row in found} if question is TREND else {}
+        assert [row for row in expected if not days or row["day"] in days] == found
+
+
+def _history_is_the_versions(reader: Reader, place: Place) -> None:
+    """The newest first, each with its event."""
+    row = reader.ask(RISK)[0]
+    found = reader.ask(HISTORY, {"account": row["account_id"], "image": row["image_id"]})
+    count = f"select count(*) from {{data}}.image_history where image_id = '{row['image_id']}'"
+    assert (len(found), found[-1]["event"], found[0]["valid_to"]) == (place.sql(count)[0][0], "new", None)
+
+
+@pytest.mark.parametrize("place", ["duckdb", "postgresql"], indirect=True)
+def test_the_report_is_one_file_that_runs_and_loads_nothing(reader: Reader, place: Place, tmp_path: Path) -> None:
+    """Its policy forbids it, and there is nothing to forbid; the numbers are those of SQL."""
+    output = tmp_path / "posture.html"
+    options = ["--destination", place.url, "--dataset", place.dataset, "--output", str(output)]
+    result = CliRunner().invoke(app, ["report", *options])
+    assert (result.exit_code, result.stdout) == (0, f"wrote {output}\n"), result.output
+    text = output.read_text(encoding="utf-8")
+    assert "default-src 'none'" in text
+    assert not re.search(r"<script|<link|<img|<iframe| src=| href=|url\(|@import|https?://(?!127)", text)
+    assert f'data-value="{reader.ask(FLEET)[0]["container_cnt"]}"' in text
+    assert str(tmp_path) not in text
+    assert "-->" not in text.replace("--&gt;", "")
+    assert [p.name for p in tmp_path.glob(".tcss_*")] == []
+    result = CliRunner().invoke(app, ["report", *options[:-1], str(tmp_path / "none" / "x.html")])
+    assert (result.exit_code, "cannot write" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+def test_no_text_of_the_api_leaves_its_cell(text: str) -> None:
+    """Escaped, isolated, without control characters, and writable as UTF-8."""
+    shown = markup.table([{"image_name": text}], ("image_name",)) + markup.text(text)
+    assert not re.search(r"<script|<img|[\x00-\x08\x1b]", shown)
+    assert shown.count("<bdi>") == shown.count("</bdi>") == 2
+    assert shown.encode()
+    assert markup.isolated(text).startswith("\u2068")
+
+
+EMPTY = [
+    pytest.param(lambda place: None, "does not exist", "Run `tcss sync", 2, id="no-file"),
+    pytest.param(
+        lambda place: duckdb.connect(str(place.file)).close(), "there are no tables yet", "tcss sync", 6, id="no-tables"
+    ),
+]
+
+
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+@pytest.mark.parametrize(("prepare", "message", "hint", "code"), EMPTY)
+def test_nothing_to_show_says_what_to_do(
+    place: Place, tmp_path: Path, prepare: Any, message: str, hint: str, code: int
+) -> None:
+    """The page says it, and `tcss report` ends with the exit code of its kind and writes nothing."""
+    prepare(place)
+    reader = Reader.open(place.url, place.dataset)
+    shown = page.body(reader, {})
+    assert message in shown
+    assert hint in shown
+    output = tmp_path / "posture.html"
+    result = CliRunner().invoke(app, ["report", "--destination", place.url, "--output", str(output)])
+    assert (result.exit_code, output.exists()) == (code, False)
+    assert message in result.stderr
+
+
+def test_a_warehouse_without_images_says_what_to_do(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And it is no error."""
+    monkeypatch.setenv("SOURCES__TCSS__METADATA", "false")
+    with Sandbox(Fleet.seeded(0, clock=wall_clock), rate=None) as sandbox:
+        syncing.sync(place, sandbox.url)
+    assert "There are no images in" in page.document(Reader.open(place.url, place.dataset))
+
+
+@pytest.mark.parametrize("place", ["postgresql", "mysql"], indirect=True)
+def test_a_server_without_the_dataset_says_what_to_do(place: Place) -> None:
+    """A schema or database that does not exist is a warehouse without tables."""
+    with pytest.raises(DestinationError, match="there are no tables yet"):
+        page.document(Reader.open(place.url, place.dataset))
+
+
+@pytest.mark.parametrize(
+    ("command", "more", "code", "message"),
+    [
+        (["report", "--output", "x.html"], ["--destination", "bigquery://project/dataset"], 2, "by its URL"),
+        (["report"], [], 2, "--output"),
+        (["dashboard"], ["--port", "99999"], 2, "port"),
+    ],
+    ids=["no-url", "no-output", "bad-port"],
+)
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+def test_bad_usage_ends_with_2(
+    place: Place,
+    command: list[str],
+    more: list[str],
+    code: int,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With a message, and never a traceback."""
+    monkeypatch.setattr("connector.warehouse.locations._installed", lambda module: True)
+    monkeypatch.setenv("COLUMNS", "200")
+    result = CliRunner().invoke(app, [*command, "--destination", place.url, *more])
+    assert result.exit_code == code
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_dashboard_without_its_extra_names_it() -> None:
+    """Exit code 2, in an interpreter that cannot import marimo."""
+    code = "import sys; sys.modules['marimo'] = None; sys.argv[0] = 'tcss'; from connector.cli.main import main; main()"
+    command = [sys.executable, "-c", code, "dashboard", "--destination", "duckdb:///no.duckdb"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 2
+    assert 'pip install "tcss-connector[notebooks]"' in result.stderr
+
+
+def test_a_line_keeps_a_value_until_the_next_day_that_has_one() -> None:
+    """Steps and not slopes, from 0 to the greatest value, up to today."""
+    days = [date(2026, 1, 1), date(2026, 1, 6)]
+    drawn = charts.steps(days, [10, 5], date(2026, 1, 11), "high", "a label")
+    assert 'd="M0 1.5H150.0V36.0H300"' in drawn
+
+
+def test_shares_are_never_rounded_to_all_or_nothing() -> None:
+    """One of ten thousand is not 0 %, and all but one not 100 %."""
+    assert [markup.share(n, 10_000) for n in (0, 1, 5_000, 9_999, 10_000)] == [
+        "0 %", "0.1 %", "50.0 %", "99.9 %", "100 %"
+    ]  # fmt: skip
+
+
+def test_instants_are_shown_in_utc() -> None:
+    """Wherever they come from."""
+    assert markup.when(datetime.fromisoformat("2026-01-01T01:00:00+08:00")) == "2025-12-31 17:00"
+    assert markup.when(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01 00:00"
+
+
+def _colours(scheme: str) -> dict[str, tuple[float, ...]]:
+    light, dark = page.STYLE.split("@media (prefers-color-scheme: dark)")[:2]
+    found = re.findall(
+        r"--(page|card|critical|high|medium|low): #([0-9a-f]{3,6})", light if scheme == "light" else dark
+    )
+    full = {name: code * 2 if len(code) == 3 else code for name, code in found[:6]}
+    return {name: tuple(int(code[i : i + 2], 16) / 255 for i in (0, 2, 4)) for name, code in full.items()}
+
+
+# Machado, Oliveira and Fernandes 2009, severity 1.0, on linear light.
+_BLIND = {
+    "none": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "protan": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
+    "deutan": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
+    "tritan": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900)),
+}
+
+
+def _linear(colour: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour)
+
+
+def _lab(linear: tuple[float, ...]) -> tuple[float, float, float]:
+    to_xyz = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
+    whites = (0.9505, 1.0, 1.089)
+    ratios = [
+        sum(a * max(b, 0) for a, b in zip(row, linear, strict=True)) / w for row, w in zip(to_xyz, whites, strict=True)
+    ]
+    f, g, h = (r ** (1 / 3) if r > 0.008856 else 7.787 * r + 16 / 116 for r in ratios)
+    return 116 * g - 16, 500 * (f - g), 200 * (g - h)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("blind", _BLIND)
+def test_severities_differ_for_every_eye(scheme: str, blind: str) -> None:
+    """Any two of the four are at least 15 apart in Lab, as each kind of colour blindness sees them."""
+    colours = _colours(scheme)
+    seen = {}
+    for name in answers.LEVELS:
+        linear = _linear(colours[name])
+        seen[name] = _lab(tuple(sum(a * b for a, b in zip(row, linear, strict=True)) for row in _BLIND[blind]))
+    pairs = [(a, b) for i, a in enumerate(answers.LEVELS) for b in answers.LEVELS[i + 1 :]]
+    near = {
+        f"{a} {b}": round(sum((x - y) ** 2 for x, y in zip(seen[a], seen[b], strict=True)) ** 0.5, 1) for a, b in pairs
+    }
+    assert min(near.values()) >= 15, near
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_severities_stand_out_from_the_card(scheme: str) -> None:
+    """By a contrast of 3 to 1, as WCAG asks of graphics."""
+    colours = _colours(scheme)
+    light = {
+        name: sum(a * b for a, b in zip((0.2126, 0.7152, 0.0722), _linear(c), strict=True))
+        for name, c in colours.items()
+    }
+    for name in answers.LEVELS:
+        high, low = max(light[name], light["card"]), min(light[name], light["card"])
+        assert (high + 0.05) / (low + 0.05) >= 3, name

@@ -1,0 +1,153 @@
+"""A warehouse in memory, and runs of one account into it that can die between packages."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from connector.api.answers import Answer
+from connector.errors import from_code
+from connector.images.records import Reader
+from connector.listing.incremental import ACTION, Reading
+from connector.listing.page import Fetch
+from connector.runs.observation import Observation
+from connector.runs.policy import Policy
+from connector.runs.spool import Spool
+from connector.sandbox import ApiError, LocalServer
+from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, SYNC_RUNS, TABLES, Row, Table
+
+ACCOUNT = "100012345678"
+PACKAGES = ((IMAGE_HISTORY, IMAGE_SCANS, REJECTED_VALUES), (IMAGES,), (SYNC_RUNS,))
+KNOWN = ("image_id", "row_hash", "version", "first_seen_at", "deleted_at", "scan_time")
+ZONE = timezone(timedelta(hours=8))
+
+Key = tuple[Any, ...]
+
+
+def plain(table: pa.Table) -> list[Row]:
+    """Rows as dicts, instants as microseconds."""
+    columns = [c.cast(pa.int64()) if pa.types.is_timestamp(c.type) else c for c in table.columns]
+    return pa.table(columns, names=table.column_names).to_pylist()
+
+
+def as_arrow(table: Table, rows: Iterable[Row], names: Sequence[str] | None = None) -> pa.Table:
+    """Rows in the schema of the table, whole or some of its columns."""
+    whole = table.arrow([[row.get(name) for name in table.column_names] for row in rows])
+    return whole if names is None else whole.select(list(names))
+
+
+class Warehouse:
+    """The tables of one account by key: what the observation reads (`observation.Memory`), and how files are merged."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, dict[Key, Row]] = {table.name: {} for table in TABLES}
+
+    def __getitem__(self, table: Table) -> list[Row]:
+        return list(self.tables[table.name].values())
+
+    def image(self, image_id: str) -> Row:
+        return self.tables[IMAGES.name][ACCOUNT, image_id]
+
+    def versions(self, image_id: str) -> list[Row]:
+        """The image's versions that count: those up to `images.version`."""
+        last = self.image(image_id)["version"]
+        found = [row for row in self[IMAGE_HISTORY] if row["image_id"] == image_id and row["version"] <= last]
+        return sorted(found, key=lambda row: row["version"])
+
+    def merge(self, table: Table, path: Path | None) -> None:
+        """Deletes the keys of the file and inserts its rows; a file has each key once, and the schema of the table."""
+        if path is None:
+            return
+        with pq.ParquetFile(path) as file:
+            read = file.read()
+        assert read.schema.equals(table.arrow_schema), table.name
+        rows = plain(read)
+        keyed = {tuple(row[name] for name in table.key): row for row in rows}
+        assert len(keyed) == len(rows), f"a key occurs twice in the file of {table.name}"
+        self.tables[table.name].update(keyed)
+
+    # What the observation reads.
+
+    def known(self) -> pa.Table:
+        return as_arrow(IMAGES, self[IMAGES], KNOWN)
+
+    def rows(self, image_ids: Sequence[str]) -> pa.Table:
+        wanted = set(image_ids)
+        return as_arrow(IMAGES, [row for row in self[IMAGES] if row["image_id"] in wanted])
+
+    def runs(self) -> list[Row]:
+        return sorted(self[SYNC_RUNS], key=lambda row: row["started_at"], reverse=True)
+
+    def rejected_ids(self) -> set[str]:
+        return {row["reject_id"] for row in self[REJECTED_VALUES]}
+
+
+def fetching(server: LocalServer) -> Fetch:
+    """The requests of a server, with its errors as the client raises them."""
+
+    def fetch(payload: dict[str, Any]) -> Answer:
+        try:
+            response = server.call(ACTION, payload)
+        except ApiError as error:
+            raise from_code(error.code, error.message, action=ACTION) from error
+        return Answer(response, response["RequestId"])
+
+    return fetch
+
+
+@dataclass
+class Runs:
+    """Runs of one account against a server, one after the other, with pages of `limit` rows."""
+
+    server: LocalServer
+    limit: int = 10
+    in_flight: int = 1
+    reader: Reader = field(default_factory=Reader)
+    warehouse: Warehouse = field(default_factory=Warehouse)
+    number: int = 0
+
+    def run(self, policy: Policy | None = None, *, packages: int = len(PACKAGES), now: int | None = None) -> Row:
+        """One run, whose process dies after so many packages were committed. Returns its row of `sync_runs`.
+
+        It starts at the fleet's present instant, and what changes while it reads is a millisecond later at least.
+        """
+        fleet = self.server.fleet
+        started_at = fleet.now if now is None else now
+        fleet.now = max(fleet.now, started_at) + 1000
+        self.number += 1
+        with tempfile.TemporaryDirectory() as directory:
+            observation = self.observation(Spool(Path(directory)), started_at, policy or Policy())
+            observation.run()
+            row = observation.row(started_at + 500, {"requests": 0, "throttled": 0, "retries": 0})
+            observation.spool.add(SYNC_RUNS, tuple(row.values()))
+            for tables in PACKAGES[:packages]:
+                for table in tables:
+                    self.warehouse.merge(table, observation.spool.finish(table))
+        return row
+
+    def observation(self, spool: Spool, started_at: int, policy: Policy, **options: Any) -> Observation:
+        """A run to be made."""
+        return Observation(
+            Reading(fetching(self.server), in_flight=self.in_flight, limit=self.limit, naive_zone=ZONE),
+            self.warehouse,
+            spool,
+            account_id=ACCOUNT,
+            sync_id=f"run-{self.number}",
+            started_at=started_at,
+            policy=policy,
+            reader=self.reader,
+            **options,
+        )
+
+
+def typed(items: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
+    """A fleet's truth as the values of the API's columns, by image id."""
+    records = Reader().read([*items.values()])
+    return {image_id: record.values for image_id, record in zip(items, records, strict=True)}  # type: ignore[union-attr]

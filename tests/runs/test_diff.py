@@ -1,0 +1,392 @@
+"""The diff: what a sweep shows becomes rows to write, each key once, and an image that did not change none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from connector.images.records import Reader, Record, Rejected, reject_id
+from connector.runs.diff import TWICE, Diff, Known
+from connector.runs.spool import Spool
+from connector.tables import API_COLUMNS, IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, Table
+from tests.runs.memory import KNOWN, as_arrow, plain
+
+NOW, BEFORE, FIRST = 3_000, 2_000, 1_000
+SCAN, SCANNED = "2021-01-29T06:10:12.021Z", 1_611_900_612_021_000
+LATER, LATER_SCANNED = "2021-01-30T06:10:12.021Z", 1_611_987_012_021_000
+ITEM: dict[str, Any] = {
+    "ImageID": "i1",
+    "ImageName": "l10:latest",
+    "CreateTime": "2021-01-29T04:03:18Z",
+    "Size": 16159906,
+    "HostCnt": 12,
+    "ContainerCnt": 0,
+    "ScanTime": SCAN,
+    "VulCnt": 5,
+    "ScanStatus": "SCANNED",
+    "ScanError": "timeout",
+}
+VALUES: dict[str, Any] = {
+    **dict.fromkeys(API_COLUMNS),
+    "image_name": "l10:latest",
+    "image_repository": "l10",
+    "image_tag": "latest",
+    "create_time": 1_611_892_998_000_000,
+    "size": 16159906,
+    "host_cnt": 12,
+    "container_cnt": 0,
+    "scan_time": SCANNED,
+    "vul_cnt": 5,
+    "scan_status": "SCANNED",
+    "scan_error": "timeout",
+}
+SCAN_ROW: dict[str, Any] = {
+    "account_id": "1",
+    "image_id": "i1",
+    "scan_time": SCANNED,
+    "scan_status": "SCANNED",
+    "component_cnt": None,
+    "vul_cnt": 5,
+    "critical_level_vul_cnt": None,
+    "high_level_vul_cnt": None,
+    "medium_level_vul_cnt": None,
+    "low_level_vul_cnt": None,
+    "virus_cnt": None,
+    "risk_cnt": None,
+    "agent_error": None,
+    "scan_error": "timeout",
+    "scan_virus_error": None,
+    "scan_vul_error": None,
+    "scan_risk_error": None,
+    "observed_at": NOW,
+    "sync_id": "s2",
+}
+
+
+def record(**changes: Any) -> Record:
+    (read,) = Reader().read([{**ITEM, **changes}])
+    assert isinstance(read, Record)
+    return read
+
+
+def stored(deleted_at: int | None = None, version: int = 1, **changes: Any) -> dict[str, Any]:
+    """A row of `images` that an earlier run wrote."""
+    found = record(**changes)
+    return {
+        "account_id": "1",
+        "image_id": found.image_id,
+        **dict(zip(API_COLUMNS, found.values, strict=True)),
+        "version": version,
+        "first_seen_at": FIRST,
+        "changed_at": BEFORE,
+        "deleted_at": deleted_at,
+        "row_hash": found.row_hash,
+        "sync_id": "s1",
+    }
+
+
+class Trial:
+    """One diff against stored rows, and the rows that it writes."""
+
+    def __init__(self, directory: Path, *images: dict[str, Any], **options: Any) -> None:
+        self.spool = Spool(directory)
+        known = Known(as_arrow(IMAGES, images, KNOWN))
+        options = {"read": Reader().read, "account_id": "1", "sync_id": "s2", "observed_at": NOW, **options}
+        self.diff = Diff(known, self.spool, **options)
+
+    def show(self, *answers: list[Any]) -> Trial:
+        for number, items in enumerate(answers, start=1):
+            self.diff.absorb(items, f"r{number}")
+        return self
+
+    def written(self, table: Table) -> list[dict[str, Any]]:
+        """The rows of the finished file, of which no two have the same key."""
+        path = self.spool.finish(table)
+        rows = [] if path is None else plain(pq.read_table(path))
+        assert len({tuple(row[name] for name in table.key) for row in rows}) == len(rows)
+        return rows
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        return {kind: count for kind, count in self.diff.kinds.items() if count}
+
+
+def versions(trial: Trial) -> list[tuple[Any, ...]]:
+    names = ("image_id", "version", "host_cnt", "deleted_at")
+    rows = trial.written(IMAGE_HISTORY)
+    assert [{**row, "observed_at": 0} for row in rows] == [
+        {name: {**row, "observed_at": 0}[name] for name in IMAGE_HISTORY.column_names} for row in trial.written(IMAGES)
+    ]
+    return [tuple(row[name] for name in names) for row in rows]
+
+
+def test_a_new_image_is_version_1(tmp_path: Path) -> None:
+    """Whole rows in images, image_history and image_scans, first seen now."""
+    trial = Trial(tmp_path).show([ITEM])
+    ends = {"deleted_at": None, "row_hash": record().row_hash, "sync_id": "s2"}
+    head = {"account_id": "1", "image_id": "i1", **VALUES, "version": 1}
+    assert trial.written(IMAGES) == [{**head, "first_seen_at": NOW, "changed_at": NOW, **ends}]
+    assert trial.written(IMAGE_HISTORY) == [{**head, "observed_at": NOW, **ends}]
+    assert trial.written(IMAGE_SCANS) == [SCAN_ROW]
+    assert trial.written(REJECTED_VALUES) == []
+    assert trial.kinds == {"new": 1}
+
+
+def test_a_changed_image_gets_the_next_version(tmp_path: Path) -> None:
+    """first_seen_at is carried over, changed_at is now, and the row replaces the old one whole."""
+    trial = Trial(tmp_path, stored(version=4)).show([{**ITEM, "HostCnt": 13}])
+    ends = {"deleted_at": None, "row_hash": record(HostCnt=13).row_hash, "sync_id": "s2"}
+    head = {"account_id": "1", "image_id": "i1", **VALUES, "host_cnt": 13, "version": 5}
+    assert trial.written(IMAGES) == [{**head, "first_seen_at": FIRST, "changed_at": NOW, **ends}]
+    assert trial.written(IMAGE_HISTORY) == [{**head, "observed_at": NOW, **ends}]
+    assert trial.kinds == {"changed": 1}
+
+
+def test_an_unchanged_image_is_not_written(tmp_path: Path) -> None:
+    """Nothing, in any table."""
+    trial = Trial(tmp_path, stored()).show([ITEM], [ITEM])
+    assert [trial.written(table) for table in (IMAGES, IMAGE_HISTORY, IMAGE_SCANS, REJECTED_VALUES)] == [[]] * 4
+    assert trial.kinds == {"unchanged": 1}
+    assert trial.diff.listed == 1
+
+
+def test_a_gone_image_keeps_its_values(tmp_path: Path) -> None:
+    """The row that is read back is written again with deleted_at, as a version of its own."""
+    row = stored(version=2)
+    trial = Trial(tmp_path, row, stored(ImageID="i2")).show([{**ITEM, "ImageID": "i2"}])
+    assert trial.diff.known.missing() == ["i1"]
+    trial.diff.close_gone(as_arrow(IMAGES, [row]))
+    now = {"version": 3, "changed_at": NOW, "deleted_at": NOW, "sync_id": "s2"}
+    assert trial.written(IMAGES) == [{**row, **now}]
+    history = {**row, **now, "observed_at": NOW}
+    assert trial.written(IMAGE_HISTORY) == [{name: history[name] for name in IMAGE_HISTORY.column_names}]
+    assert trial.written(IMAGE_SCANS) == []
+    assert trial.kinds == {"unchanged": 1, "gone": 1}
+    assert trial.diff.live_after() == 1
+
+
+@pytest.mark.parametrize("changes", [{}, {"HostCnt": 13}], ids=["as it was", "changed"])
+def test_a_returned_image_is_live_again(tmp_path: Path, changes: dict[str, Any]) -> None:
+    """deleted_at is null again in a version of its own, also where nothing else changed."""
+    trial = Trial(tmp_path, stored(deleted_at=BEFORE, version=2)).show([{**ITEM, **changes}])
+    assert versions(trial) == [("i1", 3, changes.get("HostCnt", 12), None)]
+    assert [row["first_seen_at"] for row in trial.written(IMAGES)] == [FIRST]
+    assert trial.kinds == {"returned": 1}
+    assert trial.diff.live_after() == 1
+
+
+def test_an_image_that_is_deleted_already_is_not_missing(tmp_path: Path) -> None:
+    """It is no candidate, and is not called gone again."""
+    assert Trial(tmp_path, stored(deleted_at=BEFORE)).diff.known.missing() == []
+
+
+@pytest.mark.parametrize(
+    ("known", "shown", "expected", "kinds"),
+    [
+        ([], [1, 2], [("i1", 1, 2, None)], {"new": 1}),
+        ([], [1, 2, 1], [("i1", 1, 1, None)], {"new": 1}),
+        ([12], [1, 2], [("i1", 2, 2, None)], {"changed": 1}),
+        ([12], [1, 2, 1], [("i1", 2, 1, None)], {"changed": 1}),
+        ([12], [12, 1], [("i1", 2, 1, None)], {"changed": 1}),
+        ([12], [1, 12], [], {"unchanged": 1}),
+        ([12], [12, 1, 12], [], {"unchanged": 1}),
+        ([12], [1, 12, 2], [("i1", 2, 2, None)], {"changed": 1}),
+    ],
+    ids=["new", "new, undone", "changed", "changed, undone", "late", "undone", "there and back", "undone, changed"],
+)
+def test_the_last_showing_wins(
+    tmp_path: Path, known: list[int], shown: list[int], expected: list[Any], kinds: dict[str, int]
+) -> None:
+    """One row a key; an image that is again as the warehouse has it is not written, and counts as unchanged."""
+    trial = Trial(tmp_path, *(stored(HostCnt=count) for count in known))
+    trial.show(*([{**ITEM, "HostCnt": count}] for count in shown))
+    assert versions(trial) == expected
+    assert trial.kinds == kinds
+    assert trial.diff.listed == 1
+
+
+def test_a_returned_image_that_changes_while_we_read_has_one_version(tmp_path: Path) -> None:
+    """It is not unchanged when it is again as it was before it was deleted."""
+    trial = Trial(tmp_path, stored(deleted_at=BEFORE, version=2))
+    trial.show([{**ITEM, "HostCnt": 13}], [ITEM])
+    assert versions(trial) == [("i1", 3, 12, None)]
+    assert trial.kinds == {"returned": 1}
+
+
+@pytest.mark.parametrize(
+    ("known", "shown", "expected"),
+    [
+        ([], [("", 0)], []),
+        ([], [(SCAN, 5)], [(SCANNED, 5)]),
+        ([], [(SCAN, 5), (LATER, 6)], [(SCANNED, 5), (LATER_SCANNED, 6)]),
+        ([], [(SCAN, 5), (LATER, 6), (SCAN, 7), (LATER, 8)], [(SCANNED, 7), (LATER_SCANNED, 8)]),
+        ([], [(SCAN, 5), (SCAN, 6), ("", 0)], [(SCANNED, 6)]),
+        ([(SCAN, 5)], [(SCAN, 5)], []),
+        ([(SCAN, 5)], [(LATER, 6)], [(LATER_SCANNED, 6)]),
+        ([(SCAN, 5)], [(SCAN, 6)], [(SCANNED, 6)]),
+        ([(SCAN, 5)], [(LATER, 6), (SCAN, 5)], [(LATER_SCANNED, 6)]),
+        ([(SCAN, 5)], [(SCAN, 6), (SCAN, 5)], [(SCANNED, 5)]),
+        ([(SCAN, 5)], [("", 0)], []),
+    ],
+    ids=[
+        "never scanned",
+        "one scan",
+        "scanned while we read",
+        "older answers in between",
+        "reset",
+        "known scan",
+        "new scan",
+        "known scan with other counts",
+        "undone",
+        "undone counts",
+        "no scan any more",
+    ],
+)
+def test_every_scan_that_is_shown_is_kept(
+    tmp_path: Path, known: list[tuple[str, int]], shown: list[tuple[str, int]], expected: list[tuple[int, int]]
+) -> None:
+    """A row for each ScanTime, with the values that were shown last; none for an image without a ScanTime."""
+    trial = Trial(tmp_path, *(stored(ScanTime=time, VulCnt=count) for time, count in known))
+    trial.show(*([{**ITEM, "ScanTime": time, "VulCnt": count}] for time, count in shown))
+    rows = trial.written(IMAGE_SCANS)
+    assert sorted(rows, key=lambda row: row["scan_time"]) == [
+        {**SCAN_ROW, "scan_time": time, "vul_cnt": count} for time, count in expected
+    ]
+
+
+def test_listed_twice_alike_is_one_image(tmp_path: Path) -> None:
+    """No second row, and nothing rejected."""
+    trial = Trial(tmp_path).show([ITEM, ITEM])
+    assert versions(trial) == [("i1", 1, 12, None)]
+    assert trial.written(REJECTED_VALUES) == []
+
+
+def test_listed_twice_with_other_contents_is_one_image_and_a_rejected_item(tmp_path: Path) -> None:
+    """The first row is loaded, the second goes to rejected_values as received; later answers do not swap them."""
+    twin = {"ImageID": "i1", "HostCnt": 99, "Odd": "\ud800"}
+    trial = Trial(tmp_path).show([ITEM, twin, twin], [twin, ITEM], [twin])
+    assert versions(trial) == [("i1", 1, 12, None)]
+    assert trial.written(REJECTED_VALUES) == [
+        {
+            "account_id": "1",
+            "reject_id": "484dc4a78ec620490c69b99eb32580c7",
+            "image_id": "i1",
+            "column_name": "image_id",
+            "raw": '{"HostCnt":99,"ImageID":"i1","Odd":"\\ud800"}',
+            "reason": TWICE,
+            "request_id": "r1",
+            "first_seen_at": NOW,
+            "sync_id": "s2",
+        }
+    ]
+
+
+def test_a_rejected_value_is_written_once(tmp_path: Path) -> None:
+    """The image is loaded without it; values that the warehouse has are counted and not written again."""
+    ids = {reject_id(Rejected("i1", "size", '"big"', ""))}
+    trial = Trial(tmp_path, rejected_ids=lambda: ids)
+    trial.show([{**ITEM, "Size": "big", "HostCnt": -1}], [{**ITEM, "Size": "big", "HostCnt": -1}], [7])
+    names = ("image_id", "column_name", "raw", "request_id")
+    assert [tuple(row[name] for name in names) for row in trial.written(REJECTED_VALUES)] == [
+        ("i1", "host_cnt", "-1", "r1"),
+        (None, "image_id", "7", "r3"),
+    ]
+    assert len(trial.diff.rejected) == 3
+    assert [(row["size"], row["host_cnt"]) for row in trial.written(IMAGES)] == [(None, None)]
+
+
+def test_known_rejected_values_are_read_only_when_there_is_one(tmp_path: Path) -> None:
+    """A run that rejects nothing does not ask the warehouse."""
+
+    def never() -> set[str]:
+        raise AssertionError("not needed")
+
+    assert versions(Trial(tmp_path, rejected_ids=never).show([ITEM])) == [("i1", 1, 12, None)]
+
+
+def test_unknown_fields_are_kept_and_named(tmp_path: Path) -> None:
+    """In `extra`, and by name for the run's row."""
+    trial = Trial(tmp_path).show([{**ITEM, "New": [1]}], [{**ITEM, "ImageID": "i2", "Newer": None}])
+    assert [row["extra"] for row in trial.written(IMAGES)] == ['{"New":[1]}', None]
+    assert trial.diff.unknown_fields == {"New", "Newer"}
+
+
+def test_a_new_definition_of_the_hash_makes_no_versions(tmp_path: Path) -> None:
+    """Rows with an older hash are hashed anew from what is stored, and compare: one is unchanged, one is not."""
+    rows = [stored(), stored(ImageID="i2"), stored(ImageID="i3")]
+    for row in rows[:2]:
+        row["row_hash"] = "0:whatever it was"
+    trial = Trial(tmp_path, *rows)
+    assert trial.diff.known.outdated == ["i1", "i2"]
+    trial.diff.rehash(as_arrow(IMAGES, rows[:2]))
+    trial.show([ITEM, {**ITEM, "ImageID": "i2", "HostCnt": 13}, {**ITEM, "ImageID": "i3"}])
+    assert versions(trial) == [("i2", 2, 13, None)]
+    assert trial.kinds == {"unchanged": 2, "changed": 1}
+
+
+class _OlderReader(Reader):
+    """Of a release that had no column for SuperNodeCnt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        del self._fields["SuperNodeCnt"]
+
+
+def test_a_column_for_a_field_that_was_in_extra_makes_no_version(tmp_path: Path) -> None:
+    """What an older release wrote into `extra` has the same hash as what this one types."""
+    item = {**ITEM, "SuperNodeCnt": 3}
+    (old,) = _OlderReader().read([item])
+    assert not isinstance(old, Rejected)
+    values = dict(zip(API_COLUMNS, old.values, strict=True))
+    assert (values["super_node_cnt"], values["extra"]) == (None, '{"SuperNodeCnt":3}')
+    trial = Trial(tmp_path, {**stored(), **values, "row_hash": old.row_hash}).show([item])
+    assert versions(trial) == []
+    assert trial.kinds == {"unchanged": 1}
+
+
+@pytest.mark.parametrize(
+    ("scan_times", "expected"),
+    [([""], None), ([SCAN], SCANNED), ([LATER, SCAN, ""], LATER_SCANNED), (["2999-01-01T00:00:00Z", SCAN], SCANNED)],
+    ids=["none", "one", "the newest", "not one of the future"],
+)
+def test_the_newest_scan_is_no_later_than_the_run(tmp_path: Path, scan_times: list[str], expected: int | None) -> None:
+    """What the watermark is made of."""
+    trial = Trial(tmp_path, observed_at=LATER_SCANNED)
+    trial.show([{**ITEM, "ImageID": f"i{n}", "ScanTime": text} for n, text in enumerate(scan_times)])
+    assert trial.diff.newest_scan == expected
+
+
+@pytest.mark.parametrize(
+    ("known", "audited", "missed"),
+    [
+        ([], (SCANNED - 1, SCANNED), 1),
+        ([], (SCANNED, SCANNED + 1), 0),
+        ([], (SCANNED - 2, SCANNED - 1), 0),
+        ([], None, 0),
+        ([SCAN], (SCANNED - 1, SCANNED), 0),
+        ([LATER], (SCANNED - 1, SCANNED), 1),
+        ([""], (SCANNED - 1, SCANNED), 1),
+    ],
+    ids=["unknown", "before", "after", "no audit", "known", "known with another scan", "known without a scan"],
+)
+def test_scans_that_should_be_known_are_missed(
+    tmp_path: Path, known: list[str], audited: tuple[int, int] | None, missed: int
+) -> None:
+    """An image counts once, where its ScanTime lies within what is audited and is not the one in the warehouse."""
+    trial = Trial(tmp_path, *(stored(ScanTime=text) for text in known), audited=audited)
+    trial.show([ITEM], [{**ITEM, "HostCnt": 13}])
+    assert trial.diff.missed == missed
+
+
+def test_known_is_read_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table of many chunks is one index: every image is found, and only the missing ones are missing."""
+    monkeypatch.setattr("connector.runs.diff.BATCH", 3)
+    rows = [stored(ImageID=f"i{n}", deleted_at=BEFORE if n % 5 == 4 else None) for n in range(11)]
+    trial = Trial(tmp_path, *rows).show([{**ITEM, "ImageID": f"i{n}"} for n in (0, 4, 10, 11)])
+    assert trial.kinds == {"unchanged": 2, "returned": 1, "new": 1}
+    assert trial.diff.known.missing() == ["i1", "i2", "i3", "i5", "i6", "i7", "i8"]
+    assert list(trial.diff.seen()) == ["i11", "i10", "i4", "i0"]
+    assert (trial.diff.known.live(), trial.diff.live_after()) == (9, 11)

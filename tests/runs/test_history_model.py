@@ -1,0 +1,178 @@
+"""Whatever happens to a fleet, and whenever runs die: the warehouse tells the truth about it, and its whole history.
+
+Random fleets that change between and during runs of random modes, some of which die after some of their packages.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Literal
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connector.images.records import Reader, Record, Rejected
+from connector.listing.incremental import Filters
+from connector.runs.policy import HOUR, Policy
+from connector.sandbox import Churn, Fleet, LocalServer
+from connector.tables import API_COLUMNS, IMAGE_HISTORY, IMAGE_SCANS, IMAGES, Row
+from tests.runs.memory import Runs, Warehouse, typed
+
+SHARED = [name for name in IMAGE_HISTORY.column_names if name in IMAGES.column_names]
+FILTERED: Filters = (("ScanStatus", ("scanned",)),)
+SOME = {
+    "rescan": 5,
+    "start_scans": 2,
+    "finish_scans": 2,
+    "change_counts": 5,
+    "insert": 4,
+    "delete": 3,
+    "bring_back": 2,
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happens before a run and after each `every`-th of its answers, and how many packages it commits."""
+
+    before: Mapping[str, int]
+    during: Mapping[str, int]
+    every: int
+    hours: int
+    mode: Literal["auto", "incremental", "full"]
+    filters: Filters
+    packages: int
+
+    def policy(self) -> Policy:
+        return Policy(mode=self.mode, filters=self.filters, lookback=0)
+
+
+def changes(most: Mapping[str, int]) -> st.SearchStrategy[Mapping[str, int]]:
+    return st.fixed_dictionaries({}, optional={name: st.integers(1, count) for name, count in most.items()})
+
+
+STEPS = st.builds(
+    Step,
+    before=changes(SOME),
+    during=st.just({}) | changes(dict.fromkeys(SOME, 1)),
+    every=st.sampled_from([1, 2, 5]),
+    hours=st.sampled_from([0, 1, 30]),
+    mode=st.sampled_from(["auto", "auto", "incremental", "full"]),
+    filters=st.sampled_from([(), (), (), FILTERED]),
+    packages=st.sampled_from([3, 3, 3, 0, 1, 2]),
+)
+
+
+class Watching(Reader):
+    """Remembers the scans that it has read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scans: set[tuple[str, int]] = set()
+
+    def read(self, items: Sequence[Any]) -> list[Record | Rejected]:
+        records = super().read(items)
+        for record in records:
+            if isinstance(record, Record) and record.scan_time is not None:
+                self.scans.add((record.image_id, record.scan_time))
+        return records
+
+
+class Restless(Fleet):
+    """Remembers which images came back: with an old ScanTime, which no incremental sweep looks for."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.back: set[str] = set()
+
+    def bring_back(self, some: int | Iterable[str] | None = None) -> list[str]:
+        ids = super().bring_back(some)
+        self.back.update(ids)
+        return ids
+
+
+@dataclass
+class World:
+    """A fleet, its warehouse, and what has to hold between them."""
+
+    fleet: Restless
+    reader: Watching = field(default_factory=Watching)
+    scans: set[tuple[str, int]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.runs = Runs(LocalServer(self.fleet), limit=8, reader=self.reader)
+
+    @property
+    def warehouse(self) -> Warehouse:
+        return self.runs.warehouse
+
+    def take(self, step: Step) -> None:
+        self.fleet.now += step.hours * HOUR
+        self.fleet.apply(step.before)
+        self.runs.server.backend.churn = Churn(every=step.every, **step.during)
+        self.reader.scans.clear()
+        mark = self.fleet.mark()
+        row = self.runs.run(step.policy(), packages=step.packages)
+        if step.packages:
+            self.scans |= self.reader.scans
+        self.check_history()
+        if step.packages == 3 and row["verdict"] == "complete" and not step.filters:
+            if row["mode"] == "full":
+                self.check_full(row, mark, quiet=not step.during)
+                self.fleet.back -= self.fleet.listed_throughout(mark)
+            self.check_watermark(row, mark)
+
+    def check_history(self) -> None:
+        """Versions are 1..n, no two neighbours are alike, the last one is the row of images, and no scan is lost."""
+        versions = defaultdict(list)
+        for row in sorted(self.warehouse[IMAGE_HISTORY], key=lambda row: row["version"]):
+            versions[row["image_id"]].append(row)
+        for image in self.warehouse[IMAGES]:
+            found = versions[image["image_id"]][: image["version"]]
+            assert [row["version"] for row in found] == list(range(1, image["version"] + 1))
+            states = [(row["row_hash"], row["deleted_at"]) for row in found]
+            assert all(one != next_one for one, next_one in pairwise(states))
+            assert {name: found[-1][name] for name in SHARED} == {name: image[name] for name in SHARED}
+            assert (found[0]["observed_at"], found[-1]["observed_at"]) == (image["first_seen_at"], image["changed_at"])
+        assert {(row["image_id"], row["scan_time"]) for row in self.warehouse[IMAGE_SCANS]} == self.scans
+
+    def check_watermark(self, row: Row, mark: int) -> None:
+        """Of an image that was listed all the time, every scan up to the watermark is known.
+
+        Not of one that has come back since the last full sweep: TotalCount shows it, unless others have gone.
+        """
+        truth = typed(self.fleet.truth())
+        stored = {image["image_id"]: image["scan_time"] for image in self.warehouse[IMAGES]}
+        for image_id in self.fleet.listed_throughout(mark) - self.fleet.back:
+            scan_time = truth[image_id][API_COLUMNS.index("scan_time")]
+            if scan_time is not None and row["watermark_after"] is not None and scan_time <= row["watermark_after"]:
+                assert stored.get(image_id) == scan_time
+
+    def check_full(self, row: Row, mark: int, *, quiet: bool) -> None:
+        """The live images are those that are listed, as they are; if these change, those listed all the time."""
+        live = {
+            image["image_id"]: tuple(image[name] for name in API_COLUMNS)
+            for image in self.warehouse[IMAGES]
+            if image["deleted_at"] is None
+        }
+        if quiet:
+            assert live == typed(self.fleet.truth())
+        assert self.fleet.listed_throughout(mark) <= set(live)
+        if "called gone" not in row["verdict_reason"]:
+            assert set(live) <= self.fleet.listed_since(mark)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    size=st.integers(0, 30) | st.integers(60, 90),
+    seed=st.integers(0, 1000),
+    steps=st.lists(STEPS, min_size=2, max_size=5),
+)
+def test_the_warehouse_tells_the_truth(size: int, seed: int, steps: list[Step]) -> None:
+    """After every run the history is whole; after a complete one the watermark holds, after a full one everything."""
+    world = World(Restless.seeded(size, seed))
+    for step in steps:
+        world.take(step)

@@ -1,0 +1,121 @@
+"""The spool: rows in, one parquet file a table out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from connector.runs import spool as spool_module
+from connector.runs.spool import Spool
+from connector.tables import IMAGE_HISTORY, IMAGES, REJECTED_VALUES, SYNC_RUNS, Table
+from tests.runs.memory import plain
+
+
+@pytest.fixture(params=[(2, 1), (3, 1), (2, 2), (2, 9)], ids=str)
+def spool(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Spool:
+    """A spool whose row groups are smaller than what the tests add, or larger: (rows a batch, batches a row group)."""
+    monkeypatch.setattr(spool_module, "BATCH", request.param[0])
+    monkeypatch.setattr(spool_module, "ROW_GROUP", request.param[1])
+    return Spool(tmp_path)
+
+
+def row(number: int) -> tuple[Any, ...]:
+    return ("1", f"r{number}", None, "size", "x", "bad", None, number, "s")
+
+
+def numbers(spool: Spool, table: Table = REJECTED_VALUES) -> list[int]:
+    path = spool.finish(table)
+    return [] if path is None else [row["first_seen_at"] for row in plain(pq.read_table(path))]
+
+
+def test_rows_come_out_as_they_went_in(spool: Spool) -> None:
+    """A file holds the rows in their order, in exactly the schema of the table."""
+    assert [spool.add(REJECTED_VALUES, row(number)) for number in range(7)] == [0, 1, 2, 3, 4, 5, 6]
+    path = spool.finish(REJECTED_VALUES)
+    assert path is not None
+    read = pq.read_table(path)
+    assert read.schema.equals(REJECTED_VALUES.arrow_schema)
+    assert [tuple(found.values()) for found in plain(read)] == [row(number) for number in range(7)]
+
+
+def test_a_table_without_rows_has_no_file(spool: Spool, tmp_path: Path) -> None:
+    """None, and nothing in the directory."""
+    assert spool.finish(SYNC_RUNS) is None
+    assert spool.count(SYNC_RUNS) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("dropped", [{0}, {1, 2}, {6}, {0, 3, 4, 5}], ids=str)
+def test_dropped_rows_are_not_in_the_file(spool: Spool, dropped: set[int], tmp_path: Path) -> None:
+    """A row can be taken back before or after its row group was written; the others keep their order."""
+    for number in range(7):
+        spool.add(REJECTED_VALUES, row(number))
+        if number in dropped:
+            spool.drop(REJECTED_VALUES, number)
+            spool.drop(REJECTED_VALUES, number)
+    assert spool.count(REJECTED_VALUES) == 7 - len(dropped)
+    assert numbers(spool) == [number for number in range(7) if number not in dropped]
+    assert [path.name for path in tmp_path.iterdir()] == ["rejected_values.parquet"]
+
+
+def test_a_table_whose_rows_were_all_dropped_has_no_file_to_load(spool: Spool) -> None:
+    """None, as for a table that never had rows."""
+    for number in range(4):
+        spool.drop(REJECTED_VALUES, spool.add(REJECTED_VALUES, row(number)))
+    assert spool.count(REJECTED_VALUES) == 0
+    assert spool.finish(REJECTED_VALUES) is None
+
+
+def test_finishing_twice_gives_the_same_file(spool: Spool) -> None:
+    """A loader may ask again, such as dlt after a retry."""
+    for number in range(5):
+        spool.add(REJECTED_VALUES, row(number))
+    spool.drop(REJECTED_VALUES, 1)
+    assert numbers(spool) == numbers(spool) == [0, 2, 3, 4]
+
+
+def test_a_finished_table_takes_no_more_rows(spool: Spool) -> None:
+    """An error, and not a row that is lost; other tables are still open."""
+    spool.add(REJECTED_VALUES, row(0))
+    spool.finish(REJECTED_VALUES)
+    with pytest.raises(ValueError, match="rejected_values is finished"):
+        spool.add(REJECTED_VALUES, row(1))
+
+
+def test_null_in_a_column_that_is_never_null_is_refused(spool: Spool) -> None:
+    """The fault shows at the latest when the file is finished, before anything is loaded."""
+    spool.add(REJECTED_VALUES, ("1", None, *row(0)[2:]))
+    with pytest.raises(ValueError, match=r"rejected_values\.reject_id is never null"):
+        spool.finish(REJECTED_VALUES)
+
+
+def test_rows_of_images_are_versions_too(spool: Spool) -> None:
+    """image_history has what images has, but for when the image was first seen; and takes no rows of its own."""
+    for number in range(5):
+        spool.add(IMAGES, image(number))
+    spool.drop(IMAGES, 3)
+    images, history = (_read(spool, table) for table in (IMAGES, IMAGE_HISTORY))
+    assert [row["version"] for row in images] == [0, 1, 2, 4]
+    for row in images:
+        row["observed_at"] = row.pop("changed_at")
+        assert row.pop("first_seen_at") == 7
+    assert history == images
+    assert spool.count(IMAGE_HISTORY) == 4
+    with pytest.raises(ValueError, match="as rows of images"):
+        spool.add(IMAGE_HISTORY, image(5))
+
+
+def image(version: int) -> tuple[Any, ...]:
+    given = {"account_id": "1", "image_id": "i", "version": version, "first_seen_at": 7, "changed_at": version}
+    return tuple({**given, "row_hash": "1:0", "sync_id": "s"}.get(name) for name in IMAGES.column_names)
+
+
+def _read(spool: Spool, table: Table) -> list[dict[str, Any]]:
+    path = spool.finish(table)
+    assert path is not None
+    read = pq.read_table(path)
+    assert read.schema.equals(table.arrow_schema)
+    return plain(read)

@@ -1,0 +1,93 @@
+"""`connector.warehouse.ddl`: indexes, and MySQL's databases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from connector.errors import DestinationError
+from connector.tables import TABLES
+from tests.warehouses import Place, place
+
+INDEXES = {
+    "sqlite": "SELECT tbl_name, name FROM {0}.sqlite_master WHERE type = 'index'",
+    "postgresql": "SELECT tablename, indexname FROM pg_indexes WHERE '\"' || schemaname || '\"' = '{0}'",
+    "mysql": "SELECT DISTINCT table_name, index_name FROM information_schema.statistics "
+    "WHERE concat('`', table_schema, '`') = '{0}'",
+}
+
+
+@pytest.mark.parametrize("kind", INDEXES)
+def test_keys_are_indexed_in_the_tables_and_in_staging(kind: str, tmp_path: Path) -> None:
+    """Without them a merge is quadratic in SQLite and MySQL; a second preparation adds none."""
+    with place(kind, tmp_path) as made:
+        made.prepared()
+        made.prepared()
+        found = [made.sql(INDEXES[kind].format(dataset)) for dataset in ("{data}", "{staging}")]
+    assert [sorted(rows) for rows in found] == [sorted((t.name, f"tcss_{t.name}_key") for t in TABLES)] * 2
+
+
+def test_an_index_that_is_missing_comes_back(tmp_path: Path) -> None:
+    """A preparation that died between tables and indexes is completed by the next."""
+    with place("sqlite", tmp_path) as made:
+        made.prepared()
+        made.sql("DROP INDEX tcss_images_key")
+        made.prepared()
+        assert made.sql("SELECT count(*) FROM sqlite_master WHERE name = 'tcss_images_key'") == [(1,)]
+
+
+CHARACTER_SETS = (
+    "SELECT default_character_set_name, default_collation_name FROM information_schema.schemata "
+    "WHERE concat('`', schema_name, '`') IN ('{data}', '{staging}')"
+)
+
+
+def test_mysql_databases_hold_every_text_and_tell_case_apart(tmp_path: Path) -> None:
+    """Those that we create, whatever the server's default is."""
+    with place("mysql", tmp_path) as made:
+        made.prepared()
+        assert made.sql(CHARACTER_SETS) == [("utf8mb4", "utf8mb4_bin")] * 2
+
+
+def test_staging_has_the_collation_of_a_database_that_is_there(tmp_path: Path) -> None:
+    """A comparison of two collations could not use the index."""
+    with place("mysql", tmp_path) as made:
+        made.sql("CREATE DATABASE {data} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
+        made.prepared()
+        assert made.sql(CHARACTER_SETS) == [("utf8mb4", "utf8mb4_unicode_ci")] * 2
+
+
+def test_a_database_of_a_narrow_character_set_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    """Its tables would take its character set."""
+    with place("mysql", tmp_path) as made:
+        made.sql("CREATE DATABASE {data} CHARACTER SET latin1")
+        with pytest.raises(DestinationError, match="character set latin1"):
+            made.prepared()
+        assert made.datasets() == {made.dataset}
+
+
+def test_a_column_keeps_its_description_when_it_gets_another_collation(tmp_path: Path) -> None:
+    """MySQL drops what a change of a column does not repeat; the views' hash would not tell that it is gone."""
+    with place("mysql", tmp_path) as made:
+        made.prepared()
+        folded = "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci NOT NULL"
+        made.sql(f"ALTER TABLE {{data}}.images MODIFY image_id {folded} COMMENT 'it''s: an id \\\\ 100%'")
+        made.prepared()
+        described = made.sql(
+            "SELECT column_comment, collation_name LIKE '%bin' FROM information_schema.columns "
+            f"WHERE table_schema = '{made.dataset}' AND table_name = 'images' AND column_name = 'image_id'"
+        )
+        assert described == [("it's: an id \\ 100%", 1)]
+
+
+@pytest.mark.parametrize("place", ["postgresql", "mysql"], indirect=True)
+def test_staging_can_be_dropped(place: Place) -> None:
+    """For warehouses without a lock, where every run has its own."""
+    pipeline = place.prepared()
+    before = place.sql("SELECT count(*) FROM {staging}.images")
+    place.warehouse.drop_staging(pipeline)
+    names = {name for (name,) in place.sql("SELECT schema_name FROM information_schema.schemata")}
+    assert before == [(0,)]
+    assert place.dataset in names
+    assert f"{place.dataset}_staging_1" not in names

@@ -1,0 +1,40 @@
+"""The destination for DuckDB, where it differs from dlt's. That the rows are right is in `test_destinations`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from connector.tables import IMAGES
+from tests.warehouses import Place
+from tests.world import open_until_refused
+
+
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+def test_a_duckdb_file_holds_the_dataset_and_nothing_beside_it(place: Place) -> None:
+    """No staging schema that an analyst would stumble over, and no log left."""
+    place.load(place.prepared(), IMAGES, {"account_id": "1", "image_id": "a"})
+    schemas = place.sql("SELECT DISTINCT schema_name FROM duckdb_tables()")
+    assert schemas == [("tcss",)]
+    assert {name for name in place.datasets() if not name.endswith(".parquet")} == {place.file.name}
+
+
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+def test_a_duckdb_file_that_is_in_use_is_opened_a_moment_later(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By dlt too, whose clients open it for everything but the first look."""
+    pipeline = place.prepared()
+    with open_until_refused(place.file, monkeypatch) as refused, place.warehouse.session(pipeline):
+        assert refused.is_set()
+
+
+def test_duckdb_loads_no_dialect_of_another_database() -> None:
+    """They would take a twentieth of the time that every run needs to start."""
+    code = (
+        "import sys; from connector.warehouse.pipeline import Warehouse; import connector.runs.run\n"
+        "Warehouse.open('duckdb:///x.duckdb')\n"
+        "print([name for name in sys.modules if name.startswith('sqlalchemy.dialects.')])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout == "[]\n"

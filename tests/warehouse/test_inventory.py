@@ -1,0 +1,224 @@
+"""`connector.warehouse.inventory`: what is there, typed as in `tables.py`, on real files and servers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import dlt
+import pyarrow as pa
+import pytest
+
+from connector.errors import DestinationError
+from connector.tables import IMAGES, REJECTED_VALUES, SYNC_RUNS
+from connector.warehouse import inventory
+from connector.warehouse.inventory import KNOWN, Inventory
+from connector.warehouse.pipeline import Warehouse
+from tests.warehouses import Place, place
+
+A_DAY = 86_400_000_000
+IMAGE = {"account_id": "1", "version": 1, "first_seen_at": 1, "row_hash": "1:a", "sync_id": "s1"}
+NEW = {**IMAGE, "image_id": "new"}
+SCANNED = {**IMAGE, "image_id": "scanned", "version": 3, "row_hash": "1:b", "scan_time": 1_700_000_000_123_456}
+GONE = {**IMAGE, "image_id": "gone", "first_seen_at": -A_DAY, "deleted_at": A_DAY, "is_trust_image": True}
+OTHER = {**IMAGE, "image_id": "new", "account_id": "2"}
+
+
+def plain(table: pa.Table) -> list[dict[str, Any]]:
+    """Rows with instants as microseconds, without nulls."""
+    columns = [c.cast(pa.int64()) if pa.types.is_timestamp(c.type) else c for c in table.columns]
+    rows = pa.table(columns, names=table.column_names).to_pylist()
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+
+def loaded(place: Place) -> Inventory:
+    """The inventory of a warehouse with the images above."""
+    pipeline = place.prepared()
+    place.load(pipeline, IMAGES, NEW, SCANNED, GONE, OTHER)
+    return Inventory(place.warehouse, pipeline)
+
+
+def test_a_warehouse_that_does_not_exist_is_empty_and_stays_away(place: Place) -> None:
+    """Reading creates no file, schema or database; the types are there all the same."""
+    found = Inventory(place.warehouse, place.pipeline())
+    known, rows, runs = found.known("1"), found.rows("1", ["a"]), found.runs("1")
+    assert (known.num_rows, rows.num_rows, runs.num_rows) == (0, 0, 0)
+    assert rows.schema.equals(IMAGES.arrow_schema)
+    assert runs.schema.equals(SYNC_RUNS.arrow_schema)
+    assert (found.rejected_ids("1"), found.account_ids()) == (set(), set())
+    assert place.datasets() == set()
+
+
+def test_our_own_tables_are_ours(place: Place) -> None:
+    """Also those of an older release, which lack a column; and none at all."""
+    Inventory(place.warehouse, place.pipeline()).verify()
+    found = Inventory(place.warehouse, place.prepared())
+    place.sql("ALTER TABLE {data}.images DROP COLUMN solution")
+    found.verify()
+
+
+def test_a_table_of_another_program_is_refused(place: Place) -> None:
+    """Before a column is added to it; the message names the table and a way out."""
+    place.prepared()
+    place.sql("DROP TABLE {data}.images")
+    place.sql("CREATE TABLE {data}.images (id int, title text)")
+    with pytest.raises(
+        DestinationError, match=r"images of .* is not a table of this connector: .* account_id.*--dataset"
+    ):
+        Inventory(place.warehouse, place.pipeline()).verify()
+
+
+def test_a_warehouse_of_a_newer_release_is_refused(place: Place) -> None:
+    """Our rows would lose what its columns hold."""
+    place.prepared()
+    place.sql("ALTER TABLE {data}.image_scans ADD COLUMN sbom_cnt bigint")
+    with pytest.raises(DestinationError, match=r"image_scans .* does not know: sbom_cnt.*upgrade tcss-connector"):
+        Inventory(place.warehouse, place.pipeline()).verify()
+
+
+def test_a_dataset_without_our_tables_is_empty(place: Place) -> None:
+    """Somebody else's schema, or a first sync that never got so far."""
+    place.prepared()
+    for table in (IMAGES, SYNC_RUNS, REJECTED_VALUES):
+        place.sql(f"DROP TABLE {{data}}.{table.name}")
+    found = Inventory(place.warehouse, place.pipeline())
+    assert (found.known("1").num_rows, found.runs("1").num_rows) == (0, 0)
+    assert (found.rejected_ids("1"), found.account_ids()) == (set(), set())
+
+
+def test_the_known_state_is_the_accounts_images(place: Place) -> None:
+    """Gone ones included, other accounts' not; instants exact to the microsecond, in the types of `tables.py`."""
+    known = loaded(place).known("1").sort_by("image_id")
+    assert known.schema.equals(pa.schema([IMAGES.arrow_schema.field(name) for name in KNOWN]))
+    assert plain(known) == [{key: row[key] for key in KNOWN if key in row} for row in (GONE, NEW, SCANNED)]
+
+
+def test_whole_rows_are_read_by_their_ids(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In as many queries as it takes; ids that are not there are left out, and no text is special in SQL."""
+    monkeypatch.setattr(inventory, "IDS_IN_ONE_QUERY", 2)
+    rows = loaded(place).rows("1", ["gone", "?", "' OR 1=1 --", "%s", ":a", "scanned"]).sort_by("image_id")
+    assert rows.schema.equals(IMAGES.arrow_schema)
+    assert plain(rows) == [{"changed_at": 0, **GONE}, {"changed_at": 0, **SCANNED}]
+
+
+def test_runs_come_newest_first(place: Place) -> None:
+    """At most as many as are asked for, of this account."""
+    pipeline = place.prepared()
+    runs = [{"sync_id": f"s{n}", "account_id": "1", "started_at": n, "order_proven": n % 2 == 0} for n in range(4)]
+    place.load(pipeline, SYNC_RUNS, *runs, {"sync_id": "x", "account_id": "2", "started_at": 9})
+    found = Inventory(place.warehouse, pipeline)
+    assert [(r["sync_id"], r["order_proven"]) for r in plain(found.runs("1", 3))] == [
+        ("s3", False),
+        ("s2", True),
+        ("s1", False),
+    ]
+    assert found.runs("1").num_rows == 4
+
+
+def test_accounts_are_those_with_images_or_runs(place: Place) -> None:
+    """An account whose first sync found nothing has a run only."""
+    pipeline = place.prepared()
+    place.load(pipeline, SYNC_RUNS, {"sync_id": "s", "account_id": "3"})
+    place.load(pipeline, IMAGES, NEW, OTHER)
+    assert Inventory(place.warehouse, pipeline).account_ids() == {"1", "2", "3"}
+
+
+def test_rows_are_counted(place: Place) -> None:
+    """Of an account, and of one of its runs; a table that does not exist has none."""
+    assert Inventory(place.warehouse, place.pipeline()).count(IMAGES, "1") == 0
+    found = loaded(place)
+    place.load(place.pipeline(), IMAGES, {**SCANNED, "sync_id": "s2"})
+    assert (found.count(IMAGES, "1"), found.count(IMAGES, "2"), found.count(IMAGES, "3")) == (3, 1, 0)
+    assert (found.count(IMAGES, "1", "s1"), found.count(IMAGES, "1", "s2")) == (2, 1)
+
+
+def test_a_key_that_two_rows_have_is_found(place: Place) -> None:
+    """Once, however many rows have it, and in its account."""
+    assert Inventory(place.warehouse, place.pipeline()).duplicates(IMAGES, "1") == 0
+    found = loaded(place)
+    assert found.duplicates(IMAGES, "1") == 0
+    for _ in range(2):
+        place.sql("INSERT INTO {data}.images SELECT * FROM {data}.images WHERE account_id = '1' AND image_id = 'gone'")
+    assert (found.duplicates(IMAGES, "1"), found.duplicates(IMAGES, "2")) == (1, 0)
+
+
+def test_rejected_values_are_known_by_their_ids(place: Place) -> None:
+    """Of this account."""
+    pipeline = place.prepared()
+    rows = [{"account_id": a, "reject_id": r} for a, r in (("1", "a"), ("1", "b"), ("2", "c"))]
+    place.load(pipeline, REJECTED_VALUES, *rows)
+    assert Inventory(place.warehouse, pipeline).rejected_ids("1") == {"a", "b"}
+
+
+def test_more_rows_than_a_batch_are_all_read(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No row is lost or repeated between two batches."""
+    monkeypatch.setattr(inventory, "BATCH_ROWS", 7)
+    pipeline = place.prepared()
+    ids = [f"{number:03d}" for number in range(50)]
+    place.load(pipeline, IMAGES, *({**IMAGE, "image_id": image_id} for image_id in ids))
+    assert Inventory(place.warehouse, pipeline).known("1").sort_by("image_id")["image_id"].to_pylist() == ids
+
+
+def test_a_column_that_an_older_release_did_not_have_is_null(place: Place) -> None:
+    """Until the next sync adds it."""
+    found = loaded(place)
+    place.sql("ALTER TABLE {data}.images DROP COLUMN is_trust_image")
+    expected = {"changed_at": 0, **GONE}
+    del expected["is_trust_image"]
+    assert plain(found.rows("1", ["gone"])) == [expected]
+
+
+def test_the_time_zone_of_the_server_does_not_matter(tmp_path: Path) -> None:
+    """PostgreSQL gives instants in the zone of the session."""
+    with place("postgresql", tmp_path) as made:
+        loaded(made)
+        elsewhere = Warehouse.open(f"{made.url}?options=-ctimezone%3DAsia/Shanghai", made.dataset)
+        found = Inventory(elsewhere, elsewhere.pipeline("1", tmp_path / "work"))
+        known = [row for row in plain(found.known("1")) if row["image_id"] == "scanned"]
+    assert [row["scan_time"] for row in known] == [SCANNED["scan_time"]]
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+def test_a_server_that_does_not_answer_is_not_an_empty_warehouse(scheme: str, tmp_path: Path) -> None:
+    """All images would be new, and the next full sweep would compare with nothing."""
+    warehouse = Warehouse.open(f"{scheme}://u:p@127.0.0.1:1/d")
+    found = Inventory(warehouse, warehouse.pipeline("1", tmp_path))
+    with pytest.raises(DestinationError, match=r"cannot read.*Check host and port"):
+        found.known("1")
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
+def test_a_file_that_is_no_database_is_not_an_empty_warehouse(kind: str, tmp_path: Path) -> None:
+    """It says so."""
+    with place(kind, tmp_path) as made:
+        made.file.write_bytes(b"something else" * 1000)
+        with pytest.raises(DestinationError, match="belongs to another program"):
+            Inventory(made.warehouse, made.pipeline()).known("1")
+
+
+def test_options_of_duckdb_are_taken_from_the_url(tmp_path: Path) -> None:
+    """`memory_limit`, for instance; what DuckDB says about a wrong one is all that the error says."""
+    for options, expected in (
+        ("memory_limit=500MiB&threads=1", None),
+        ("memory_limit=much", "Memory must have a number"),
+    ):
+        warehouse = Warehouse.open(f"duckdb:///{tmp_path}/w.duckdb?{options}")
+        pipeline = warehouse.pipeline("1", tmp_path / "work")
+        if expected is None:
+            warehouse.prepare(pipeline)
+        else:
+            with pytest.raises(DestinationError, match=rf"cannot read {warehouse.display}: \w+ Error: {expected}"):
+                Inventory(warehouse, pipeline).known("1")
+
+
+def test_a_pipeline_that_has_never_run_can_be_read_through(tmp_path: Path) -> None:
+    """One of the user's own, which does not know our schema yet."""
+    with place("duckdb", tmp_path) as made:
+        loaded(made)
+        mine = dlt.pipeline(
+            "mine",
+            pipelines_dir=str(tmp_path / "mine"),
+            destination=dlt.destinations.duckdb(str(made.file)),
+            dataset_name="tcss",
+        )
+        assert Inventory(made.warehouse, mine).known("2").num_rows == 1

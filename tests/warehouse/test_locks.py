@@ -1,0 +1,238 @@
+"""`connector.warehouse.locks`: one sync at a time, on real files and servers."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from connector.errors import DestinationError, LockedError
+from connector.sandbox import Fleet, Sandbox, wall_clock
+from connector.warehouse import locks
+from connector.warehouse.pipeline import Warehouse
+from tests import syncing
+from tests.test_crash import assert_whole
+from tests.warehouses import FILES, SERVERS, Place
+
+HOLD = """
+import sys
+from connector.warehouse.pipeline import Warehouse
+with Warehouse.open(sys.argv[1], sys.argv[2]).lock(sys.argv[3]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def holder(place: Place, account_id: str = "1") -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the account's lock."""
+    command = [sys.executable, "-c", HOLD, place.url, place.dataset, account_id]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_lock_that_another_process_holds_is_refused_at_once(place: Place) -> None:
+    """Exit code 7, no waiting."""
+    with holder(place), pytest.raises(LockedError, match="another sync") as caught, place.warehouse.lock("1"):
+        pass
+    assert caught.value.exit_code == 7
+
+
+def test_a_lock_that_another_thread_holds_is_refused_at_once(place: Place) -> None:
+    """Two accounts in one process are two threads; the same account twice is a mistake."""
+    found: list[Exception] = []
+
+    def second() -> None:
+        try:
+            with place.warehouse.lock("1"):
+                pass
+        except LockedError as error:
+            found.append(error)
+
+    with place.warehouse.lock("1"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join()
+    assert [type(error) for error in found] == [LockedError]
+
+
+def test_a_killed_process_holds_nothing(place: Place) -> None:
+    """SIGKILL leaves no lock behind: a server sees the connection end, the system closes the file."""
+    with holder(place) as process:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    taken, deadline = False, time.monotonic() + 20
+    while not taken and time.monotonic() < deadline:
+        try:
+            with place.warehouse.lock("1"):
+                taken = True
+        except LockedError:
+            continue
+    assert taken
+
+
+def test_a_lock_can_be_taken_again_at_once(place: Place) -> None:
+    """Leaving the block gives it back before anything else happens, by an error too."""
+    with pytest.raises(RuntimeError), place.warehouse.lock("1"):
+        raise RuntimeError
+    with place.warehouse.lock("1"), pytest.raises(LockedError), place.warehouse.lock("1"):
+        pass
+    with place.warehouse.lock("1"):
+        pass
+
+
+def test_accounts_exclude_each_other_only_where_the_file_has_one_writer(place: Place) -> None:
+    """On a server two accounts load at the same time, and two datasets do not know each other."""
+    with holder(place):
+        try:
+            with place.warehouse.lock("2"):
+                free = True
+        except LockedError:
+            free = False
+    assert free is (place.kind not in FILES)
+
+
+def test_two_names_of_one_file_share_a_lock(tmp_path: Path) -> None:
+    """A symbolic link is the same warehouse."""
+    (tmp_path / "w.duckdb").touch()
+    (tmp_path / "link.duckdb").symlink_to(tmp_path / "w.duckdb")
+    one, two = (Warehouse.open(f"duckdb:///{tmp_path}/{name}.duckdb") for name in ("w", "link"))
+    with one.lock("1"), pytest.raises(LockedError), two.lock("1"):
+        pass
+
+
+def test_a_missing_directory_is_an_error_and_stays_missing(tmp_path: Path) -> None:
+    """Locking creates nothing but the lock file."""
+    warehouse = Warehouse.open(f"duckdb:///{tmp_path}/none/w.duckdb")
+    with pytest.raises(DestinationError, match="Check that the directory exists"), warehouse.lock("1"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unreachable_server_is_an_error() -> None:
+    """Not a held lock."""
+    warehouse = Warehouse.open("postgresql://u:p@127.0.0.1:1/d")
+    with pytest.raises(DestinationError, match="Connection refused"), warehouse.lock("1"):
+        pass
+
+
+def test_where_no_lock_is_known_nothing_is_locked() -> None:
+    """There the scheduler must not start a sync twice."""
+    warehouse = Warehouse.open("motherduck")
+    assert not warehouse.has_lock
+    with warehouse.lock("1"), warehouse.lock("1"):
+        pass
+
+
+# ---- a lock that is lost before its holder ends ----
+
+SERVER = pytest.mark.parametrize("place", SERVERS, indirect=True)
+
+
+class Connections:
+    """The connections that hold locks, which a server may end."""
+
+    def __init__(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._place, self._made, connect = place, list[sa.Connection](), locks._connect
+
+        def kept(*given: Any) -> sa.Connection:
+            self._made.append(connect(*given))
+            return self._made[-1]
+
+        monkeypatch.setattr(locks, "_connect", kept)
+
+    @property
+    def newest(self) -> sa.Connection:
+        return self._made[-1]
+
+    def end(self) -> None:
+        """Ends the newest, as a failover or a router does: whoever holds the lock is not told."""
+        own = "pg_backend_pid()" if self._place.kind == "postgresql" else "CONNECTION_ID()"
+        end = "SELECT pg_terminate_backend({})" if self._place.kind == "postgresql" else "KILL {}"
+        self._place.sql(end.format(self.newest.exec_driver_sql(f"SELECT {own}").scalar()))
+
+
+@pytest.fixture
+def connections(place: Place, monkeypatch: pytest.MonkeyPatch) -> Connections:
+    return Connections(place, monkeypatch)
+
+
+def test_a_lock_is_held_until_it_is_given_back(place: Place) -> None:
+    """Asking takes nothing and changes nothing."""
+    with place.warehouse.lock("1") as still_held:
+        still_held()
+        with pytest.raises(LockedError), place.warehouse.lock("1"):
+            pass
+        still_held()
+
+
+@SERVER
+def test_a_lock_whose_connection_ended_is_not_held(place: Place, connections: Connections) -> None:
+    """Somebody else may have it by now."""
+    with place.warehouse.lock("1") as still_held:
+        connections.end()
+        with pytest.raises(DestinationError, match=r"connection to .* that holds this sync's lock is lost.* Run again"):
+            still_held()
+
+
+@SERVER
+def test_a_lock_that_the_server_does_not_know_is_not_held(place: Place, connections: Connections) -> None:
+    """As behind a pooler, where the connection lives and the session behind it is another one."""
+    with place.warehouse.lock("1") as still_held:
+        release = "SELECT pg_advisory_unlock_all()" if place.kind == "postgresql" else "DO RELEASE_ALL_LOCKS()"
+        connections.newest.exec_driver_sql(release)
+        with pytest.raises(DestinationError, match=r"this sync's lock in .* is lost.* a pooler"):
+            still_held()
+
+
+@SERVER
+@pytest.mark.parametrize("moment", ["while the list is read", "between two packages"])
+def test_a_sync_that_lost_its_lock_writes_nothing_over_another(
+    place: Place, moment: str, connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock's connection alone ends, a second sync begins and completes, and the first one goes on with what it has
+    read: it ends with the cause, and what the second wrote stays."""
+    fleet = Fleet.seeded(150, clock=wall_clock)
+    with Sandbox(fleet, rate=None) as sandbox:
+        assert syncing.sync(place, sandbox.url)["verdict"] == "complete"
+        sandbox.change({"change_counts": 150})
+        second: dict[str, Any] = {}
+
+        def another() -> None:
+            if not second:
+                second["begun"] = True
+                connections.end()
+                sandbox.change({"change_counts": 150, "insert": 5, "delete": 5})
+                second.update(syncing.sync(place, sandbox.url, mode="full"))
+
+        load = Warehouse.load
+
+        def loaded(warehouse: Warehouse, pipeline: Any, tables: Any) -> None:
+            load(warehouse, pipeline, tables)
+            if moment == "between two packages" and "image_history" in tables:
+                another()
+
+        def progress(shown: int, *_: object) -> None:
+            if moment == "while the list is read":
+                another()
+
+        monkeypatch.setattr(Warehouse, "load", loaded)
+        with pytest.raises(DestinationError, match="lock is lost"):
+            syncing.sync(place, sandbox.url, progress, mode="full")
+        assert second["verdict"] == "complete"
+        assert_whole(place, fleet)
+        assert place.sql("SELECT count(*) FROM {data}.sync_runs") == [(2,)]

@@ -1,0 +1,153 @@
+"""`connector.warehouse.probes`: whether a warehouse can be written, as `tcss check` asks, on real files and servers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from connector.errors import DestinationError
+from connector.warehouse.pipeline import Warehouse
+from tests.warehouses import FILES, Place, place, user
+
+OPEN_DUCKDB = """
+import duckdb, sys
+connection = duckdb.connect(sys.argv[1])
+print("open", flush=True)
+sys.stdin.read()
+"""
+CHECK_AS_NOBODY = """
+import os, sys
+from connector.warehouse.pipeline import Warehouse
+from connector.errors import DestinationError
+warehouse = Warehouse.open(sys.argv[1])
+warehouse.check()
+if os.getuid() == 0:
+    os.setuid(65534)
+try:
+    warehouse.check()
+except DestinationError as error:
+    print(error)
+"""
+
+
+def test_a_check_of_an_empty_place_leaves_nothing_behind(place: Place) -> None:
+    """No file, schema or database is there afterwards."""
+    before = place.datasets()
+    place.warehouse.check()
+    assert (before, place.datasets()) == (set(), set())
+
+
+def test_a_check_of_a_warehouse_leaves_it_as_it_was(place: Place) -> None:
+    """No dataset and no table more than before; other tests may use the same server meanwhile."""
+    place.prepared()
+    tables = (
+        "SELECT name FROM sqlite_master"
+        if place.kind == "sqlite"
+        else "SELECT table_schema, table_name FROM information_schema.tables "
+        f"WHERE table_schema IN ('{place.dataset}', '{place.dataset}_staging_1')"
+    )
+    before = place.datasets(), sorted(place.sql(tables))
+    place.warehouse.check()
+    assert (place.datasets(), sorted(place.sql(tables))) == before
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_a_missing_directory_is_named(kind: str, tmp_path: Path) -> None:
+    """And is not made."""
+    with pytest.raises(DestinationError, match=f"{tmp_path}/none. Check that the directory exists"):
+        Warehouse.open(f"{kind}:///{tmp_path}/none/w.db").check()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_a_file_of_another_program_is_not_touched(kind: str, tmp_path: Path) -> None:
+    """Whatever it is, it is not a warehouse."""
+    file = tmp_path / "w.db"
+    file.write_bytes(b"something else" * 1000)
+    with pytest.raises(DestinationError, match="belongs to another program"):
+        Warehouse.open(f"{kind}:///{file}").check()
+    assert file.read_bytes() == b"something else" * 1000
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_a_file_that_this_user_may_not_write_is_an_error(kind: str, tmp_path: Path) -> None:
+    """Checked as another user, since root may do anything."""
+    with place(kind, tmp_path) as made:
+        made.prepared()
+        made.file.chmod(0o444)
+        if os.getuid() == 0:
+            for directory in (tmp_path, *tmp_path.parents[:2]):  # which pytest made for root alone
+                directory.chmod(0o755)
+            tmp_path.chmod(0o777)
+        command = [sys.executable, "-c", CHECK_AS_NOBODY, made.url]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "Check that" in done.stdout or "accepts no writes" in done.stdout
+
+
+def test_a_duckdb_file_that_another_process_has_open_names_that_process(tmp_path: Path) -> None:
+    """DuckDB's own message holds the PID."""
+    command = [sys.executable, "-c", OPEN_DUCKDB, str(tmp_path / "w.duckdb")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        with pytest.raises(DestinationError, match=rf"\(PID {process.pid}\).*one program at a time"):
+            Warehouse.open(f"duckdb:///{tmp_path}/w.duckdb").check()
+        process.kill()
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+def test_a_server_that_does_not_answer_is_an_error(scheme: str) -> None:
+    """Nothing listens on port 1."""
+    with pytest.raises(DestinationError, match="Check host and port") as caught:
+        Warehouse.open(f"{scheme}://u:p@127.0.0.1:1/d").check()
+    assert caught.value.exit_code == 6
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mysql"])
+def test_a_user_that_the_server_does_not_let_in_is_an_error(kind: str, tmp_path: Path) -> None:
+    """Whether the user is unknown or the password wrong."""
+    with place(kind, tmp_path) as made:
+        nobody = make_url(made.url).set(username="tcss_nobody", password="wrong")
+        warehouse = Warehouse.open(nobody.render_as_string(hide_password=False), made.dataset)
+        with pytest.raises(DestinationError, match="Check user name and password"):
+            warehouse.check()
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mysql"])
+def test_a_user_without_rights_is_told_what_to_ask_for(kind: str, tmp_path: Path) -> None:
+    """Exit code 6, and nothing is left behind."""
+    with place(kind, tmp_path) as made, user(made, []) as url:
+        with pytest.raises(DestinationError, match="Grant this user") as caught:
+            Warehouse.open(url, made.dataset).check()
+        assert "p@ss" not in str(caught.value)
+        assert made.datasets() == set()
+
+
+def test_a_mysql_user_who_may_not_drop_leaves_one_database_behind_at_most(tmp_path: Path) -> None:
+    """However often it checks; and is told its name."""
+    with place("mysql", tmp_path) as made, user(made, ["GRANT SELECT, INSERT, CREATE ON *.* TO {user}"]) as url:
+        for _ in range(2):
+            with pytest.raises(DestinationError, match=f"'{made.dataset}_staging_tcss_probe'.* Grant this user"):
+                Warehouse.open(url, made.dataset).check()
+        assert made.datasets() == {f"{made.dataset}_staging_tcss_probe"}
+
+
+def test_a_server_that_accepts_no_writes_is_an_error(tmp_path: Path) -> None:
+    """A replica, for instance."""
+    with place("postgresql", tmp_path) as made:
+        url = f"{made.url}?options=-cdefault_transaction_read_only%3Don"
+        with pytest.raises(DestinationError, match="The database accepts no writes"):
+            Warehouse.open(url, made.dataset).check()
+
+
+def test_a_mysql_database_of_a_narrow_character_set_is_refused(tmp_path: Path) -> None:
+    """Chinese names would not fit, and a load would fail half-way."""
+    with place("mysql", tmp_path) as made:
+        made.sql("CREATE DATABASE {data} CHARACTER SET latin1")
+        with pytest.raises(DestinationError, match=r"character set latin1.*ALTER DATABASE"):
+            made.warehouse.check()

@@ -1,0 +1,749 @@
+"""`connector.warehouse.views`: what views answer about a fleet worked out by hand, how they are made and replaced."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import dlt
+import pytest
+import sqlglot
+
+from connector.errors import DestinationError
+from connector.tables import IMAGE_HISTORY, IMAGES, SYNC_RUNS, TABLES
+from connector.warehouse import descriptions, views
+from connector.warehouse.errors import faults
+from connector.warehouse.pipeline import Warehouse
+from connector.warehouse.views import MARKER, View
+from tests.warehouses import KINDS, Place, place
+
+Row = dict[str, Any]
+VIEWS = {view.name: view for view in views.views()}
+HOUR = 3_600_000_000  # microseconds, as all instants here
+NOW = time.time_ns() // 1000
+TODAY = NOW - NOW % (24 * HOUR)
+
+
+def ago(days: float = 0, *, hours: float = 0) -> int:
+    """So long before the tests began, and half an hour more, so that they may take their time."""
+    return NOW - int((days * 24 + hours + 0.5) * HOUR)
+
+
+def levels(critical: int | None, high: int | None, medium: int | None, low: int | None, **others: int) -> Row:
+    """Counts by severity and their sum; other counts are 0, but for `others`."""
+    counts = {"critical": critical, "high": high, "medium": medium, "low": low}
+    named = {f"{level}_level_vul_cnt": count for level, count in counts.items()}
+    return {**named, "vul_cnt": sum(n or 0 for n in counts.values()), "virus_cnt": 0, "risk_cnt": 0, **others}
+
+
+UNRATED = levels(None, None, None, None)
+ALPINE = {"os_name": "alpine:v3.12", "os_family": "alpine", "os_version": "3.12"}
+UBUNTU = {"os_name": "ubuntu:20.04", "os_family": "ubuntu", "os_version": "20.04"}
+
+
+def seen(at: int, status: str | None = None, scanned: int | None = None, **columns: Any) -> Row:
+    """A version first observed at that moment."""
+    state = {"scan_status": status, "scan_time": scanned} if status or scanned else {}
+    return {"observed_at": at, "deleted_at": None, **state, **columns}
+
+
+def gone(at: int) -> Row:
+    return {"observed_at": at, "deleted_at": at}
+
+
+def image(account_id: str, image_id: str, *versions: Row) -> list[Row]:
+    """The versions of an image. Each repeats of the one before what it does not say."""
+    rows: list[Row] = []
+    for number, version in enumerate(versions, 1):
+        keys = {"account_id": account_id, "image_id": image_id, "version": number, "row_hash": "1:a", "sync_id": "s"}
+        rows.append({"image_name": f"{image_id}:1", "host_cnt": 1, **(rows[-1] if rows else {}), **version, **keys})
+    return rows
+
+
+# A fleet at NOW: accounts 1 to 4.
+FLEET = [
+    image(
+        "1",
+        "app",
+        seen(ago(10), "SCANNED", ago(10, hours=1), container_cnt=3, is_authorized=1, **ALPINE, **levels(1, 2, 3, 4)),
+        seen(ago(hours=2), "SCANNED", ago(hours=3), container_cnt=5, **levels(0, 2, 1, 3)),
+    ),
+    image(
+        "1",
+        "back",
+        seen(ago(9), "SCANNED", ago(9), container_cnt=3, **ALPINE, **levels(2, 0, 0, 0)),
+        gone(ago(3)),
+        seen(ago(hours=4), container_cnt=1),
+    ),
+    image("1", "blank", seen(ago(6), container_cnt=0, **UNRATED)),
+    image(
+        "1",
+        "brief",
+        seen(ago(hours=6), "SCANNED", ago(hours=7), container_cnt=1, **levels(1, 0, 0, 0)),
+        gone(ago(hours=2)),
+    ),
+    image(
+        "1",
+        "fail",
+        seen(
+            ago(8),
+            "SCAN_ERR",
+            ago(8),
+            container_cnt=0,
+            agent_error="timeout",
+            scan_vul_error="timeout",
+            reason="agent offline",
+            **ALPINE,
+            **levels(2, 0, 0, 0),
+        ),
+    ),
+    image(
+        "1",
+        "fail2",
+        seen(ago(4), "SCAN_ERR", container_cnt=2, agent_error="timeout", os_family="centos", os_version="7", **UNRATED),
+    ),
+    image(
+        "1",
+        "flap",
+        seen(ago(9), "SCANNED", ago(6), container_cnt=1, **levels(0, 1, 0, 0)),
+        gone(ago(hours=5)),
+        seen(ago(hours=1)),
+    ),
+    image("1", "fresh", seen(ago(hours=1), "FINISHED", ago(hours=1), container_cnt=4, **UBUNTU, **levels(5, 0, 0, 0))),
+    image("1", "gone", seen(ago(9), "SCANNED", ago(9), container_cnt=1, **levels(1, 0, 0, 0)), gone(ago(hours=3))),
+    image("1", "never", seen(ago(5), "NOT_SCAN", container_cnt=1, is_authorized=0, **UNRATED)),
+    image("1", "odd", seen(ago(12), "QUARANTINED", ago(12), os_family="debian", **{**UNRATED, "vul_cnt": 7})),
+    image(
+        "1",
+        "old",
+        seen(ago(20), "SCANNED", ago(20), container_cnt=9, agent_error="timeout", **levels(9, 0, 0, 0)),
+        gone(ago(10)),
+    ),
+    image(
+        "1",
+        "web",
+        seen(
+            ago(40),
+            "SCANNED",
+            ago(40),
+            container_cnt=2,
+            is_trust_image=True,
+            is_suggest=1,
+            recommended_fix=False,
+            **UBUNTU,
+            **levels(3, 1, 0, 0, virus_cnt=1),
+        ),
+    ),
+    image("1", "word", seen(ago(7), "FAILED", container_cnt=0, **UNRATED)),
+    image(
+        "2",
+        "app",
+        seen(
+            ago(9),
+            "SCANNING",
+            ago(7),
+            container_cnt=1,
+            scan_virus_error="ConnFailed",
+            **ALPINE,
+            **levels(9, 0, 0, 0),
+        ),
+    ),
+    image(
+        "2",
+        "wait",
+        seen(ago(9), "WAIT_SCAN", ago(30), container_cnt=1, **ALPINE, **{**UNRATED, "vul_cnt": 9}),
+        seen(ago(hours=3), **levels(9, 0, 0, 0)),
+    ),
+    image("4", "app", seen(ago(2), "CANCELED", container_cnt=0, **UNRATED)),
+]
+# Days that ended: accounts 7 and 8.
+DAYS = [
+    image(
+        "7",
+        "p",
+        seen(TODAY - 118 * HOUR, "SCANNED", 1, **levels(1, 1, 1, 1, virus_cnt=2, risk_cnt=3)),
+        seen(TODAY - 71 * HOUR, **levels(0, 1, 1, 0)),
+        seen(TODAY - 67 * HOUR, **levels(3, 2, 2, 2)),
+    ),
+    image(
+        "7",
+        "q",
+        seen(TODAY - 72 * HOUR - 1, "NOT_SCAN", **UNRATED),
+        gone(TODAY - 48 * HOUR),
+        seen(TODAY - 12 * HOUR, "SCANNED", 1, **levels(0, 0, 0, 1)),
+    ),
+    image(
+        "8",
+        "p",
+        seen(TODAY - 28 * HOUR, "SCANNED", 1, **levels(5, 0, 0, 45)),
+        seen(TODAY, **levels(7, 0, 0, 0)),
+    ),
+]
+# What killed runs left: versions above that in `images`, and an image that is not there.
+LEFT = [
+    image("1", "app", *[seen(ago(hours=1), "SCANNED", 1, container_cnt=8, **levels(100, 0, 0, 0))] * 3)[2],
+    *image("1", "left", seen(ago(50), "SCANNED", 1, container_cnt=8, **levels(100, 0, 0, 0))),
+    image("7", "p", *[seen(TODAY - 24 * HOUR, "SCANNED", 1, **levels(100, 0, 0, 0))] * 4)[3],
+    *image("7", "r", seen(TODAY - 200 * HOUR, "SCANNED", 1, **levels(100, 0, 0, 0))),
+]
+
+
+def run(account_id: str, hours: int, mode: str, verdict: str, reason: str | None = None, **columns: Any) -> Row:
+    keys = {"sync_id": f"{account_id}-{hours}", "account_id": account_id, "started_at": ago(hours=hours)}
+    return {**keys, "mode": mode, "verdict": verdict, "verdict_reason": reason, **columns}
+
+
+RUNS = [
+    run("1", 60, "full", "partial"),
+    run("1", 50, "full", "complete"),
+    run("1", 5, "incremental", "complete"),
+    run("1", 4, "full", "partial", "the list moved"),
+    run("1", 3, "incremental", "failed"),
+    run("1", 2, "full", "complete", "by order", filters='{"ImageName": ["app"]}'),
+    run("2", 26, "full", "complete"),
+    run("3", 1, "full", "failed", "throttled"),
+]
+
+
+def latest(versions: list[Row]) -> Row:
+    """The image's row in `images`."""
+    first, last = versions[0], versions[-1]
+    return {**last, "first_seen_at": first["observed_at"], "changed_at": last["observed_at"]}
+
+
+def current_image(name: str, *, in_use: bool | None, error: bool = False) -> Row:
+    account, image_id = name.split("/")
+    versions = next(v for v in FLEET if (v[0]["account_id"], v[0]["image_id"]) == (account, image_id))
+    hidden = ("observed_at", "deleted_at", "row_hash", "sync_id", "agent_error", "scan_virus_error", "scan_vul_error")
+    row = {name: value for name, value in latest(versions).items() if name not in hidden}
+    return {**row, "in_use": in_use, "has_scan_error": error}
+
+
+def version(name: str, number: int, event: str, *, until: int | None = None) -> Row:
+    account, image_id = name.split("/")
+    versions = next(v for v in FLEET if (v[0]["account_id"], v[0]["image_id"]) == (account, image_id))
+    row = {name: value for name, value in versions[number - 1].items() if name not in ("observed_at", "row_hash")}
+    begin = versions[number - 1]["observed_at"]
+    return {**row, "valid_from": begin, "valid_to": until, "is_current": until is None, "event": event}
+
+
+def day(before: int) -> date:
+    return datetime.fromtimestamp(TODAY / 1e6, UTC).date() - timedelta(days=before)
+
+
+SCANNED_TWICE = ("SCANNED", "SCANNED")
+# Whole rows: tuples in the order of the columns, or by name where most columns are those of a table.
+EXPECTED: dict[str, list[tuple[Any, ...]] | list[Row]] = {
+    "current_images": [
+        current_image("1/app", in_use=True),
+        current_image("1/back", in_use=True),
+        current_image("1/blank", in_use=False),
+        current_image("1/fail", in_use=False, error=True),
+        current_image("1/fail2", in_use=True, error=True),
+        current_image("1/flap", in_use=True),
+        current_image("1/fresh", in_use=True),
+        current_image("1/never", in_use=True),
+        current_image("1/odd", in_use=None),
+        current_image("1/web", in_use=True),
+        current_image("1/word", in_use=False),
+        current_image("2/app", in_use=True, error=True),
+        current_image("2/wait", in_use=True),
+        current_image("4/app", in_use=False),
+    ],
+    "current_scan_errors": [
+        ("1", "fail", "fail:1", "agent", "timeout", "agent offline", None, "SCAN_ERR", ago(8), 1, 0),
+        ("1", "fail", "fail:1", "vul", "timeout", "agent offline", None, "SCAN_ERR", ago(8), 1, 0),
+        ("1", "fail2", "fail2:1", "agent", "timeout", None, None, "SCAN_ERR", None, 1, 2),
+        ("2", "app", "app:1", "virus", "ConnFailed", None, None, "SCANNING", ago(7), 1, 1),
+    ],
+    "image_versions": [
+        version("1/app", 1, "new", until=ago(hours=2)),
+        version("1/app", 2, "changed"),
+        version("1/back", 1, "new", until=ago(3)),
+        version("1/back", 2, "gone", until=ago(hours=4)),
+        version("1/back", 3, "returned"),
+        version("1/blank", 1, "new"),
+        version("1/brief", 1, "new", until=ago(hours=2)),
+        version("1/brief", 2, "gone"),
+        version("1/fail", 1, "new"),
+        version("1/fail2", 1, "new"),
+        version("1/flap", 1, "new", until=ago(hours=5)),
+        version("1/flap", 2, "gone", until=ago(hours=1)),
+        version("1/flap", 3, "returned"),
+        version("1/fresh", 1, "new"),
+        version("1/gone", 1, "new", until=ago(hours=3)),
+        version("1/gone", 2, "gone"),
+        version("1/never", 1, "new"),
+        version("1/odd", 1, "new"),
+        version("1/old", 1, "new", until=ago(10)),
+        version("1/old", 2, "gone"),
+        version("1/web", 1, "new"),
+        version("1/word", 1, "new"),
+        version("2/app", 1, "new"),
+        version("2/wait", 1, "new", until=ago(hours=3)),
+        version("2/wait", 2, "changed"),
+        version("4/app", 1, "new"),
+    ],
+    "scan_coverage": [
+        ("1", "app", "app:1", 1, 5, 1, "SCANNED", "scanned", ago(hours=3), 0, "under 7 days"),
+        ("1", "back", "back:1", 1, 1, None, "SCANNED", "scanned", ago(9), 9, "7 to 29 days"),
+        ("1", "blank", "blank:1", 1, 0, None, None, "other", None, None, "never scanned"),
+        ("1", "fail", "fail:1", 1, 0, None, "SCAN_ERR", "failing", ago(8), 8, "7 to 29 days"),
+        ("1", "fail2", "fail2:1", 1, 2, None, "SCAN_ERR", "failing", None, None, "never scanned"),
+        ("1", "flap", "flap:1", 1, 1, None, "SCANNED", "scanned", ago(6), 6, "under 7 days"),
+        ("1", "fresh", "fresh:1", 1, 4, None, "FINISHED", "scanned", ago(hours=1), 0, "under 7 days"),
+        ("1", "never", "never:1", 1, 1, 0, "NOT_SCAN", "not scanned", None, None, "never scanned"),
+        ("1", "odd", "odd:1", 1, None, None, "QUARANTINED", "other", ago(12), 12, "7 to 29 days"),
+        ("1", "web", "web:1", 1, 2, None, "SCANNED", "scanned", ago(40), 40, "30 days or more"),
+        ("1", "word", "word:1", 1, 0, None, "FAILED", "failing", None, None, "never scanned"),
+        ("2", "app", "app:1", 1, 1, None, "SCANNING", "failing", ago(7), 7, "7 to 29 days"),
+        ("2", "wait", "wait:1", 1, 1, None, "WAIT_SCAN", "scanning", ago(30), 30, "30 days or more"),
+        ("4", "app", "app:1", 1, 0, None, "CANCELED", "cancelled", None, None, "never scanned"),
+    ],
+    "images_at_risk": [
+        # account, rank, image; containers, hosts; critical, high, medium, low, all; malware, risks; flags; OS, scan
+        ("1", 1, "fresh", "fresh:1", 4, 1, 5, 0, 0, 0, 5, 0, 0, None, None, None, "ubuntu:20.04", ago(hours=1)),
+        ("1", 2, "web", "web:1", 2, 1, 3, 1, 0, 0, 4, 1, 0, True, 1, False, "ubuntu:20.04", ago(40)),
+        ("1", 3, "back", "back:1", 1, 1, 2, 0, 0, 0, 2, 0, 0, None, None, None, "alpine:v3.12", ago(9)),
+        ("1", 4, "app", "app:1", 5, 1, 0, 2, 1, 3, 6, 0, 0, None, None, None, "alpine:v3.12", ago(hours=3)),
+        ("1", 5, "flap", "flap:1", 1, 1, 0, 1, 0, 0, 1, 0, 0, None, None, None, None, ago(6)),
+        ("2", 1, "app", "app:1", 1, 1, 9, 0, 0, 0, 9, 0, 0, None, None, None, "alpine:v3.12", ago(7)),
+        ("2", 1, "wait", "wait:1", 1, 1, 9, 0, 0, 0, 9, 0, 0, None, None, None, "alpine:v3.12", ago(30)),
+    ],
+    "os_exposure": [
+        # images, in use, scanned, rated, critical; containers; all, critical, high, medium, low; malware, risks
+        ("1", "alpine", "3.12", 3, 2, 3, 3, 2, 6, 10, 4, 2, 1, 3, 0, 0),
+        ("1", "centos", "7", 1, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0),
+        ("1", "debian", None, 1, 0, 1, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0),
+        ("1", "ubuntu", "20.04", 2, 2, 2, 2, 2, 6, 9, 8, 1, 0, 0, 1, 0),
+        ("1", None, None, 4, 2, 1, 1, 0, 2, 1, 0, 1, 0, 0, 0, 0),
+        ("2", "alpine", "3.12", 2, 2, 2, 2, 2, 2, 18, 18, 0, 0, 0, 0, 0),
+        ("4", None, None, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+    ],
+    "scan_failures": [
+        # images, in use, containers, never scanned, newest scan, an image, a reason
+        ("1", "agent", "timeout", 2, 1, 2, 1, ago(8), "fail", "agent offline"),
+        ("1", "vul", "timeout", 1, 0, 0, 0, ago(8), "fail", "agent offline"),
+        ("1", "status", "FAILED", 1, 0, 0, 1, None, "word", None),
+        ("1", "status", "QUARANTINED", 1, 0, 0, 0, ago(12), "odd", None),
+        ("1", "status", "no status", 1, 0, 0, 1, None, "blank", None),
+        ("2", "virus", "ConnFailed", 1, 1, 1, 0, ago(7), "app", None),
+    ],
+    "changes_since_yesterday": [
+        # when, versions; newly scanned, status before and now; containers, critical; then changes of containers, and of
+        # critical, high, medium and low, of all; of malware and risks
+        ("1", "app", "app:1", "changed", ago(hours=2), 1, True, *SCANNED_TWICE, 5, 0, 2, -1, 0, -2, -1, -4, 0, 0),
+        ("1", "back", "back:1", "returned", ago(hours=4), 1, False, *SCANNED_TWICE, 1, 2, 1, 2, 0, 0, 0, 2, 0, 0),
+        ("1", "brief", "brief:1", "came and went", ago(hours=2), 2, True, None, "SCANNED", 1, 1, *[0] * 8),
+        ("1", "flap", "flap:1", "returned", ago(hours=1), 2, False, *SCANNED_TWICE, 1, 0, *[0] * 8),
+        ("1", "fresh", "fresh:1", "new", ago(hours=1), 1, True, None, "FINISHED", 4, 5, 4, 5, 0, 0, 0, 5, 0, 0),
+        ("1", "gone", "gone:1", "gone", ago(hours=3), 1, False, *SCANNED_TWICE, 1, 1, -1, -1, 0, 0, 0, -1, 0, 0),
+        ("2", "wait", "wait:1", "changed", ago(hours=3), 1, False, "WAIT_SCAN", "WAIT_SCAN", 1, 9, 0, 9, *[0] * 6),
+    ],
+    "data_freshness": [
+        (
+            *("1", ago(hours=5), 5, ago(hours=50), 50),
+            *(ago(hours=2), "full", "complete", "by order", 2),
+            *(1, 1, 1, 11, ago(hours=1), ago(hours=1)),
+        ),
+        (
+            *("2", ago(hours=26), 26, ago(hours=26), 26),
+            *(ago(hours=26), "full", "complete", None, 26),
+            *(0, 0, 0, 2, ago(hours=3), ago(7)),
+        ),
+        ("3", None, None, None, None, ago(hours=1), "full", "failed", "throttled", 1, 0, 1, 0, 0, None, None),
+        ("4", None, None, None, None, None, None, None, None, None, 0, 0, 0, 1, ago(2), None),
+    ],
+    "posture_by_day": [
+        # images, scanned, rated, critical; all, critical, high, medium, low; malware, risks
+        ("7", day(5), 1, 1, 1, 1, 4, 1, 1, 1, 1, 2, 3),
+        ("7", day(4), 2, 1, 1, 1, 4, 1, 1, 1, 1, 2, 3),
+        ("7", day(3), 2, 1, 1, 1, 9, 3, 2, 2, 2, 0, 0),
+        ("7", day(2), 1, 1, 1, 1, 9, 3, 2, 2, 2, 0, 0),
+        ("7", day(1), 2, 2, 2, 1, 10, 3, 2, 2, 3, 0, 0),
+        ("7", day(0), 2, 2, 2, 1, 10, 3, 2, 2, 3, 0, 0),
+        ("8", day(2), 1, 1, 1, 1, 50, 5, 0, 0, 45, 0, 0),
+        ("8", day(1), 1, 1, 1, 1, 50, 5, 0, 0, 45, 0, 0),
+        ("8", day(0), 1, 1, 1, 1, 7, 7, 0, 0, 0, 0, 0),
+    ],
+}
+ACCOUNTS = {name: "78" if name == "posture_by_day" else "1234" for name in EXPECTED}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, Any]]:
+    """A warehouse of each kind with the data above and all views, and its pipeline."""
+    with place(request.param, tmp_path_factory.mktemp("fleet")) as made:
+        pipeline = made.prepared()
+        versions = [*FLEET, *DAYS]
+        files = {
+            "image_history": made.parquet(IMAGE_HISTORY, *(row for rows in versions for row in rows), *LEFT),
+            "images": made.parquet(IMAGES, *map(latest, versions)),
+            "sync_runs": made.parquet(SYNC_RUNS, *RUNS),
+        }
+        made.warehouse.load(pipeline, files)
+        with pipeline.sql_client() as client:
+            views.create(client)
+        yield made, pipeline
+
+
+def ask(pipeline: dlt.Pipeline, name: str, before: str | None = None) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """The columns and rows of a view, in no order; `before` is a statement that the session begins with."""
+    with pipeline.sql_client() as client:
+        if before:
+            client.execute_sql(before)
+        with client.execute_query(f"SELECT * FROM {client.make_qualified_table_name(name)}") as cursor:
+            columns = list(cursor.columns_schema)
+            return columns, [tuple(map(plain, row)) for row in cursor.fetchall()]
+
+
+def plain(value: Any) -> Any:
+    """Instants as microseconds, dates as dates, however the database gives them; it may give 0 and 1 for truth."""
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+        return date.fromisoformat(value)
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}", value):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, datetime):
+        aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+        return (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    return value
+
+
+ZONES = {
+    "duckdb": "SET TimeZone = 'Asia/Shanghai'",
+    "postgresql": "SET TIME ZONE 'Asia/Shanghai'",
+    "mysql": "SET time_zone = '+08:00'",
+}
+
+
+def whole(row: Row, columns: list[str]) -> tuple[Any, ...]:
+    assert set(row) <= set(columns)
+    return tuple(row.get(column) for column in columns)
+
+
+def key(row: tuple[Any, ...]) -> str:
+    """The first four columns identify a row of every view."""
+    return repr(row[:4])
+
+
+@pytest.mark.parametrize("zone", ["", "Shanghai"])
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_view_has_exactly_these_rows(fleet: tuple[Place, dlt.Pipeline], name: str, zone: str) -> None:
+    """On every database, and whatever time zone a session has; accounts do not mix, and what killed runs left does not
+    show."""
+    made, pipeline = fleet
+    columns, rows = ask(pipeline, name, ZONES.get(made.kind) if zone else None)
+    assert columns == sqlglot.parse_one(VIEWS[name].sql, read="duckdb").named_selects
+    # A midnight that passes while the tests run adds a day.
+    found = [row for row in rows if row[0] in ACCOUNTS[name] and not (name == "posture_by_day" and row[1] > day(0))]
+    expected = [row if isinstance(row, tuple) else whole(row, columns) for row in EXPECTED[name]]
+    assert sorted(found, key=key) == sorted(expected, key=key)
+
+
+def test_every_view_is_tested() -> None:
+    """And the order of the files is that of the names."""
+    assert set(EXPECTED) == set(VIEWS)
+    assert list(VIEWS) == sorted(VIEWS)
+
+
+@pytest.mark.parametrize("fleet", ["duckdb"], indirect=True)
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+def test_a_file_says_what_it_answers(fleet: tuple[Place, dlt.Pipeline], view: View) -> None:
+    """A question first, then columns that the view has, each explained once; and no line is too long to read."""
+    assert re.fullmatch(r"[A-Z][^?\n]{20,100}\?", view.question)
+    header = [line for line in view.sql.splitlines() if line.startswith("--")]
+    explained = re.findall(r"^-- (\w+): \S", "\n".join(header), re.MULTILINE)
+    columns, _ = ask(fleet[1], view.name)
+    assert [name for name in columns if name in explained] == explained
+    assert max(map(len, view.sql.splitlines())) <= 120
+
+
+@pytest.mark.parametrize("fleet", ["duckdb"], indirect=True)
+def test_a_file_can_be_pasted_into_duckdb(fleet: tuple[Place, dlt.Pipeline]) -> None:
+    """As it stands, it gives what the view gives."""
+    _, pipeline = fleet
+    for view in VIEWS.values():
+        _, rows = ask(pipeline, view.name)
+        with pipeline.sql_client() as client:
+            pasted = [tuple(map(plain, row)) for row in client.execute_sql(view.sql)]
+        assert sorted(pasted, key=key) == sorted(rows, key=key)
+
+
+def create(pipeline: dlt.Pipeline) -> None:
+    with pipeline.sql_client() as client:
+        views.create(client)
+
+
+def current(pipeline: dlt.Pipeline) -> bool:
+    with pipeline.sql_client() as client:
+        return views.current(client)
+
+
+def redefine(monkeypatch: pytest.MonkeyPatch, **definitions: str) -> None:
+    """As if another release had these views, and the others as this one has them."""
+    defined = tuple(View(name, "What is it?", definitions.get(name, view.sql)) for name, view in VIEWS.items())
+    monkeypatch.setattr(views, "views", lambda: defined)
+
+
+# The columns of os_exposure, as an older release might have had them: another name, another type, and one more.
+OLD = {
+    "os_exposure": "select account_id, os_version as release, os_family, 'x' as images, 1 as old from images",
+    "data_freshness": "select account_id from images",
+}
+
+
+def test_views_are_made_once_and_again(place: Place) -> None:
+    """A second time changes nothing; one that somebody dropped comes back."""
+    pipeline = place.prepared()
+    assert not current(pipeline)
+    for _ in range(2):
+        create(pipeline)
+        assert current(pipeline)
+    place.sql("DROP VIEW {data}.os_exposure")
+    assert not current(pipeline)
+    create(pipeline)
+    assert current(pipeline)
+    assert ask(pipeline, "os_exposure")[1] == []
+
+
+def test_the_marker_lists_all_views_with_their_questions(place: Place) -> None:
+    """What an analyst can look up in the warehouse itself; and the tables with their meaning."""
+    create(place.prepared())
+    rows = place.sql(f"SELECT name, meaning FROM {{data}}.{MARKER}")
+    meanings = [(view.name, view.question) for view in VIEWS.values()]
+    assert sorted(rows) == sorted(meanings + [(table.name, table.description) for table in TABLES])
+
+
+def test_another_description_is_a_change_too(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release that explains a column better writes it into the catalogue."""
+    pipeline = place.prepared()
+    with monkeypatch.context() as patch:
+        patch.setattr(descriptions, "text", lambda column, dialect: "old")
+        create(pipeline)
+        assert current(pipeline)
+    assert not current(pipeline)
+
+
+def test_a_changed_definition_is_replaced(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where columns have other names, other types, or are fewer."""
+    pipeline = place.prepared()
+    with monkeypatch.context() as patch:
+        redefine(patch, **OLD)
+        create(pipeline)
+        assert ask(pipeline, "os_exposure")[0] == ["account_id", "release", "os_family", "images", "old"]
+    assert not current(pipeline)
+    create(pipeline)
+    assert current(pipeline)
+    assert ask(pipeline, "os_exposure")[0][:4] == ["account_id", "os_family", "os_version", "images"]
+
+
+def test_another_translation_is_a_change_too(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another sqlglot, or other words of ours for a dialect, may make other SQL of the same select."""
+    pipeline = place.prepared()
+    with monkeypatch.context() as patch:
+        patch.setattr(views, "edition", lambda: "another")
+        create(pipeline)
+        assert current(pipeline)
+    assert not current(pipeline)
+
+
+def test_a_view_of_the_same_select_is_left_alone(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing but its making is new; to replace it would wait for its readers, and could cost its grants."""
+    pipeline = place.prepared()
+    made: list[str] = []
+    execute = views.execute
+
+    def noted(client: Any, statement: str) -> None:
+        made.extend(name for name in VIEWS if f"VIEW {client.make_qualified_table_name(name)} AS" in statement)
+        execute(client, statement)
+
+    with monkeypatch.context() as patch:
+        redefine(patch, **OLD)
+        patch.setattr(views, "edition", lambda: "another")
+        create(pipeline)
+    monkeypatch.setattr(views, "execute", noted)
+    with pipeline.sql_client() as client:
+        views.create(client, anew=False)
+        assert set(made) == set(OLD)
+        assert views.current(client)
+        made.clear()
+        views.create(client, anew=False)
+        assert made == []
+        views.create(client)
+        assert set(made) == set(VIEWS)
+
+
+def test_views_that_are_there_are_not_translated_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would take a tenth of the time of a run that has little to write."""
+    pipeline = place.prepared()
+    create(pipeline)
+    monkeypatch.setattr(View, "select", None)
+    assert current(pipeline)
+
+
+def test_another_question_is_a_change_too(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The marker's rows are compared whole."""
+    pipeline = place.prepared()
+    with monkeypatch.context() as patch:
+        redefine(patch)
+        create(pipeline)
+        assert current(pipeline)
+    assert not current(pipeline)
+
+
+def test_a_users_view_on_ours_stays(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it would break, PostgreSQL leaves all views as they are, and the error says why; others replace ours."""
+    pipeline = place.prepared()
+    redefine(monkeypatch, **OLD)
+    create(pipeline)
+    place.sql("CREATE VIEW {data}.same AS SELECT image_id FROM {data}.current_images")
+    place.sql("CREATE VIEW {data}.other AS SELECT old FROM {data}.os_exposure")
+    monkeypatch.undo()
+    if place.kind == "postgresql":
+        with pytest.raises(DestinationError, match=r"cannot drop view .*os_exposure because other objects"):
+            publish(place, pipeline)
+        assert ask(pipeline, "other") == (["old"], [])
+        assert ask(pipeline, "data_freshness")[0] == ["account_id"]
+        place.sql("DROP VIEW {data}.other")
+    else:
+        create(pipeline)
+        place.sql("DROP VIEW {data}.other")  # it was there
+    create(pipeline)
+    assert current(pipeline)
+    assert ask(pipeline, "same") == (["image_id"], [])
+
+
+def publish(place: Place, pipeline: dlt.Pipeline) -> None:
+    """As `Warehouse` does it."""
+    with faults(place.warehouse.location, "make the views in"):
+        create(pipeline)
+
+
+@pytest.mark.parametrize("what", ["TABLE {data}.scan_failures (x int)", "VIEW {data}.scan_failures AS SELECT 1 AS x"])
+def test_what_is_not_ours_is_not_touched(place: Place, what: str) -> None:
+    """The error names it and a way out; nothing is made, and nothing lost."""
+    pipeline = place.prepared()
+    place.sql(f"CREATE {what}")
+    with pytest.raises(DestinationError, match=r"has a (table|view) scan_failures that .*--dataset"):
+        create(pipeline)
+    assert ask(pipeline, "scan_failures")[0] == ["x"]
+    assert not current(pipeline)
+    place.sql(f"DROP {what.split(maxsplit=2)[0]} {{data}}.scan_failures")
+    create(pipeline)
+    assert current(pipeline)
+
+
+def test_a_name_that_a_user_took_after_us_is_not_touched(place: Place) -> None:
+    """A table in place of a view of ours that was dropped."""
+    pipeline = place.prepared()
+    create(pipeline)
+    place.sql("DROP VIEW {data}.os_exposure")
+    place.sql("CREATE TABLE {data}.os_exposure (x int)")
+    assert not current(pipeline)
+    with pytest.raises(DestinationError, match="has a table os_exposure"):
+        create(pipeline)
+    assert ask(pipeline, "os_exposure")[0] == ["x"]
+
+
+def die(monkeypatch: pytest.MonkeyPatch, pipeline: dlt.Pipeline) -> None:
+    """Begins to make the views, and is interrupted at the seventh statement."""
+    execute = views.execute
+    statements: list[str] = []
+
+    def dying(client: Any, statement: str) -> None:
+        if len(statements) == 6:
+            raise KeyboardInterrupt
+        statements.append(statement)
+        execute(client, statement)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(views, "execute", dying)
+        with pytest.raises(KeyboardInterrupt):
+            create(pipeline)
+
+
+def test_a_run_that_dies_halfway_is_completed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the first making of the views, the next run knows what is ours."""
+    pipeline = place.prepared()
+    die(monkeypatch, pipeline)
+    assert not current(pipeline)
+    create(pipeline)
+    assert current(pipeline)
+
+
+def test_a_run_that_dies_halfway_leaves_the_views_as_they_were(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where DDL can be rolled back; MySQL keeps those that were replaced. All of them are there at any time."""
+    pipeline = place.prepared()
+    with monkeypatch.context() as patch:
+        redefine(patch, **OLD)
+        create(pipeline)
+    die(monkeypatch, pipeline)
+    assert not current(pipeline)
+    assert [ask(pipeline, name)[1] for name in VIEWS] == [[]] * len(VIEWS)
+    with monkeypatch.context() as patch:
+        redefine(patch, **OLD)
+        assert current(pipeline) == (place.kind != "mysql")
+    create(pipeline)
+    assert current(pipeline)
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mysql"])
+def test_accounts_that_make_the_views_at_once_do_not_fail(kind: str, tmp_path: Path) -> None:
+    """The first syncs of several accounts, in a new dataset."""
+    with place(kind, tmp_path) as made, ThreadPoolExecutor(4) as pool:
+        pipelines = [made.prepared(account) for account in "1234"]
+        assert list(pool.map(create, pipelines)) == [None] * 4
+        assert current(pipelines[0])
+
+
+def test_a_reader_is_not_waited_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In PostgreSQL, everybody who comes later would wait too."""
+    monkeypatch.setitem(views._BEGIN, "postgres", "SET LOCAL lock_timeout = '20ms'")
+    with place("postgresql", tmp_path) as made:
+        pipeline = made.prepared()
+        with monkeypatch.context() as patch:
+            redefine(patch, **OLD)
+            create(pipeline)
+        with made.engine.begin() as reader:
+            reader.exec_driver_sql(f'SELECT * FROM "{made.dataset}".current_images')
+            with pytest.raises(DestinationError, match="lock timeout"):
+                publish(made, pipeline)
+        create(pipeline)
+
+
+def test_postgresql_keeps_the_grants_on_a_view(tmp_path: Path) -> None:
+    """A view with the same columns is replaced, not dropped."""
+    with place("postgresql", tmp_path) as made:
+        pipeline = made.prepared()
+        create(pipeline)
+        made.sql("GRANT SELECT ON {data}.os_exposure TO PUBLIC")
+        create(pipeline)
+        granted = "SELECT grantee FROM information_schema.role_table_grants WHERE table_name = 'os_exposure'"
+        assert ("PUBLIC",) in made.sql(f"{granted} AND table_schema = '{made.dataset}'")
+
+
+def test_views_are_made_in_another_dataset_of_sqlite(tmp_path: Path) -> None:
+    """Which is a file of its own; the views are in it, and see its tables."""
+    warehouse = Warehouse.open(f"sqlite:///{tmp_path}/w.sqlite", "other")
+    pipeline = warehouse.pipeline("1", tmp_path / "dlt")
+    warehouse.prepare(pipeline)
+    create(pipeline)
+    assert current(pipeline)
+    with sqlite3.connect(tmp_path / "w__other.sqlite") as connection:
+        assert connection.execute("SELECT count(*) FROM current_images").fetchall() == [(0,)]
+    connection.close()
+
+
+def test_a_database_without_views_of_ours_is_left_alone() -> None:
+    """A sync finds nothing to do; whoever asks for views is told."""
+    client = SimpleNamespace(capabilities=SimpleNamespace(sqlglot_dialect="oracle"))
+    assert views.current(client)
+    with pytest.raises(DestinationError, match="no views for oracle"):
+        views.create(client)
