@@ -68,36 +68,36 @@ bench-dashboard: .venv-analysts/.ready /usr/bin/chromium ## Measure how long the
 	.venv-analysts/bin/python -m tests.benchmarks.dashboard
 
 constraints: $(UV) ## Pin the newest set that fits
-	$(COMPILE) $(addprefix --extra ,$(DRIVERS)) --group dev -o constraints.txt
-	$(foreach name,$(SCHEDULERS),$(COMPILE) --extra $(name) --extra postgres --extra mysql --group $(name) -o constraints-$(name).txt &&) true
-	$(COMPILE) --extra notebooks --extra postgres --extra mysql --group analysts -c constraints.txt -o constraints-analysts.txt
+	$(COMPILE) $(addprefix --extra ,$(DRIVERS)) --group dev -o constraints/default.txt
+	$(foreach name,$(SCHEDULERS),$(COMPILE) --extra $(name) --extra postgres --extra mysql --group $(name) -o constraints/$(name).txt &&) true
+	$(COMPILE) --extra notebooks --extra postgres --extra mysql --group analysts -c constraints/default.txt -o constraints/analysts.txt
 
 clean: ## Remove what was made here
 	rm -rf .venv .venv-* .uv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(READY): pyproject.toml constraints.txt | $(UV)
+$(READY): pyproject.toml constraints/default.txt | $(UV)
 	$(UV) venv -q --clear --python $(PYTHON) .venv
-	$(UV) pip install -q -p .venv --compile-bytecode -c constraints.txt -e '.[postgres,mysql]' --group dev
+	$(UV) pip install -q -p .venv --compile-bytecode -c constraints/default.txt -e '.[postgres,mysql]' --group dev
 	@touch $@
 
 INSTALL_SCHEDULER = $(UV) pip install -q -p $(@D) --compile-bytecode -e '.[$*,postgres,mysql]' --group $*
 
-.venv-%/.ready: pyproject.toml constraints-%.txt | $(UV)
+.venv-%/.ready: pyproject.toml constraints/%.txt | $(UV)
 	$(UV) venv -q --clear --python $(PYTHON) $(@D)
-	$(INSTALL_SCHEDULER) -c constraints-$*.txt
+	$(INSTALL_SCHEDULER) -c constraints/$*.txt
 	@touch $@
 
 # The oldest SQLAlchemy that we allow, which Airflow's images pin.
-.venv-%-sqlalchemy20/.ready: pyproject.toml constraints-%.txt | $(UV)
+.venv-%-sqlalchemy20/.ready: pyproject.toml constraints/%.txt | $(UV)
 	$(UV) venv -q --clear --python $(PYTHON) $(@D)
-	sed 's/^sqlalchemy==.*/sqlalchemy==2.0.50/' constraints-$*.txt >$(@D)/constraints.txt
+	sed 's/^sqlalchemy==.*/sqlalchemy==2.0.50/' constraints/$*.txt >$(@D)/constraints.txt
 	$(INSTALL_SCHEDULER) -c $(@D)/constraints.txt
 	@touch $@
 
 # marimo, a browser's driver, ibis and pandas; kept apart from what the other tests need.
-.venv-analysts/.ready: pyproject.toml constraints-analysts.txt | $(UV)
+.venv-analysts/.ready: pyproject.toml constraints/analysts.txt | $(UV)
 	$(UV) venv -q --clear --python $(PYTHON) $(@D)
-	$(UV) pip install -q -p $(@D) --compile-bytecode -c constraints-analysts.txt \
+	$(UV) pip install -q -p $(@D) --compile-bytecode -c constraints/analysts.txt \
 	    -e '.[notebooks,postgres,mysql]' --group analysts
 	@touch $@
 
@@ -106,9 +106,9 @@ INSTALL_SCHEDULER = $(UV) pip install -q -p $(@D) --compile-bytecode -e '.[$*,po
 	-command -v apt-get && apt-get update -qq && apt-get install -y -qq chromium >/dev/null
 
 # What people use today; kept apart, because pandas in our environment would change our own figures.
-.venv-rivals/.ready: constraints.txt | $(UV)
+.venv-rivals/.ready: constraints/default.txt | $(UV)
 	$(UV) venv -q --clear --python $(PYTHON) .venv-rivals
-	$(UV) pip install -q -p .venv-rivals -c constraints.txt pandas duckdb tencentcloud-sdk-python-tcss tencentcloud-sdk-python-common
+	$(UV) pip install -q -p .venv-rivals -c constraints/default.txt pandas duckdb tencentcloud-sdk-python-tcss tencentcloud-sdk-python-common
 	@touch $@
 
 .uv/bin/uv:

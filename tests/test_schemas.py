@@ -41,7 +41,7 @@ def test_the_wheel_has_code_schemas_and_licence_and_no_tests(wheel: Path) -> Non
 def test_the_installed_wheel_runs_the_demo(wheel: Path, tmp_path: Path) -> None:
     """Installed elsewhere with what it asks for, far from the checkout, `tcss demo` does the main job."""
     environment = tmp_path / "venv"
-    pins = ["-c", str(ROOT / "constraints.txt")]
+    pins = ["-c", str(ROOT / "constraints" / "default.txt")]
     for command in (
         [UV, "venv", "-q", "--python", sys.executable, str(environment)],
         [UV, "pip", "install", "-q", "-p", str(environment), *pins, str(wheel)],

@@ -49,7 +49,7 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]
     environment = tmp_path_factory.mktemp("clouds") / "venv"
     for command in (
         [UV, "venv", "-q", "--python", sys.executable, str(environment)],
-        [UV, "pip", "install", "-q", "-p", str(environment), "-c", "constraints.txt", f".[{EXTRAS}]"],
+        [UV, "pip", "install", "-q", "-p", str(environment), "-c", "constraints/default.txt", f".[{EXTRAS}]"],
     ):
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
         assert done.returncode == 0, done.stderr

@@ -15,7 +15,11 @@ OLDEST = "2.0.50"
 def test_the_oldest_sqlalchemy_loads_the_same(tmp_path: Path) -> None:
     """The tests of `destinations` and `storage` on every database pass in an environment of its own."""
     environment = tmp_path / "venv"
-    pins = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("sqlalchemy==")]
+    pins = [
+        line
+        for line in (ROOT / "constraints" / "default.txt").read_text().splitlines()
+        if not line.startswith("sqlalchemy==")
+    ]
     (tmp_path / "constraints.txt").write_text("\n".join([*pins, f"sqlalchemy=={OLDEST}"]))
     install = [UV, "pip", "install", "-q", "-p", str(environment), "-c", str(tmp_path / "constraints.txt")]
     modules = ["tests/warehouse/test_pipeline.py", "tests/warehouse/test_ddl.py"]
