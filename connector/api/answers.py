@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from connector.api.credentials import Credentials, Keyring
+from connector.api.credentials import Credentials
+from connector.api.keyring import Keyring
 from connector.errors import TcssError, ThrottledError, TransientError, UnavailableError, from_code, is_known
 
 if TYPE_CHECKING:

@@ -19,8 +19,9 @@ from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
 from connector.api.answers import MAX_IN_FLIGHT, Answer, Call, CallStats, clock_skew, judge
-from connector.api.credentials import METADATA_URL, Credentials, Keyring, Provider, Static
+from connector.api.credentials import METADATA_URL, Credentials, Provider, Static
 from connector.api.endpoints import base_url, is_loopback
+from connector.api.keyring import Keyring
 from connector.api.pace import Limiter
 from connector.api.signing import sign
 from connector.errors import (
@@ -157,14 +158,14 @@ class Client:
         return self._keyring.current().origin
 
     def sts(self, action: str, payload: Mapping[str, Any], *, region: str, keys: Credentials | None) -> dict[str, Any]:
-        """For `credentials.Transport`."""
+        """For `credentials.Network`."""
         keyring = Keyring(Static(keys), self, self._now) if keys else None
         call = self._new(action, payload, "sts", _STS_VERSION, keyring)
         call.region, call.hidden = region, str(payload.get("WebIdentityToken", ""))
         return self._run(call).response
 
     def metadata(self, url: str) -> str:
-        """For `credentials.Transport`."""
+        """For `credentials.Network`."""
         if not url.startswith(f"{METADATA_URL}/") and not is_loopback(urlsplit(url).hostname or ""):
             raise ConfigurationError(f"{url} is no metadata service")
         try:

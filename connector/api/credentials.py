@@ -1,16 +1,14 @@
 """Where keys come from: given, environment, profile file, TKE OIDC, CVM role, or a role assumed with any of these.
 
 A source returns keys, or None if it is not set up here, or raises if it is set up wrongly. It opens no sockets: what it
-asks goes through a `Transport`, which `client.py` implements. Facts: the vendor's `tencentcloud.common.credential`,
+asks goes through a `Network`, which `client.py` implements. Facts: the vendor's `tencentcloud.common.credential`,
 which ignores tokens in the environment and in the profile; we read them.
 """
 
 import configparser
 import os
 import re
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn, Protocol
@@ -18,10 +16,8 @@ from urllib.parse import quote
 
 import orjson
 
-from connector.errors import CredentialsError, TcssError, UnavailableError
+from connector.errors import CredentialsError, UnavailableError
 
-REFRESH_BEFORE = 300_000_000
-_LOOK_AGAIN = 30_000_000
 METADATA_URL = "http://metadata.tencentyun.com"
 _ROLES_PATH = "/latest/meta-data/cam/security-credentials/"
 PROFILE_PATHS = ("~/.tencentcloud/credentials", "/etc/tencentcloud/credentials")
@@ -59,7 +55,7 @@ class Credentials:
         return text
 
 
-class Transport(Protocol):
+class Network(Protocol):
     """What a source may ask of the network."""
 
     def sts(self, action: str, payload: Mapping[str, Any], *, region: str, keys: Credentials | None) -> dict[str, Any]:
@@ -76,7 +72,7 @@ class Provider(Protocol):
     def origin(self) -> str:
         """Where it looks, for messages."""
 
-    def find(self, transport: Transport) -> Credentials | None:
+    def find(self, network: Network) -> Credentials | None:
         """The keys; None if this source is not set up here. Raises CredentialsError if it is set up wrongly."""
 
 
@@ -90,7 +86,7 @@ class Static:
     def origin(self) -> str:
         return self.credentials.origin
 
-    def find(self, transport: Transport) -> Credentials | None:  # noqa: ARG002
+    def find(self, network: Network) -> Credentials | None:  # noqa: ARG002
         return self.credentials
 
 
@@ -101,7 +97,7 @@ class Environment:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     origin: ClassVar[str] = "environment (TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY)"
 
-    def find(self, transport: Transport) -> Credentials | None:  # noqa: ARG002
+    def find(self, network: Network) -> Credentials | None:  # noqa: ARG002
         names = ("SECRET_ID", "SECRET_KEY", "TOKEN", "SECURITY_TOKEN")
         found = {name: self.environ.get(f"TENCENTCLOUD_{name}", "").strip() for name in names}
         token = found["TOKEN"] or found["SECURITY_TOKEN"]
@@ -119,7 +115,7 @@ class Profile:
     def origin(self) -> str:
         return f"profile file ({' or '.join(map(str, self.paths))}, section [{self.section}])"
 
-    def find(self, transport: Transport) -> Credentials | None:  # noqa: ARG002
+    def find(self, network: Network) -> Credentials | None:  # noqa: ARG002
         for path in self.paths:
             text = _read(path)
             if text is not None:
@@ -139,7 +135,7 @@ class Profile:
             raise CredentialsError(f"profile file {path} has no readable section [{self.section}]", hint=hint) from None
         values = {name: value.strip().strip("\"'").strip() for name, value in section.items()}
         keys = _keys(values.get("secret_id", ""), values.get("secret_key", ""), values.get("token", ""), origin)
-        return keys or _missing(origin, "secret_id and secret_key")
+        return keys or missing(origin, "secret_id and secret_key")
 
 
 @dataclass(frozen=True)
@@ -152,14 +148,14 @@ class TkeOidc:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     origin: ClassVar[str] = "TKE OIDC (TKE_ROLE_ARN, TKE_PROVIDER_ID, TKE_REGION, TKE_WEB_IDENTITY_TOKEN_FILE)"
 
-    def find(self, transport: Transport) -> Credentials | None:
+    def find(self, network: Network) -> Credentials | None:
         names = ("TKE_ROLE_ARN", "TKE_PROVIDER_ID", "TKE_REGION", "TKE_WEB_IDENTITY_TOKEN_FILE")
         found = {name: self.environ.get(name, "").strip() for name in names}
         if not found["TKE_ROLE_ARN"]:
             return None
         if empty := [name for name, value in found.items() if not value]:
-            return _missing(self.origin, ", ".join(empty))
-        token = _read(found["TKE_WEB_IDENTITY_TOKEN_FILE"]) or _missing(self.origin, "the token file")
+            return missing(self.origin, ", ".join(empty))
+        token = _read(found["TKE_WEB_IDENTITY_TOKEN_FILE"]) or missing(self.origin, "the token file")
         payload = {
             "ProviderId": found["TKE_PROVIDER_ID"],
             "WebIdentityToken": token.strip(),
@@ -167,7 +163,7 @@ class TkeOidc:
             "RoleSessionName": _SESSION,
             "DurationSeconds": _DURATION,
         }
-        answer = transport.sts("AssumeRoleWithWebIdentity", payload, region=found["TKE_REGION"], keys=None)
+        answer = network.sts("AssumeRoleWithWebIdentity", payload, region=found["TKE_REGION"], keys=None)
         return _temporary(answer, f"TKE OIDC, role {found['TKE_ROLE_ARN']}")
 
 
@@ -182,11 +178,11 @@ class CvmRole:
     def origin(self) -> str:
         return f"CVM role ({self.url})"
 
-    def find(self, transport: Transport) -> Credentials | None:
+    def find(self, network: Network) -> Credentials | None:
         base = self.url + _ROLES_PATH
         try:
-            role = self.role or transport.metadata(base).strip().partition("\n")[0]
-            answer = orjson.loads(transport.metadata(base + quote(role, safe="")))
+            role = self.role or network.metadata(base).strip().partition("\n")[0]
+            answer = orjson.loads(network.metadata(base + quote(role, safe="")))
         except (UnavailableError, orjson.JSONDecodeError):
             return None
         if not isinstance(answer, dict) or answer.get("Code") != "Success":
@@ -207,14 +203,14 @@ class AssumeRole:
     def origin(self) -> str:
         return f"role {self.role_arn}, assumed with keys from {self.base.origin}"
 
-    def find(self, transport: Transport) -> Credentials | None:
-        keys = self.base.find(transport) or _missing(self.base.origin, f"keys to assume {self.role_arn} with")
+    def find(self, network: Network) -> Credentials | None:
+        keys = self.base.find(network) or missing(self.base.origin, f"keys to assume {self.role_arn} with")
         payload = {
             "RoleArn": self.role_arn,
             "RoleSessionName": self.session_name,
             "DurationSeconds": self.duration,
         }
-        answer = transport.sts("AssumeRole", payload, region=_REGION, keys=keys)
+        answer = network.sts("AssumeRole", payload, region=_REGION, keys=keys)
         return _temporary(answer, f"role {self.role_arn}, assumed with keys from {keys.origin}")
 
 
@@ -228,9 +224,9 @@ class Chain:
     def origin(self) -> str:
         return "; ".join(provider.origin for provider in self._providers)
 
-    def find(self, transport: Transport) -> Credentials:
+    def find(self, network: Network) -> Credentials:
         for provider in self._providers:
-            if keys := provider.find(transport):
+            if keys := provider.find(network):
                 self._providers = [provider]
                 return keys
         hint = "Set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, or write a profile file."
@@ -243,61 +239,16 @@ def default_chain(*first: Provider, metadata: bool = True) -> Chain:
     return Chain([*found, CvmRole()] if metadata else found)
 
 
-class Keyring:
-    """The current keys of one source: found when first needed, renewed before they expire. Thread safe.
-
-    `now` gives Unix seconds.
-    """
-
-    def __init__(self, provider: Provider, transport: Transport, now: Callable[[], float] = time.time) -> None:
-        self._provider = provider
-        self._transport = transport
-        self._now = now
-        self._lock = threading.Lock()
-        self._keys: Credentials | None = None
-        self._next_look = 0
-
-    def current(self) -> Credentials:
-        """Keys that are valid for a while yet. Raises CredentialsError, or what the source's request ended with."""
-        with self._lock:
-            if self._keys is None or self._remaining(self._keys) <= 0:
-                return self._find()
-            if self._remaining(self._keys) <= REFRESH_BEFORE and self._micros() >= self._next_look:
-                self._next_look = self._micros() + _LOOK_AGAIN
-                try:
-                    return self._find()
-                except TcssError:
-                    # They are still valid: the error is raised when they are not.
-                    return self._keys
-            return self._keys
-
-    def renew(self, refused: Credentials) -> bool:
-        """Look again after the server refused temporary keys; whether there are other ones now."""
-        with self._lock:
-            if refused.token is not None and self._keys == refused:
-                self._find()
-            return self._keys != refused
-
-    def _find(self) -> Credentials:
-        self._keys = self._provider.find(self._transport) or _missing(self._provider.origin, "keys")
-        return self._keys
-
-    def _remaining(self, keys: Credentials) -> float:
-        return float("inf") if keys.expires_at is None else keys.expires_at - self._micros()
-
-    def _micros(self) -> int:
-        return int(self._now() * 1_000_000)
-
-
 def _keys(secret_id: str, secret_key: str, token: str, origin: str) -> Credentials | None:
     if not secret_id and not secret_key:
         return None
     if not secret_id or not secret_key:
-        return _missing(origin, "the secret key" if secret_id else "the secret id")
+        return missing(origin, "the secret key" if secret_id else "the secret id")
     return Credentials(secret_id, secret_key, token or None, origin=origin)
 
 
-def _missing(origin: str, what: str) -> NoReturn:
+def missing(origin: str, what: str) -> NoReturn:
+    """Raise CredentialsError: the source `origin` lacks `what`."""
     raise CredentialsError(f"{origin}: {what} missing", hint="Set it, or take the rest of this source away.")
 
 

@@ -1,7 +1,5 @@
 """Where keys come from, in which order, when they are renewed, and that they never show."""
 
-import threading
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +12,16 @@ from connector.api.credentials import (
     Credentials,
     CvmRole,
     Environment,
-    Keyring,
     Profile,
-    Provider,
     Static,
     TkeOidc,
     default_chain,
 )
-from connector.errors import CredentialsError, TcssError, TransientError, UnavailableError
+from connector.errors import CredentialsError
+from tests.api.sources import GIVEN, NOW, Network, Source
 
 CANARY_KEY = "CANARYKEYEXAMPLE"
 CANARY_TOKEN = "CANARYTOKENEXAMPLE"
-NOW = 1_700_000_000
 LATER = (NOW + 7200) * 1_000_000
 STS = {
     "Credentials": {"TmpSecretId": "AKIDTEMPORARY", "TmpSecretKey": CANARY_KEY, "Token": CANARY_TOKEN},
@@ -34,30 +30,7 @@ STS = {
     "RequestId": "rid",
 }
 TEMPORARY = Credentials("AKIDTEMPORARY", CANARY_KEY, CANARY_TOKEN, LATER)
-GIVEN = Credentials("AKIDEXAMPLE", "SECRETEXAMPLE", origin="the test")
 ROLE = "qcs::cam::uin/100000000001:roleName/reader"
-
-
-class Network:
-    """Answers by action or URL; an exception is raised. `asked` is what was asked."""
-
-    def __init__(self, answers: Mapping[str, Any] | None = None) -> None:
-        self.answers = dict(answers or {})
-        self.asked: list[tuple[Any, ...]] = []
-
-    def sts(self, action: str, payload: Mapping[str, Any], *, region: str, keys: Credentials | None) -> dict[str, Any]:
-        self.asked.append((action, dict(payload), region, keys))
-        return dict(self._answer(action))
-
-    def metadata(self, url: str) -> str:
-        self.asked.append((url,))
-        return str(self._answer(url))
-
-    def _answer(self, name: str) -> Any:
-        answer = self.answers.get(name, UnavailableError(f"no {name}"))
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
 
 def profile(tmp_path: Path, text: str) -> Profile:
@@ -353,22 +326,6 @@ def test_an_answer_without_keys_is_an_error(answer: dict[str, Any]) -> None:
 # Chain
 
 
-class Source:
-    """A source that gives what it is told to, and counts."""
-
-    def __init__(self, *found: Credentials | Exception | None, origin: str = "a source") -> None:
-        self.found = list(found)
-        self.origin = origin
-        self.asked = 0
-
-    def find(self, transport: object) -> Credentials | None:
-        self.asked += 1
-        found = self.found.pop(0) if len(self.found) > 1 else self.found[0]
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-
 def test_the_first_source_with_keys_counts() -> None:
     """Those after it are not asked."""
     empty, full, last = Source(None), Source(GIVEN), Source(TEMPORARY)
@@ -417,104 +374,3 @@ def test_the_metadata_service_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(CredentialsError):
         default_chain(metadata=False).find(network)
     assert network.asked == []
-
-
-# Keyring
-
-
-class Now:
-    def __init__(self) -> None:
-        self.seconds = float(NOW)
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-def expiring(name: str, seconds: int) -> Credentials:
-    return Credentials(f"AKID{name}", "SECRETEXAMPLE", "TOKENEXAMPLE", (NOW + seconds) * 1_000_000)
-
-
-def keyring(source: Provider) -> tuple[Keyring, Now]:
-    now = Now()
-    return Keyring(source, Network(), now), now
-
-
-def test_permanent_keys_are_looked_for_once() -> None:
-    """What does not expire is not looked for again."""
-    source = Source(GIVEN)
-    ring, now = keyring(source)
-    ring.current()
-    now.seconds += 1e9
-    assert ring.current() == GIVEN
-    assert source.asked == 1
-
-
-def test_temporary_keys_are_renewed_five_minutes_before_they_expire() -> None:
-    """Until 301 seconds before the end they are used, from 300 seconds on there are new ones."""
-    old, new = expiring("OLD", 7200), expiring("NEW", 14400)
-    ring, now = keyring(Source(old, new))
-    seen = []
-    for left in (7200, 301, 300, 0):
-        now.seconds = NOW + 7200 - left
-        seen.append(ring.current().secret_id)
-    assert seen == ["AKIDOLD", "AKIDOLD", "AKIDNEW", "AKIDNEW"]
-
-
-def test_a_failed_renewal_is_no_error_while_the_keys_are_valid() -> None:
-    """It is tried again every half minute, and raised once they have expired."""
-    source = Source(expiring("OLD", 7200), TransientError("STS is away"))
-    ring, now = keyring(source)
-    ring.current()
-    for left in (300, 290, 269, 1):
-        now.seconds = NOW + 7200 - left
-        assert ring.current().secret_id == "AKIDOLD"
-    assert source.asked == 4
-    now.seconds = NOW + 7200
-    with pytest.raises(TransientError, match="STS is away"):
-        ring.current()
-
-
-def test_refused_temporary_keys_are_looked_for_again() -> None:
-    """A caller whose keys were refused learns whether there are others now."""
-    source = Source(expiring("OLD", 7200), expiring("NEW", 7200))
-    ring, _ = keyring(source)
-    assert ring.renew(ring.current()) is True
-    assert ring.current().secret_id == "AKIDNEW"
-    assert ring.renew(ring.current()) is False
-    assert source.asked == 3
-
-
-def test_refused_permanent_keys_are_not() -> None:
-    """They do not change."""
-    source = Source(GIVEN)
-    ring, _ = keyring(source)
-    assert ring.renew(ring.current()) is False
-    assert source.asked == 1
-
-
-def test_one_thread_renews_for_all() -> None:
-    """Eight threads with the same refused keys cause one look-up, and all get the new ones."""
-    source = Source(expiring("OLD", 7200), expiring("NEW", 7200))
-    ring, _ = keyring(source)
-    refused, start, results = ring.current(), threading.Barrier(8), []
-
-    def renew() -> None:
-        start.wait(30)
-        results.append((ring.renew(refused), ring.current().secret_id))
-
-    threads = [threading.Thread(target=renew) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert results == [(True, "AKIDNEW")] * 8
-    assert source.asked == 2
-
-
-def test_a_source_that_has_gone_is_an_error() -> None:
-    """A role that is taken away in the middle of a run is named."""
-    ring, now = keyring(Source(expiring("OLD", 400), None, origin="CVM role"))
-    ring.current()
-    now.seconds += 400
-    with pytest.raises(TcssError, match="CVM role: keys missing"):
-        ring.current()
