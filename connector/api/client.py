@@ -22,7 +22,7 @@ from connector.api.answers import MAX_IN_FLIGHT, Answer, Call, CallStats, clock_
 from connector.api.credentials import METADATA_URL, Credentials, Provider, Static
 from connector.api.endpoints import base_url, is_loopback
 from connector.api.keyring import Keyring
-from connector.api.pace import Limiter
+from connector.api.limiter import Limiter
 from connector.api.signing import sign
 from connector.errors import (
     AccessError,

@@ -1,166 +1,168 @@
-"""The pace of requests against one quota: close to the limit, less after a refusal, and little by little more again.
+"""How fast requests go against one quota, as mathematics: time is passed in, and nothing here waits, locks or asks.
 
 The API allows N requests a second for an action, an entry host and a sub-account, counted at arrival
-(cloud.tencent.com/document/product/1278/109059). Other jobs and the console share that quota. Whether it counts seconds
-of the clock, or the second before a request, or hands out tokens, is not known: this suits all three.
+(cloud.tencent.com/document/product/1278/109059). Other jobs and the console share that quota. The documentation does
+not say how the server counts: by seconds of the clock (fixed window), by the second before a request (sliding window),
+or by tokens (bucket). The pace here suits all three.
+
+`Controller` says how many requests go in a second. `Pace` says when the next request may go.
 """
 
-import itertools
 import math
 import re
-import threading
-import time
-from bisect import insort
 from collections import deque
-from collections.abc import Callable
 
-# The N+1st request goes so many seconds later than one second after the first: jitter of 10 ms each way is no refusal.
-MARGIN = 0.02
-# From this share of the rate on, nobody else takes much: there, time that was lost is made up for at twice the pace.
-ALONE = 0.85
+# The request N+1 goes one window (1 s) and this many seconds after the first: jitter of 10 ms each way is no refusal.
+HEADROOM = 0.02
+# A target of at least this share of the limit means that nobody else takes much of the quota. Time that was lost is
+# then made up for by requests at CATCH_UP times the rate.
+UNCONTENDED = 0.85
 CATCH_UP = 2.0
-# The share given up at a refusal, and what is gained, in requests a second each second. In balance a pace is refused
-# RISE / CUT / pace**2 of its requests: 0.7 % at 10 a second, 0.2 % at 20. Two who do so come to share alike.
-CUT = 0.06
-RISE = 0.04
-# After so many seconds without a refusal we try for much more, which doubles the pace in DOUBLING seconds, slowly at
-# first: soon where the limit itself was lower than our pace, later where others share it. A trial that fails costs some
-# refusals, so the next one waits longer, up to QUIET_MOST.
-QUIET_LOWERED = 3.0
-QUIET_SHARED = 20.0
-QUIET_MOST = 60.0
-LONGER = 1.3
-DOUBLING = 3.0
-SLOWEST = 0.5
-_MEMORY = 30.0  # seconds; few answers take longer
+# The share of the rate that is given up at a refusal, and the requests a second that are gained each second. In balance
+# a rate has ADDITIVE_INCREASE / MULTIPLICATIVE_DECREASE / rate**2 of its requests refused: 0.7 % at 10 a second, 0.2 %
+# at 20. Two clients with this rule come to share alike.
+MULTIPLICATIVE_DECREASE = 0.06
+ADDITIVE_INCREASE = 0.04
+# After so many seconds without a refusal a probe begins: the rate grows slowly at first, and doubles in PROBE_DOUBLING
+# seconds. The interval is short where the limit itself was below our rate, and long where others share the limit. A
+# probe that fails costs some refusals, so the interval before the next probe backs off, up to PROBE_INTERVAL_MAX.
+PROBE_INTERVAL_LOWERED = 3.0
+PROBE_INTERVAL_SHARED = 20.0
+PROBE_INTERVAL_MAX = 60.0
+PROBE_BACK_OFF = 1.3
+PROBE_DOUBLING = 3.0
+MIN_RATE = 0.5
+_WINDOW = 1.0  # seconds over which the server counts
+_HISTORY = 30.0  # seconds; few answers take longer
 _LIMIT = re.compile(r"limit\D{0,3}(\d+)", re.IGNORECASE)
 
 
-class Limiter:
-    """Lets requests go, up to `rate` in any second, in the order in which threads asked. Thread safe.
+class Controller:
+    """The target in requests a second: additive increase, multiplicative decrease, and probes for much more.
 
-    `tests/api/test_pace.py` simulates it against each form of quota, alone and beside others.
+    `limit` is the most that the target can be. A congestion event is a refusal and all refusals of requests that had
+    gone before the rate was lowered: what was in flight does not lower the rate again and again.
     """
 
-    def __init__(
-        self,
-        rate: float = 20.0,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._rate = rate
-        self._clock = clock
-        self._sleep = sleep
-        self._changed = threading.Condition()
-        self._numbers = itertools.count()
-        self._queue: list[tuple[bool, int]] = []
-        self._sent: deque[float] = deque()
-        self._refused: deque[float] = deque()  # when those went, not when we heard of it
-        # What we aim at, in requests a second: `base` at the event `since`, which found it at `before`.
-        self._base = self._before = self._least = rate
-        self._since = self._held = -math.inf
-        self._quiet = 0.0
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        # The congestion event `since` found the target at `before`, and left it at `base`.
+        self._base = self._before = self._least = limit
+        self._since = -math.inf
+        self._probe_interval = 0.0
 
-    def take(self, *, again: bool = False) -> float:
-        """Block until a request may go; returns when it went, by the clock.
+    @property
+    def kept(self) -> float:
+        """The share of the target that the last congestion event has left."""
+        return self._base / self._before
 
-        Every attempt takes one. One that is sent `again` goes before the others: pages are read in order, so that these
-        would wait for it all the same.
+    def target(self, now: float) -> float:
+        steady = self._base + ADDITIVE_INCREASE * (now - self._since)
+        return min(self._limit, steady * 2 ** min(8.0, self._probed(now) ** 2))
+
+    def is_uncontended(self, rate: float) -> bool:
+        return rate >= self._limit * UNCONTENDED
+
+    def refused(self, now: float, went: float, *, named: float, passed: int) -> None:
+        """Lower the target: the request that went at `went` was refused, and the server named the limit `named`.
+
+        `named` is 0 if the server named no limit. `passed` requests of the window that ended at `went` were let in.
         """
-        with self._changed:
-            me = (not again, next(self._numbers))
-            insort(self._queue, me, lo=min(1, len(self._queue)))  # the first one has begun to wait for the time
-        try:
-            with self._changed:
-                self._changed.wait_for(lambda: self._queue[0] == me)
-            # Asked again after each sleep, because a refusal may have moved the time meanwhile.
-            while (wait := self._reserve()) > 0:
-                self._sleep(wait)
-            return self._sent[-1]
-        finally:
-            with self._changed:
-                self._queue.remove(me)
-                self._changed.notify_all()
+        if went > self._since:
+            self._begin_event(now, named)
+        self._base = max(self._least, min(self._base * (1 - MULTIPLICATIVE_DECREASE), passed + 1))
 
-    def throttled(self, text: str, went: float) -> None:
-        """Slow down: the server refused the request that went at `went`, with this text, which may name the limit."""
-        with self._changed:
-            now = self._clock()
-            self._refused.append(went)
-            if went > self._since:  # else it is of the event that we know of: it had gone before we slowed down
-                self._begin(now, _limit_in(text))
-            passed = _within(self._sent, went) - _within(self._refused, went)
-            self._base = max(self._least, min(self._base * (1 - CUT), passed + 1))
-            # What went too fast fills the server's second for as long as the excess took to send.
-            self._held = max(self._held, now + 1 - self._base / self._before)
+    def _begin_event(self, now: float, named: float) -> None:
+        target, probed = self.target(now), self._probed(now)
+        if probed > 0:
+            succeeded = probed > 2
+            self._probe_interval = 0.0 if succeeded else min(PROBE_INTERVAL_MAX, self._probe_interval * PROBE_BACK_OFF)
+        shortest = PROBE_INTERVAL_SHARED if named >= target else PROBE_INTERVAL_LOWERED
+        self._probe_interval = max(self._probe_interval, shortest)
+        lowered = 0 < named < target
+        self._before, self._since = target, now
+        self._base = named if lowered else target
+        self._least = named if lowered else max(target / 2, min(target, MIN_RATE))
 
-    def pace(self) -> float:
+    def _probed(self, now: float) -> float:
+        """How long the probe has lasted, as a share of the time in which it doubles the rate; 0 before it begins."""
+        lasted = max(0.0, now - self._since - self._probe_interval)
+        return lasted / max(PROBE_DOUBLING, self._probe_interval / 4)
+
+
+class Pace:
+    """When the next request may go, by the rate of its controller and by the requests that have gone.
+
+    `now` and `went` are seconds of one clock that never goes back. `tests/api/test_pace.py` simulates this class
+    against each form of quota, alone and beside others.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self._controller = Controller(limit)
+        self._sent: deque[float] = deque()
+        self._refused: deque[float] = deque()  # when the refused requests went, not when we heard of it
+        self._held_until = -math.inf
+
+    def reserve(self, now: float) -> float:
+        """Seconds until the next request may go. If they are 0, the request counts as sent."""
+        wait = self._due(now) - now
+        if wait > 1e-6:
+            return wait
+        self._sent.append(now)
+        for times in (self._sent, self._refused):
+            while times and times[0] < now - _HISTORY:
+                times.popleft()
+        return 0.0
+
+    def refused(self, now: float, went: float, named: float = 0.0) -> None:
+        """Slow down: at `now` we hear that the request that went at `went` was refused.
+
+        `named` is the limit that the server named, 0 if it named none.
+        """
+        self._refused.append(went)
+        passed = _in_window(self._sent, went) - _in_window(self._refused, went)
+        self._controller.refused(now, went, named=named, passed=passed)
+        # Requests above the limit occupy the server's 1 s window; wait until they have left it.
+        self._held_until = max(self._held_until, now + _WINDOW - self._controller.kept)
+
+    def rate(self, now: float) -> float:
         """Requests a second at present."""
-        with self._changed:
-            return self._level(self._clock()) / (1 + MARGIN)
+        return self._per_window(now) / (_WINDOW + HEADROOM)
 
-    def delay(self) -> float:
-        """Seconds until a request that asked now could go, at the present pace and behind those who wait already."""
-        with self._changed:
-            now = self._clock()
-            behind = len(self._queue) * (1 + MARGIN) / self._level(now)
-            return max(0.0, self._due(now) - now) + behind
-
-    def _reserve(self) -> float:
-        with self._changed:
-            now = self._clock()
-            wait = self._due(now) - now
-            if wait > 1e-6:
-                return wait
-            self._sent.append(now)
-            for times in (self._sent, self._refused):
-                while times and times[0] < now - _MEMORY:
-                    times.popleft()
-            return 0.0
+    def delay(self, now: float, waiting: int = 0) -> float:
+        """Seconds until a request that asked now could go, at the present rate and behind `waiting` other requests."""
+        behind = waiting * (_WINDOW + HEADROOM) / self._per_window(now)
+        return max(0.0, self._due(now) - now) + behind
 
     def _due(self, now: float) -> float:
-        """When the next request may go: a gap after the last one, and as many gaps after the one as many before."""
-        level, sent = self._level(now), self._sent
-        gap, many = (1 + MARGIN) / level, math.ceil(level)
-        due = self._held
+        """When the next request may go: a gap after the last request, and N gaps after the N-th last request."""
+        per_window, sent = self._per_window(now), self._sent
+        gap, many = (_WINDOW + HEADROOM) / per_window, math.ceil(per_window)
+        due = self._held_until
         if len(sent) >= many:
             due = max(due, sent[-many] + many * gap)
-        if level >= self._rate * ALONE and len(sent) >= 2 * many and sent[-2 * many] > now - 3:
-            gap /= CATCH_UP  # not at first, nor after a pause: somebody else may have come
+        # Nothing is made up for at first, nor after a pause: somebody else may use the quota meanwhile.
+        steady = len(sent) >= 2 * many and sent[-2 * many] > now - 3
+        if steady and self._controller.is_uncontended(per_window):
+            gap /= CATCH_UP
         return max(due, sent[-1] + gap) if sent else due
 
-    def _level(self, now: float) -> float:
-        """Requests in a second and its margin."""
-        aim = self._aim(now)
-        # Beside others a whole number, so that each request comes just after an older one of ours has left the server's
-        # second, before somebody else takes its place.
-        return math.floor(aim) if 1 <= aim < self._rate * ALONE else aim
+    def _per_window(self, now: float) -> float:
+        """Requests in one window and its headroom.
 
-    def _aim(self, now: float) -> float:
-        steady = self._base + RISE * (now - self._since)
-        return min(self._rate, steady * 2 ** min(8.0, self._tried(now) ** 2))
-
-    def _tried(self, now: float) -> float:
-        """How long a trial has lasted, as a share of the time in which it doubles the pace."""
-        return max(0.0, now - self._since - self._quiet) / max(DOUBLING, self._quiet / 4)
-
-    def _begin(self, now: float, limit: float) -> None:
-        """A new event: `limit` is the one that the server names, 0 if it names none."""
-        aim, tried = self._aim(now), self._tried(now)
-        if tried > 0:
-            self._quiet = 0.0 if tried > 2 else min(QUIET_MOST, self._quiet * LONGER)
-        self._quiet = max(self._quiet, QUIET_SHARED if limit >= aim else QUIET_LOWERED)
-        lowered = 0 < limit < aim
-        self._before, self._since = aim, now
-        self._base = limit if lowered else aim
-        self._least = limit if lowered else max(aim / 2, min(aim, SLOWEST))
+        Beside others a whole number: each request then comes just after an older request of ours has left the server's
+        window, before somebody else takes the free place.
+        """
+        target = self._controller.target(now)
+        contended = not self._controller.is_uncontended(target)
+        return math.floor(target) if contended and target >= 1 else target
 
 
-def _limit_in(text: str) -> float:
+def named_limit(text: str) -> float:
+    """The limit that the text of a refusal names, in requests a second; 0 if it names none."""
     named = _LIMIT.search(text)
     return float(named[1]) if named else 0.0
 
 
-def _within(times: deque[float], end: float) -> int:
-    return sum(end - 1 < time <= end for time in times)
+def _in_window(times: deque[float], end: float) -> int:
+    return sum(end - _WINDOW < time <= end for time in times)

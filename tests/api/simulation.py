@@ -1,4 +1,4 @@
-"""A sweep through a limiter against a server that refuses, event by event, under a clock of its own: nothing sleeps."""
+"""A sweep at a pace against a server that refuses, event by event, under a clock of its own: nothing sleeps."""
 
 import heapq
 import itertools
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from connector.api.pace import Limiter
+from connector.api.pace import Pace, named_limit
 
 WARM_UP = 3.0  # seconds that others are there before the sweep begins
 REFUSAL = (
@@ -66,9 +66,6 @@ class World:
     now: float = 0.0
     _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
-
-    def clock(self) -> float:
-        return self.now
 
     def after(self, seconds: float, act: Callable[[], None]) -> None:
         heapq.heappush(self._events, (self.now + seconds, next(self._numbers), act))
@@ -139,10 +136,10 @@ class Stranger(Caller):
 class Sweep(Caller):
     """Pages in order, `in_flight` under way; what is refused is sent again after a pause, as the client does it."""
 
-    def __init__(self, world: World, quota: Quota, case: Case, limiter: Any, chance: random.Random) -> None:
+    def __init__(self, world: World, quota: Quota, case: Case, pace: Any, chance: random.Random) -> None:
         super().__init__(world, quota)
-        self._case, self._limiter, self._chance = case, limiter, chance
-        self._waiting: list[tuple[bool, int, int]] = []  # fresh, page, attempt; the first one asks the limiter
+        self._case, self._pace, self._chance = case, pace, chance
+        self._waiting: list[tuple[bool, int, int]] = []  # fresh, page, attempt; the first one asks the pace
         self._asleep = False
         self._planned = self._taken = 0
         self._answered: set[int] = set()
@@ -160,7 +157,7 @@ class Sweep(Caller):
 
     def _go(self) -> None:
         while self._waiting and not self._asleep:
-            wait = self._limiter._reserve()
+            wait = self._pace.reserve(self.world.now)
             if wait > 0:
                 self._asleep = True
                 self.world.after(wait + self._chance.uniform(0, self._case.late), self._wake)
@@ -191,8 +188,9 @@ class Sweep(Caller):
                 self._taken += 1
             self.begin()
             return
-        named = REFUSAL.format(times=refused_over + 1, limit=refused_over)
-        self._limiter.throttled(named if self._case.names_limit else "Too many requests.", went)
+        text = REFUSAL.format(times=refused_over + 1, limit=refused_over)
+        named = named_limit(text if self._case.names_limit else "Too many requests.")
+        self._pace.refused(self.world.now, went, named)
         longest = min(4.0, 0.5 * 2 ** min(attempt - 1, 3))
         self.world.after(self._chance.uniform(0.1, longest), lambda: self._again(page, attempt + 1))
 
@@ -205,29 +203,27 @@ class Sweep(Caller):
 
 
 class Metronome:
-    """Instead of a limiter: always the same pace, whatever the server says. The best one is found by trying."""
+    """Always the same rate, whatever the server says. The best rate is found by trying."""
 
-    def __init__(self, world: World, pace: float) -> None:
-        self._world, self._gap, self._due = world, 1 / pace, -math.inf
+    def __init__(self, rate: float) -> None:
+        self._gap, self._due = 1 / rate, -math.inf
 
-    def _reserve(self) -> float:
-        wait = self._due - self._world.now
+    def reserve(self, now: float) -> float:
+        wait = self._due - now
         if wait > 1e-6:
             return wait
-        self._due = max(self._due, self._world.now - 0.001) + self._gap
+        self._due = max(self._due, now - 0.001) + self._gap
         return 0.0
 
-    def throttled(self, text: str, went: float) -> None:
+    def refused(self, now: float, went: float, named: float) -> None:
         pass
 
 
-def limiter(world: World) -> Limiter:
-    """The real one, for 20 requests a second, asked without threads."""
-    return Limiter(20.0, clock=world.clock)
+def simulate(case: Case, seed: int, make: Callable[[], Any] = lambda: Pace(20.0)) -> Result:
+    """One sweep at a pace of `make`, by default the real pace for 20 requests a second.
 
-
-def simulate(case: Case, seed: int, make: Callable[[World], Any] = limiter) -> Result:
-    """One sweep with `make`'s limiter; the same seed gives the same result."""
+    The same seed gives the same result.
+    """
     chance = random.Random(seed)
     world = World(now=100 + chance.random())
     start = world.now + WARM_UP
@@ -235,11 +231,11 @@ def simulate(case: Case, seed: int, make: Callable[[World], Any] = limiter) -> R
     limits = [(start + begin + chance.uniform(-1, 1) * case.moved, limit) for begin, limit in case.limits]
     for begin, limit in limits[1:]:
         world.after(begin - world.now, lambda limit=limit: setattr(quota, "limit", limit))
-    sweep = Sweep(world, quota, case, make(world), chance)
+    sweep = Sweep(world, quota, case, make(), chance)
     world.after(WARM_UP, sweep.begin)
     other: Stranger | Sweep | None = None
     if case.other == "twin":
-        other = Sweep(world, quota, case, make(world), chance)
+        other = Sweep(world, quota, case, make(), chance)
         other.pages = 1 << 40
     elif case.other is not None:
         even = case.other == "even"

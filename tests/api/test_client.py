@@ -25,7 +25,7 @@ from connector.api.answers import Answer, CallStats
 from connector.api.client import Client
 from connector.api.credentials import AssumeRole, Credentials, CvmRole, Static, TkeOidc
 from connector.api.endpoints import base_url
-from connector.api.pace import MARGIN
+from connector.api.pace import HEADROOM
 from connector.api.signing import sign
 from connector.errors import (
     AccountStateError,
@@ -475,7 +475,7 @@ def test_every_attempt_takes_a_token(server: Server, make: Callable[..., Client]
     client = make(requests_per_second=1.0)
     for _ in range(10):
         call(client)
-    assert clock.seconds == pytest.approx(9 * (1 + MARGIN))
+    assert clock.seconds == pytest.approx(9 * (1 + HEADROOM))
 
 
 def test_actions_do_not_share_a_quota(server: Server, make: Callable[..., Client], clock: Clock) -> None:
@@ -494,7 +494,7 @@ def test_a_throttle_slows_the_action_down(server: Server, make: Callable[..., Cl
     begin = clock.seconds
     for _ in range(4):
         call(client)
-    assert clock.seconds - begin == pytest.approx(4 * (1 + MARGIN))
+    assert clock.seconds - begin == pytest.approx(4 * (1 + HEADROOM))
     assert client.stats == CallStats(6, 1, 1, "rid-RequestLimitExceeded", "ok")
 
 

@@ -1,23 +1,35 @@
-"""The limiter, under a clock that only moves when somebody sleeps, and simulated against servers that refuse."""
+"""The pace: how it answers to requests and refusals in turn, and in sweeps that are simulated against servers."""
 
 import itertools
 import math
 import random
-import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.api.pace import ALONE, CUT, LONGER, MARGIN, QUIET_LOWERED, QUIET_SHARED, SLOWEST, Limiter
+from connector.api.pace import (
+    ADDITIVE_INCREASE,
+    HEADROOM,
+    MIN_RATE,
+    MULTIPLICATIVE_DECREASE,
+    PROBE_BACK_OFF,
+    PROBE_DOUBLING,
+    PROBE_INTERVAL_LOWERED,
+    PROBE_INTERVAL_SHARED,
+    UNCONTENDED,
+    Controller,
+    Pace,
+    named_limit,
+)
 from tests.api.simulation import REFUSAL, Case, Metronome, simulate
 
 TEXT = REFUSAL.format(times=21, limit=20)
 TEN = REFUSAL.format(times=11, limit=10)
-GAP = (1 + MARGIN) / 20
+GAP = (1 + HEADROOM) / 20
 
 
 class Clock:
@@ -34,28 +46,47 @@ class Clock:
         self.now += seconds + self.late()
 
 
-def paced(rate: float = 20.0, clock: Clock | None = None) -> tuple[Limiter, Clock]:
-    clock = clock or Clock()
-    return Limiter(rate, clock=clock, sleep=clock.sleep), clock
+@dataclass
+class Sender:
+    """Sends one request after the other, at a pace, and sleeps in between."""
+
+    pace: Pace
+    clock: Clock = field(default_factory=Clock)
+
+    def take(self) -> float:
+        while (wait := self.pace.reserve(self.clock.now)) > 0:
+            self.clock.sleep(wait)
+        return self.clock.now
+
+    def refused(self, text: str, went: float) -> None:
+        self.pace.refused(self.clock.now, went, named_limit(text))
+
+    def rate(self) -> float:
+        return self.pace.rate(self.clock.now)
 
 
-def taken(limiter: Limiter, count: int) -> list[float]:
+def paced(rate: float = 20.0, clock: Clock | None = None) -> tuple[Sender, Clock]:
+    sender = Sender(Pace(rate), clock or Clock())
+    return sender, sender.clock
+
+
+def taken(sender: Sender, count: int) -> list[float]:
     """The times at which `count` requests went."""
-    return [limiter.take() for _ in range(count)]
+    return [sender.take() for _ in range(count)]
 
 
-def refused(limiter: Limiter, clock: Clock, text: str, times: int = 1) -> None:
+def refused(sender: Sender, clock: Clock, text: str, times: int = 1) -> None:
     """So many requests go, and 0.1 s after the last of them all have been refused."""
-    went = taken(limiter, times)
+    went = taken(sender, times)
     clock.now += 0.1
     for time in went:
-        limiter.throttled(text, time)
+        sender.refused(text, time)
 
 
 def test_the_first_request_goes_at_once() -> None:
-    """An idle limiter holds nobody up."""
-    limiter, clock = paced()
-    assert taken(limiter, 1) == [1000.0] == [clock.now]
+    """At first nobody waits."""
+    sender, clock = paced()
+    assert taken(sender, 1) == [1000.0] == [clock.now]
 
 
 @given(
@@ -68,49 +99,49 @@ def test_the_first_request_goes_at_once() -> None:
 def test_no_second_holds_more_than_the_limit(rate: float, idle: list[float], refusals: set[int], seed: int) -> None:
     """No second, wherever it begins, has more than `rate` requests: late wake-ups, pauses and refusals included."""
     chance = random.Random(seed)
-    limiter, clock = paced(rate, Clock(late=lambda: chance.choice([0.0, 0.0, 0.001, 0.01, 0.2])))
+    sender, clock = paced(rate, Clock(late=lambda: chance.choice([0.0, 0.0, 0.001, 0.01, 0.2])))
     times: list[float] = []
     for pause in [*idle, 0.0]:
         for _ in range(150):
-            times += taken(limiter, 1)
+            times += taken(sender, 1)
             if len(times) in refusals:
-                limiter.throttled(TEXT, times[-1])
+                sender.refused(TEXT, times[-1])
         clock.now += pause
     n = math.ceil(rate)
-    assert min(later - earlier for earlier, later in zip(times, times[n:], strict=False)) >= 1 + MARGIN - 1e-6
+    assert min(later - earlier for earlier, later in zip(times, times[n:], strict=False)) >= 1 + HEADROOM - 1e-6
 
 
 def test_the_pace_is_even_and_close_to_the_limit() -> None:
-    """A busy limiter uses 98 % of the limit, evenly, if nothing is late."""
-    limiter, _ = paced()
-    gaps = [later - earlier for earlier, later in itertools.pairwise(taken(limiter, 39))]
+    """A busy sender uses 98 % of the limit, evenly, if nothing is late."""
+    sender, _ = paced()
+    gaps = [later - earlier for earlier, later in itertools.pairwise(taken(sender, 39))]
     assert (min(gaps), max(gaps)) == pytest.approx((GAP, GAP))
-    assert limiter.pace() == pytest.approx(20 / (1 + MARGIN))
+    assert sender.rate() == pytest.approx(20 / (1 + HEADROOM))
 
 
 def test_a_late_wake_up_costs_no_throughput() -> None:
     """A clock that wakes 10 ms late each time is made up for; a second still holds no more than 20."""
-    limiter, _ = paced(clock=Clock(late=lambda: 0.01))
-    times = taken(limiter, 2001)
-    assert 2000 / (times[-1] - times[0]) == pytest.approx(20 / (1 + MARGIN), rel=0.015)
+    sender, _ = paced(clock=Clock(late=lambda: 0.01))
+    times = taken(sender, 2001)
+    assert 2000 / (times[-1] - times[0]) == pytest.approx(20 / (1 + HEADROOM), rel=0.015)
 
 
 def test_a_short_delay_is_made_up_for_at_twice_the_pace() -> None:
     """After 0.3 s in which no request was asked for, they come at half the gap until as many went as could have."""
-    limiter, clock = paced()
-    before = taken(limiter, 60)[-1]
+    sender, clock = paced()
+    before = taken(sender, 60)[-1]
     clock.now += 0.3
-    times = taken(limiter, 40)
+    times = taken(sender, 40)
     assert times[1] - times[0] == pytest.approx(GAP / 2)
     assert times[-1] - before == pytest.approx(40 * GAP)
 
 
 def test_a_pause_is_no_credit_for_a_burst() -> None:
     """After a minute without requests they still come one by one."""
-    limiter, clock = paced()
-    taken(limiter, 60)
+    sender, clock = paced()
+    taken(sender, 60)
     clock.now += 60
-    gaps = [later - earlier for earlier, later in itertools.pairwise(taken(limiter, 30))]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(taken(sender, 30))]
     assert (min(gaps), max(gaps)) == pytest.approx((GAP, GAP))
 
 
@@ -119,198 +150,188 @@ def test_a_pause_is_no_credit_for_a_burst() -> None:
     [
         (TEN, 10),
         ("exceeds the frequency limit 10 for a second", 10),
-        ("exceeds the frequency limit `50` for a second", 20 * (1 - CUT)),
-        ("exceeds the frequency limit `0` for a second", 20 * (1 - CUT)),
-        ("too many requests", 20 * (1 - CUT)),
-        ("", 20 * (1 - CUT)),
+        ("exceeds the frequency limit `50` for a second", 20 * (1 - MULTIPLICATIVE_DECREASE)),
+        ("exceeds the frequency limit `0` for a second", 20 * (1 - MULTIPLICATIVE_DECREASE)),
+        ("too many requests", 20 * (1 - MULTIPLICATIVE_DECREASE)),
+        ("", 20 * (1 - MULTIPLICATIVE_DECREASE)),
     ],
     ids=["documented", "bare-number", "higher", "zero", "no-number", "empty"],
 )
 def test_the_limit_is_learnt_from_the_refusal(text: str, pace: float) -> None:
     """A lower limit that the server names is the new pace at once; else a refusal costs a small share of the pace."""
-    limiter, clock = paced()
-    taken(limiter, 40)
-    refused(limiter, clock, text)
-    assert limiter.pace() == pytest.approx(pace / (1 + MARGIN))
+    sender, clock = paced()
+    taken(sender, 40)
+    refused(sender, clock, text)
+    assert sender.rate() == pytest.approx(pace / (1 + HEADROOM))
 
 
 def test_beside_others_the_pace_is_a_whole_number() -> None:
     """Well below the limit, as many requests go in each second as in the one before it."""
-    limiter, clock = paced()
-    taken(limiter, 40)
-    while limiter.pace() * (1 + MARGIN) > 20 * ALONE:
-        refused(limiter, clock, TEXT)
+    sender, clock = paced()
+    taken(sender, 40)
+    while sender.rate() * (1 + HEADROOM) > 20 * UNCONTENDED:
+        refused(sender, clock, TEXT)
     levels = []
-    while limiter.pace() > 2:
-        levels.append(limiter.pace() * (1 + MARGIN))
-        taken(limiter, 10)
-        refused(limiter, clock, TEXT)
+    while sender.rate() > 2:
+        levels.append(sender.rate() * (1 + HEADROOM))
+        taken(sender, 10)
+        refused(sender, clock, TEXT)
     assert levels == pytest.approx([round(level) for level in levels])
     assert len(set(levels)) > 3
 
 
 def test_refusals_of_one_moment_are_one_event() -> None:
     """What was in flight when the first refusal came halves the pace at most, however much of it is refused."""
-    limiter, clock = paced()
-    taken(limiter, 40)
-    refused(limiter, clock, TEXT, 20)
-    assert limiter.pace() == pytest.approx(10 / (1 + MARGIN))
+    sender, clock = paced()
+    taken(sender, 40)
+    refused(sender, clock, TEXT, 20)
+    assert sender.rate() == pytest.approx(10 / (1 + HEADROOM))
 
 
 def test_a_server_that_refuses_everything_is_hardly_asked() -> None:
     """Where nothing of the last second went through, every event halves the pace, down to a floor."""
-    limiter, clock = paced()
+    sender, clock = paced()
     paces = []
     for _ in range(10):
-        refused(limiter, clock, "")
-        paces.append(limiter.pace() * (1 + MARGIN))
+        refused(sender, clock, "")
+        paces.append(sender.rate() * (1 + HEADROOM))
     assert paces[:4] == pytest.approx([10, 5, 2, 1])
-    assert SLOWEST <= paces[-1] < 1
+    assert MIN_RATE <= paces[-1] < 1
 
 
 def test_a_slower_rate_than_the_floor_is_kept() -> None:
     """Who asks for a request in five seconds gets no more when it is refused."""
-    limiter, clock = paced(0.2)
-    refused(limiter, clock, "")
-    assert limiter.pace() <= 0.2
+    sender, clock = paced(0.2)
+    refused(sender, clock, "")
+    assert sender.rate() <= 0.2
 
 
 @pytest.mark.parametrize(
-    ("text", "quiet"), [(TEN, QUIET_LOWERED), ("", QUIET_LOWERED), (TEXT, QUIET_SHARED)], ids=["named", "not", "shared"]
+    ("text", "quiet"),
+    [(TEN, PROBE_INTERVAL_LOWERED), ("", PROBE_INTERVAL_LOWERED), (TEXT, PROBE_INTERVAL_SHARED)],
+    ids=["named", "not", "shared"],
 )
 def test_more_is_tried_after_a_quiet_time(text: str, quiet: float) -> None:
     """Soon where the limit was lowered, later where it is shared; then the full pace is soon reached again."""
-    limiter, clock = paced()
-    taken(limiter, 40)
-    refused(limiter, clock, text, 20)
+    sender, clock = paced()
+    taken(sender, 40)
+    refused(sender, clock, text, 20)
     clock.now += quiet
-    assert limiter.pace() < 11
+    assert sender.rate() < 11
     clock.now += quiet / 4 + 4
-    assert limiter.pace() == pytest.approx(20 / (1 + MARGIN))
+    assert sender.rate() == pytest.approx(20 / (1 + HEADROOM))
 
 
-def waited_for_more(limiter: Limiter, clock: Clock) -> float:
+def waited_for_more(sender: Sender, clock: Clock) -> float:
     """Seconds until the pace is more than ten; they pass."""
     begin = clock.now
-    while limiter.pace() < 11 / (1 + MARGIN):
+    while sender.rate() < 11 / (1 + HEADROOM):
         clock.now += 0.01
     return clock.now - begin
 
 
 def test_a_trial_that_fails_makes_the_next_one_wait_longer() -> None:
     """The limit stays at ten: after each trial the pace is ten again, and the quiet time before the next is longer."""
-    limiter, clock = paced()
-    taken(limiter, 40)
-    refused(limiter, clock, TEN)
+    sender, clock = paced()
+    taken(sender, 40)
+    refused(sender, clock, TEN)
     waits = []
     for _ in range(4):
-        waits.append(waited_for_more(limiter, clock))
-        refused(limiter, clock, TEN)
-        assert limiter.pace() == pytest.approx(10 / (1 + MARGIN))
+        waits.append(waited_for_more(sender, clock))
+        refused(sender, clock, TEN)
+        assert sender.rate() == pytest.approx(10 / (1 + HEADROOM))
     growth = [later / earlier for earlier, later in itertools.pairwise(waits)]
-    assert all(1.1 < each <= LONGER for each in growth)
+    assert all(1.1 < each <= PROBE_BACK_OFF for each in growth)
 
 
 def test_after_a_trial_that_succeeded_the_next_one_is_soon() -> None:
     """How long the trials waited before is forgotten once the full pace has lasted."""
-    limiter, clock = paced()
-    taken(limiter, 40)
-    refused(limiter, clock, TEN)
-    first = waited_for_more(limiter, clock)
-    refused(limiter, clock, TEN)
-    second = waited_for_more(limiter, clock)
+    sender, clock = paced()
+    taken(sender, 40)
+    refused(sender, clock, TEN)
+    first = waited_for_more(sender, clock)
+    refused(sender, clock, TEN)
+    second = waited_for_more(sender, clock)
     clock.now += 10
-    refused(limiter, clock, TEN)
-    assert waited_for_more(limiter, clock) == pytest.approx(first, abs=0.02) != pytest.approx(second, abs=0.1)
+    refused(sender, clock, TEN)
+    assert waited_for_more(sender, clock) == pytest.approx(first, abs=0.02) != pytest.approx(second, abs=0.1)
 
 
-def test_a_refusal_moves_those_who_wait() -> None:
-    """A thread that sleeps until its turn asks again when it wakes, so that a refusal meanwhile counts."""
-    clock = Clock()
-    woken: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        clock.sleep(seconds)
-        woken.append(clock.now)
-        if len(woken) == 1:
-            limiter.throttled("", 1000.0)
-
-    limiter = Limiter(20.0, clock=clock, sleep=sleep)
-    taken(limiter, 2)
-    assert len(woken) == 2
+# The parts
 
 
-def test_the_delay_is_how_long_a_request_would_wait() -> None:
-    """Nothing when idle, the rest of the interval after a request, and more after a refusal; asking takes no token."""
-    limiter, clock = paced()
-    assert limiter.delay() == 0.0
-    taken(limiter, 20)
-    promised = limiter.delay()
-    assert promised == limiter.delay() == pytest.approx(GAP)
-    before = clock.now
-    assert taken(limiter, 1) == [pytest.approx(before + promised)]
-    limiter.throttled(TEXT, clock.now)
-    assert limiter.delay() >= promised
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (TEN, 10.0),
+        ("exceeds the frequency limit 10 for a second", 10.0),
+        ("Frequency Limit: 5", 5.0),
+        ("exceeds the frequency limit `0` for a second", 0.0),
+        ("the limit of 10 was exceeded", 0.0),
+        ("too many requests: 21", 0.0),
+        ("", 0.0),
+    ],
+    ids=["documented", "bare-number", "other-case", "zero", "far-from-the-word", "other-number", "empty"],
+)
+def test_the_limit_in_a_text(text: str, named: float) -> None:
+    """The number just after the word `limit`; 0 stands for none."""
+    assert named_limit(text) == named
 
 
-def in_threads(agains: list[bool]) -> list[int]:
-    """The order in which threads get through that ask one after the other, while a request before them waits."""
-    clock = Clock()
-    order: list[int] = []
-    asleep, wake = threading.Event(), threading.Event()
-
-    def sleep(seconds: float) -> None:
-        asleep.set()
-        assert wake.wait(30)
-        clock.sleep(seconds)
-
-    limiter = Limiter(20.0, clock=clock, sleep=sleep)
-    limiter.take()
-
-    def ask(name: int) -> None:
-        limiter.take(again=agains[name])
-        order.append(name)
-
-    threads = [threading.Thread(target=ask, args=(name,)) for name in range(len(agains))]
-    for count, thread in enumerate(threads, 1):
-        thread.start()
-        while len(limiter._queue) < count:
-            pass
-    assert asleep.wait(30)
-    wake.set()
-    for thread in threads:
-        thread.join(30)
-    return order
-
-
-def test_threads_go_in_the_order_in_which_they_asked() -> None:
-    """No thread overtakes another, and every one gets through."""
-    assert in_threads([False] * 8) == list(range(8))
-
-
-def test_a_request_that_is_sent_again_goes_before_others() -> None:
-    """Those that were refused go next, in their order; only who has begun to wait for the time is before them."""
-    assert in_threads([False, False, True, False, True]) == [0, 2, 4, 1, 3]
-
-
-def test_a_thread_that_dies_while_it_waits_blocks_nobody() -> None:
-    """An interrupt in a sleep gives the turn to the next."""
-    clock = Clock()
-    sleeps = iter([KeyboardInterrupt])
-
-    def sleep(seconds: float) -> None:
-        if problem := next(sleeps, None):
-            raise problem
-        clock.sleep(seconds)
-
-    limiter = Limiter(20.0, clock=clock, sleep=sleep)
-    limiter.take()
-    with pytest.raises(KeyboardInterrupt):
-        limiter.take()
-    assert taken(limiter, 1) == pytest.approx([1000 + GAP])
+@pytest.mark.parametrize(
+    ("named", "passed", "after", "target"),
+    [
+        (20.0, 20, 0.0, 20 * (1 - MULTIPLICATIVE_DECREASE)),
+        (20.0, 14, 0.0, 15.0),
+        (20.0, 0, 0.0, 10.0),
+        (20.0, 14, 10.0, 15.0 + 10 * ADDITIVE_INCREASE),
+        (20.0, 14, PROBE_INTERVAL_SHARED, 15.0 + PROBE_INTERVAL_SHARED * ADDITIVE_INCREASE),
+        (20.0, 0, PROBE_INTERVAL_SHARED + 2.5, (10 + 22.5 * ADDITIVE_INCREASE) * 2**0.25),
+        (20.0, 14, PROBE_INTERVAL_SHARED + 5.0, 20.0),
+        (4.0, 20, 0.0, 4.0),
+        (4.0, 0, 0.0, 4.0),
+        (4.0, 20, PROBE_INTERVAL_LOWERED, 4 + PROBE_INTERVAL_LOWERED * ADDITIVE_INCREASE),
+        (4.0, 20, PROBE_INTERVAL_LOWERED + PROBE_DOUBLING, 2 * (4 + 6 * ADDITIVE_INCREASE)),
+        (0.0, 0, 0.0, 10.0),
+    ],
+    ids=[
+        "decrease",
+        "few-passed",
+        "none-passed",
+        "increase",
+        "before-a-probe",
+        "slowly-at-first",
+        "never-above-the-limit",
+        "lower-limit",
+        "not-below-a-named-limit",
+        "before-an-early-probe",
+        "doubled",
+        "no-limit-named",
+    ],
+)
+def test_the_target_after_a_refusal(named: float, passed: int, after: float, target: float) -> None:
+    """Multiplicative decrease, but to what passed at most and to half at least; additive increase; then a probe."""
+    controller = Controller(20.0)
+    assert controller.target(100.0) == 20.0
+    controller.refused(100.0, 99.9, named=named, passed=passed)
+    assert controller.target(100.0 + after) == pytest.approx(target)
 
 
-# Simulated sweeps. Until the limiter has heard that it goes too fast, what is in flight is refused: at 300 ms six
+def test_a_refusal_holds_requests_until_the_excess_has_left_the_window() -> None:
+    """Half of the requests were too many: the next request waits for half a second, and asking does not change that."""
+    pace = Pace(20.0)
+    for number in range(20):
+        assert pace.reserve(100 + number * GAP) == 0.0
+    went = 100 + 19 * GAP
+    now = went + 0.3
+    pace.refused(now, went, named=10.0)
+    assert pace.delay(now) == pytest.approx(0.5)
+    assert pace.delay(now, waiting=5) == pytest.approx(0.5 + 5 * (1 + HEADROOM) / 10)
+    assert pace.reserve(now) == pytest.approx(0.5)
+    assert pace.reserve(now + 0.5) == 0.0
+
+
+# Simulated sweeps. Until the sender has heard that it is too fast, what is in flight is refused: at 300 ms six
 # requests, and more where a bucket was full. So refusals are a larger share of a shorter sweep.
 
 FORMS = ("sliding", "fixed", "bucket")
@@ -374,11 +395,11 @@ def test_two_sweeps_come_to_share_alike() -> None:
     ids=["jitter", "random"],
 )
 def test_no_even_pace_does_better_without_more_refusals(case: Case, bound: float, best: float) -> None:
-    """The limiter cannot reach 93 % under much jitter, nor 90 % beside a random client: no constant pace does."""
+    """The pace cannot reach 93 % under much jitter, nor 90 % beside a random client: no constant pace does."""
     used = []
     for level in range(6, 21):
-        for pace in (level / (1 + MARGIN), level - 0.5):
-            results = [simulate(case, seed, lambda world, pace=pace: Metronome(world, pace)) for seed in range(5)]
+        for pace in (level / (1 + HEADROOM), level - 0.5):
+            results = [simulate(case, seed, lambda pace=pace: Metronome(pace)) for seed in range(5)]
             if median(result.refused for result in results) * 100 <= bound:
                 used.append(median(result.used for result in results) * 100)
     assert best - 8 <= max(used) <= best

@@ -1,0 +1,70 @@
+"""The queue in front of one quota: threads wait here for their turn, and `pace` says when the turn comes."""
+
+import itertools
+import threading
+import time
+from bisect import insort
+from collections.abc import Callable
+
+from connector.api.pace import Pace, named_limit
+
+
+class Limiter:
+    """Lets requests go, up to `rate` in any second, in the order in which threads asked. Thread safe."""
+
+    def __init__(
+        self,
+        rate: float = 20.0,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._pace = Pace(rate)
+        self._clock = clock
+        self._sleep = sleep
+        self._changed = threading.Condition()
+        self._numbers = itertools.count()
+        self._queue: list[tuple[bool, int]] = []  # whether the attempt is a call's first, and a number; the head sleeps
+
+    def take(self, *, again: bool = False) -> float:
+        """Block until a request may go; returns when it went, by the clock.
+
+        Every attempt takes a turn. A request that is sent `again` goes before the others: pages are read in order, so
+        the others would wait for that request all the same.
+        """
+        with self._changed:
+            me = (not again, next(self._numbers))
+            insort(self._queue, me, lo=min(1, len(self._queue)))  # nobody overtakes the head
+        try:
+            with self._changed:
+                self._changed.wait_for(lambda: self._queue[0] == me)
+            return self._wait_for_turn()
+        finally:
+            with self._changed:
+                self._queue.remove(me)
+                self._changed.notify_all()
+
+    def throttled(self, text: str, went: float) -> None:
+        """Slow down: the server refused the request that went at `went`, with this text, which may name the limit."""
+        with self._changed:
+            self._pace.refused(self._clock(), went, named_limit(text))
+
+    def pace(self) -> float:
+        """Requests a second at present."""
+        with self._changed:
+            return self._pace.rate(self._clock())
+
+    def delay(self) -> float:
+        """Seconds until a request that asked now could go, at the present pace and behind the requests that wait."""
+        with self._changed:
+            return self._pace.delay(self._clock(), waiting=len(self._queue))
+
+    def _wait_for_turn(self) -> float:
+        """Sleep, and ask again after each sleep, because a refusal may have moved the turn meanwhile."""
+        while True:
+            with self._changed:
+                now = self._clock()
+                wait = self._pace.reserve(now)
+            if wait <= 0:
+                return now
+            self._sleep(wait)
