@@ -11,6 +11,7 @@ from dlt.common.configuration.specs import BaseConfiguration, CredentialsConfigu
 from dlt.common.typing import TSecretStrValue
 
 from connector.api.credentials import AssumeRole, Credentials, Provider, Static, default_chain
+from connector.api.endpoints import Endpoints
 from connector.errors import ConfigurationError
 from connector.images.records import Reader
 from connector.images.times import parse_instant, time_zone
@@ -120,7 +121,8 @@ class Settings(BaseConfiguration):
 
     def client(self) -> Client:
         """A client with these keys, else with those found in the usual places."""
-        from connector.api.client import Client  # and with it requests, which who only reads the warehouse does without
+        # Imported late, because it imports requests: those who only read the warehouse need no requests.
+        from connector.api.client import Client, Limits
 
         given = self.credentials.provider() if self.credentials else None
         provider: Provider = default_chain(*([given] if given else []), metadata=self.metadata)
@@ -128,12 +130,9 @@ class Settings(BaseConfiguration):
             provider = AssumeRole(provider, self.role_arn)
         return Client(
             provider,
-            site=self.site,
-            endpoint=self.endpoint,
+            endpoints=Endpoints(self.site, self.endpoint),
             language=self.language,
-            requests_per_second=self.requests_per_second,
-            patience=self.patience,
-            timeouts=(self.connect_timeout, self.read_timeout),
+            limits=Limits(self.requests_per_second, self.patience, (self.connect_timeout, self.read_timeout)),
         )
 
     def reading(self, client: Client) -> Reading:

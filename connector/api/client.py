@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -20,7 +20,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_e
 
 from connector.api.answers import MAX_IN_FLIGHT, Answer, Call, CallStats, clock_skew, judge
 from connector.api.credentials import METADATA_URL, Credentials, Provider, Static
-from connector.api.endpoints import base_url, is_loopback
+from connector.api.endpoints import INTERNATIONAL, Endpoints, is_loopback
 from connector.api.keyring import Keyring
 from connector.api.limiter import Limiter
 from connector.api.signing import sign
@@ -50,40 +50,57 @@ _BACKOFF = wait_random_exponential(multiplier=0.5, min=0.1, max=20)
 _BACKOFF_THROTTLED = wait_random_exponential(multiplier=0.5, min=0.1, max=4)  # the limiter waits as well
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How fast, and how long. Times are in seconds.
+
+    `requests_per_second` is the server's limit for each action. `patience` bounds a call, waiting included; the attempt
+    then under way may end later. `timeouts` are those of an attempt: connect and read.
+    """
+
+    requests_per_second: float = 20.0
+    patience: float = 300.0
+    timeouts: tuple[float, float] = (10.0, 60.0)
+
+    def __post_init__(self) -> None:
+        if self.requests_per_second <= 0:
+            raise ConfigurationError("requests_per_second must be more than 0")
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time, for tests to replace. `steady` gives seconds that never go back, `now` gives Unix seconds.
+
+    `sleep` waits so many seconds; None: a sleep that `Client.close` ends.
+    """
+
+    steady: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], None] | None = None
+
+
 class Client:
     """Calls the API of one account. Safe for concurrent calls from many threads.
 
-    `site` is intl or cn; `endpoint` takes the place of its host (`https://`, or `http://` on loopback). `patience`
-    bounds a call in seconds, waiting included; the attempt then under way may end later. `timeouts` are connect and
-    read, in seconds. `requests_per_second` is the server's limit for each action. `now` gives Unix seconds, `clock` any
-    steady seconds. Attribute `skew`: the server's clock less ours in seconds by the last Date header, None at first.
+    Attribute `skew`: the server's clock less ours in seconds by the last Date header, None at first.
     """
 
     def __init__(
         self,
         credentials: Credentials | Provider,
         *,
-        site: str = "intl",
-        endpoint: str | None = None,
+        endpoints: Endpoints = INTERNATIONAL,
         language: str = "en-US",
-        requests_per_second: float = 20.0,
-        patience: float = 300.0,
-        timeouts: tuple[float, float] = (10.0, 60.0),
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] | None = None,
-        now: Callable[[], float] = time.time,
+        limits: Limits = Limits(),
+        clock: Clock = Clock(),
     ) -> None:
-        if requests_per_second <= 0:
-            raise ConfigurationError("requests_per_second must be more than 0")
-        self._urls = {name: base_url(name, site=site, endpoint=endpoint) for name in ("tcss", "sts")}
+        self._urls = endpoints.urls()
         self._language = language
-        self._rate = requests_per_second
-        self._patience = patience
-        self._timeouts = timeouts
+        self._limits = limits
         self._closed = threading.Event()
-        self._clock, self._sleep, self._now = clock, sleep or self._wait, now
+        self._clock, self._now, self._sleep = clock.steady, clock.now, clock.sleep or self._wait
         provider = Static(credentials) if isinstance(credentials, Credentials) else credentials
-        self._keyring = Keyring(provider, self, now)
+        self._keyring = Keyring(provider, self, self._now)
         # What goes by plain http goes to this machine or its host, never through a proxy.
         self._session = _session(proxies=self._urls["tcss"].startswith("https:"))
         self._plain = _session(proxies=False)
@@ -131,7 +148,7 @@ class Client:
         mean would grow with the requests that wait for each other, and they with it.
         """
         with self._lock:
-            needed = 4 + round(2 * self._latency * min(self._rate, _FASTEST))
+            needed = 4 + round(2 * self._latency * min(self._limits.requests_per_second, _FASTEST))
         return min(max(needed, MIN_IN_FLIGHT), MAX_IN_FLIGHT)
 
     def call(
@@ -226,7 +243,7 @@ class Client:
             request = blank.copy()
             request.headers.update(self._headers(call))
             request.prepare_body(call.body, None)
-            response = self._session.send(request, timeout=self._timeouts, allow_redirects=False, **environment)
+            response = self._session.send(request, timeout=self._limits.timeouts, allow_redirects=False, **environment)
             body = response.raw.read(decode_content=True)  # at once; requests would read it 10 KB at a time
         except (OSError, urllib3.exceptions.HTTPError) as error:
             return self._not_sent(call, error)
@@ -296,7 +313,7 @@ class Client:
 
     def _is_over(self, call: Call, pause: float) -> bool:
         """Whether the next attempt could go only after patience has ended, by its pause or by the limiter's pace."""
-        return self._clock() - call.started + max(pause, self._limiter(call).delay()) > self._patience
+        return self._clock() - call.started + max(pause, self._limiter(call).delay()) > self._limits.patience
 
     def _helps(self, call: Call, error: TcssError) -> bool:
         """Whether to send again. Keys and clock are mended here, once a call."""
@@ -329,7 +346,7 @@ class Client:
         with self._lock:
             key = (call.service, call.action)
             if key not in self._limiters:
-                self._limiters[key] = Limiter(self._rate, clock=self._clock, sleep=self._sleep)
+                self._limiters[key] = Limiter(self._limits.requests_per_second, clock=self._clock, sleep=self._sleep)
             return self._limiters[key]
 
     def _count(self, call: Call, outcome: Answer | TcssError, took: float) -> None:

@@ -2,12 +2,29 @@
 
 import ipaddress
 import re
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from connector.errors import ConfigurationError
 
+SERVICES = ("tcss", "sts")
 _DOMAINS = {"intl": "intl.tencentcloudapi.com", "cn": "tencentcloudapi.com"}
 _HOST = re.compile(r"[0-9a-z_:-]{1,63}(\.[0-9a-z_-]{1,63})*")
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """`site` is intl or cn; `endpoint` takes the place of its host (`https://`, or `http://` on loopback)."""
+
+    site: str = "intl"
+    endpoint: str | None = None
+
+    def urls(self) -> dict[str, str]:
+        """The URL of each service. Raises ConfigurationError for a site or an endpoint that cannot be used."""
+        return {service: base_url(service, site=self.site, endpoint=self.endpoint) for service in SERVICES}
+
+
+INTERNATIONAL = Endpoints()
 
 
 def base_url(service: str, *, site: str = "intl", endpoint: str | None = None) -> str:

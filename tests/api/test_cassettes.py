@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import vcr
 
-from connector.api.client import Client
+from connector.api.client import Client, Limits
 from connector.api.credentials import Credentials
+from connector.api.endpoints import Endpoints
 from connector.images.records import Reader, Record
 from connector.listing.incremental import ACTION, FullSweep, Reading
 from connector.sandbox import Fleet, Sandbox
@@ -39,7 +40,7 @@ def reading(client: Client) -> Reading:
 
 def client(url: str) -> Client:
     keys = Credentials("AKIDEXAMPLE", CANARY)
-    return Client(keys, endpoint=url, requests_per_second=100_000, patience=5)
+    return Client(keys, endpoints=Endpoints(endpoint=url), limits=Limits(requests_per_second=100_000, patience=5))
 
 
 def test_the_documented_exchange_is_one_typed_row_and_a_partial_sweep() -> None:
@@ -90,7 +91,8 @@ def test_a_real_account_can_be_recorded() -> None:
 
     path = CASSETTES / "real.yaml"
     path.unlink(missing_ok=True)
-    with recorder.use_cassette(path.name), Client(default_chain(), endpoint=os.environ.get("TCSS_ENDPOINT")) as account:
+    endpoints = Endpoints(endpoint=os.environ.get("TCSS_ENDPOINT"))
+    with recorder.use_cassette(path.name), Client(default_chain(), endpoints=endpoints) as account:
         sweep = FullSweep(reading(account))
         assert sum(len(page.items) for page in sweep.pages()) == sweep.outcome.rows_listed
     text = path.read_text(encoding="utf-8")
