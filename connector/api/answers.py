@@ -1,4 +1,4 @@
-"""One call of the API, and what its answer means.
+"""What the end of an attempt means: an answer, or an error.
 
 Facts: `tencent-api.md` section 4. A failure comes as HTTP 200 with `Response.Error`, so the status decides only where
 there is no such body, and the content type never does.
@@ -8,19 +8,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 
-from connector.api.credentials import Credentials
-from connector.api.keyring import Keyring
-from connector.errors import TcssError, ThrottledError, TransientError, UnavailableError, from_code, is_known
+from connector.api.attempts import Attempt, HttpResponse, NoResponse
+from connector.errors import (
+    ClockError,
+    ConfigurationError,
+    TcssError,
+    ThrottledError,
+    TransientError,
+    UnavailableError,
+    from_code,
+    is_known,
+)
 
-if TYPE_CHECKING:
-    import requests
-
-# Requests under way at once: twice as many as are sent in 2 s, so that one that is refused does not stop the others.
+# Requests under way at once: twice as many as are sent in 2 s, so that a refused request does not stop the others.
 MAX_IN_FLIGHT = 100
 
 
@@ -43,61 +48,68 @@ class CallStats:
     last_request_id: str | None = None
 
 
-@dataclass
-class Call:
-    """One call and how far it has come."""
-
-    action: str
-    service: str
-    version: str
-    body: bytes
-    url: str
-    keyring: Keyring | None
-    started: float
-    region: str | None = None
-    hidden: str = ""
-    keys: Credentials | None = None
-    skew: float | None = None
-    attempt: int = 0
-    internal: int = 0
-    unreached: int = 0
-    clock_corrected: bool = False
-    keys_renewed: bool = False
-
-    @property
-    def host(self) -> str:
-        return urlsplit(self.url).netloc
-
-    def failed(self, kind: type[TcssError], text: str, hint: str | None = None) -> TcssError:
-        return kind(self.redact(text), action=self.action, attempt=self.attempt, hint=hint)
-
-    def redact(self, text: str) -> str:
-        text = text.replace(self.hidden, "***") if self.hidden else text
-        return self.keys.redact(text) if self.keys else text
-
-
-def judge(call: Call, response: requests.Response, body: bytes) -> Answer | TcssError:
-    status = response.status_code
-    if 300 <= status < 400:
-        to = urlsplit(response.headers.get("Location", "")).hostname
-        hint = "Check --endpoint and the proxy."
-        return call.failed(UnavailableError, f"{call.host} redirects to {to}, which is not followed", hint)
-    inner = _response_of(body)
+def judge(attempt: Attempt, got: HttpResponse | NoResponse, skew: float | None = None) -> Answer | TcssError:
+    """What the attempt ended with. `skew` (see `clock_skew`) goes into the hint of an error about the clock."""
+    if isinstance(got, NoResponse):
+        return _no_response(attempt, got)
+    if 300 <= got.status < 400:
+        return _redirect(attempt, got)
+    inner = _response_of(got.body)
     request_id = inner.get("RequestId")
     request_id = request_id if isinstance(request_id, str) else None
-    if inner and inner.get("Error") is None and status == 200:
+    if inner and inner.get("Error") is None and got.status == 200:
         return Answer(inner, request_id)
     problem = inner.get("Error")
     problem = problem if isinstance(problem, dict) else {}
     code = problem.get("Code")
-    if isinstance(code, str) and (is_known(code) or (status < 500 and status != 429)):
-        text = call.redact(str(problem.get("Message", "")))
-        return from_code(
-            code, text, action=call.action, service=call.service, request_id=request_id, attempt=call.attempt
-        )
-    kind = ThrottledError if status == 429 else TransientError
-    hint = "Try later; if it stays, check --endpoint and the proxy."
-    return call.failed(kind, f"HTTP {status} from {call.host} without a usable answer, {len(body)} bytes", hint)
+    if isinstance(code, str) and (is_known(code) or (got.status < 500 and got.status != 429)):
+        text = attempt.redact(str(problem.get("Message", "")))
+        return _refusal(attempt, code, text, request_id=request_id, skew=skew)
+    return _unusable(attempt, got)
+
+
+def is_elsewhere(got: HttpResponse | NoResponse, error: TcssError) -> bool:
+    """Whether the host may not be the API's: no connection came about, or it does not know what was asked for."""
+    if error.code is not None or not isinstance(error, TransientError):
+        return False
+    return not got.connected if isinstance(got, NoResponse) else 400 <= got.status < 500
+
+
+def clock_skew(date: str | None, now: float) -> float | None:
+    """The server's clock, by its Date header, less ours, in seconds; None if there is no such header."""
+    try:
+        return parsedate_to_datetime(date or "").timestamp() - now
+    except ValueError:
+        return None
+
+
+def _no_response(attempt: Attempt, got: NoResponse) -> TcssError:
+    text = f"{attempt.call.host} cannot be reached: {got.reason}"
+    if not got.passes:
+        return attempt.failed(ConfigurationError, text, "Check --endpoint, and the proxy and CA settings.")
+    return attempt.failed(TransientError, text, "Check the network and the proxy.")
+
+
+def _redirect(attempt: Attempt, got: HttpResponse) -> TcssError:
+    to = urlsplit(got.headers.get("Location", "")).hostname
+    text = f"{attempt.call.host} redirects to {to}, which is not followed"
+    return attempt.failed(UnavailableError, text, "Check --endpoint and the proxy.")
+
+
+def _refusal(attempt: Attempt, code: str, message: str, *, request_id: str | None, skew: float | None) -> TcssError:
+    call = attempt.call
+    error = from_code(
+        code, message, action=call.action, service=call.service, request_id=request_id, attempt=attempt.number
+    )
+    if isinstance(error, ClockError) and skew is not None:
+        error.hint = f"The server's clock is {skew:+.0f} s from this machine's. {error.hint}"
+    return error
+
+
+def _unusable(attempt: Attempt, got: HttpResponse) -> TcssError:
+    kind = ThrottledError if got.status == 429 else TransientError
+    text = f"HTTP {got.status} from {attempt.call.host} without a usable answer, {len(got.body)} bytes"
+    return attempt.failed(kind, text, "Try later; if it stays, check --endpoint and the proxy.")
 
 
 def _response_of(body: bytes) -> dict[str, Any]:
@@ -108,10 +120,3 @@ def _response_of(body: bytes) -> dict[str, Any]:
         return {}
     inner = document.get("Response") if isinstance(document, dict) else None
     return inner if isinstance(inner, dict) else {}
-
-
-def clock_skew(date: str | None, now: float) -> float | None:
-    try:
-        return parsedate_to_datetime(date or "").timestamp() - now
-    except ValueError:
-        return None

@@ -85,7 +85,7 @@ def recorder(make: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> tu
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     client, recorder = make(endpoint=None, timeouts=(1.0, 2.0)), Recorder()
-    client._session.mount("https://", recorder)
+    client._transport._session.mount("https://", recorder)
     return client, recorder
 
 

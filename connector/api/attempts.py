@@ -1,0 +1,104 @@
+"""What is sent: a call, and each attempt at it. What comes back over HTTP. All of them are values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from connector.api.credentials import Credentials
+from connector.api.keyring import Keyring
+from connector.api.signing import sign
+from connector.errors import TcssError
+
+_CONTENT_TYPE = "application/json"
+_UNSIGNED = "SKIP"  # what STS wants for a request that carries its own proof
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One call. Without a `keyring` its attempts are not signed. `hidden` is a secret in `body`."""
+
+    action: str
+    service: str
+    version: str
+    body: bytes
+    url: str
+    keyring: Keyring | None
+    region: str | None = None
+    hidden: str = ""
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).netloc
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """One attempt at a call: its number, from 1, and the keys that sign it."""
+
+    call: Call
+    number: int
+    keys: Credentials | None
+
+    @property
+    def has_temporary_keys(self) -> bool:
+        return self.keys is not None and self.keys.token is not None
+
+    def headers(self, *, timestamp: int, language: str) -> dict[str, str]:
+        """All headers of the request, its signature included. `timestamp` is in Unix seconds."""
+        call = self.call
+        headers = {
+            "Host": call.host,
+            "Content-Type": _CONTENT_TYPE,
+            "X-TC-Action": call.action,
+            "X-TC-Version": call.version,
+            "X-TC-Timestamp": str(timestamp),
+            "X-TC-Language": language,
+            "Authorization": self._signature(self.keys, timestamp) if self.keys else _UNSIGNED,
+        }
+        if call.region:
+            headers["X-TC-Region"] = call.region
+        if self.keys and self.keys.token:
+            headers["X-TC-Token"] = self.keys.token
+        return headers
+
+    def failed(self, kind: type[TcssError], text: str, hint: str | None = None) -> TcssError:
+        """An error of this attempt, without secrets."""
+        return kind(self.redact(text), action=self.call.action, attempt=self.number, hint=hint)
+
+    def redact(self, text: str) -> str:
+        text = text.replace(self.call.hidden, "***") if self.call.hidden else text
+        return self.keys.redact(text) if self.keys else text
+
+    def _signature(self, keys: Credentials, timestamp: int) -> str:
+        return sign(
+            secret_id=keys.secret_id,
+            secret_key=keys.secret_key,
+            service=self.call.service,
+            host=self.call.host,
+            body=self.call.body,
+            timestamp=timestamp,
+            content_type=_CONTENT_TYPE,
+        )
+
+
+@dataclass(frozen=True)
+class HttpResponse:
+    """What a host sent back; the names in `headers` are found in any case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class NoResponse:
+    """Why nothing came back, or not all of it.
+
+    `passes`: whether sending again may help. `connected`: whether there was a connection at all.
+    """
+
+    reason: str
+    passes: bool
+    connected: bool
