@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from connector.cli.report import Lines, iso, summary, warnings
-from connector.dagster.failures import RETRIES, retried
+from connector.dagster.errors import RETRIES, retried
 from connector.dagster.resource import TcssResource
 from connector.dagster.translator import DagsterTcssTranslator
 from connector.tables import TABLES, Row

@@ -8,7 +8,7 @@ from functools import partial
 import dagster as dg
 
 from connector.cli.status import age
-from connector.dagster.failures import RETRIES, retried
+from connector.dagster.errors import RETRIES, retried
 from connector.dagster.resource import TcssResource
 from connector.dagster.translator import DagsterTcssTranslator
 from connector.source import AccountMemory
