@@ -17,22 +17,22 @@ def _():
     import marimo as mo
 
     from connector.errors import TcssError
-    from connector.posture import answers, markup, page
+    from connector.posture import answers, document, markup
     from connector.posture.questions import CHOICES, FIND, RISK, STALE
     from connector.posture.reader import Reader
 
-    return CHOICES, FIND, RISK, Reader, STALE, TcssError, answers, markup, mo, page
+    return CHOICES, FIND, RISK, Reader, STALE, TcssError, answers, document, markup, mo
 
 
 @app.cell
-def _(CHOICES, Reader, TcssError, mo, page):
+def _(CHOICES, Reader, TcssError, document, mo):
     # TCSS_DESTINATION and TCSS_DATASET say which warehouse. Answers are kept until the page is loaded again.
     try:
         reader = Reader.open()
         choices = reader.ask(CHOICES)
-        mo.stop(not choices, mo.Html(page.fragment(page.body(reader, {}))))
+        mo.stop(not choices, mo.Html(document.fragment(document.body(reader, {}))))
     except TcssError as error:
-        mo.stop(True, mo.Html(page.fragment(page.problem(error))))
+        mo.stop(True, mo.Html(document.fragment(document.problem(error))))
     return choices, reader
 
 
@@ -62,21 +62,21 @@ def _(account, registry, system, used):
 
 
 @app.cell
-def _(answers, filters, mo, page, reader):
-    mo.Html(page.fragment(page.body(reader, filters, [answers.fleet])))
+def _(answers, document, filters, mo, reader):
+    mo.Html(document.fragment(document.body(reader, filters, [answers.fleet])))
     return
 
 
 @app.cell
-def _(answers, filters, mo, page, reader):
-    mo.Html(page.fragment(page.sections(reader, filters, [answers.trend])))
+def _(answers, document, filters, mo, reader):
+    mo.Html(document.fragment(document.sections(reader, filters, [answers.trend])))
     return
 
 
 @app.cell
-def _(answers, filters, mo, page, reader):
+def _(answers, document, filters, mo, reader):
     rest = [answers.risk, answers.systems, answers.coverage, answers.failures, answers.stale]
-    mo.Html(page.fragment(page.sections(reader, filters, rest)))
+    mo.Html(document.fragment(document.sections(reader, filters, rest)))
     return
 
 
@@ -88,7 +88,7 @@ def _(mo):
 
 
 @app.cell
-def _(FIND, RISK, STALE, filters, markup, mo, page, reader, wanted):
+def _(FIND, RISK, STALE, document, filters, markup, mo, reader, wanted):
     if wanted.value:
         pattern = "%" + "".join(f"|{c}" if c in "|%_" else c for c in wanted.value) + "%"
         found = reader.ask(FIND, {"text": wanted.value, "pattern": pattern})
@@ -99,13 +99,13 @@ def _(FIND, RISK, STALE, filters, markup, mo, page, reader, wanted):
         for row in found
     }
     image = mo.ui.dropdown(images, value=next(iter(images), None), label="Image", full_width=True)
-    image if images else mo.Html(page.fragment("<p>No image has this text in its name, or as its id.</p>"))
+    image if images else mo.Html(document.fragment("<p>No image has this text in its name, or as its id.</p>"))
     return (image,)
 
 
 @app.cell
-def _(answers, image, mo, page, reader):
-    mo.Html(page.fragment(answers.history(reader, *image.value) if image.value else ""))
+def _(answers, document, image, mo, reader):
+    mo.Html(document.fragment(answers.history(reader, *image.value) if image.value else ""))
     return
 
 

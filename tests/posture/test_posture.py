@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from connector.cli.main import app
 from connector.errors import DestinationError
-from connector.posture import answers, charts, markup, page
+from connector.posture import answers, charts, document, markup
 from connector.posture.questions import COVERAGE, FAILURES, FLEET, HISTORY, QUESTIONS, RISK, SYSTEMS, TREND, Question
 from connector.posture.reader import Reader
 from connector.sandbox import Fleet, Sandbox, wall_clock
@@ -160,7 +160,7 @@ def test_nothing_to_show_says_what_to_do(
     """The page says it, and `tcss report` ends with the exit code of its kind and writes nothing."""
     prepare(place)
     reader = Reader.open(place.url, place.dataset)
-    shown = page.body(reader, {})
+    shown = document.body(reader, {})
     assert message in shown
     assert hint in shown
     output = tmp_path / "posture.html"
@@ -174,14 +174,14 @@ def test_a_warehouse_without_images_says_what_to_do(place: Place, monkeypatch: p
     monkeypatch.setenv("SOURCES__TCSS__METADATA", "false")
     with Sandbox(Fleet.seeded(0, clock=wall_clock), rate=None) as sandbox:
         syncing.sync(place, sandbox.url)
-    assert "There are no images in" in page.document(Reader.open(place.url, place.dataset))
+    assert "There are no images in" in document.document(Reader.open(place.url, place.dataset))
 
 
 @pytest.mark.parametrize("place", ["postgresql", "mysql"], indirect=True)
 def test_a_server_without_the_dataset_says_what_to_do(place: Place) -> None:
     """A schema or database that does not exist is a warehouse without tables."""
     with pytest.raises(DestinationError, match="there are no tables yet"):
-        page.document(Reader.open(place.url, place.dataset))
+        document.document(Reader.open(place.url, place.dataset))
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_instants_are_shown_in_utc() -> None:
 
 
 def _colours(scheme: str) -> dict[str, tuple[float, ...]]:
-    light, dark = page.STYLE.split("@media (prefers-color-scheme: dark)")[:2]
+    light, dark = document.STYLE.split("@media (prefers-color-scheme: dark)")[:2]
     found = re.findall(
         r"--(page|card|critical|high|medium|low): #([0-9a-f]{3,6})", light if scheme == "light" else dark
     )
