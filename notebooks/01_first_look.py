@@ -19,9 +19,9 @@ def _():
     import altair as alt
     import marimo as mo
 
-    from connector.posture.reader import Reader
+    from connector.posture.queries import Queries
 
-    return Reader, alt, mo, os
+    return Queries, alt, mo, os
 
 
 @app.cell
@@ -40,7 +40,7 @@ def _(mo):
 
 
 @app.cell
-def _(Reader, os):
+def _(Queries, os):
     def demo_warehouse():
         import tempfile
         from pathlib import Path
@@ -51,9 +51,9 @@ def _(Reader, os):
         run(500, file, lambda text: None)
         return f"duckdb:///{file}"
 
-    reader = Reader.open(os.environ.get("TCSS_DESTINATION") or demo_warehouse())
-    warehouse = reader.engine
-    data = reader.location.dataset
+    queries = Queries.open(os.environ.get("TCSS_DESTINATION") or demo_warehouse())
+    warehouse = queries.engine
+    data = queries.location.dataset
     return data, warehouse
 
 

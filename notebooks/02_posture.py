@@ -18,22 +18,22 @@ def _():
 
     from connector.errors import TcssError
     from connector.posture import answers, document, markup
+    from connector.posture.queries import Queries
     from connector.posture.questions import CHOICES, FIND, RISK, STALE
-    from connector.posture.reader import Reader
 
-    return CHOICES, FIND, RISK, Reader, STALE, TcssError, answers, document, markup, mo
+    return CHOICES, FIND, RISK, Queries, STALE, TcssError, answers, document, markup, mo
 
 
 @app.cell
-def _(CHOICES, Reader, TcssError, document, mo):
+def _(CHOICES, Queries, TcssError, document, mo):
     # TCSS_DESTINATION and TCSS_DATASET say which warehouse. Answers are kept until the page is loaded again.
     try:
-        reader = Reader.open()
-        choices = reader.ask(CHOICES)
-        mo.stop(not choices, mo.Html(document.fragment(document.body(reader, {}))))
+        queries = Queries.open()
+        choices = queries.ask(CHOICES)
+        mo.stop(not choices, mo.Html(document.fragment(document.body(queries, {}))))
     except TcssError as error:
         mo.stop(True, mo.Html(document.fragment(document.problem(error))))
-    return choices, reader
+    return choices, queries
 
 
 @app.cell
@@ -62,21 +62,21 @@ def _(account, registry, system, used):
 
 
 @app.cell
-def _(answers, document, filters, mo, reader):
-    mo.Html(document.fragment(document.body(reader, filters, [answers.fleet])))
+def _(answers, document, filters, mo, queries):
+    mo.Html(document.fragment(document.body(queries, filters, [answers.fleet])))
     return
 
 
 @app.cell
-def _(answers, document, filters, mo, reader):
-    mo.Html(document.fragment(document.sections(reader, filters, [answers.trend])))
+def _(answers, document, filters, mo, queries):
+    mo.Html(document.fragment(document.sections(queries, filters, [answers.trend])))
     return
 
 
 @app.cell
-def _(answers, document, filters, mo, reader):
+def _(answers, document, filters, mo, queries):
     rest = [answers.risk, answers.systems, answers.coverage, answers.failures, answers.stale]
-    mo.Html(document.fragment(document.sections(reader, filters, rest)))
+    mo.Html(document.fragment(document.sections(queries, filters, rest)))
     return
 
 
@@ -88,12 +88,12 @@ def _(mo):
 
 
 @app.cell
-def _(FIND, RISK, STALE, document, filters, markup, mo, reader, wanted):
+def _(FIND, RISK, STALE, document, filters, markup, mo, queries, wanted):
     if wanted.value:
         pattern = "%" + "".join(f"|{c}" if c in "|%_" else c for c in wanted.value) + "%"
-        found = reader.ask(FIND, {"text": wanted.value, "pattern": pattern})
+        found = queries.ask(FIND, {"text": wanted.value, "pattern": pattern})
     else:
-        found = reader.ask(RISK, filters) + reader.ask(STALE, filters)
+        found = queries.ask(RISK, filters) + queries.ask(STALE, filters)
     images = {
         f"{markup.isolated(row['image_name'])} · {row['image_id'][-8:]}": (row["account_id"], row["image_id"])
         for row in found
@@ -104,8 +104,8 @@ def _(FIND, RISK, STALE, document, filters, markup, mo, reader, wanted):
 
 
 @app.cell
-def _(answers, document, image, mo, reader):
-    mo.Html(document.fragment(answers.history(reader, *image.value) if image.value else ""))
+def _(answers, document, image, mo, queries):
+    mo.Html(document.fragment(answers.history(queries, *image.value) if image.value else ""))
     return
 
 

@@ -16,12 +16,12 @@ app = marimo.App(width="medium", app_title="TCSS: can I trust the data?")
 def _():
     import marimo as mo
 
-    from connector.posture.reader import Reader
+    from connector.posture.queries import Queries
 
     # TCSS_DESTINATION and TCSS_DATASET say which warehouse.
-    reader = Reader.open()
-    warehouse = reader.engine
-    data = reader.location.dataset
+    queries = Queries.open()
+    warehouse = queries.engine
+    data = queries.location.dataset
     return data, mo, warehouse
 
 

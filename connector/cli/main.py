@@ -231,10 +231,10 @@ def dashboard(
     from connector.cli.report import Reporter
 
     with _reported(Reporter(as_json=False)):
-        from connector.posture.reader import Reader
+        from connector.posture.queries import Queries
         from connector.posture.server import serve
 
-        serve(Reader.open(destination, dataset), port, typer.echo)
+        serve(Queries.open(destination, dataset), port, typer.echo)
     process.end(0)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from connector.posture import charts
 from connector.posture.markup import keys, nothing, number, share, table, text, visible, when
+from connector.posture.queries import Queries, Rows
 from connector.posture.questions import (
     COVERAGE,
     FAILURES,
@@ -23,7 +24,6 @@ from connector.posture.questions import (
     Filters,
     Question,
 )
-from connector.posture.reader import Reader, Rows
 
 LEVELS = ("critical", "high", "medium", "low")
 LABELS = {"account": "account", "registry": "registry", "os": "operating system", "used": "in use"}
@@ -41,15 +41,15 @@ _COVERAGE_STATES = {
 _COVERAGE_AGES = {"under 7 days": "good", "7 to 29 days": "low", "30 days or more": "medium", "never scanned": "plain"}
 
 
-def heading(reader: Reader, filters: Filters, now: datetime) -> str:
+def heading(queries: Queries, filters: Filters, now: datetime) -> str:
     """What is shown, of when, and whether it can be trusted."""
-    rows = reader.ask(FRESHNESS, _known(FRESHNESS, filters))
+    rows = queries.ask(FRESHNESS, _known(FRESHNESS, filters))
     narrowed = ", ".join(f"{LABELS[name]}: {text(value or '(none)')}" for name, value in filters.items())
-    about = f"Container images in {text(reader.title)}. Read {when(now)} UTC."
+    about = f"Container images in {text(queries.title)}. Read {when(now)} UTC."
     about += f" Filtered by {narrowed}." if narrowed else ""
     names = ("account_id", "images", "complete_at", "data_age_hours", "full_at", "last_run_verdict", "last_run_reason")
     return f'<header><h1>Security posture of the fleet</h1><p class="soft">{about}</p></header>' + _section(
-        "freshness", FRESHNESS, reader, _trust(rows, now) + table(rows, names), _known(FRESHNESS, filters)
+        "freshness", FRESHNESS, queries, _trust(rows, now) + table(rows, names), _known(FRESHNESS, filters)
     )
 
 
@@ -69,8 +69,8 @@ def _trust(rows: Rows, now: datetime) -> str:
     )
 
 
-def fleet(reader: Reader, filters: Filters) -> str:
-    (row,) = reader.ask(FLEET, filters)
+def fleet(queries: Queries, filters: Filters) -> str:
+    (row,) = queries.ask(FLEET, filters)
     images = row["images"]
     tiles = (
         ("plain", row["images"], "images", f"{number(row['images_in_use'])} in use"),
@@ -93,19 +93,19 @@ def fleet(reader: Reader, filters: Filters) -> str:
         f'<div class="soft">{more}</div></div>'
         for name, value, unit, more in tiles
     )
-    return _section("fleet", FLEET, reader, f'<div class="tiles">{shown}</div>', filters)
+    return _section("fleet", FLEET, queries, f'<div class="tiles">{shown}</div>', filters)
 
 
-def trend(reader: Reader, filters: Filters) -> str:
-    rows = reader.ask(TREND, filters)
+def trend(queries: Queries, filters: Filters) -> str:
+    rows = queries.ask(TREND, filters)
     if not rows:
-        return _section("trend", TREND, reader, nothing("No image matches these filters at any time."), filters)
+        return _section("trend", TREND, queries, nothing("No image matches these filters at any time."), filters)
     days = [row["day"] for row in rows]
     today = datetime.now(UTC).date()
     series = (*((level, f"{level} vulnerabilities") for level in LEVELS), ("images", "images"))
     drawn = "".join(_trend(name, label, days, [row[name] for row in rows], today) for name, label in series)
     note = f"From {days[0]} to {today} (UTC days), each chart from 0 to its own greatest value."
-    return _section("trend", TREND, reader, f'<p class="soft">{note}</p><div class="charts">{drawn}</div>', filters)
+    return _section("trend", TREND, queries, f'<p class="soft">{note}</p><div class="charts">{drawn}</div>', filters)
 
 
 def _trend(name: str, label: str, days: Sequence[date], values: Sequence[int], today: date) -> str:
@@ -124,8 +124,8 @@ def _trend(name: str, label: str, days: Sequence[date], values: Sequence[int], t
     )
 
 
-def risk(reader: Reader, filters: Filters) -> str:
-    rows = reader.ask(RISK, filters)
+def risk(queries: Queries, filters: Filters) -> str:
+    rows = queries.ask(RISK, filters)
     names = (
         "image_name",
         "container_cnt",
@@ -137,11 +137,11 @@ def risk(reader: Reader, filters: Filters) -> str:
     )
     note = '<p class="soft">At most 20, by critical vulnerabilities, malicious files, high, all, containers.</p>'
     none = nothing("No image in use has a finding, as far as it was scanned.")
-    return _section("risk", RISK, reader, note + table(rows, names) if rows else none, filters)
+    return _section("risk", RISK, queries, note + table(rows, names) if rows else none, filters)
 
 
-def systems(reader: Reader, filters: Filters) -> str:
-    rows = reader.ask(SYSTEMS, _known(SYSTEMS, filters))
+def systems(queries: Queries, filters: Filters) -> str:
+    rows = queries.ask(SYSTEMS, _known(SYSTEMS, filters))
     names = ("os_family", "os_version", "images", "images_in_use", *(f"{level}_level_vul_cnt" for level in LEVELS))
     top = max((_all_levels(row) for row in rows), default=0) or 1
     body = (
@@ -149,7 +149,7 @@ def systems(reader: Reader, filters: Filters) -> str:
         f"on one scale for all systems.</p>{keys({level: level for level in LEVELS})}"
         + table(rows, names, ("vulnerabilities", lambda row: _levels_bar(row, top)))
     )
-    return _section("systems", SYSTEMS, reader, body if rows else nothing("No image matches."), filters)
+    return _section("systems", SYSTEMS, queries, body if rows else nothing("No image matches."), filters)
 
 
 def _all_levels(row: Mapping[str, Any]) -> int:
@@ -162,11 +162,11 @@ def _levels_bar(row: Mapping[str, Any], top: int) -> str:
     return charts.bar([(level, count / top) for level, count in counts.items()], spoken)
 
 
-def coverage(reader: Reader, filters: Filters) -> str:
-    rows = reader.ask(COVERAGE, filters)
+def coverage(queries: Queries, filters: Filters) -> str:
+    rows = queries.ask(COVERAGE, filters)
     states = _shares("State of the scan", rows, "scan_state", _COVERAGE_STATES)
     ages = _shares("Time since the last scan", rows, "scan_age", _COVERAGE_AGES)
-    return _section("coverage", COVERAGE, reader, states + ages if rows else nothing("No image matches."), filters)
+    return _section("coverage", COVERAGE, queries, states + ages if rows else nothing("No image matches."), filters)
 
 
 def _shares(title: str, rows: Rows, column: str, marks: Mapping[str, str]) -> str:
@@ -186,28 +186,28 @@ def _shares(title: str, rows: Rows, column: str, marks: Mapping[str, str]) -> st
     return f'<h3>{title}</h3>{bar}<div class="scroll"><table>{head}{lines}</table></div>'
 
 
-def failures(reader: Reader, filters: Filters) -> str:
-    rows = reader.ask(FAILURES, filters)
+def failures(queries: Queries, filters: Filters) -> str:
+    rows = queries.ask(FAILURES, filters)
     names = ("scanner", "cause", "images", "images_in_use", "latest_scan_time")
     body = table(rows, names) if rows else nothing("No scan fails.")
-    return _section("failures", FAILURES, reader, body, filters)
+    return _section("failures", FAILURES, queries, body, filters)
 
 
-def stale(reader: Reader, filters: Filters) -> str:
-    rows = reader.ask(STALE, filters)
+def stale(queries: Queries, filters: Filters) -> str:
+    rows = queries.ask(STALE, filters)
     names = ("image_name", "container_cnt", "scan_state", "scan_time", "scan_age_days")
     note = '<p class="soft">At most 20, those that most containers use first.</p>'
     none = nothing("Every image was scanned in the last 30 days.")
-    return _section("stale", STALE, reader, note + table(rows, names) if rows else none, filters)
+    return _section("stale", STALE, queries, note + table(rows, names) if rows else none, filters)
 
 
-def history(reader: Reader, account_id: str, image_id: str) -> str:
+def history(queries: Queries, account_id: str, image_id: str) -> str:
     """An image and its versions, the newest first."""
     filters = {"account": account_id, "image": image_id}
-    rows = reader.ask(HISTORY, filters)
+    rows = queries.ask(HISTORY, filters)
     name = rows[0]["image_name"] if rows else None
     about = f'<p>{text(name)}<br><span class="soft">{text(image_id)}, account {text(account_id)}</span></p>'
-    return _section("history", HISTORY, reader, about + _versions(rows), filters)
+    return _section("history", HISTORY, queries, about + _versions(rows), filters)
 
 
 def _versions(rows: Rows) -> str:
@@ -223,27 +223,27 @@ def _versions(rows: Rows) -> str:
     return table(rows, names) if rows else nothing("No version of this image is known.")
 
 
-def histories(reader: Reader, filters: Filters) -> str:
+def histories(queries: Queries, filters: Filters) -> str:
     """The riskiest images in use, to be opened one by one: what the report has instead of a choice."""
-    rows = reader.ask(RISK, filters)[:IMAGES_WITH_HISTORY]
+    rows = queries.ask(RISK, filters)[:IMAGES_WITH_HISTORY]
     if not rows:
         return ""
     shown = "".join(
         f'<details class="image"><summary>{text(row["image_name"])}</summary>'
         f'<p class="soft">{text(row["image_id"])}, account {text(row["account_id"])}</p>'
-        f"{_versions(reader.ask(HISTORY, one))}{_sql(reader, HISTORY, one)}</details>"
+        f"{_versions(queries.ask(HISTORY, one))}{_sql(queries, HISTORY, one)}</details>"
         for row in rows
         for one in [{"account": row["account_id"], "image": row["image_id"]}]
     )
     return f'<section id="histories"><h2>What was known of the riskiest images, and when?</h2>{shown}</section>'
 
 
-def _section(name: str, question: Question, reader: Reader, content: str, filters: Filters) -> str:
-    return f'<section id="{name}"><h2>{question.text}</h2>{content}{_sql(reader, question, filters)}</section>'
+def _section(name: str, question: Question, queries: Queries, content: str, filters: Filters) -> str:
+    return f'<section id="{name}"><h2>{question.text}</h2>{content}{_sql(queries, question, filters)}</section>'
 
 
-def _sql(reader: Reader, question: Question, filters: Filters) -> str:
-    return f"<details><summary>SQL</summary><pre>{escape(visible(reader.sql(question, filters)))}</pre></details>"
+def _sql(queries: Queries, question: Question, filters: Filters) -> str:
+    return f"<details><summary>SQL</summary><pre>{escape(visible(queries.sql(question, filters)))}</pre></details>"
 
 
 def _known(question: Question, filters: Filters) -> Filters:

@@ -12,12 +12,12 @@ from pathlib import Path
 from connector.errors import TcssError
 from connector.posture import answers
 from connector.posture.markup import text
+from connector.posture.queries import Queries
 from connector.posture.questions import FRESHNESS, Filters
-from connector.posture.reader import Reader
 
 STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
 
-Section = Callable[[Reader, Filters], str]
+Section = Callable[[Queries, Filters], str]
 SECTIONS: tuple[Section, ...] = (
     answers.fleet,
     answers.trend,
@@ -30,25 +30,25 @@ SECTIONS: tuple[Section, ...] = (
 """What follows the heading, in this order."""
 
 
-def body(reader: Reader, filters: Filters, following: Sequence[Section] = SECTIONS) -> str:
+def body(queries: Queries, filters: Filters, following: Sequence[Section] = SECTIONS) -> str:
     """Heading and sections; where there is nothing to show, what to do instead."""
     now = datetime.now(UTC)
     try:
-        if not any(row["images"] for row in reader.ask(FRESHNESS)):
+        if not any(row["images"] for row in queries.ask(FRESHNESS)):
             return _empty(
-                f"There are no images in {reader}",
+                f"There are no images in {queries}",
                 "Run tcss sync. If it has run: the keys may be of the other site (--site cn or --site intl), or no "
                 "agent is installed on the account's hosts. tcss check says more.",
             )
-        return answers.heading(reader, filters, now) + sections(reader, filters, following)
+        return answers.heading(queries, filters, now) + sections(queries, filters, following)
     except TcssError as error:
         return problem(error)
 
 
-def sections(reader: Reader, filters: Filters, wanted: Sequence[Section]) -> str:
+def sections(queries: Queries, filters: Filters, wanted: Sequence[Section]) -> str:
     """These sections alone."""
     try:
-        return "".join(section(reader, filters) for section in wanted)
+        return "".join(section(queries, filters) for section in wanted)
     except TcssError as error:
         return problem(error)
 
@@ -71,10 +71,10 @@ def fragment(content: str) -> str:
     return f'<style>{STYLE}</style><div class="tcss">{content}</div>'
 
 
-def document(reader: Reader) -> str:
-    """The report: one HTML file that loads nothing and runs nothing. Raises what `Reader.ask` raises."""
-    reader.ask(FRESHNESS)
-    content = body(reader, {}, (*SECTIONS, answers.histories))
+def document(queries: Queries) -> str:
+    """The report: one HTML file that loads nothing and runs nothing. Raises what `Queries.ask` raises."""
+    queries.ask(FRESHNESS)
+    content = body(queries, {}, (*SECTIONS, answers.histories))
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"

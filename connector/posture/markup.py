@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
-from connector.posture.reader import Rows
+from connector.posture.queries import Rows
 
 # By column: its heading, with its unit; what is not here is headed by its name.
 _HEADINGS = {

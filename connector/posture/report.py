@@ -8,7 +8,7 @@ from tempfile import NamedTemporaryFile
 
 from connector.errors import ConfigurationError
 from connector.posture import document
-from connector.posture.reader import Reader
+from connector.posture.queries import Queries
 
 
 def write(destination: str | None, dataset: str | None, output: Path) -> None:
@@ -17,7 +17,7 @@ def write(destination: str | None, dataset: str | None, output: Path) -> None:
     Raises ConfigurationError where the warehouse's file does not exist, or `output` cannot be written, and
     DestinationError where the warehouse cannot be read.
     """
-    text = document.document(Reader.open(destination, dataset))
+    text = document.document(Queries.open(destination, dataset))
     try:
         with NamedTemporaryFile("w", encoding="utf-8", dir=output.parent, prefix=".tcss_", delete=False) as file:
             file.write(text)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from connector.errors import ConfigurationError
-from connector.posture.reader import Reader
+from connector.posture.queries import Queries
 
 HOST = "127.0.0.1"
 _PACKAGE = Path(__file__).parents[1]
@@ -20,7 +20,7 @@ _Channel = Callable[..., Awaitable[Any]]
 _Asgi = Callable[[_Scope, _Channel, _Channel], Awaitable[None]]
 
 
-def serve(reader: Reader, port: int, announce: Callable[[str], None]) -> None:
+def serve(queries: Queries, port: int, announce: Callable[[str], None]) -> None:
     """Serves until it is interrupted; port 0 takes a free one. Leaves threads of marimo's that end with the process.
     Raises ConfigurationError without marimo, or where the port is taken."""
     try:
@@ -32,21 +32,21 @@ def serve(reader: Reader, port: int, announce: Callable[[str], None]) -> None:
         ) from None
     directory = next(path for path in _DIRECTORIES if path.is_dir())
     # What the notebook reads, as any other that is run by hand; the URL may hold a password, so no argument has it.
-    os.environ["TCSS_DESTINATION"] = _url(reader)
-    os.environ["TCSS_DATASET"] = reader.location.dataset
+    os.environ["TCSS_DESTINATION"] = _url(queries)
+    os.environ["TCSS_DATASET"] = queries.location.dataset
     notebook = str(directory / "02_posture.py")
     pages = marimo.create_asgi_app(quiet=True, include_code=False).with_app(path="", root=notebook).build()
     with _listen(port) as listening:
         address = listening.getsockname()
-        announce(f"{reader}: http://{HOST}:{address[1]}")
+        announce(f"{queries}: http://{HOST}:{address[1]}")
         config = uvicorn.Config(_local(pages, address[1]), log_level="warning", timeout_graceful_shutdown=1)
         with suppress(KeyboardInterrupt):  # uvicorn raises it once more, when it has ended
             uvicorn.Server(config).run(sockets=[listening])
 
 
-def _url(reader: Reader) -> str:
-    url = reader.location.url
-    assert url is not None  # noqa: S101  (`Reader.open` has refused it)
+def _url(queries: Queries) -> str:
+    url = queries.location.url
+    assert url is not None  # noqa: S101  (`Queries.open` has refused it)
     return url.render_as_string(hide_password=False)
 
 

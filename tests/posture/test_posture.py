@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from connector.cli.main import app
 from connector.errors import DestinationError
 from connector.posture import answers, charts, document, markup
+from connector.posture.queries import Queries
 from connector.posture.questions import COVERAGE, FAILURES, FLEET, HISTORY, QUESTIONS, RISK, SYSTEMS, TREND, Question
-from connector.posture.reader import Reader
 from connector.sandbox import Fleet, Sandbox, wall_clock
 from tests import syncing
 from tests.warehouses import Place
@@ -44,7 +44,7 @@ FILTERS = [
 
 
 @pytest.fixture
-def reader(place: Place, monkeypatch: pytest.MonkeyPatch) -> Reader:
+def queries(place: Place, monkeypatch: pytest.MonkeyPatch) -> Queries:
     """A warehouse of every kind, with 300 images, after two syncs."""
     monkeypatch.setenv("SOURCES__TCSS__METADATA", "false")
     fleet = Fleet.seeded(300, clock=wall_clock)
@@ -52,30 +52,30 @@ def reader(place: Place, monkeypatch: pytest.MonkeyPatch) -> Reader:
         syncing.sync(place, sandbox.url)
         sandbox.change({"rescan": 30, "insert": 5, "delete": 10, "change_counts": 10})
         syncing.sync(place, sandbox.url, mode="full")
-    return Reader.open(place.url, place.dataset)
+    return Queries.open(place.url, place.dataset)
 
 
-def test_every_question_is_answered_with_every_filter(reader: Reader, place: Place) -> None:
+def test_every_question_is_answered_with_every_filter(queries: Queries, place: Place) -> None:
     """On every database, also in its narrowed form; the counts are those of plain SQL; the SQL that is shown gives as
     many rows; a value that looks like SQL finds nothing; and the connection refuses to write."""
     for filters in FILTERS:
         for question in QUESTIONS.values():
             if "{filters}" in question.sql and (question.narrowed or filters.keys() <= question.knows):
-                found = reader.ask(question, filters)
+                found = queries.ask(question, filters)
                 if place.kind != "mysql":  # whose driver gives other types
-                    assert len(place.sql(reader.sql(question, filters))) == len(found)
+                    assert len(place.sql(queries.sql(question, filters))) == len(found)
         (count,) = place.sql(f"select count(*) from {{data}}.images where {_condition(filters)}")[0]
-        fleet = reader.ask(FLEET, filters)[0]
+        fleet = queries.ask(FLEET, filters)[0]
         assert fleet["images"] == count
-        assert sum(row["images"] for row in reader.ask(COVERAGE, filters)) == count
-        trend = reader.ask(TREND, filters)
+        assert sum(row["images"] for row in queries.ask(COVERAGE, filters)) == count
+        trend = queries.ask(TREND, filters)
         last = trend[-1] if trend else {"images": 0, "critical": 0}
         assert (last["images"], last["critical"]) == (count, fleet["critical_level_vul_cnt"])
-    assert reader.ask(FLEET, FILTERS[-1])[0]["images"] == 0
-    _narrowed_is_the_same(reader)
-    _history_is_the_versions(reader, place)
+    assert queries.ask(FLEET, FILTERS[-1])[0]["images"] == 0
+    _narrowed_is_the_same(queries)
+    _history_is_the_versions(queries, place)
     with pytest.raises((duckdb.Error, sa.exc.DBAPIError)):
-        _write(reader)
+        _write(queries)
 
 
 def _condition(filters: dict[str, str]) -> str:
@@ -88,36 +88,36 @@ def _condition(filters: dict[str, str]) -> str:
     return " and ".join(["deleted_at is null", *parts])
 
 
-def _write(reader: Reader) -> None:
-    statement = f"delete from {reader._names['images']}"
-    if reader.location.kind == "duckdb":
-        with reader.engine as connection:
+def _write(queries: Queries) -> None:
+    statement = f"delete from {queries._names['images']}"
+    if queries.location.kind == "duckdb":
+        with queries.engine as connection:
             connection.execute(statement)
         return
-    with reader.engine.begin() as connection:
+    with queries.engine.begin() as connection:
         connection.exec_driver_sql(statement)
 
 
-def _narrowed_is_the_same(reader: Reader) -> None:
+def _narrowed_is_the_same(queries: Queries) -> None:
     """Narrowed by nothing, a question is answered as the view does."""
     for question in (TREND, SYSTEMS, FAILURES):
         assert question.narrowed is not None
         narrowed = Question(f"narrowed: {question.text}", question.narrowed)
-        expected, found = reader.ask(question), reader.ask(narrowed)
+        expected, found = queries.ask(question), queries.ask(narrowed)
         days = {row["day"]: row for row in found} if question is TREND else {}
         assert [row for row in expected if not days or row["day"] in days] == found
 
 
-def _history_is_the_versions(reader: Reader, place: Place) -> None:
+def _history_is_the_versions(queries: Queries, place: Place) -> None:
     """The newest first, each with its event."""
-    row = reader.ask(RISK)[0]
-    found = reader.ask(HISTORY, {"account": row["account_id"], "image": row["image_id"]})
+    row = queries.ask(RISK)[0]
+    found = queries.ask(HISTORY, {"account": row["account_id"], "image": row["image_id"]})
     count = f"select count(*) from {{data}}.image_history where image_id = '{row['image_id']}'"
     assert (len(found), found[-1]["event"], found[0]["valid_to"]) == (place.sql(count)[0][0], "new", None)
 
 
 @pytest.mark.parametrize("place", ["duckdb", "postgresql"], indirect=True)
-def test_the_report_is_one_file_that_runs_and_loads_nothing(reader: Reader, place: Place, tmp_path: Path) -> None:
+def test_the_report_is_one_file_that_runs_and_loads_nothing(queries: Queries, place: Place, tmp_path: Path) -> None:
     """Its policy forbids it, and there is nothing to forbid; the numbers are those of SQL."""
     output = tmp_path / "posture.html"
     options = ["--destination", place.url, "--dataset", place.dataset, "--output", str(output)]
@@ -126,7 +126,7 @@ def test_the_report_is_one_file_that_runs_and_loads_nothing(reader: Reader, plac
     text = output.read_text(encoding="utf-8")
     assert "default-src 'none'" in text
     assert not re.search(r"<script|<link|<img|<iframe| src=| href=|url\(|@import|https?://(?!127)", text)
-    assert f'data-value="{reader.ask(FLEET)[0]["container_cnt"]}"' in text
+    assert f'data-value="{queries.ask(FLEET)[0]["container_cnt"]}"' in text
     assert str(tmp_path) not in text
     assert "-->" not in text.replace("--&gt;", "")
     assert [p.name for p in tmp_path.glob(".tcss_*")] == []
@@ -159,8 +159,8 @@ def test_nothing_to_show_says_what_to_do(
 ) -> None:
     """The page says it, and `tcss report` ends with the exit code of its kind and writes nothing."""
     prepare(place)
-    reader = Reader.open(place.url, place.dataset)
-    shown = document.body(reader, {})
+    queries = Queries.open(place.url, place.dataset)
+    shown = document.body(queries, {})
     assert message in shown
     assert hint in shown
     output = tmp_path / "posture.html"
@@ -174,14 +174,14 @@ def test_a_warehouse_without_images_says_what_to_do(place: Place, monkeypatch: p
     monkeypatch.setenv("SOURCES__TCSS__METADATA", "false")
     with Sandbox(Fleet.seeded(0, clock=wall_clock), rate=None) as sandbox:
         syncing.sync(place, sandbox.url)
-    assert "There are no images in" in document.document(Reader.open(place.url, place.dataset))
+    assert "There are no images in" in document.document(Queries.open(place.url, place.dataset))
 
 
 @pytest.mark.parametrize("place", ["postgresql", "mysql"], indirect=True)
 def test_a_server_without_the_dataset_says_what_to_do(place: Place) -> None:
     """A schema or database that does not exist is a warehouse without tables."""
     with pytest.raises(DestinationError, match="there are no tables yet"):
-        document.document(Reader.open(place.url, place.dataset))
+        document.document(Queries.open(place.url, place.dataset))
 
 
 @pytest.mark.parametrize(

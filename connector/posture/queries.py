@@ -1,4 +1,4 @@
-"""A warehouse, opened only to be read: one SQLAlchemy engine, or DuckDB natively, that refuses to write."""
+"""SELECTs that ask a warehouse the questions: by one SQLAlchemy engine, or DuckDB natively, that refuses to write."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ _READ_ONLY = {
 
 
 @dataclass(frozen=True)
-class Reader:
-    """A warehouse to be asked. An answer is kept as long as the reader is, so that a page is of one moment.
+class Queries:
+    """The questions' queries on one warehouse. Each answer is kept, so that a document is of one moment.
 
     A DuckDB file is open only while a question is asked: as long as it is open anywhere, no sync can write to it.
     """
@@ -50,7 +50,7 @@ class Reader:
     _answers: dict[tuple[Any, ...], Rows] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def open(cls, destination: str | None = None, dataset: str | None = None) -> Reader:
+    def open(cls, destination: str | None = None, dataset: str | None = None) -> Queries:
         """Given, else TCSS_DESTINATION and TCSS_DATASET, else as dlt's config says. Connects to nothing.
 
         Raises ConfigurationError, also for a database that SQLAlchemy or DuckDB cannot reach by a URL.
@@ -72,7 +72,7 @@ class Reader:
 
     @property
     def title(self) -> str:
-        """For a page that others may be shown: a file by its name alone, not by where it is on this machine."""
+        """For a document that others may be shown: a file by its name alone, not by where it is on this machine."""
         file = self.location.file
         return f"dataset {self.location.dataset} of {file.name if file else self.location.display}"
 
