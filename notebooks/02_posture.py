@@ -17,11 +17,11 @@ def _():
     import marimo as mo
 
     from connector.errors import TcssError
-    from connector.posture import answers, document, markup
+    from connector.posture import answers, document, formats
     from connector.posture.queries import Queries
     from connector.posture.questions import CHOICES, FIND, RISK, STALE
 
-    return CHOICES, FIND, RISK, Queries, STALE, TcssError, answers, document, markup, mo
+    return CHOICES, FIND, RISK, Queries, STALE, TcssError, answers, document, formats, mo
 
 
 @app.cell
@@ -37,13 +37,13 @@ def _(CHOICES, Queries, TcssError, document, mo):
 
 
 @app.cell
-def _(choices, markup, mo):
+def _(choices, formats, mo):
     def choice(label, column):
         """Every value of the column, and how many images have it."""
         counts = {}
         for row in choices:
             counts[row[column]] = counts.get(row[column], 0) + row["images"]
-        options = {f"{markup.isolated(value or '(none)')} ({n:,})": value for value, n in sorted(counts.items())}
+        options = {f"{formats.isolated(value or '(none)')} ({n:,})": value for value, n in sorted(counts.items())}
         return mo.ui.dropdown({"all": None, **options}, value="all", label=label)
 
     account = choice("Account", "account_id")
@@ -88,14 +88,14 @@ def _(mo):
 
 
 @app.cell
-def _(FIND, RISK, STALE, document, filters, markup, mo, queries, wanted):
+def _(FIND, RISK, STALE, document, filters, formats, mo, queries, wanted):
     if wanted.value:
         pattern = "%" + "".join(f"|{c}" if c in "|%_" else c for c in wanted.value) + "%"
         found = queries.ask(FIND, {"text": wanted.value, "pattern": pattern})
     else:
         found = queries.ask(RISK, filters) + queries.ask(STALE, filters)
     images = {
-        f"{markup.isolated(row['image_name'])} · {row['image_id'][-8:]}": (row["account_id"], row["image_id"])
+        f"{formats.isolated(row['image_name'])} · {row['image_id'][-8:]}": (row["account_id"], row["image_id"])
         for row in found
     }
     image = mo.ui.dropdown(images, value=next(iter(images), None), label="Image", full_width=True)

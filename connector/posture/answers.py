@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from connector.posture import charts
-from connector.posture.markup import keys, nothing, number, share, table, text, visible, when
+from connector.posture.formats import keys, nothing, number, share, table, text, visible, when
 from connector.posture.queries import Queries, Rows
 from connector.posture.questions import (
     COVERAGE,

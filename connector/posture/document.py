@@ -11,7 +11,7 @@ from pathlib import Path
 
 from connector.errors import TcssError
 from connector.posture import answers
-from connector.posture.markup import text
+from connector.posture.formats import text
 from connector.posture.queries import Queries
 from connector.posture.questions import FRESHNESS, Filters
 

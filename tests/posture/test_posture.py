@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from connector.cli.main import app
 from connector.errors import DestinationError
-from connector.posture import answers, charts, document, markup
+from connector.posture import answers, charts, document, formats
 from connector.posture.queries import Queries
 from connector.posture.questions import COVERAGE, FAILURES, FLEET, HISTORY, QUESTIONS, RISK, SYSTEMS, TREND, Question
 from connector.sandbox import Fleet, Sandbox, wall_clock
@@ -137,11 +137,11 @@ def test_the_report_is_one_file_that_runs_and_loads_nothing(queries: Queries, pl
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
 def test_no_text_of_the_api_leaves_its_cell(text: str) -> None:
     """Escaped, isolated, without control characters, and writable as UTF-8."""
-    shown = markup.table([{"image_name": text}], ("image_name",)) + markup.text(text)
+    shown = formats.table([{"image_name": text}], ("image_name",)) + formats.text(text)
     assert not re.search(r"<script|<img|[\x00-\x08\x1b]", shown)
     assert shown.count("<bdi>") == shown.count("</bdi>") == 2
     assert shown.encode()
-    assert markup.isolated(text).startswith("\u2068")
+    assert formats.isolated(text).startswith("\u2068")
 
 
 EMPTY = [
@@ -229,15 +229,15 @@ def test_a_line_keeps_a_value_until_the_next_day_that_has_one() -> None:
 
 def test_shares_are_never_rounded_to_all_or_nothing() -> None:
     """One of ten thousand is not 0 %, and all but one not 100 %."""
-    assert [markup.share(n, 10_000) for n in (0, 1, 5_000, 9_999, 10_000)] == [
+    assert [formats.share(n, 10_000) for n in (0, 1, 5_000, 9_999, 10_000)] == [
         "0 %", "0.1 %", "50.0 %", "99.9 %", "100 %"
     ]  # fmt: skip
 
 
 def test_instants_are_shown_in_utc() -> None:
     """Wherever they come from."""
-    assert markup.when(datetime.fromisoformat("2026-01-01T01:00:00+08:00")) == "2025-12-31 17:00"
-    assert markup.when(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01 00:00"
+    assert formats.when(datetime.fromisoformat("2026-01-01T01:00:00+08:00")) == "2025-12-31 17:00"
+    assert formats.when(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01 00:00"
 
 
 def _colours(scheme: str) -> dict[str, tuple[float, ...]]:
