@@ -99,13 +99,14 @@ def _(FIND, RISK, STALE, document, filters, formats, mo, queries, wanted):
         for row in found
     }
     image = mo.ui.dropdown(images, value=next(iter(images), None), label="Image", full_width=True)
-    image if images else mo.Html(document.fragment("<p>No image has this text in its name, or as its id.</p>"))
+    none = document.note("No image has this text in its name, or as its id.")
+    image if images else mo.Html(document.fragment([none]))
     return (image,)
 
 
 @app.cell
 def _(answers, document, image, mo, queries):
-    mo.Html(document.fragment(answers.history(queries, *image.value) if image.value else ""))
+    mo.Html(document.fragment([answers.history(queries, *image.value)] if image.value else []))
     return
 
 

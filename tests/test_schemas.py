@@ -31,11 +31,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_has_code_schemas_and_licence_and_no_tests(wheel: Path) -> None:
-    """Only what users need, generated files included."""
+    """Only what users need, generated files and templates included."""
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names} == {"connector", "tcss_connector-0.1.0.dist-info"}
     assert {"connector/_schemas/README.md", "connector/_schemas/tcss.schema.yaml", "connector/py.typed"} <= set(names)
     assert "tcss_connector-0.1.0.dist-info/licenses/LICENSE" in names
+    directory = "connector/posture/templates"
+    templates = {name for name in names if name.startswith(directory)}
+    assert {f"{directory}/style.css", f"{directory}/report.html.jinja", f"{directory}/parts.html.jinja"} <= templates
+    assert templates == {f"{directory}/{file.name}" for file in (ROOT / directory).iterdir()}
 
 
 def test_the_installed_wheel_runs_the_demo(wheel: Path, tmp_path: Path) -> None:

@@ -1,15 +1,13 @@
-"""The answers as HTML, a section each. Every text that is not ours goes through `markup.text` or `escape`."""
+"""The answers, a part of the document each: what is asked, and the values that the part's template shows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from html import escape
-from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from connector.posture import charts
-from connector.posture.formats import keys, nothing, number, share, table, text, visible, when
+from connector.posture.formats import Table, number, share, table
 from connector.posture.queries import Queries, Rows
 from connector.posture.questions import (
     COVERAGE,
@@ -24,6 +22,7 @@ from connector.posture.questions import (
     Filters,
     Question,
 )
+from connector.posture.rendering import Part
 
 LEVELS = ("critical", "high", "medium", "low")
 LABELS = {"account": "account", "registry": "registry", "os": "operating system", "used": "in use"}
@@ -41,91 +40,107 @@ _COVERAGE_STATES = {
 _COVERAGE_AGES = {"under 7 days": "good", "7 to 29 days": "low", "30 days or more": "medium", "never scanned": "plain"}
 
 
-def heading(queries: Queries, filters: Filters, now: datetime) -> str:
+class Tile(NamedTuple):
+    """A number of the fleet: the class of its colour, the number or share, its unit, and a remark."""
+
+    mark: str
+    value: int | str
+    unit: str
+    more: str
+
+
+class Trend(NamedTuple):
+    """A chart: what it counts, the class of its colour, its drawing, and what is written around it."""
+
+    label: str
+    mark: str
+    drawing: charts.Steps
+    spoken: str
+    last: int
+    change: str
+    greatest: int
+
+
+class Level(NamedTuple):
+    """A line below a bar: the class of its colour, its name, and how many images it stands for."""
+
+    mark: str
+    name: str
+    images: int
+    share: str
+    used: int
+
+
+class Shares(NamedTuple):
+    """A bar of the whole fleet, and a line for each of its parts."""
+
+    title: str
+    bar: Sequence[charts.Piece]
+    levels: Sequence[Level]
+
+
+def heading(queries: Queries, filters: Filters, now: datetime) -> Part:
     """What is shown, of when, and whether it can be trusted."""
-    rows = queries.ask(FRESHNESS, _known(FRESHNESS, filters))
-    narrowed = ", ".join(f"{LABELS[name]}: {text(value or '(none)')}" for name, value in filters.items())
-    about = f"Container images in {text(queries.title)}. Read {when(now)} UTC."
-    about += f" Filtered by {narrowed}." if narrowed else ""
+    known = _known(FRESHNESS, filters)
+    rows = queries.ask(FRESHNESS, known)
     names = ("account_id", "images", "complete_at", "data_age_hours", "full_at", "last_run_verdict", "last_run_reason")
-    return f'<header><h1>Security posture of the fleet</h1><p class="soft">{about}</p></header>' + _section(
-        "freshness", FRESHNESS, queries, _trust(rows, now) + table(rows, names), _known(FRESHNESS, filters)
-    )
+    narrowed = [(LABELS[name], value or "(none)") for name, value in filters.items()]
+    more = {"title": queries.title, "now": now, "narrowed": narrowed, "old": _old(rows, now)}
+    return _section("freshness", FRESHNESS, queries, known, table=table(rows, names), **more)
 
 
-def _trust(rows: Rows, now: datetime) -> str:
-    """The verdict on the data in one sentence, in words and not by colour alone."""
-    old = [row for row in rows if row["complete_at"] is None or now - row["complete_at"] > timedelta(days=DAYS_OLD)]
-    if not old:
-        return (
-            '<p><span class="state good">✓ Up to date:</span> every account has a complete sync of the last 36 hours.'
-            "</p>"
-        )
-    names = ", ".join(text(row["account_id"]) for row in old)
-    return (
-        '<p><span class="state warn">! Not up to date:</span> no complete sync in the last 36 hours of account '
-        f"{names}. Images may be missing here; run <code>tcss sync</code>, and see <code>tcss status</code> for the "
-        "reason.</p>"
-    )
+def _old(rows: Rows, now: datetime) -> list[str]:
+    """The accounts without a complete sync in the last 36 hours."""
+    oldest = now - timedelta(days=DAYS_OLD)
+    return [row["account_id"] for row in rows if row["complete_at"] is None or row["complete_at"] < oldest]
 
 
-def fleet(queries: Queries, filters: Filters) -> str:
+def fleet(queries: Queries, filters: Filters) -> Part:
     (row,) = queries.ask(FLEET, filters)
-    images = row["images"]
-    tiles = (
-        ("plain", row["images"], "images", f"{number(row['images_in_use'])} in use"),
-        ("plain", row["container_cnt"], "containers", "run from them"),
-        ("good", share(row["images_scanned"], images), "scanned", f"{number(row['images_scanned'])} images, ever"),
-        (
-            "critical",
-            row["critical_level_vul_cnt"],
-            "critical vulnerabilities",
-            f"in {number(row['images_critical'])} images",
-        ),
-        ("critical", row["in_use_critical"], "images in use", "with a critical vulnerability"),
-        ("warn", row["images_malware"], "images", f"with malware ({number(row['virus_cnt'])} files)"),
-        ("warn", row["risk_cnt"], "secrets", "keys and passwords found in images"),
-        ("warn", row["images_scan_error"], "images", "with a scanner's error"),
-    )
-    shown = "".join(
-        f'<div class="tile {name}"><div class="number" data-value="{escape(str(value))}">'
-        f"{value if isinstance(value, str) else number(value)}</div><div>{unit}</div>"
-        f'<div class="soft">{more}</div></div>'
-        for name, value, unit, more in tiles
-    )
-    return _section("fleet", FLEET, queries, f'<div class="tiles">{shown}</div>', filters)
+    return _section("fleet", FLEET, queries, filters, tiles=_tiles(row))
 
 
-def trend(queries: Queries, filters: Filters) -> str:
+def _tiles(row: Mapping[str, Any]) -> list[Tile]:
+    scanned = share(row["images_scanned"], row["images"])
+    critical, malware = number(row["images_critical"]), number(row["virus_cnt"])
+    return [
+        Tile("plain", row["images"], "images", f"{number(row['images_in_use'])} in use"),
+        Tile("plain", row["container_cnt"], "containers", "run from them"),
+        Tile("good", scanned, "scanned", f"{number(row['images_scanned'])} images, ever"),
+        Tile("critical", row["critical_level_vul_cnt"], "critical vulnerabilities", f"in {critical} images"),
+        Tile("critical", row["in_use_critical"], "images in use", "with a critical vulnerability"),
+        Tile("warn", row["images_malware"], "images", f"with malware ({malware} files)"),
+        Tile("warn", row["risk_cnt"], "secrets", "keys and passwords found in images"),
+        Tile("warn", row["images_scan_error"], "images", "with a scanner's error"),
+    ]
+
+
+def trend(queries: Queries, filters: Filters) -> Part:
     rows = queries.ask(TREND, filters)
-    if not rows:
-        return _section("trend", TREND, queries, nothing("No image matches these filters at any time."), filters)
     days = [row["day"] for row in rows]
     today = datetime.now(UTC).date()
-    series = (*((level, f"{level} vulnerabilities") for level in LEVELS), ("images", "images"))
-    drawn = "".join(_trend(name, label, days, [row[name] for row in rows], today) for name, label in series)
-    note = f"From {days[0]} to {today} (UTC days), each chart from 0 to its own greatest value."
-    return _section("trend", TREND, queries, f'<p class="soft">{note}</p><div class="charts">{drawn}</div>', filters)
+    labels = {**{level: f"{level} vulnerabilities" for level in LEVELS}, "images": "images"}
+    drawn = [_trend(name, label, rows, today) for name, label in labels.items() if rows]
+    return _section("trend", TREND, queries, filters, charts=drawn, first=days[0] if days else today, today=today)
 
 
-def _trend(name: str, label: str, days: Sequence[date], values: Sequence[int], today: date) -> str:
-    month = today - timedelta(days=30)
-    before = next((v for d, v in zip(reversed(days), reversed(values), strict=True) if d <= month), None)
-    change = f"{values[-1] - before:+,} in 30 days" if before is not None else f"observed since {days[0]}"
-    change = "as 30 days ago" if values[-1] == before else change
+def _trend(name: str, label: str, rows: Rows, today: date) -> Trend:
+    days, values = [row["day"] for row in rows], [row[name] for row in rows]
     mark = name if name in LEVELS else "plain"
     spoken = f"{label}: {values[-1]:,} on {today}, at most {max(values):,}"
-    return (
-        f'<div class="chart"><h3><span class="key {mark}"></span>{label}</h3>'
-        f'<div class="axis"><span class="number" data-value="{values[-1]}">{values[-1]:,}</span>'
-        f'<span class="soft">{change}</span></div>'
-        f"{charts.steps(days, values, today, mark, spoken)}"
-        f'<div class="axis soft"><span>{days[0]}</span><span>max {max(values):,}</span><span>{today}</span></div></div>'
-    )
+    drawing = charts.steps(days, values, today)
+    return Trend(label, mark, drawing, spoken, values[-1], _change(days, values, today), max(values))
 
 
-def risk(queries: Queries, filters: Filters) -> str:
-    rows = queries.ask(RISK, filters)
+def _change(days: Sequence[date], values: Sequence[int], today: date) -> str:
+    month = today - timedelta(days=30)
+    before = next((v for d, v in zip(reversed(days), reversed(values), strict=True) if d <= month), None)
+    if before is None:
+        return f"observed since {days[0]}"
+    return "as 30 days ago" if values[-1] == before else f"{values[-1] - before:+,} in 30 days"
+
+
+def risk(queries: Queries, filters: Filters) -> Part:
     names = (
         "image_name",
         "container_cnt",
@@ -135,82 +150,74 @@ def risk(queries: Queries, filters: Filters) -> str:
         "os_name",
         "scan_time",
     )
-    note = '<p class="soft">At most 20, by critical vulnerabilities, malicious files, high, all, containers.</p>'
-    none = nothing("No image in use has a finding, as far as it was scanned.")
-    return _section("risk", RISK, queries, note + table(rows, names) if rows else none, filters)
+    note = "At most 20, by critical vulnerabilities, malicious files, high, all, containers."
+    none = "No image in use has a finding, as far as it was scanned."
+    return _ranking("risk", RISK, queries, filters, names=names, note=note, none=none)
 
 
-def systems(queries: Queries, filters: Filters) -> str:
-    rows = queries.ask(SYSTEMS, _known(SYSTEMS, filters))
+def systems(queries: Queries, filters: Filters) -> Part:
+    known = _known(SYSTEMS, filters)
+    rows = queries.ask(SYSTEMS, known)
     names = ("os_family", "os_version", "images", "images_in_use", *(f"{level}_level_vul_cnt" for level in LEVELS))
-    top = max((_all_levels(row) for row in rows), default=0) or 1
-    body = (
-        '<p class="soft">The 12 with most critical vulnerabilities. The bar shows all vulnerabilities by severity, '
-        f"on one scale for all systems.</p>{keys({level: level for level in LEVELS})}"
-        + table(rows, names, ("vulnerabilities", lambda row: _levels_bar(row, top)))
-    )
-    return _section("systems", SYSTEMS, queries, body if rows else nothing("No image matches."), filters)
+    top = max((sum(_counts(row).values()) for row in rows), default=0) or 1
+    bars = [
+        (charts.bar([(level, count / top) for level, count in counts.items()]), _spoken(counts))
+        for counts in map(_counts, rows)
+    ]
+    return _section("systems", SYSTEMS, queries, known, table=table(rows, names), bars=bars, levels=LEVELS)
 
 
-def _all_levels(row: Mapping[str, Any]) -> int:
-    return sum(row[f"{level}_level_vul_cnt"] for level in LEVELS)
+def _counts(row: Mapping[str, Any]) -> dict[str, int]:
+    return {level: row[f"{level}_level_vul_cnt"] for level in LEVELS}
 
 
-def _levels_bar(row: Mapping[str, Any], top: int) -> str:
-    counts = {level: row[f"{level}_level_vul_cnt"] for level in LEVELS}
-    spoken = ", ".join(f"{count:,} {level}" for level, count in counts.items())
-    return charts.bar([(level, count / top) for level, count in counts.items()], spoken)
+def _spoken(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {level}" for level, count in counts.items())
 
 
-def coverage(queries: Queries, filters: Filters) -> str:
+def coverage(queries: Queries, filters: Filters) -> Part:
     rows = queries.ask(COVERAGE, filters)
-    states = _shares("State of the scan", rows, "scan_state", _COVERAGE_STATES)
-    ages = _shares("Time since the last scan", rows, "scan_age", _COVERAGE_AGES)
-    return _section("coverage", COVERAGE, queries, states + ages if rows else nothing("No image matches."), filters)
+    shares = [
+        _shares("State of the scan", rows, "scan_state", _COVERAGE_STATES),
+        _shares("Time since the last scan", rows, "scan_age", _COVERAGE_AGES),
+    ]
+    return _section("coverage", COVERAGE, queries, filters, shares=shares if rows else [])
 
 
-def _shares(title: str, rows: Rows, column: str, marks: Mapping[str, str]) -> str:
+def _shares(title: str, rows: Rows, column: str, marks: Mapping[str, str]) -> Shares:
     total = sum(row["images"] for row in rows) or 1
     found = dict.fromkeys(marks, (0, 0))
     for row in rows:
         images, used = found[row[column]]
         found[row[column]] = images + row["images"], used + row["images_in_use"]
-    bar = charts.bar([(marks[name], images / total) for name, (images, _) in found.items()], title)
-    cells = [
-        (f'<span class="key {marks[name]}"></span>{name}', number(images), share(images, total), number(used))
-        for name, (images, used) in found.items()
-        if images
+    bar = charts.bar([(marks[name], images / total) for name, (images, _) in found.items()])
+    levels = [
+        Level(marks[name], name, images, share(images, total), used) for name, (images, used) in found.items() if images
     ]
-    lines = "".join("<tr><td>{}</td>" + "<td class='n'>{}</td>" * 3 + "</tr>" for _ in cells).format(*chain(*cells))
-    head = '<tr><th></th><th class="n">images</th><th class="n">share</th><th class="n">in use</th></tr>'
-    return f'<h3>{title}</h3>{bar}<div class="scroll"><table>{head}{lines}</table></div>'
+    return Shares(title, bar, levels)
 
 
-def failures(queries: Queries, filters: Filters) -> str:
-    rows = queries.ask(FAILURES, filters)
+def failures(queries: Queries, filters: Filters) -> Part:
     names = ("scanner", "cause", "images", "images_in_use", "latest_scan_time")
-    body = table(rows, names) if rows else nothing("No scan fails.")
-    return _section("failures", FAILURES, queries, body, filters)
+    return _ranking("failures", FAILURES, queries, filters, names=names, none="No scan fails.")
 
 
-def stale(queries: Queries, filters: Filters) -> str:
-    rows = queries.ask(STALE, filters)
+def stale(queries: Queries, filters: Filters) -> Part:
     names = ("image_name", "container_cnt", "scan_state", "scan_time", "scan_age_days")
-    note = '<p class="soft">At most 20, those that most containers use first.</p>'
-    none = nothing("Every image was scanned in the last 30 days.")
-    return _section("stale", STALE, queries, note + table(rows, names) if rows else none, filters)
+    note = "At most 20, those that most containers use first."
+    none = "Every image was scanned in the last 30 days."
+    return _ranking("stale", STALE, queries, filters, names=names, note=note, none=none)
 
 
-def history(queries: Queries, account_id: str, image_id: str) -> str:
+def history(queries: Queries, account_id: str, image_id: str) -> Part:
     """An image and its versions, the newest first."""
     filters = {"account": account_id, "image": image_id}
     rows = queries.ask(HISTORY, filters)
-    name = rows[0]["image_name"] if rows else None
-    about = f'<p>{text(name)}<br><span class="soft">{text(image_id)}, account {text(account_id)}</span></p>'
-    return _section("history", HISTORY, queries, about + _versions(rows), filters)
+    about = {"image_name": rows[0]["image_name"] if rows else None, "image_id": image_id, "account_id": account_id}
+    return _section("history", HISTORY, queries, filters, versions=_versions(rows), **about)
 
 
-def _versions(rows: Rows) -> str:
+def _versions(rows: Rows) -> Table:
     names = (
         "valid_from",
         "event",
@@ -220,30 +227,38 @@ def _versions(rows: Rows) -> str:
         "scan_status",
         "scan_time",
     )
-    return table(rows, names) if rows else nothing("No version of this image is known.")
+    return table(rows, names)
 
 
-def histories(queries: Queries, filters: Filters) -> str:
+def histories(queries: Queries, filters: Filters) -> Part:
     """The riskiest images in use, to be opened one by one: what the report has instead of a choice."""
     rows = queries.ask(RISK, filters)[:IMAGES_WITH_HISTORY]
-    if not rows:
-        return ""
-    shown = "".join(
-        f'<details class="image"><summary>{text(row["image_name"])}</summary>'
-        f'<p class="soft">{text(row["image_id"])}, account {text(row["account_id"])}</p>'
-        f"{_versions(queries.ask(HISTORY, one))}{_sql(queries, HISTORY, one)}</details>"
-        for row in rows
-        for one in [{"account": row["account_id"], "image": row["image_id"]}]
-    )
-    return f'<section id="histories"><h2>What was known of the riskiest images, and when?</h2>{shown}</section>'
+    images = [
+        {**history(queries, row["account_id"], row["image_id"]).shown, "image_name": row["image_name"]} for row in rows
+    ]
+    return Part("histories.html.jinja", {"images": images})
 
 
-def _section(name: str, question: Question, queries: Queries, content: str, filters: Filters) -> str:
-    return f'<section id="{name}"><h2>{question.text}</h2>{content}{_sql(queries, question, filters)}</section>'
+def _ranking(
+    name: str,
+    question: Question,
+    queries: Queries,
+    filters: Filters,
+    *,
+    names: Iterable[str],
+    none: str,
+    note: str | None = None,
+) -> Part:
+    """A table of the answer's rows; `none` is said where there are none."""
+    found = table(queries.ask(question, filters), names)
+    part = _section(name, question, queries, filters, table=found, note=note, none=none)
+    return part._replace(template="ranking.html.jinja")
 
 
-def _sql(queries: Queries, question: Question, filters: Filters) -> str:
-    return f"<details><summary>SQL</summary><pre>{escape(visible(queries.sql(question, filters)))}</pre></details>"
+def _section(name: str, question: Question, queries: Queries, filters: Filters, **shown: Any) -> Part:
+    """What every section has, and what its template, of the same name, shows more."""
+    sql = queries.sql(question, filters)
+    return Part(f"{name}.html.jinja", {"name": name, "question": question.text, "sql": sql, **shown})
 
 
 def _known(question: Question, filters: Filters) -> Filters:

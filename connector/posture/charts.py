@@ -1,18 +1,32 @@
-"""Charts as inline SVG: no script, no font, no colour of their own (the page's style has it)."""
+"""The geometry of charts; the templates draw them as inline SVG, and the style gives their colours."""
 
 from collections.abc import Sequence
 from datetime import date
+from typing import NamedTuple
 
 WIDTH, HEIGHT = 300.0, 72.0
 POINTS = 400
 """More are not seen at the widths that a chart has."""
 
 
-def steps(days: Sequence[date], values: Sequence[int], until: date, name: str, label: str) -> str:
-    """A line that keeps each day's value until the next one, over the area below it, from 0 to the greatest value.
+class Steps(NamedTuple):
+    """A line, the area below it, and the box that both are drawn in: attributes of SVG."""
 
-    `name` is the class that gives the colour, `label` what a screen reader says. Its size is the page's to set.
-    """
+    box: str
+    line: str
+    area: str
+
+
+class Piece(NamedTuple):
+    """A part of a bar: the class that gives its colour, where it begins, and its width, in percent."""
+
+    mark: str
+    left: str
+    width: str
+
+
+def steps(days: Sequence[date], values: Sequence[int], until: date) -> Steps:
+    """A line that keeps each day's value until the next one, over the area below it, from 0 to the greatest value."""
     first, last = days[0], max(until, days[-1])
     span = max((last - first).days, 1)
     top = max(*values, 1)
@@ -21,11 +35,7 @@ def steps(days: Sequence[date], values: Sequence[int], until: date, name: str, l
     for i in picked[1:]:
         corners.append(f"H{(days[i] - first).days / span * WIDTH:.1f}V{_y(values[i], top)}")
     line = f"{''.join(corners)}H{WIDTH:.0f}"
-    return (
-        f'<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" preserveAspectRatio="none" role="img" aria-label="{label}">'
-        f'<path class="area {name}" d="{line}V{HEIGHT:.0f}H0Z"></path>'
-        f'<path class="line {name}" d="{line}" vector-effect="non-scaling-stroke"></path></svg>'
-    )
+    return Steps(f"0 0 {WIDTH:.0f} {HEIGHT:.0f}", line, f"{line}V{HEIGHT:.0f}H0Z")
 
 
 def _y(value: int, top: int) -> str:
@@ -39,14 +49,11 @@ def _thinned(count: int) -> list[int]:
     return sorted({round(i * (count - 1) / (POINTS - 1)) for i in range(POINTS)})
 
 
-def bar(parts: Sequence[tuple[str, float]], label: str) -> str:
-    """A bar of parts side by side: (class, share of the whole width)."""
-    drawn, left = [], 0.0
-    for name, share in parts:
+def bar(shares: Sequence[tuple[str, float]]) -> list[Piece]:
+    """A bar of parts side by side, each given as its class and its share of the whole width."""
+    pieces, left = [], 0.0
+    for mark, share in shares:
         width = share * 100
-        drawn.append(f'<rect class="{name}" x="{left:.2f}" y="0" width="{width:.2f}" height="10"></rect>')
+        pieces.append(Piece(mark, f"{left:.2f}", f"{width:.2f}"))
         left += width
-    return (
-        f'<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label="{label}">'
-        f"{''.join(drawn)}</svg>"
-    )
+    return pieces

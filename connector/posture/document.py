@@ -1,23 +1,17 @@
-"""The page that answers the questions, as HTML: sections that the dashboard shows one by one and the report in a row.
-
-The report also forbids every script (its CSP), and everything that would be loaded.
-"""
+"""The document that answers the questions: the dashboard shows its parts one by one, the report in a row."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 from connector.errors import TcssError
 from connector.posture import answers
-from connector.posture.formats import text
 from connector.posture.queries import Queries
 from connector.posture.questions import FRESHNESS, Filters
+from connector.posture.rendering import Part, render
 
-STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
-
-Section = Callable[[Queries, Filters], str]
+Section = Callable[[Queries, Filters], Part]
 SECTIONS: tuple[Section, ...] = (
     answers.fleet,
     answers.trend,
@@ -30,7 +24,7 @@ SECTIONS: tuple[Section, ...] = (
 """What follows the heading, in this order."""
 
 
-def body(queries: Queries, filters: Filters, following: Sequence[Section] = SECTIONS) -> str:
+def body(queries: Queries, filters: Filters, following: Sequence[Section] = SECTIONS) -> list[Part]:
     """Heading and sections; where there is nothing to show, what to do instead."""
     now = datetime.now(UTC)
     try:
@@ -40,48 +34,42 @@ def body(queries: Queries, filters: Filters, following: Sequence[Section] = SECT
                 "Run tcss sync. If it has run: the keys may be of the other site (--site cn or --site intl), or no "
                 "agent is installed on the account's hosts. tcss check says more.",
             )
-        return answers.heading(queries, filters, now) + sections(queries, filters, following)
+        return [answers.heading(queries, filters, now), *sections(queries, filters, following)]
     except TcssError as error:
         return problem(error)
 
 
-def sections(queries: Queries, filters: Filters, wanted: Sequence[Section]) -> str:
+def sections(queries: Queries, filters: Filters, wanted: Sequence[Section]) -> list[Part]:
     """These sections alone."""
     try:
-        return "".join(section(queries, filters) for section in wanted)
+        return [section(queries, filters) for section in wanted]
     except TcssError as error:
         return problem(error)
 
 
-def problem(error: TcssError) -> str:
-    """The page in place of a traceback."""
+def problem(error: TcssError) -> list[Part]:
+    """What is shown in place of a traceback."""
     return _empty(error.message, error.hint or "Run tcss check to see what is missing.")
 
 
-def _empty(message: str, hint: str) -> str:
-    return (
-        "<header><h1>Security posture of the fleet</h1></header>"
-        f'<section class="empty" role="status"><h2>Nothing to show yet</h2><p>{text(message)}.</p>'
-        f"<p>{text(hint)}</p></section>"
-    )
+def note(sentence: str) -> Part:
+    """What stands for an answer without rows."""
+    return Part("note.html.jinja", {"sentence": sentence})
 
 
-def fragment(content: str) -> str:
-    """The content with its style, to be set into a page."""
-    return f'<style>{STYLE}</style><div class="tcss">{content}</div>'
+def _empty(message: str, hint: str) -> list[Part]:
+    return [Part("empty.html.jinja", {"message": message, "hint": hint})]
 
 
-def document(queries: Queries) -> str:
-    """The report: one HTML file that loads nothing and runs nothing. Raises what `Queries.ask` raises."""
+def fragment(parts: Sequence[Part]) -> str:
+    """The parts as HTML with their style, to be set into another document."""
+    return render("fragment", parts)
+
+
+def report(queries: Queries) -> str:
+    """The report: one HTML file that loads nothing and runs nothing. Raises what `Queries.ask` raises.
+
+    Its policy (CSP) forbids every script, and everything that would be loaded.
+    """
     queries.ask(FRESHNESS)
-    content = body(queries, {}, (*SECTIONS, answers.histories))
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="referrer" content="no-referrer">'
-        '<meta name="color-scheme" content="light dark"><title>TCSS security posture</title>'
-        "<style>body{margin:0;padding:20px max(10px,1.5vw);background:#fbfbfa}"
-        "@media(prefers-color-scheme:dark){body{background:#15181b}}</style>"
-        f"</head><body>{fragment(content)}</body></html>\n"
-    )
+    return render("report", body(queries, {}, (*SECTIONS, answers.histories)))

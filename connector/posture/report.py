@@ -1,4 +1,4 @@
-"""`tcss report`: the page as a file."""
+"""`tcss report`: the document as a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def write(destination: str | None, dataset: str | None, output: Path) -> None:
     Raises ConfigurationError where the warehouse's file does not exist, or `output` cannot be written, and
     DestinationError where the warehouse cannot be read.
     """
-    text = document.document(Queries.open(destination, dataset))
+    text = document.report(Queries.open(destination, dataset))
     try:
         with NamedTemporaryFile("w", encoding="utf-8", dir=output.parent, prefix=".tcss_", delete=False) as file:
             file.write(text)

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from connector.cli.main import app
 from connector.errors import DestinationError
-from connector.posture import answers, charts, document, formats
+from connector.posture import answers, charts, document, formats, rendering
 from connector.posture.queries import Queries
 from connector.posture.questions import COVERAGE, FAILURES, FLEET, HISTORY, QUESTIONS, RISK, SYSTEMS, TREND, Question
 from connector.sandbox import Fleet, Sandbox, wall_clock
@@ -32,6 +32,8 @@ HOSTILE = (
     "🚀 镜像",
     "\x1b[31m\ud800",
 )
+TEMPLATES = Path(rendering.__file__).parent / "templates"
+STYLE = (TEMPLATES / "style.css").read_text(encoding="utf-8")
 FILTERS = [
     {},
     {"account": ACCOUNT_ID},
@@ -137,11 +139,18 @@ def test_the_report_is_one_file_that_runs_and_loads_nothing(queries: Queries, pl
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
 def test_no_text_of_the_api_leaves_its_cell(text: str) -> None:
     """Escaped, isolated, without control characters, and writable as UTF-8."""
-    shown = formats.table([{"image_name": text}], ("image_name",)) + formats.text(text)
+    table = formats.table([{"image_name": text}], ("image_name",))
+    shown = drawn("{{ table(shown) }}{{ foreign(text) }}", shown=table, text=text)
     assert not re.search(r"<script|<img|[\x00-\x08\x1b]", shown)
     assert shown.count("<bdi>") == shown.count("</bdi>") == 2
     assert shown.encode()
     assert formats.isolated(text).startswith("\u2068")
+
+
+def drawn(template: str, **shown: Any) -> str:
+    """What the templates' parts make of it."""
+    parts = '{% from "parts.html.jinja" import foreign, steps, table %}'
+    return rendering.environment().from_string(parts + template).render(shown)
 
 
 EMPTY = [
@@ -160,7 +169,7 @@ def test_nothing_to_show_says_what_to_do(
     """The page says it, and `tcss report` ends with the exit code of its kind and writes nothing."""
     prepare(place)
     queries = Queries.open(place.url, place.dataset)
-    shown = document.body(queries, {})
+    shown = document.fragment(document.body(queries, {}))
     assert message in shown
     assert hint in shown
     output = tmp_path / "posture.html"
@@ -174,14 +183,14 @@ def test_a_warehouse_without_images_says_what_to_do(place: Place, monkeypatch: p
     monkeypatch.setenv("SOURCES__TCSS__METADATA", "false")
     with Sandbox(Fleet.seeded(0, clock=wall_clock), rate=None) as sandbox:
         syncing.sync(place, sandbox.url)
-    assert "There are no images in" in document.document(Queries.open(place.url, place.dataset))
+    assert "There are no images in" in document.report(Queries.open(place.url, place.dataset))
 
 
 @pytest.mark.parametrize("place", ["postgresql", "mysql"], indirect=True)
 def test_a_server_without_the_dataset_says_what_to_do(place: Place) -> None:
     """A schema or database that does not exist is a warehouse without tables."""
     with pytest.raises(DestinationError, match="there are no tables yet"):
-        document.document(Queries.open(place.url, place.dataset))
+        document.report(Queries.open(place.url, place.dataset))
 
 
 @pytest.mark.parametrize(
@@ -223,8 +232,8 @@ def test_the_dashboard_without_its_extra_names_it() -> None:
 def test_a_line_keeps_a_value_until_the_next_day_that_has_one() -> None:
     """Steps and not slopes, from 0 to the greatest value, up to today."""
     days = [date(2026, 1, 1), date(2026, 1, 6)]
-    drawn = charts.steps(days, [10, 5], date(2026, 1, 11), "high", "a label")
-    assert 'd="M0 1.5H150.0V36.0H300"' in drawn
+    steps = charts.steps(days, [10, 5], date(2026, 1, 11))
+    assert 'd="M0 1.5H150.0V36.0H300"' in drawn('{{ steps(shown, "high", "a label") }}', shown=steps)
 
 
 def test_shares_are_never_rounded_to_all_or_nothing() -> None:
@@ -241,7 +250,7 @@ def test_instants_are_shown_in_utc() -> None:
 
 
 def _colours(scheme: str) -> dict[str, tuple[float, ...]]:
-    light, dark = document.STYLE.split("@media (prefers-color-scheme: dark)")[:2]
+    light, dark = STYLE.split("@media (prefers-color-scheme: dark)")[:2]
     found = re.findall(
         r"--(page|card|critical|high|medium|low): #([0-9a-f]{3,6})", light if scheme == "light" else dark
     )

@@ -1,0 +1,48 @@
+"""Parts into HTML, by the templates in `templates`. Only the templates write HTML, and they escape every value.
+
+A value that a template names and does not get is an error. This module alone imports Jinja.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from connector.posture.formats import number, visible, when
+
+
+class Part(NamedTuple):
+    """A part of a document: the name of its template, and the values that the template shows."""
+
+    template: str
+    shown: Mapping[str, Any]
+
+
+def render(document: str, parts: Sequence[Part]) -> str:
+    """These parts in a row, in the template of that name."""
+    return environment().get_template(f"{document}.html.jinja").render(parts=parts)
+
+
+@cache
+def environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("connector.posture"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= {"number": number, "when": when}
+    made.tests["instant"] = lambda value: isinstance(value, datetime)
+    return made
+
+
+def _visible(value: Any) -> Any:
+    """Whatever a template shows: no text can bring a control character, or what UTF-8 cannot hold."""
+    return visible(value) if type(value) is str else value
