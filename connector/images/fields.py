@@ -11,8 +11,7 @@ from functools import partial
 from types import NoneType
 from typing import Any, NamedTuple
 
-from connector.images.names import split_image_name
-from connector.images.os_names import split_os_name
+from connector.images.names import split_image_name, split_os_name
 from connector.images.times import is_plain_rfc3339, parse_instant, parse_plain
 from connector.tables import API_COLUMNS, IMAGES
 
