@@ -1,8 +1,8 @@
 """Splits names into their parts: an image reference, and the name of an operating system as a scanner writes it.
 
-The grammar of a reference is that of github.com/distribution/reference. As in Docker, the first path component is a registry if it
-holds a dot, a colon or an upper-case letter, or is `localhost`. Nothing is added: `nginx` has neither a registry nor a
-tag here, because the API does not say that it came from `docker.io/library` or that it was `latest`.
+The grammar of a reference is that of github.com/distribution/reference. As in Docker, the first path component is a
+registry if it holds a dot, a colon or an upper-case letter, or is `localhost`. Nothing is added: `nginx` has neither a
+registry nor a tag here, because the API does not say that it came from `docker.io/library` or that it was `latest`.
 """
 
 import re

@@ -2,6 +2,9 @@
 
 An instant is an `int`: microseconds since the Unix epoch, UTC. The shapes are those that the vendor's samples show (ISO
 with T or a blank, with or without an offset, Go's `Time.String()`, unpadded dates, RFC 1123); no page states them.
+
+`datetime.fromisoformat` reads them, but takes more than times: an expression first says that the shape is a known one.
+`email.utils` is not used for RFC 1123: it reads the year 0050 as 2050, and an offset of -0000 as none.
 """
 
 import re
@@ -15,19 +18,20 @@ _MICROSECOND = timedelta(microseconds=1)
 _END = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _ZERO_YEARS = ("0000", "0001")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_ZONES = {None: "", "GMT": "Z", "UTC": "Z"}
 
 _OFFSET = re.compile(r"Z|[+-]\d\d:?[0-5]\d", re.ASCII)
 _PLAIN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
 _PLAIN_LINES = re.compile(rf"(?:(?:(?!{'|'.join(_ZERO_YEARS)}){_PLAIN.pattern})?\n)*", re.ASCII)
 _ISO = re.compile(
-    r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})[T ]"
-    r"(?P<hour>\d{1,2}):(?P<minute>\d\d):(?P<second>\d\d)(?:\.(?P<fraction>\d{1,9}))?"
-    r"(?:(?P<offset>Z|[+-]\d\d:?[0-5]\d)| (?P<go_offset>[+-]\d\d[0-5]\d) [A-Z]{3,5})?",
+    r"(?P<moment>\d{4}-\d{1,2}-\d{1,2}[T ]\d{1,2}:\d\d:\d\d(?:\.\d{1,9})?)"
+    rf"(?:(?P<offset>{_OFFSET.pattern})| (?P<go_offset>[+-]\d\d[0-5]\d) [A-Z]{{3,5}})?",
     re.ASCII,
 )
+_UNPADDED = re.compile(r"(?<![\d.])\d(?!\d)", re.ASCII)
 _RFC_1123 = re.compile(
     rf"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (?P<day>\d{{1,2}}) (?P<month>{'|'.join(_MONTHS)}) (?P<year>\d{{4}}) "
-    r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?: (?P<offset>GMT|UTC|[+-]\d\d[0-5]\d))?",
+    r"(?P<time>\d\d:\d\d:\d\d)(?: (?P<offset>GMT|UTC|[+-]\d\d[0-5]\d))?",
     re.ASCII,
 )
 
@@ -42,11 +46,8 @@ def parse_instant(text: str, naive_offset: tzinfo) -> int | None:
         return _plain_instant(text)
     if not text.strip():
         return None
-    match = _ISO.fullmatch(text) or _RFC_1123.fullmatch(text)
-    if match is None:
-        raise ValueError(f"not a time in a known shape: {text!r}")
-    parts = match.groupdict(default="")
-    return None if parts["year"] in _ZERO_YEARS else _instant(parts, naive_offset)
+    iso = _iso(text)
+    return None if iso.startswith(_ZERO_YEARS) else _instant(datetime.fromisoformat(iso), naive_offset)
 
 
 def parse_plain(texts: Sequence[str | None]) -> list[int | None] | None:
@@ -72,7 +73,7 @@ def is_plain_rfc3339(text: str) -> bool:
 def time_zone(name: str) -> tzinfo:
     """The zone that `name` means: `+08:00`, `-0330`, `Z`, or an IANA name. Raises ValueError for anything else."""
     if _OFFSET.fullmatch(name):
-        return _fixed_offset(name)
+        return timezone(_EPOCH - datetime.fromisoformat(f"1970-01-01T00:00{name}"))
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:  # OSError: a directory of the database, such as `Europe`
@@ -84,31 +85,20 @@ def _plain_instant(text: str) -> int:
     return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
 
 
-def _instant(parts: dict[str, str], naive_offset: tzinfo) -> int:
-    offset = parts["offset"] or parts.get("go_offset")
-    moment = datetime(
-        int(parts["year"]),
-        _month(parts["month"]),
-        int(parts["day"]),
-        int(parts["hour"]),
-        int(parts["minute"]),
-        int(parts["second"]),
-        int(parts.get("fraction", "").ljust(6, "0")[:6]),
-        time_zone(offset) if offset else naive_offset,
-    )
+def _iso(text: str) -> str:
+    """The same time in ISO 8601, as `datetime.fromisoformat` reads it. ValueError where the shape is not known."""
+    if found := _ISO.fullmatch(text):
+        return _UNPADDED.sub(r"0\g<0>", found["moment"]) + (found["offset"] or found["go_offset"] or "")
+    if found := _RFC_1123.fullmatch(text):
+        month = _MONTHS.index(found["month"]) + 1
+        offset = _ZONES.get(found["offset"], found["offset"])
+        return f"{found['year']}-{month:02}-{found['day']:0>2}T{found['time']}{offset}"
+    raise ValueError(f"not a time in a known shape: {text!r}")
+
+
+def _instant(moment: datetime, naive_offset: tzinfo) -> int:
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=naive_offset)
     instant = (moment - _EPOCH) // _MICROSECOND
     if instant > _END:
         raise ValueError(f"after the year 9999 in UTC: {moment.isoformat()}")
     return instant
-
-
-def _month(text: str) -> int:
-    return int(text) if text.isdecimal() else _MONTHS.index(text) + 1
-
-
-def _fixed_offset(text: str) -> timezone:
-    if text == "Z":
-        return UTC
-    hours, minutes = int(text[1:3]), int(text[-2:])
-    size = timedelta(hours=hours, minutes=minutes)
-    return timezone(-size if text[0] == "-" else size)

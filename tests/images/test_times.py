@@ -45,6 +45,9 @@ def instant_of(moment: datetime) -> int:
         pytest.param("Wed, 24 Nov 2021 11:31:16", us(2021, 11, 24, 3, 31, 16), id="rfc-1123-naive"),
         pytest.param("Wed, 24 Nov 2021 11:31:16 GMT", us(2021, 11, 24, 11, 31, 16), id="rfc-1123-gmt"),
         pytest.param("Wed, 3 Nov 2021 11:31:16 +0800", us(2021, 11, 3, 3, 31, 16), id="rfc-1123-offset"),
+        pytest.param("Wed, 24 Nov 2021 11:31:16 -0000", us(2021, 11, 24, 11, 31, 16), id="rfc-1123-minus-zero"),
+        pytest.param("Thu, 24 Nov 0050 11:31:16 UTC", us(50, 11, 24, 11, 31, 16), id="rfc-1123-early-year"),
+        pytest.param("2020-1-2 3:04:05.6 +0800 CST", us(2020, 1, 1, 19, 4, 5, micro=600_000), id="go-unpadded"),
         pytest.param("1970-01-01T00:00:00Z", 0, id="epoch"),
         pytest.param("1969-12-31T23:59:59.999999Z", -1, id="before-the-epoch"),
         pytest.param("9999-12-31T23:59:59.999999Z", 253_402_300_799_999_999, id="last"),
@@ -82,6 +85,11 @@ def test_never(text: str) -> None:
         "2021-01-29",
         "20210129T040318Z",
         "2021-W04-5T04:03:18Z",
+        "2021-01-29T040318Z",
+        "2021-01-29_04:03:18Z",
+        "2021-01-29T04:03:18+08",
+        "2021-01-29T04:03:18+08:00:30",
+        "2021-01-29T04:03:18 +0800",
         "2021-01-29T04:03Z",
         "2021-01-29T04:03:18,5Z",
         "2021-01-29T04:03:18.Z",
@@ -126,6 +134,17 @@ def test_any_moment_with_an_offset(moment: datetime, separator: str) -> None:
 def test_any_moment_without_an_offset(moment: datetime) -> None:
     """ISO without an offset is the moment in the naive offset."""
     assert parse_instant(moment.replace(tzinfo=None).isoformat(), moment.tzinfo or UTC) == instant_of(moment)
+
+
+@given(MOMENTS, st.booleans())
+def test_any_moment_in_the_shapes_of_go_and_of_rfc_1123(moment: datetime, padded: bool) -> None:
+    """In any offset, with and without zeros before the day."""
+    day = f"{moment.day:02}" if padded else moment.day
+    go = f"{moment.year:04}-{moment.month}-{day} {moment:%H:%M:%S}.{moment.microsecond:06} {moment:%z} CST"
+    assert parse_instant(go, timezone.max) == instant_of(moment)
+    month = "JanFebMarAprMayJunJulAugSepOctNovDec"[3 * moment.month - 3 :][:3]
+    text = f"Mon, {day} {month} {moment.year:04} {moment:%H:%M:%S %z}"
+    assert parse_instant(text, timezone.max) == instant_of(moment.replace(microsecond=0))
 
 
 @given(MOMENTS, st.integers(1, 9), st.integers(0, 999))
