@@ -18,20 +18,21 @@ _MICROSECOND = timedelta(microseconds=1)
 _END = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _ZERO_YEARS = ("0000", "0001")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_ZONES = {None: "", "GMT": "Z", "UTC": "Z"}
+_ZONES = {"GMT": "Z", "UTC": "Z"}
 
 _OFFSET = re.compile(r"Z|[+-]\d\d:?[0-5]\d", re.ASCII)
 _PLAIN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
 _PLAIN_LINES = re.compile(rf"(?:(?:(?!{'|'.join(_ZERO_YEARS)}){_PLAIN.pattern})?\n)*", re.ASCII)
 _ISO = re.compile(
-    r"(?P<moment>\d{4}-\d{1,2}-\d{1,2}[T ]\d{1,2}:\d\d:\d\d(?:\.\d{1,9})?)"
-    rf"(?:(?P<offset>{_OFFSET.pattern})| (?P<go_offset>[+-]\d\d[0-5]\d) [A-Z]{{3,5}})?",
+    r"(\d{4}-\d{1,2}-\d{1,2}[T ]\d{1,2}:\d\d:\d\d)(\.\d{1,9})?"
+    rf"(?:({_OFFSET.pattern})| ([+-]\d\d[0-5]\d) [A-Z]{{3,5}})?",
     re.ASCII,
 )
-_UNPADDED = re.compile(r"(?<![\d.])\d(?!\d)", re.ASCII)
+_PADDED = len("2021-01-29T04:03:18")
+_UNPADDED = re.compile(r"(?<!\d)\d(?!\d)", re.ASCII)
 _RFC_1123 = re.compile(
-    rf"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (?P<day>\d{{1,2}}) (?P<month>{'|'.join(_MONTHS)}) (?P<year>\d{{4}}) "
-    r"(?P<time>\d\d:\d\d:\d\d)(?: (?P<offset>GMT|UTC|[+-]\d\d[0-5]\d))?",
+    rf"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\d{{1,2}}) ({'|'.join(_MONTHS)}) (\d{{4}}) (\d\d:\d\d:\d\d)"
+    r"(?: (GMT|UTC|[+-]\d\d[0-5]\d))?",
     re.ASCII,
 )
 
@@ -88,11 +89,12 @@ def _plain_instant(text: str) -> int:
 def _iso(text: str) -> str:
     """The same time in ISO 8601, as `datetime.fromisoformat` reads it. ValueError where the shape is not known."""
     if found := _ISO.fullmatch(text):
-        return _UNPADDED.sub(r"0\g<0>", found["moment"]) + (found["offset"] or found["go_offset"] or "")
+        moment, fraction, offset, go_offset = found.groups("")
+        moment = moment if len(moment) == _PADDED else _UNPADDED.sub(r"0\g<0>", moment)
+        return moment + fraction + (offset or go_offset)
     if found := _RFC_1123.fullmatch(text):
-        month = _MONTHS.index(found["month"]) + 1
-        offset = _ZONES.get(found["offset"], found["offset"])
-        return f"{found['year']}-{month:02}-{found['day']:0>2}T{found['time']}{offset}"
+        day, month, year, time, offset = found.groups("")
+        return f"{year}-{_MONTHS.index(month) + 1:02}-{day:0>2}T{time}{_ZONES.get(offset, offset)}"
     raise ValueError(f"not a time in a known shape: {text!r}")
 
 
