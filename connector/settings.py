@@ -13,7 +13,7 @@ from dlt.common.typing import TSecretStrValue
 from connector.api.credentials import AssumeRole, Credentials, Provider, Static, default_chain
 from connector.api.endpoints import Endpoints
 from connector.errors import ConfigurationError
-from connector.images.records import Reader
+from connector.images.records import ItemParser
 from connector.images.times import parse_instant, time_zone
 from connector.listing.incremental import ACTION, Filters, Reading
 from connector.runs.policy import HOUR, Policy
@@ -117,7 +117,7 @@ class Settings(BaseConfiguration):
             if name not in FILTERS:
                 raise ConfigurationError(f"there is no filter {name!r}", hint=f"Filters: {', '.join(FILTERS)}.")
         self.policy()
-        self.reader()
+        self.parser()
 
     def client(self) -> Client:
         """A client with these keys, else with those found in the usual places."""
@@ -140,9 +140,9 @@ class Settings(BaseConfiguration):
         in_flight = self.in_flight or client.in_flight
         return Reading(lambda payload: client.call(ACTION, payload), in_flight=in_flight, naive_zone=zone)
 
-    def reader(self) -> Reader:
+    def parser(self) -> ItemParser:
         try:
-            return Reader(naive_time_zone=self.naive_time_zone)
+            return ItemParser(naive_time_zone=self.naive_time_zone)
         except ValueError as error:
             raise ConfigurationError(str(error), hint="For example +08:00 or Asia/Shanghai.") from None
 

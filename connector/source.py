@@ -157,7 +157,7 @@ def observe(
         started_at=_now(),
         clock=_now,
         policy=settings.policy(),
-        reader=settings.reader(),
+        parser=settings.parser(),
         **({"progress": progress} if progress else {}),
     )
 

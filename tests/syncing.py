@@ -14,7 +14,7 @@ from dlt.common.destination.client import RunnableLoadJob
 
 import connector.sync
 from connector.errors import TcssError
-from connector.images.records import Reader, Record
+from connector.images.records import ItemParser, Record
 from connector.sandbox import Fleet
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY, Account
 from connector.settings import Settings
@@ -97,7 +97,7 @@ def before_the_merge(table: str, act: Callable[[], None]) -> Iterator[None]:
 
 def truth(fleet: Fleet) -> dict[str, str]:
     """ImageID -> row_hash of every image that is listed now."""
-    records = Reader().read([*fleet.truth().values()])
+    records = ItemParser().parse([*fleet.truth().values()])
     return {record.image_id: record.row_hash for record in records if isinstance(record, Record)}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from connector.images.records import Reader, Record
+from connector.images.records import ItemParser, Record
 from connector.sandbox import Fleet, Sandbox, wall_clock
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
 from tests import crashing
@@ -60,7 +60,7 @@ def assert_whole(place: Place, fleet: Fleet) -> None:
 
 
 def read(fleet: Fleet) -> dict[str, Record]:
-    records = Reader().read([*fleet.truth().values()])
+    records = ItemParser().parse([*fleet.truth().values()])
     return {record.image_id: record for record in records if isinstance(record, Record)}
 
 

@@ -1,7 +1,7 @@
-"""How a field is read into its column: all that an answer has of it at once, and by itself what is not plain.
+"""How a field is parsed into its column: all that an answer has of it at once, and by itself what is not plain.
 
-The fields are those of `tables.py`: a column's type says how its field is read. An empty text is null in every column,
-and so is a value that cannot be read. Pure.
+The fields are those of `tables.py`: a column's type says how its field is parsed. An empty text is null in every
+column, and so is a rejected value. Pure.
 """
 
 import re
@@ -32,7 +32,7 @@ def storable(text: str) -> str:
     return _NOT_STORABLE.sub("\ufffd", text)
 
 
-# ---- reading one value: None for "nothing there", UnreadableError for what does not fit the column ----
+# ---- parsing one value: None for "nothing there", RejectedError for what does not fit the column ----
 
 _ID_LENGTH = IMAGES.column("image_id").precision or 0
 _INT64_MAX = 2**63 - 1
@@ -42,8 +42,8 @@ _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 _BOOLEANS = {True: True, False: False, "true": True, "false": False}  # 1 and 0 are the keys True and False
 
 
-class UnreadableError(Exception):
-    """`stored` is what the column gets in place of the value."""
+class RejectedError(Exception):
+    """A value does not fit its column; `stored` is what the column gets in its place."""
 
     def __init__(self, reason: str, stored: str | None = None) -> None:
         super().__init__(reason)
@@ -51,62 +51,62 @@ class UnreadableError(Exception):
         self.stored = stored
 
 
-def _read_image_id(received: Any) -> str:
+def _parse_image_id(received: Any) -> str:
     if type(received) is str and received.strip() and len(received) <= _ID_LENGTH and storable(received) == received:
         return received
-    raise UnreadableError(NO_IMAGE_ID)
+    raise RejectedError(NO_IMAGE_ID)
 
 
-def _read_text(received: Any) -> str | None:
+def _parse_text(received: Any) -> str | None:
     if type(received) is not str:
-        raise UnreadableError(NOT_A_TEXT)
+        raise RejectedError(NOT_A_TEXT)
     if received.isascii() and "\0" not in received:  # a shortcut: most texts are
         return received or None
     stored = storable(received)
     if stored != received:
-        raise UnreadableError(NOT_STORABLE, stored)
+        raise RejectedError(NOT_STORABLE, stored)
     return received
 
 
-def _read_error(received: Any) -> str | None:
-    return None if received == "No Error" else _read_text(received)
+def _parse_error(received: Any) -> str | None:
+    return None if received == "No Error" else _parse_text(received)
 
 
-def _read_integer(received: Any) -> int:
+def _parse_integer(received: Any) -> int:
     if type(received) is int:
         number = received
     elif (type(received) is str and _DIGITS.fullmatch(received)) or (type(received) is float and received.is_integer()):
         number = int(received)
     else:
-        raise UnreadableError(NOT_AN_INTEGER)
+        raise RejectedError(NOT_AN_INTEGER)
     if 0 <= number <= _INT64_MAX:
         return number
-    raise UnreadableError(NOT_AN_INTEGER)
+    raise RejectedError(NOT_AN_INTEGER)
 
 
-def _read_boolean(received: Any) -> bool:
+def _parse_boolean(received: Any) -> bool:
     try:
         return _BOOLEANS[received]
     except (KeyError, TypeError):  # TypeError: an array or an object cannot be a key
-        raise UnreadableError(NOT_A_BOOLEAN) from None
+        raise RejectedError(NOT_A_BOOLEAN) from None
 
 
-def _read_time(zone: tzinfo, received: Any) -> int | None:
+def _parse_time(zone: tzinfo, received: Any) -> int | None:
     if type(received) is not str:
-        raise UnreadableError(NOT_A_TIME)
+        raise RejectedError(NOT_A_TIME)
     try:
         return parse_instant(received, zone)
     except ValueError:
-        raise UnreadableError(NOT_A_TIME) from None
+        raise RejectedError(NOT_A_TIME) from None
 
 
-def _read_scan_time(zone: tzinfo, received: Any) -> int | None:
+def _parse_scan_time(zone: tzinfo, received: Any) -> int | None:
     """Within a day of the epoch, which covers 1970-01-01 in every time zone, stands for never."""
-    instant = _read_time(zone, received)
+    instant = _parse_time(zone, received)
     return None if instant is not None and abs(instant) < _DAY else instant
 
 
-# ---- reading what an answer has of a field, each null or of the column's type: None where some are not plain ----
+# ---- parsing what an answer has of a field, each null or of the column's type: None where some are not plain ----
 
 
 def _plain_texts(received: Sequence[Any]) -> Sequence[Any] | None:
@@ -158,11 +158,11 @@ def _os_name_parts(_: Any, name: str | None) -> tuple[str | None, ...]:
     return split_os_name(name or "")
 
 
-# ---- the fields: for each API name its column, how it is read, and what follows from it ----
+# ---- the fields: for each API name its column, how it is parsed, and what follows from it ----
 
 _ERRORS = ("agent_error", "scan_error", "scan_virus_error", "scan_vul_error", "scan_risk_error")
 
-_Read = Callable[[Any], Any]
+_Parse = Callable[[Any], Any]
 _Plain = Callable[[Sequence[Any]], Sequence[Any] | None]
 _Derive = Callable[[Any, Any], tuple[str | None, ...]]
 _DERIVED: dict[str, _Derive] = {
@@ -175,51 +175,51 @@ _KINDS: dict[str, type] = {"text": str, "bigint": int, "bool": bool, "timestamp"
 
 
 class Field(NamedTuple):
-    """How a field is read into its column, the one at `column` in `COLUMNS`, and into those derived from it behind.
+    """How a field is parsed into its column, the one at `column` in `COLUMNS`, and into those derived from it behind.
 
     `plain` takes what the items of an answer have of the field, each null or of the type `kind`; it gives their values,
-    or None where some of them need a closer look. Then `read_one` looks at each that is not null. `derive` gives the
+    or None where some of them need a closer look. Then `parse_one` looks at each that is not null. `derive` gives the
     derived columns of a value, `derive_plain` those of a plain one.
     """
 
     column: int
     kind: type
     plain: _Plain
-    read_one: _Read
+    parse_one: _Parse
     derive: _Derive | None
     derive_plain: _Derive | None
 
-    def read(self, received: Sequence[Any]) -> tuple[list[Sequence[Any]], list[tuple[int, str]]]:
-        """The columns, or none where all of it is null; and what could not be read: (place in the answer, reason)."""
+    def parse(self, received: Sequence[Any]) -> tuple[list[Sequence[Any]], list[tuple[int, str]]]:
+        """The columns, or none where all of it is null; and the rejected values: (place in the answer, reason)."""
         kinds = {*map(type, received)} - {NoneType}
         if not kinds:
             return [], []
-        faults: list[tuple[int, str]] = []
+        rejects: list[tuple[int, str]] = []
         values, derive = self.plain(received) if kinds == {self.kind} else None, self.derive_plain
         if values is None:
-            values, derive = [self._look(place, value, faults) for place, value in enumerate(received)], self.derive
-        return [values, *(zip(*map(derive, received, values), strict=True) if derive else ())], faults
+            values, derive = [self._look(place, value, rejects) for place, value in enumerate(received)], self.derive
+        return [values, *(zip(*map(derive, received, values), strict=True) if derive else ())], rejects
 
-    def _look(self, place: int, received: Any, faults: list[tuple[int, str]]) -> Any:
+    def _look(self, place: int, received: Any, rejects: list[tuple[int, str]]) -> Any:
         try:
-            return None if received is None else self.read_one(received)
-        except UnreadableError as fault:
-            faults.append((place, fault.reason))
-            return fault.stored
+            return None if received is None else self.parse_one(received)
+        except RejectedError as error:
+            rejects.append((place, error.reason))
+            return error.stored
 
 
 def api_fields(zone: tzinfo) -> dict[str, Field]:
     """The fields by the API's names, in the order of their columns; `zone` is that of times without an offset."""
-    by_type: dict[str, tuple[_Plain, _Read]] = {
-        "text": (_plain_texts, _read_text),
-        "bigint": (_plain_integers, _read_integer),
-        "bool": (_plain_booleans, _read_boolean),
-        "timestamp": (parse_plain, partial(_read_time, zone)),
+    by_type: dict[str, tuple[_Plain, _Parse]] = {
+        "text": (_plain_texts, _parse_text),
+        "bigint": (_plain_integers, _parse_integer),
+        "bool": (_plain_booleans, _parse_boolean),
+        "timestamp": (parse_plain, partial(_parse_time, zone)),
     }
-    by_name: dict[str, tuple[_Plain, _Read]] = {
-        "image_id": (_plain_image_ids, _read_image_id),
-        "scan_time": (_plain_scan_times, partial(_read_scan_time, zone)),
-        **dict.fromkeys(_ERRORS, (_plain_errors, _read_error)),
+    by_name: dict[str, tuple[_Plain, _Parse]] = {
+        "image_id": (_plain_image_ids, _parse_image_id),
+        "scan_time": (_plain_scan_times, partial(_parse_scan_time, zone)),
+        **dict.fromkeys(_ERRORS, (_plain_errors, _parse_error)),
     }
     return {
         column.source: Field(

@@ -1,8 +1,9 @@
-"""Turns items of DescribeAssetImageList into the typed values of rows of `images`. Pure, and never raises.
+"""Parses items of DescribeAssetImageList into the typed values of rows of `images`. Pure, and never raises.
 
-A value that cannot be read becomes null in its column and a `Rejected`; a field that no column takes goes into `extra`.
+A value that does not fit its column becomes null there, and a `Rejected`. A field that no column takes goes into
+`extra`.
 
-The items of an answer are read together, field by field: most values are plain, and to see that of a hundred at once
+The items of an answer are parsed together, field by field: most values are plain, and to see that of a hundred at once
 takes a fraction of the time. What becomes of an item does not depend on the others.
 """
 
@@ -28,7 +29,7 @@ _CREATE_TIME, _SCAN_TIME, _SCAN_STATUS = map(API_COLUMNS.index, ("create_time", 
 
 
 class Rejected(NamedTuple):
-    """A value that could not be read. `raw` is its JSON, whole; for the column `image_id`, that of the whole item."""
+    """A value that does not fit its column. `raw` is its JSON, whole; for `image_id`, that of the whole item."""
 
     image_id: str | None
     column_name: str
@@ -37,7 +38,7 @@ class Rejected(NamedTuple):
 
 
 class Record(NamedTuple):
-    """An image as read.
+    """An image as parsed.
 
     `values` are in the order of `tables.API_COLUMNS`, instants as microseconds since the epoch, UTC. `unknown` names
     the fields that no column takes, sorted.
@@ -65,8 +66,8 @@ class Record(NamedTuple):
         return status
 
 
-class Reader:
-    """Reads items; one reader serves any number of threads.
+class ItemParser:
+    """Parses items; one parser serves any number of threads.
 
     `naive_time_zone` (`+08:00`, or an IANA name) applies to times that state no offset. Raises ValueError for a zone
     that does not exist.
@@ -75,46 +76,46 @@ class Reader:
     def __init__(self, *, naive_time_zone: str = "+08:00") -> None:
         self._fields = api_fields(time_zone(naive_time_zone))
 
-    def read(self, items: Sequence[Any]) -> list[Record | Rejected]:
+    def parse(self, items: Sequence[Any]) -> list[Record | Rejected]:
         """The record of each element of `Response.List`; a `Rejected` if it is no object with a usable ImageID."""
-        read = self._read([item for item in items if isinstance(item, dict)])
+        parsed = self._parse([item for item in items if isinstance(item, dict)])
         return [
-            next(read) if isinstance(item, dict) else Rejected(None, "image_id", json_text(item), NOT_AN_OBJECT)
+            next(parsed) if isinstance(item, dict) else Rejected(None, "image_id", json_text(item), NOT_AN_OBJECT)
             for item in items
         ]
 
-    def _read(self, items: Sequence[dict[str, Any]]) -> Iterator[Record | Rejected]:
+    def _parse(self, items: Sequence[dict[str, Any]]) -> Iterator[Record | Rejected]:
         received, others = self._split(items)
         cells: list[Sequence[Any]] = [(None,) * len(items)] * len(COLUMNS)
         typed = {"ImageID": cells[0]}
-        faults: defaultdict[int, list[Rejected]] = defaultdict(list)
+        rejected: defaultdict[int, list[Rejected]] = defaultdict(list)
         for (name, field), values in zip(self._fields.items(), received, strict=False):
-            columns, unreadable = field.read(values)
+            columns, rejects = field.parse(values)
             if columns:
                 cells[field.column : field.column + len(columns)] = columns
                 typed[name] = columns[0]
-            for place, reason in unreadable:
-                faults[place].append(Rejected(None, COLUMNS[field.column].name, json_text(values[place]), reason))
+            for place, reason in rejects:
+                rejected[place].append(Rejected(None, COLUMNS[field.column].name, json_text(values[place]), reason))
         names = sorted(typed)
         images = zip(cells[0], zip(*cells[1:], strict=True), zip(*map(typed.get, names), strict=True), strict=True)
         for place, (image_id, values, row) in enumerate(images):
             known = {name: value for name, value in zip(names, row, strict=False) if value is not None}
             if image_id is None:
                 yield Rejected(None, "image_id", json_text(items[place]), NO_IMAGE_ID)
-            elif place in others or place in faults:
-                yield _odd(Record(image_id, values, "", (), ()), known, others.get(place, {}), faults.get(place, []))
+            elif place in others or place in rejected:
+                yield _odd(Record(image_id, values, "", (), ()), known, others.get(place, {}), rejected.get(place, []))
             else:
                 yield Record(image_id, values, _hash_of_sorted(known), (), ())
 
     def _split(self, items: Sequence[dict[str, Any]]) -> tuple[Iterator[tuple[Any, ...]], dict[int, dict[str, Any]]]:
         """What the items have of each of our fields; and what they have of others, by place and by name, sorted."""
         names, known = tuple(self._fields), self._fields.keys()
-        read_all = itemgetter(*names)
+        values_of = itemgetter(*names)
         rows: list[tuple[Any, ...]] = []
         others: dict[int, dict[str, Any]] = {}
         for place, item in enumerate(items):
             try:
-                rows.append(read_all(item))
+                rows.append(values_of(item))
                 more = len(item) > len(names)
             except KeyError:
                 rows.append(tuple(map(item.get, names)))
@@ -124,14 +125,14 @@ class Reader:
         return zip(*rows, strict=True), others
 
 
-def _odd(record: Record, known: dict[str, Any], others: dict[str, Any], faults: Sequence[Rejected]) -> Record:
-    """The record of an item that has fields without a column, `others`, or values that could not be read, `faults`."""
+def _odd(record: Record, known: dict[str, Any], others: dict[str, Any], rejected: Sequence[Rejected]) -> Record:
+    """The record of an item that has fields without a column, `others`, or `rejected` values."""
     extra = {name: value for name, value in others.items() if not _is_empty(value)}
     return Record(
         record.image_id,
         (*record.values[:-1], json_text(extra)) if extra else record.values,
         _row_hash(known | extra),
-        tuple(fault._replace(image_id=record.image_id) for fault in faults),
+        tuple(value._replace(image_id=record.image_id) for value in rejected),
         tuple(map(storable, others)),
     )
 

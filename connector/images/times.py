@@ -1,10 +1,10 @@
-"""Reads the times of the API: several shapes, one instant.
+"""Parses the times of the API: several shapes, one instant.
 
 An instant is an `int`: microseconds since the Unix epoch, UTC. The shapes are those that the vendor's samples show (ISO
 with T or a blank, with or without an offset, Go's `Time.String()`, unpadded dates, RFC 1123); no page states them.
 
-`datetime.fromisoformat` reads them, but takes more than times: an expression first says that the shape is a known one.
-`email.utils` is not used for RFC 1123: it reads the year 0050 as 2050, and an offset of -0000 as none.
+`datetime.fromisoformat` parses them, but takes more than times: an expression first says that the shape is a known one.
+`email.utils` is not used for RFC 1123: to it the year 0050 is 2050, and an offset of -0000 none.
 """
 
 import re
@@ -87,7 +87,7 @@ def _plain_instant(text: str) -> int:
 
 
 def _iso(text: str) -> str:
-    """The same time in ISO 8601, as `datetime.fromisoformat` reads it. ValueError where the shape is not known."""
+    """The same time in ISO 8601, as `datetime.fromisoformat` takes it. ValueError where the shape is not known."""
     if found := _ISO.fullmatch(text):
         moment, fraction, offset, go_offset = found.groups("")
         moment = moment if len(moment) == _PADDED else _UNPADDED.sub(r"0\g<0>", moment)

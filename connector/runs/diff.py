@@ -17,7 +17,7 @@ ABSENT = -(1 << 62)  # a time that is null, in an array of instants
 UNWRITTEN = -1  # the image has no row in this run
 PREFIX = f"{HASH_DEFINITION}:"  # of row hashes that compare with those of this release
 BATCH = 10_000  # rows of a stored table that are Python objects at a time
-ROOM = 1_000  # new images for which room is made at once, and items that are read at once
+ROOM = 1_000  # new images for which room is made at once, and items that are parsed at once
 
 TWICE = "listed twice in one answer, with other contents"
 
@@ -113,7 +113,7 @@ class Known:
 class Diff:
     """Takes what a sweep shows, one answer after the other, and writes the rows that the warehouse lacks to `rows`.
 
-    `read` makes records of items, `observed_at` is the instant of the run, `rejected_ids` gives the rejected values
+    `parse` makes records of items, `observed_at` is the instant of the run, `rejected_ids` gives the rejected values
     that the warehouse has. An image that is shown again with other contents takes the place of its first row, and one
     that is again as the warehouse has it is not written. `kinds` counts images, `rejected` holds the ids of values,
     and `missed` counts images with a ScanTime in `audited` (after, up to) that is not the one in the warehouse.
@@ -124,14 +124,14 @@ class Diff:
         known: Known,
         rows: Rows,
         *,
-        read: Callable[[Sequence[Any]], list[Record | Rejected]],
+        parse: Callable[[Sequence[Any]], list[Record | Rejected]],
         account_id: str,
         sync_id: str,
         observed_at: int,
         rejected_ids: Callable[[], set[str]] = set,
         audited: tuple[int, int] | None = None,
     ) -> None:
-        self.known, self._rows, self._read = known, rows, read
+        self.known, self._rows, self._parse = known, rows, parse
         self._account_id, self._sync_id, self._observed_at = account_id, sync_id, observed_at
         self._load_rejected_ids, self._audited = rejected_ids, audited
         self._stored_rejects: set[str] | None = None
@@ -153,7 +153,7 @@ class Diff:
         in_answer: dict[str, str] = {}
         for start in range(0, len(items), ROOM):  # a look-up's answers come as one, of any length
             part = items[start : start + ROOM]
-            records = self._read(part)
+            records = self._parse(part)
             # Where no image is shown twice, and none ever had a twin, none has one here: a shortcut, as that is usual.
             alone = len(items) <= ROOM and not self._twins and len({r.image_id for r in records}) == len(records)
             for item, record in zip(part, records, strict=True):

@@ -11,7 +11,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from connector.errors import ConfigurationError, RequestRejectedError
-from connector.images.records import Reader
+from connector.images.records import ItemParser
 from connector.listing.confirm import CONTROLS, look_up
 from connector.listing.incremental import Filters, FullSweep, IncrementalSweep, Outcome, Reading
 from connector.listing.page import Page
@@ -54,7 +54,7 @@ class Observation:
         sync_id: str,
         started_at: int,
         policy: Policy,
-        reader: Reader,
+        parser: ItemParser,
         progress: Callable[[int, int | None], None] = lambda *_: None,
         clock: Callable[[], int] | None = None,
     ) -> None:
@@ -65,7 +65,7 @@ class Observation:
         self._history = History.of(memory.runs())
         self._mode, self._mode_reason = choose(policy, self._history, started_at)
         self._outcomes: list[Outcome] = []
-        self._diff = self._new_diff(reader)
+        self._diff = self._new_diff(parser)
         self._verdict, self._reason = "failed", ""
         self._pages = self._rows_listed = 0
 
@@ -149,12 +149,12 @@ class Observation:
                 self._rows_listed += len(page.items)
                 self._progress(self._diff.listed, page.total)
 
-    def _new_diff(self, reader: Reader) -> Diff:
+    def _new_diff(self, parser: ItemParser) -> Diff:
         known = Known(self._memory.known())
         diff = Diff(
             known,
             self.spool,
-            read=reader.read,
+            parse=parser.parse,
             account_id=self.account_id,
             sync_id=self.sync_id,
             observed_at=self.started_at,

@@ -16,7 +16,7 @@ import vcr
 from connector.api.client import Client, Limits
 from connector.api.credentials import Credentials
 from connector.api.endpoints import Endpoints
-from connector.images.records import Reader, Record
+from connector.images.records import ItemParser, Record
 from connector.listing.incremental import ACTION, FullSweep, Reading
 from connector.sandbox import Fleet, Sandbox
 
@@ -51,7 +51,7 @@ def test_the_documented_exchange_is_one_typed_row_and_a_partial_sweep() -> None:
         items = {item["ImageID"]: item for page in sweep.pages() for item in page.items}
     assert (sweep.outcome.complete, sweep.outcome.total_count) == (False, 339)
     assert "339" in sweep.outcome.reason or "nothing new" in sweep.outcome.reason
-    (record,) = Reader().read([*items.values()])
+    (record,) = ItemParser().parse([*items.values()])
     assert isinstance(record, Record)
     assert record.image_id == "sha256:2061084bfcc0d9ff44f479efc582e3ac9feaf96b556f6901bb39dbddfb9676b2"
     assert record.values[:2] == ("l10:latest", None)

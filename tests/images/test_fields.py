@@ -1,4 +1,4 @@
-"""A field is read as a whole where all of it is plain, and value by value where it is not; see also `test_records`."""
+"""A field is parsed as a whole where all of it is plain, else value by value; see also `test_records`."""
 
 from typing import Any
 
@@ -43,25 +43,25 @@ def test_every_field_has_its_column() -> None:
 @pytest.mark.parametrize("name", FIELDS)
 def test_nothing_fills_no_column(name: str) -> None:
     """Nulls alone, or no items."""
-    assert FIELDS[name].read([None, None]) == ([], [])
-    assert FIELDS[name].read([]) == ([], [])
+    assert FIELDS[name].parse([None, None]) == ([], [])
+    assert FIELDS[name].parse([]) == ([], [])
 
 
 def test_plain_values_stay() -> None:
     """They are not even copied."""
     counts = (1, 0, None, 2**63 - 1)
-    assert FIELDS["VulCnt"].read(counts)[0][0] is counts
+    assert FIELDS["VulCnt"].parse(counts)[0][0] is counts
 
 
 def test_odd_values_are_told_by_their_place() -> None:
-    """Those beside them are read all the same."""
-    assert FIELDS["VulCnt"].read([1, "x", None, "2", -1]) == (
+    """Those beside them are parsed all the same."""
+    assert FIELDS["VulCnt"].parse([1, "x", None, "2", -1]) == (
         [[1, None, None, 2, None]],
         [(1, NOT_AN_INTEGER), (4, NOT_AN_INTEGER)],
     )
-    columns, faults = FIELDS["ScanTime"].read([TIMES[0], "n/a"])
+    columns, rejects = FIELDS["ScanTime"].parse([TIMES[0], "n/a"])
     assert [list(column) for column in columns] == [[1_611_892_998_000_000, None], [None, "n/a"]]
-    assert faults == [(1, NOT_A_TIME)]
+    assert rejects == [(1, NOT_A_TIME)]
 
 
 @given(st.sampled_from(list(FIELDS)), st.lists(st.sampled_from([*VALUES, *TIMES]), min_size=1, max_size=4))
@@ -69,10 +69,10 @@ def test_together_as_alone(name: str, values: list[Any]) -> None:
     """A value becomes the same whatever stands beside it."""
     field = FIELDS[name]
     width = 1 + sum(column.derived and column.source == name for column in COLUMNS)
-    columns, faults = field.read(values)
+    columns, rejects = field.parse(values)
     rows = list(zip(*columns, *[[None] * len(values)] * (width - len(columns)), strict=True))
     for place, value in enumerate(values):
-        alone, fault = field.read([value])
+        alone, reject = field.parse([value])
         row = tuple(column[0] for column in alone) + (None,) * (width - len(alone))
         assert repr(rows[place]) == repr(row)
-        assert [reason for at, reason in faults if at == place] == [reason for _, reason in fault]
+        assert [reason for at, reason in rejects if at == place] == [reason for _, reason in reject]

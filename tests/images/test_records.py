@@ -17,7 +17,7 @@ from connector.images.fields import (
     NOT_AN_INTEGER,
     NOT_STORABLE,
 )
-from connector.images.records import NOT_AN_OBJECT, Reader, Record, Rejected, hash_of_row, reject_id
+from connector.images.records import NOT_AN_OBJECT, ItemParser, Record, Rejected, hash_of_row, reject_id
 from connector.tables import API_COLUMNS, IMAGES, REJECTED_VALUES
 
 ID = "sha256:2061084bfcc0d9ff44f479efc582e3ac9feaf96b556f6901bb39dbddfb9676b2"
@@ -86,33 +86,33 @@ DOCUMENTED_ROW: dict[str, Any] = {
     "extra": None,
 }
 NOTHING = dict.fromkeys(API_COLUMNS)
-READER = Reader()
+PARSER = ItemParser()
 
 
-def read_any(item: Any, reader: Reader = READER) -> Record | Rejected:
-    """What comes of an item that is read alone."""
-    (read,) = reader.read([item])
-    return read
+def parse_any(item: Any, parser: ItemParser = PARSER) -> Record | Rejected:
+    """What comes of an item that is parsed alone."""
+    (parsed,) = parser.parse([item])
+    return parsed
 
 
-def read(item: Any, reader: Reader = READER) -> Record:
-    record = read_any(item, reader)
+def parse(item: Any, parser: ItemParser = PARSER) -> Record:
+    record = parse_any(item, parser)
     assert isinstance(record, Record)
     return record
 
 
-def row(item: Any, reader: Reader = READER) -> dict[str, Any]:
-    return dict(zip(API_COLUMNS, read(item, reader).values, strict=True))
+def row(item: Any, parser: ItemParser = PARSER) -> dict[str, Any]:
+    return dict(zip(API_COLUMNS, parse(item, parser).values, strict=True))
 
 
-def one(field: str, received: Any, reader: Reader = READER) -> dict[str, Any]:
+def one(field: str, received: Any, parser: ItemParser = PARSER) -> dict[str, Any]:
     """The columns that one field fills."""
-    return {name: value for name, value in row({"ImageID": ID, field: received}, reader).items() if value is not None}
+    return {name: value for name, value in row({"ImageID": ID, field: received}, parser).items() if value is not None}
 
 
 def test_documented_item() -> None:
-    """The page's own example, which lacks the fields 23 to 30, is read whole."""
-    record = read(DOCUMENTED)
+    """The page's own example, which lacks the fields 23 to 30, is parsed whole."""
+    record = parse(DOCUMENTED)
     assert dict(zip(API_COLUMNS, record.values, strict=True)) == DOCUMENTED_ROW
     assert (record.image_id, record.rejected, record.unknown) == (ID, (), ())
     assert (record.create_time, record.scan_time, record.scan_status) == (
@@ -133,7 +133,7 @@ def test_golden_hash() -> None:
         '"RiskCnt":7,"ScanStatus":"SCANNED","ScanTime":1611900612021000,"Size":16159906,"SuperNodeCnt":1,"VirusCnt":141,'
         '"VulCnt":5}'
     )
-    assert read(DOCUMENTED).row_hash == "1:3a9c8b9f670a43c3f8990f7b6609605a"
+    assert parse(DOCUMENTED).row_hash == "1:3a9c8b9f670a43c3f8990f7b6609605a"
     assert blake2b(text.encode(), digest_size=16).hexdigest() == "3a9c8b9f670a43c3f8990f7b6609605a"
 
 
@@ -181,12 +181,12 @@ def test_thirty_fields() -> None:
         "solution": "重试",
         "reason": "超时",
     }
-    assert read(item).rejected == ()
+    assert parse(item).rejected == ()
 
 
 def test_only_an_id() -> None:
     """Every field but ImageID may be absent."""
-    record = read({"ImageID": ID})
+    record = parse({"ImageID": ID})
     assert dict(zip(API_COLUMNS, record.values, strict=True)) == NOTHING
     assert (record.create_time, record.scan_time, record.scan_status) == (None, None, None)
     assert (record.rejected, record.unknown) == ((), ())
@@ -196,8 +196,8 @@ def test_only_an_id() -> None:
 def test_absent_texts(absent: str | None) -> None:
     """Null and empty texts and times are null in every column, without a raw copy, and hash as if they were absent."""
     fields = [c.source for c in IMAGES.columns if c.type in ("text", "timestamp") and c.source not in (None, "ImageID")]
-    record = read({"ImageID": ID} | dict.fromkeys(fields, absent))
-    assert record == read({"ImageID": ID})
+    record = parse({"ImageID": ID} | dict.fromkeys(fields, absent))
+    assert record == parse({"ImageID": ID})
 
 
 @pytest.mark.parametrize(
@@ -223,9 +223,9 @@ def test_absent_texts(absent: str | None) -> None:
     ],
 )
 def test_value(field: str, received: Any, expected: dict[str, Any]) -> None:
-    """A value is read as its column's type, also where it comes in a near form, and nothing is rejected."""
+    """A value is parsed as its column's type, also where it comes in a near form, and nothing is rejected."""
     assert one(field, received) == expected
-    assert read({"ImageID": ID, field: received}).rejected == ()
+    assert parse({"ImageID": ID, field: received}).rejected == ()
 
 
 NAIVE = "2020-11-21 15:16:00"
@@ -255,24 +255,24 @@ def test_time(field: str, received: str, expected: dict[str, Any]) -> None:
     Zero times are null in both columns; 1970-01-01 is null for a scan and kept for a build.
     """
     assert one(field, received) == expected
-    assert read({"ImageID": ID, field: received}).rejected == ()
+    assert parse({"ImageID": ID, field: received}).rejected == ()
 
 
 @pytest.mark.parametrize(
     ("zone", "hours"), [("+00:00", 0), ("-0330", -3.5), ("Asia/Shanghai", 8), ("America/New_York", -5)]
 )
 def test_naive_time_zone(zone: str, hours: float) -> None:
-    """A time without an offset is read in the reader's zone; others are not touched by it."""
-    reader = Reader(naive_time_zone=zone)
+    """A time without an offset is parsed in the parser's zone; others are not touched by it."""
+    parser = ItemParser(naive_time_zone=zone)
     naive = NAIVE_INSTANT + int((8 - hours) * 3_600_000_000)
-    assert one("ScanTime", NAIVE, reader) == {"scan_time": naive, "scan_time_raw": NAIVE}
-    assert row(DOCUMENTED, reader) == DOCUMENTED_ROW
+    assert one("ScanTime", NAIVE, parser) == {"scan_time": naive, "scan_time_raw": NAIVE}
+    assert row(DOCUMENTED, parser) == DOCUMENTED_ROW
 
 
 def test_wrong_time_zone() -> None:
-    """A zone that does not exist is refused when the reader is made."""
+    """A zone that does not exist is refused when the parser is made."""
     with pytest.raises(ValueError, match="not a time zone: 'Mars/Base'"):
-        Reader(naive_time_zone="Mars/Base")
+        ItemParser(naive_time_zone="Mars/Base")
 
 
 @pytest.mark.parametrize(
@@ -307,17 +307,17 @@ def test_wrong_time_zone() -> None:
     ],
 )
 def test_rejected_value(field: str, received: Any, column: str, raw: str, reason: str) -> None:
-    """What does not fit its column is null there and kept whole as JSON; the rest of the image is read."""
-    record = read({"ImageID": ID, field: received, "HostCnt": 3})
+    """What does not fit its column is null there and kept whole as JSON; the rest of the image is parsed."""
+    record = parse({"ImageID": ID, field: received, "HostCnt": 3})
     assert dict(zip(API_COLUMNS, record.values, strict=True)) == NOTHING | {"host_cnt": 3}
     assert record.rejected == (Rejected(ID, column, raw, reason),)
-    assert record.row_hash == read({"ImageID": ID, "HostCnt": 3}).row_hash
+    assert record.row_hash == parse({"ImageID": ID, "HostCnt": 3}).row_hash
 
 
 @pytest.mark.parametrize("text", ["n/a", "2024-10-23T06:16****"])
 def test_rejected_time(text: str) -> None:
     """A text that is no time stands in the raw column too."""
-    record = read({"ImageID": ID, "ScanTime": text})
+    record = parse({"ImageID": ID, "ScanTime": text})
     assert dict(zip(API_COLUMNS, record.values, strict=True)) == NOTHING | {"scan_time_raw": text}
     assert record.rejected == (Rejected(ID, "scan_time", f'"{text}"', NOT_A_TIME),)
 
@@ -333,21 +333,21 @@ def test_rejected_time(text: str) -> None:
 )
 def test_text_that_cannot_be_stored(received: str, stored: str, raw: str) -> None:
     """PostgreSQL has no NUL and UTF-8 no lone surrogate: the column gets U+FFFD, and what was received is kept."""
-    record = read({"ImageID": ID, "Reason": received})
+    record = parse({"ImageID": ID, "Reason": received})
     assert dict(zip(API_COLUMNS, record.values, strict=True)) == NOTHING | {"reason": stored}
     assert record.rejected == (Rejected(ID, "reason", raw, NOT_STORABLE),)
 
 
 def test_time_that_cannot_be_stored() -> None:
     """A broken text in a time is one rejected value; the raw column holds its storable form."""
-    record = read({"ImageID": ID, "ScanTime": "\x00now"})
+    record = parse({"ImageID": ID, "ScanTime": "\x00now"})
     assert dict(zip(API_COLUMNS, record.values, strict=True)) == NOTHING | {"scan_time_raw": "\ufffdnow"}
     assert record.rejected == (Rejected(ID, "scan_time", '"\\u0000now"', NOT_A_TIME),)
 
 
 def test_several_rejected_values() -> None:
     """Each value is rejected by itself, in the order of the columns."""
-    rejected = read({"VulCnt": "x", "Size": -1, "ImageName": 1, "ImageID": ID}).rejected
+    rejected = parse({"VulCnt": "x", "Size": -1, "ImageName": 1, "ImageID": ID}).rejected
     assert [r.column_name for r in rejected] == ["image_name", "size", "vul_cnt"]
 
 
@@ -355,14 +355,14 @@ def test_several_rejected_values() -> None:
 def test_item_without_a_usable_id(image_id: Any) -> None:
     """An item whose ImageID cannot be a key is one rejected value: the whole item."""
     item = {"VulCnt": "n/a", "ImageID": image_id}
-    assert read_any(item) == Rejected(
+    assert parse_any(item) == Rejected(
         None, "image_id", json.dumps(item, sort_keys=True, separators=(",", ":")), NO_IMAGE_ID
     )
 
 
 def test_item_without_an_id() -> None:
     """So is an item that has none."""
-    assert read_any({"VulCnt": 5}) == Rejected(None, "image_id", '{"VulCnt":5}', NO_IMAGE_ID)
+    assert parse_any({"VulCnt": 5}) == Rejected(None, "image_id", '{"VulCnt":5}', NO_IMAGE_ID)
 
 
 @pytest.mark.parametrize(
@@ -371,17 +371,17 @@ def test_item_without_an_id() -> None:
 )
 def test_item_that_is_no_object(item: Any, raw: str) -> None:
     """And so is whatever is not an object."""
-    assert read_any(item) == Rejected(None, "image_id", raw, NOT_AN_OBJECT)
+    assert parse_any(item) == Rejected(None, "image_id", raw, NOT_AN_OBJECT)
 
 
 def test_longest_id() -> None:
     """An ImageID may fill its column."""
-    assert read({"ImageID": "x" * 256}).image_id == "x" * 256
+    assert parse({"ImageID": "x" * 256}).image_id == "x" * 256
 
 
 def test_unknown_fields() -> None:
     """Fields without a column go as received, sorted, into one JSON object; empty ones are only announced."""
-    record = read(DOCUMENTED | {"Zone": {"b": [1, None], "a": "é"}, "New": 1.5, "Null": None, "Empty": ""})
+    record = parse(DOCUMENTED | {"Zone": {"b": [1, None], "a": "é"}, "New": 1.5, "Null": None, "Empty": ""})
     expected = DOCUMENTED_ROW | {"extra": '{"New":1.5,"Zone":{"a":"é","b":[1,null]}}'}
     assert dict(zip(API_COLUMNS, record.values, strict=True)) == expected
     assert record.unknown == ("Empty", "New", "Null", "Zone")
@@ -390,20 +390,20 @@ def test_unknown_fields() -> None:
 
 def test_unknown_field_beside_all_known_ones() -> None:
     """Nor is a field overlooked in an item that lacks none of those that we know."""
-    record = read(dict.fromkeys(FIELDS) | {"ImageID": ID, "New": 1})
+    record = parse(dict.fromkeys(FIELDS) | {"ImageID": ID, "New": 1})
     assert dict(zip(API_COLUMNS, record.values, strict=True)) == NOTHING | {"extra": '{"New":1}'}
     assert record.unknown == ("New",)
 
 
 def test_only_empty_unknown_fields() -> None:
     """Unknown fields that are all empty make no `extra`, and change no hash."""
-    record = read(DOCUMENTED | {"New": None, "Newer": ""})
-    assert (record.values, record.row_hash) == (read(DOCUMENTED).values, read(DOCUMENTED).row_hash)
+    record = parse(DOCUMENTED | {"New": None, "Newer": ""})
+    assert (record.values, record.row_hash) == (parse(DOCUMENTED).values, parse(DOCUMENTED).row_hash)
 
 
 def test_unknown_field_that_cannot_be_stored() -> None:
     """Names and values with NUL or lone surrogates are escaped in `extra`, and names are storable."""
-    record = read({"ImageID": ID, "a\ud800": "\x00"})
+    record = parse({"ImageID": ID, "a\ud800": "\x00"})
     assert row({"ImageID": ID, "a\ud800": "\x00"}) == NOTHING | {"extra": '{"a\\ud800":"\\u0000"}'}
     assert record.unknown == ("a\ufffd",)
 
@@ -427,7 +427,7 @@ DIFFERENT_ITEMS = [
 
 def test_hash_tells_items_apart() -> None:
     """Another value in any field, known or not, is another hash."""
-    assert len({read(item).row_hash for item in DIFFERENT_ITEMS}) == len(DIFFERENT_ITEMS)
+    assert len({parse(item).row_hash for item in DIFFERENT_ITEMS}) == len(DIFFERENT_ITEMS)
 
 
 @pytest.mark.parametrize(
@@ -442,16 +442,16 @@ def test_hash_tells_items_apart() -> None:
 )
 def test_hash_of_the_same(same: dict[str, Any]) -> None:
     """The hash is of values: order, empty fields and ways of writing make no version."""
-    assert read(same).row_hash == read(DOCUMENTED).row_hash
+    assert parse(same).row_hash == parse(DOCUMENTED).row_hash
 
 
 @pytest.mark.parametrize("field", ["VulCnt", "IsTrustImage", "ImageName", "OsName", "Solution"])
 def test_hash_outlives_a_new_column(field: str) -> None:
     """An image that does not change keeps its hash when a count, flag or text that was unknown gets its column."""
-    older = Reader()
+    older = ItemParser()
     del older._fields[field]
     item = DOCUMENTED | {"Solution": ""}
-    assert read(item, older).row_hash == read(item).row_hash
+    assert parse(item, older).row_hash == parse(item).row_hash
 
 
 def test_reject_id() -> None:
@@ -489,7 +489,7 @@ def nested(depth: int) -> list[Any]:
 
 
 def check_storable(item: Any) -> None:
-    record = read_any(item)
+    record = parse_any(item)
     rejected = (record,) if isinstance(record, Rejected) else record.rejected
     if isinstance(record, Record):
         built = IMAGES.arrow([("1", record.image_id, *record.values, 1, 0, 0, None, record.row_hash, "s")])
@@ -516,14 +516,14 @@ ANSWERS = st.lists(
 
 @given(ANSWERS)
 def test_together_as_alone(items: list[Any]) -> None:
-    """What comes of an item does not depend on those that it is read with."""
-    assert repr(READER.read(items)) == repr([read_any(item) for item in items])
+    """What comes of an item does not depend on those that it is parsed with."""
+    assert repr(PARSER.parse(items)) == repr([parse_any(item) for item in items])
 
 
 @pytest.mark.parametrize("beside", [DOCUMENTED, {"ImageID": ID}, None], ids=["plain", "bare", "no-object"])
 @pytest.mark.parametrize("field", FIELDS)
 def test_each_value_beside_others(field: str, beside: Any) -> None:
-    """Neither a plain value nor an odd one is read in another way for what stands beside it in its field."""
+    """Neither a plain value nor an odd one is parsed in another way for what stands beside it in its field."""
     values = [None, "", "x", "é", "\0", "No Error", "5", 5, -1, 2**63, 5.0, True, False, [], {}, NAIVE]
     times = [
         "2021-01-29T04:03:18Z",
@@ -535,8 +535,8 @@ def test_each_value_beside_others(field: str, beside: Any) -> None:
     ]
     odd: list[Any] = [{"ImageID": ID, field: value} for value in [*values, *times]]
     for item in odd:
-        assert READER.read([beside, item, beside]) == [read_any(beside), read_any(item), read_any(beside)]
-    assert READER.read(odd) == [read_any(item) for item in odd]
+        assert PARSER.parse([beside, item, beside]) == [parse_any(beside), parse_any(item), parse_any(beside)]
+    assert PARSER.parse(odd) == [parse_any(item) for item in odd]
 
 
 @pytest.mark.parametrize("depth", [253, 254, 255, 500, 5000])
@@ -552,13 +552,13 @@ def test_order_of_keys(item: dict[str, Any], random: Any) -> None:
     """The order of an item's keys changes nothing at all."""
     keys = list(item)
     random.shuffle(keys)
-    assert repr(read_any({key: item[key] for key in keys})) == repr(read_any(item))
+    assert repr(parse_any({key: item[key] for key in keys})) == repr(parse_any(item))
 
 
 @given(ITEMS)
 def test_null_is_absent(item: dict[str, Any]) -> None:
     """A field that is null is a field that is absent: same values, same hash."""
-    with_nulls, without = read_any(item), read_any({k: v for k, v in item.items() if v is not None})
+    with_nulls, without = parse_any(item), parse_any({k: v for k, v in item.items() if v is not None})
     if isinstance(with_nulls, Record) and isinstance(without, Record):
         assert (with_nulls.values, with_nulls.row_hash) == (without.values, without.row_hash)
         assert with_nulls.rejected == without.rejected
@@ -571,7 +571,7 @@ def test_hash_of_a_stored_row(item: dict[str, Any]) -> None:
         received = orjson.loads(orjson.dumps(item))
     except orjson.JSONEncodeError:
         return
-    record = read_any(received)
+    record = parse_any(received)
     if isinstance(record, Record):
         stored = {"image_id": record.image_id, **dict(zip(API_COLUMNS, record.values, strict=True))}
         assert hash_of_row(stored) == record.row_hash

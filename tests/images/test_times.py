@@ -54,7 +54,7 @@ def instant_of(moment: datetime) -> int:
     ],
 )
 def test_shape(text: str, expected: int) -> None:
-    """Each shape is read as the instant that it names; without an offset, in the given one."""
+    """Each shape is parsed as the instant that it names; without an offset, in the given one."""
     assert parse_instant(text, SHANGHAI) == expected
 
 
@@ -149,7 +149,7 @@ def test_any_moment_in_the_shapes_of_go_and_of_rfc_1123(moment: datetime, padded
 
 @given(MOMENTS, st.integers(1, 9), st.integers(0, 999))
 def test_fraction_digits(moment: datetime, digits: int, nanoseconds: int) -> None:
-    """A fraction of one to nine digits is read to the microsecond, never rounded."""
+    """A fraction of one to nine digits is parsed to the microsecond, never rounded."""
     fraction = f"{moment.microsecond:06}{nanoseconds:03}"[:digits]
     text = f"{moment.astimezone(UTC):%H:%M:%S}.{fraction}Z"
     text = f"{moment.astimezone(UTC).date().isoformat()}T{text}"
@@ -204,7 +204,7 @@ OTHERS = [
 
 
 def test_plain_times_at_once() -> None:
-    """Plain times are read together as each by itself; null and an empty text are no time."""
+    """Plain times are parsed together as each by itself; null and an empty text are no time."""
     assert parse_plain([*PLAIN, "", None]) == [*(parse_instant(text, SHANGHAI) for text in PLAIN), None, None]
     assert parse_plain([]) == []
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from connector.api.answers import Answer
 from connector.errors import from_code
-from connector.images.records import Reader
+from connector.images.records import ItemParser
 from connector.listing.incremental import ACTION, Reading
 from connector.listing.page import Fetch
 from connector.runs.observation import Observation
@@ -109,7 +109,7 @@ class Runs:
     server: LocalServer
     limit: int = 10
     in_flight: int = 1
-    reader: Reader = field(default_factory=Reader)
+    parser: ItemParser = field(default_factory=ItemParser)
     warehouse: Warehouse = field(default_factory=Warehouse)
     number: int = 0
 
@@ -142,12 +142,12 @@ class Runs:
             sync_id=f"run-{self.number}",
             started_at=started_at,
             policy=policy,
-            reader=self.reader,
+            parser=self.parser,
             **options,
         )
 
 
 def typed(items: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
     """A fleet's truth as the values of the API's columns, by image id."""
-    records = Reader().read([*items.values()])
+    records = ItemParser().parse([*items.values()])
     return {image_id: record.values for image_id, record in zip(items, records, strict=True)}  # type: ignore[union-attr]

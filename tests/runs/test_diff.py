@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from connector.images.records import Reader, Record, Rejected, reject_id
+from connector.images.records import ItemParser, Record, Rejected, reject_id
 from connector.runs.diff import TWICE, Diff, Known
 from connector.runs.spool import Spool
 from connector.tables import API_COLUMNS, IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, Table
@@ -67,9 +67,9 @@ SCAN_ROW: dict[str, Any] = {
 
 
 def record(**changes: Any) -> Record:
-    (read,) = Reader().read([{**ITEM, **changes}])
-    assert isinstance(read, Record)
-    return read
+    (parsed,) = ItemParser().parse([{**ITEM, **changes}])
+    assert isinstance(parsed, Record)
+    return parsed
 
 
 def stored(deleted_at: int | None = None, version: int = 1, **changes: Any) -> dict[str, Any]:
@@ -94,7 +94,7 @@ class Trial:
     def __init__(self, directory: Path, *images: dict[str, Any], **options: Any) -> None:
         self.spool = Spool(directory)
         known = Known(as_arrow(IMAGES, images, KNOWN))
-        options = {"read": Reader().read, "account_id": "1", "sync_id": "s2", "observed_at": NOW, **options}
+        options = {"parse": ItemParser().parse, "account_id": "1", "sync_id": "s2", "observed_at": NOW, **options}
         self.diff = Diff(known, self.spool, **options)
 
     def show(self, *answers: list[Any]) -> Trial:
@@ -327,7 +327,7 @@ def test_a_new_definition_of_the_hash_makes_no_versions(tmp_path: Path) -> None:
     assert trial.kinds == {"unchanged": 2, "changed": 1}
 
 
-class _OlderReader(Reader):
+class _OlderParser(ItemParser):
     """Of a release that had no column for SuperNodeCnt."""
 
     def __init__(self) -> None:
@@ -338,7 +338,7 @@ class _OlderReader(Reader):
 def test_a_column_for_a_field_that_was_in_extra_makes_no_version(tmp_path: Path) -> None:
     """What an older release wrote into `extra` has the same hash as what this one types."""
     item = {**ITEM, "SuperNodeCnt": 3}
-    (old,) = _OlderReader().read([item])
+    (old,) = _OlderParser().parse([item])
     assert not isinstance(old, Rejected)
     values = dict(zip(API_COLUMNS, old.values, strict=True))
     assert (values["super_node_cnt"], values["extra"]) == (None, '{"SuperNodeCnt":3}')

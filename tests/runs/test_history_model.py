@@ -14,7 +14,7 @@ from typing import Any, Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.images.records import Reader, Record, Rejected
+from connector.images.records import ItemParser, Record, Rejected
 from connector.listing.incremental import Filters
 from connector.runs.policy import HOUR, Policy
 from connector.sandbox import Churn, Fleet, LocalServer
@@ -66,15 +66,15 @@ STEPS = st.builds(
 )
 
 
-class Watching(Reader):
-    """Remembers the scans that it has read."""
+class Watching(ItemParser):
+    """Remembers the scans that it has parsed."""
 
     def __init__(self) -> None:
         super().__init__()
         self.scans: set[tuple[str, int]] = set()
 
-    def read(self, items: Sequence[Any]) -> list[Record | Rejected]:
-        records = super().read(items)
+    def parse(self, items: Sequence[Any]) -> list[Record | Rejected]:
+        records = super().parse(items)
         for record in records:
             if isinstance(record, Record) and record.scan_time is not None:
                 self.scans.add((record.image_id, record.scan_time))
@@ -99,11 +99,11 @@ class World:
     """A fleet, its warehouse, and what has to hold between them."""
 
     fleet: Restless
-    reader: Watching = field(default_factory=Watching)
+    parser: Watching = field(default_factory=Watching)
     scans: set[tuple[str, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.runs = Runs(LocalServer(self.fleet), limit=8, reader=self.reader)
+        self.runs = Runs(LocalServer(self.fleet), limit=8, parser=self.parser)
 
     @property
     def warehouse(self) -> Warehouse:
@@ -113,11 +113,11 @@ class World:
         self.fleet.now += step.hours * HOUR
         self.fleet.apply(step.before)
         self.runs.server.backend.churn = Churn(every=step.every, **step.during)
-        self.reader.scans.clear()
+        self.parser.scans.clear()
         mark = self.fleet.mark()
         row = self.runs.run(step.policy(), packages=step.packages)
         if step.packages:
-            self.scans |= self.reader.scans
+            self.scans |= self.parser.scans
         self.check_history()
         if step.packages == 3 and row["verdict"] == "complete" and not step.filters:
             if row["mode"] == "full":

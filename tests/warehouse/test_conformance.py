@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from connector.images.records import Reader, Record
+from connector.images.records import ItemParser, Record
 from connector.sandbox import Fleet, Sandbox, wall_clock
 from connector.sandbox.identity import DEFAULT_ACCOUNT, Account
 from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, SYNC_RUNS, TABLES
@@ -35,7 +35,7 @@ def without(rows: list[Row], *names: str) -> list[Row]:
 
 
 def hashes(items: list[Row]) -> dict[str, str]:
-    return {record.image_id: record.row_hash for record in Reader().read(items) if isinstance(record, Record)}
+    return {record.image_id: record.row_hash for record in ItemParser().parse(items) if isinstance(record, Record)}
 
 
 def counts(place: Place) -> dict[str, int]:
