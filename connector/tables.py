@@ -625,35 +625,3 @@ def plain_rows(table: pa.Table) -> Iterator[dict[str, Any]]:
     columns = [c.cast(pa.int64()) if pa.types.is_timestamp(c.type) else c for c in table.columns]
     for batch in pa.table(columns, names=table.column_names).to_batches(max_chunksize=_ROWS_AT_ONCE):
         yield from batch.to_pylist()
-
-
-def data_dictionary() -> str:
-    """All tables as Markdown: a section a table, with a table of its columns. Ends with a newline."""
-    intro = (
-        "# Data dictionary\n\nGenerated from `connector/tables.py`; do not edit. Times are UTC instants. A text that "
-        "the API leaves empty is null.\n"
-    )
-    return "\n".join([intro, *(_section(table) for table in TABLES)])
-
-
-def _section(table: Table) -> str:
-    head = "| column | type | null | source field | unit | meaning | example |\n|---|---|---|---|---|---|---|"
-    key = ", ".join(f"`{name}`" for name in table.key)
-    lines = [f"## {table.name}\n\n{table.description}\n\nKey: {key}.\n\n{head}", *map(_line, table.columns)]
-    return "\n".join(lines) + "\n"
-
-
-def _line(column: Column) -> str:
-    limit = f"({column.precision})" if column.precision else ""
-    source = f"from {column.source}" if column.derived else column.source or ""
-    example = f"`{column.example}`" if column.example else ""
-    cells = (
-        f"`{column.name}`",
-        column.type + limit,
-        "yes" if column.nullable else "no",
-        source,
-        column.unit or "",
-        column.description,
-        example,
-    )
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from connector.tables import data_dictionary
+from connector.warehouse.dictionary import data_dictionary
 from connector.warehouse.pipeline import Warehouse
 from tests.dictionary import views_dictionary
 

@@ -204,7 +204,7 @@ def status(
 @app.command()
 def tables() -> None:
     """Print the data dictionary: every table and column."""
-    from connector.tables import data_dictionary
+    from connector.warehouse.dictionary import data_dictionary
 
     typer.echo(data_dictionary())
 

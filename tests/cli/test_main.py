@@ -19,7 +19,8 @@ from typer.testing import CliRunner
 from connector import __version__
 from connector.cli.main import app
 from connector.sandbox import Fault
-from connector.tables import SYNC_RUNS, data_dictionary
+from connector.tables import SYNC_RUNS
+from connector.warehouse.dictionary import data_dictionary
 from tests.world import ACCOUNT_ID, World, open_elsewhere, open_until_refused, world
 
 
