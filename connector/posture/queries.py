@@ -22,7 +22,7 @@ from connector.posture.questions import Filters, Question
 from connector.settings import Settings
 from connector.tables import TABLES
 from connector.warehouse.dialects import DIALECTS, translate
-from connector.warehouse.errors import faults
+from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location, locate
 from connector.warehouse.views import MARKER, views
 
@@ -82,7 +82,7 @@ class Queries:
         open. Raises DestinationError."""
         self._require_file()
         if self.location.kind == "duckdb":
-            with faults(self.location, "read"):
+            with destination_errors(self.location, "read"):
                 return duckdb.connect(str(self.location.file), read_only=True)
         return self._engine
 
@@ -135,7 +135,7 @@ class Queries:
     def _select(self, template: str, values: Mapping[str, str]) -> Rows:
         self._require_file()
         used = {name: values[name] for name in _VALUE.findall(template)}
-        with faults(self.location, "read"):
+        with destination_errors(self.location, "read"):
             try:
                 return self._duckdb(template, used) if self.location.kind == "duckdb" else self._sql(template, used)
             except (duckdb.CatalogException, sa.exc.ProgrammingError, sa.exc.OperationalError) as error:

@@ -16,7 +16,7 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from connector.errors import DestinationError
 from connector.tables import IMAGES, REJECTED_VALUES, SYNC_RUNS, TABLES, Table
-from connector.warehouse.errors import faults
+from connector.warehouse.errors import destination_errors
 from connector.warehouse.pipeline import SCHEMA, Warehouse
 
 KNOWN = ("image_id", "row_hash", "version", "first_seen_at", "deleted_at", "scan_time")
@@ -47,7 +47,7 @@ class Inventory:
         """The columns that the table has in the warehouse; none if it does not exist."""
         if self._absent:
             return set()
-        with faults(self._warehouse.location, "read"), self._client() as client:
+        with destination_errors(self._warehouse.location, "read"), self._client() as client:
             try:
                 return _columns(client, table)
             except DatabaseUndefinedRelation:
@@ -118,7 +118,7 @@ class Inventory:
         if self._absent:
             return 0
         given = {name: value for name, value in conditions.items() if value is not None}
-        with faults(self._warehouse.location, "read"), self._client() as client:
+        with destination_errors(self._warehouse.location, "read"), self._client() as client:
             text = query.format(
                 table=client.make_qualified_table_name(table.name),
                 where=" AND ".join(f"{client.escape_column_name(name)} = %s" for name in given),
@@ -144,7 +144,7 @@ class Inventory:
         schema = pa.schema([table.arrow_schema.field(name) for name in names])
         if self._absent:
             return schema.empty_table()
-        with faults(self._warehouse.location, "read"), self._client() as client:
+        with destination_errors(self._warehouse.location, "read"), self._client() as client:
             try:
                 present = _columns(client, table)
             except DatabaseUndefinedRelation:

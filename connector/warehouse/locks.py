@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from connector.errors import DestinationError, LockedError
 from connector.warehouse.backends import Kind
-from connector.warehouse.errors import faults
+from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
 
 StillHeld = Callable[[], None]
@@ -91,7 +91,7 @@ def _held_by_the_process() -> None:
 @contextmanager
 def _file_lock(location: Location, file: Path) -> Iterator[StillHeld]:
     held = FileLock(_lock_file(file), blocking=False)
-    with faults(location, "lock"):
+    with destination_errors(location, "lock"):
         # filelock would create the directory.
         if not file.parent.is_dir():
             raise FileNotFoundError(f"No such file or directory: {file.parent}")
@@ -117,10 +117,10 @@ def _lock_file(file: Path) -> Path:
 def _server_lock(location: Location, account_id: str) -> Iterator[StillHeld]:
     advisory = _ADVISORY[location.kind]
     name = {"name": sha256(f"tcss\n{location.dataset}\n{account_id}".encode()).hexdigest()[:48]}
-    with faults(location, "lock"):
+    with destination_errors(location, "lock"):
         connection = _connect(location, advisory)
     try:
-        with faults(location, "lock"):
+        with destination_errors(location, "lock"):
             connection.execute(sa.text(advisory.keep))
             taken = connection.execute(sa.text(advisory.take), name).scalar()
         if not taken:

@@ -28,7 +28,7 @@ from connector.warehouse import ddl as storage
 from connector.warehouse import descriptions, locks, probes, views
 from connector.warehouse.backends import Kind
 from connector.warehouse.duckdb import DuckDb
-from connector.warehouse.errors import faults
+from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location, locate, slug
 
 SCHEMA = "tcss"
@@ -104,7 +104,7 @@ class Warehouse:
         name = f"{SCHEMA}_{slug(account_id)}"
         for key, value in LOAD_SETTINGS.items():
             dlt.config[f"{name}.{key}"] = value
-        with faults(self.location, "use"):
+        with destination_errors(self.location, "use"):
             pipeline = dlt.pipeline(
                 name,
                 pipelines_dir=str(workdir),
@@ -129,7 +129,7 @@ class Warehouse:
         closes it last writes DuckDB's log into it, which costs as much as a merge. Raises DestinationError."""
         with ExitStack() as stack:
             if self.location.kind == "duckdb":
-                with faults(self.location, "open"):
+                with destination_errors(self.location, "open"):
                     stack.enter_context(cast(Any, pipeline.sql_client(SCHEMA)))
             yield
 
@@ -138,7 +138,7 @@ class Warehouse:
 
         First loads of several accounts race on this: what one of them has made, the next attempt of the others finds.
         """
-        with faults(self.location, "create the tables in"):
+        with destination_errors(self.location, "create the tables in"):
             for left in reversed(range(CREATE_ATTEMPTS)):
                 try:
                     self._create(pipeline)
@@ -159,7 +159,7 @@ class Warehouse:
             return
         _verify(chosen)
         resources = [self._resource(table, file) for table, file in chosen.items()]
-        with faults(self.location, "load into"):
+        with destination_errors(self.location, "load into"):
             if pipeline.has_pending_data:
                 pipeline.drop()
                 self._install(pipeline)
@@ -168,7 +168,7 @@ class Warehouse:
     def publish(self, pipeline: dlt.Pipeline, *, anew: bool = False) -> None:
         """Describe the tables in the database's catalogue and make the views, unless those of this release are there
         already; with `anew`, in any case. The tables exist. Raises DestinationError."""
-        with faults(self.location, "make the views in"), pipeline.sql_client(SCHEMA) as client:
+        with destination_errors(self.location, "make the views in"), pipeline.sql_client(SCHEMA) as client:
             if anew or not views.current(client):
                 views.refuse_others(client)
                 descriptions.describe(client)
@@ -189,7 +189,10 @@ class Warehouse:
 
     def drop_staging(self, pipeline: dlt.Pipeline) -> None:
         """Remove the pipeline's staging dataset with all that is in it. Raises DestinationError."""
-        with faults(self.location, "drop the staging dataset of"), pipeline.destination_client(SCHEMA) as client:
+        with (
+            destination_errors(self.location, "drop the staging dataset of"),
+            pipeline.destination_client(SCHEMA) as client,
+        ):
             if isinstance(client, WithStagingDataset):
                 storage.drop_staging(client)
 

@@ -16,7 +16,7 @@ from dlt.common.destination import Destination
 from sqlalchemy.pool import NullPool
 
 from connector.warehouse.ddl import refuse_character_set
-from connector.warehouse.errors import faults, opening
+from connector.warehouse.errors import destination_errors, opening
 from connector.warehouse.locations import Location
 
 _PROBE = "tcss_probe"
@@ -30,7 +30,7 @@ def probe(location: Location) -> None:
         "postgresql": _postgresql,
         "mysql": _mysql,
     }
-    with faults(location, "write to"):
+    with destination_errors(location, "write to"):
         probes.get(location.kind, _other)(location)
 
 

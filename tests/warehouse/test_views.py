@@ -19,7 +19,7 @@ import sqlglot
 from connector.errors import DestinationError
 from connector.tables import IMAGE_HISTORY, IMAGES, SYNC_RUNS, TABLES
 from connector.warehouse import descriptions, views
-from connector.warehouse.errors import faults
+from connector.warehouse.errors import destination_errors
 from connector.warehouse.pipeline import Warehouse
 from connector.warehouse.views import MARKER, View
 from tests.warehouses import KINDS, Place, place
@@ -622,7 +622,7 @@ def test_a_users_view_on_ours_stays(place: Place, monkeypatch: pytest.MonkeyPatc
 
 def publish(place: Place, pipeline: dlt.Pipeline) -> None:
     """As `Warehouse` does it."""
-    with faults(place.warehouse.location, "make the views in"):
+    with destination_errors(place.warehouse.location, "make the views in"):
         create(pipeline)
 
 

@@ -1,0 +1,165 @@
+"""Why a database refuses: the causes that have a next step, and how to know each of them.
+
+A driver's code counts before its text, since a server may say the text in any language. The English text decides where
+there is no code, as when psycopg2 cannot connect, or where one code has many causes, as DuckDB's IOException has.
+"""
+
+import re
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from errno import errorcode
+from typing import Any, Literal
+
+Family = Literal["sqlstate", "mysql", "sqlite", "duckdb", "errno"]
+Code = tuple[Family, str]
+"""Who defines the code, and the code: SQLSTATE, MySQL's error number, SQLite's primary result code, DuckDB's class of
+exceptions, or the system's errno by its name."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A cause with its next step. `codes` holds the codes of each family, separated by spaces; `text` is a pattern of
+    what drivers say in English, seen on DuckDB 2.0, SQLite 3.40, PostgreSQL 15 and MariaDB 10.11."""
+
+    hint: str
+    text: str
+    codes: Mapping[Family, str] = field(default_factory=dict)
+
+
+FILE_IN_USE = "Could not set lock on file"
+
+_DIRECTORY = "Check that the directory exists, and that this user may write to it."
+CAUSES: dict[str, Cause] = {
+    "file in use": Cause(
+        "DuckDB allows one program at a time: end the one named above, then run again.",
+        FILE_IN_USE,
+    ),
+    "file locked": Cause(
+        "Another program writes to this SQLite file: wait for it, then run again.",
+        r"database is locked",
+        {"sqlite": "SQLITE_BUSY"},
+    ),
+    "user not let in": Cause(
+        "Check user name and password in the destination's URL, and that the server lets this user in from here.",
+        r"password authentication failed|no password supplied|Access denied for user '[^']*'@'[^']*' \(using|"
+        r"no pg_hba.conf entry|role \"[^\"]*\" does not exist",
+        {"sqlstate": "28000 28P01", "mysql": "1045 1698"},
+    ),
+    "server not reached": Cause(
+        "Check host and port in the destination's URL, that the server runs, and that this machine may reach it.",
+        r"Connection refused|Can't connect|could not connect|timeout expired|timed out|could not translate host|"
+        r"Name or service not known|nodename nor servname|No route to host|Network is unreachable",
+        {
+            "sqlstate": "08001",
+            "mysql": "2002 2003 2005",
+            "errno": "ECONNREFUSED ETIMEDOUT EHOSTUNREACH ENETUNREACH gaierror",
+        },
+    ),
+    "file system read-only": Cause(_DIRECTORY, r"Read-only file system", {"errno": "EROFS"}),
+    "database read-only": Cause(
+        "The database accepts no writes: name the primary server, or make the file and its directory writable.",
+        r"read-only|readonly|read only",
+        # Not MySQL's 1290: any option may have forbidden the statement. Its text says --read-only in every language.
+        {"sqlstate": "25006", "mysql": "1792 1836", "sqlite": "SQLITE_READONLY"},
+    ),
+    "right not granted": Cause(
+        "Grant this user what the README lists: create and write the dataset, and create its staging dataset.",
+        r"permission denied for|must be owner of|command denied to user|Access denied for user|Access denied; you need",
+        {"sqlstate": "42501", "mysql": "1044 1142 1143 1227 1370"},
+    ),
+    "no such database": Cause(
+        "Create the database first, or correct its name in the destination's URL.",
+        r"database \"[^\"]*\" does not exist|Unknown database",
+        {"sqlstate": "3D000", "mysql": "1049"},
+    ),
+    "another program's file": Cause(
+        "The file belongs to another program: name another path.",
+        r"not a valid DuckDB database|file is not a database|file is encrypted",
+        {"sqlite": "SQLITE_NOTADB"},
+    ),
+    "newer file": Cause(
+        "A newer DuckDB wrote this file: upgrade duckdb here.",
+        r"Trying to read a database file with version number",
+    ),
+    "no ODBC driver": Cause(
+        "Install unixODBC and Microsoft's ODBC driver for SQL Server on this machine.",
+        r"libodbc|Can't open lib|Data source name not found",
+    ),
+    "file not opened": Cause(
+        _DIRECTORY,
+        r"Permission denied|unable to open database file|Cannot open file|No such file or directory",
+        {"sqlite": "SQLITE_CANTOPEN SQLITE_PERM", "errno": "ENOENT EACCES EPERM ENOTDIR"},
+    ),
+    "no space": Cause(
+        "Free space where the warehouse is, then run again.",
+        r"No space left|disk is full|could not extend file|is full",
+        {"sqlstate": "53100", "mysql": "1021 1114", "sqlite": "SQLITE_FULL", "errno": "ENOSPC EDQUOT"},
+    ),
+    "narrow character set": Cause(
+        "Convert the database to utf8mb4, tables included.",
+        r"Incorrect string value",
+        {"mysql": "1366"},
+    ),
+    "no memory": Cause(
+        "Give it more memory; for DuckDB see memory_limit in the destination's URL.",
+        r"Out of Memory|out of memory",
+        {"sqlstate": "53200", "mysql": "1037 1041", "duckdb": "OutOfMemoryException", "errno": "ENOMEM"},
+    ),
+    "view depends on view": Cause(
+        "A view of yours needs what ours no longer has: change or drop it, then run `tcss views`.",
+        r"other objects depend on it",
+        {"sqlstate": "2BP01"},
+    ),
+    "view is read": Cause(
+        "Somebody reads the views in an open transaction: run `tcss views` later.",
+        r"lock timeout",
+        {"sqlstate": "55P03"},
+    ),
+    "connection lost": Cause(
+        "The server went away in the middle. Run again once it is back.",
+        r"Lost connection|closed the connection|gone away",
+        {
+            "sqlstate": "08003 08006 57P01 57P02",
+            "mysql": "1053 2006 2013",
+            "errno": "ECONNRESET ECONNABORTED EPIPE",
+        },
+    ),
+    "deadlock": Cause(
+        "Another load was in the way: run again.",
+        r"[Dd]eadlock",
+        {"sqlstate": "40P01", "mysql": "1213"},
+    ),
+}
+"""By a name for people. The order counts for texts alone: the first pattern that is found decides."""
+
+_BY_CODE: dict[Code, Cause] = {
+    (family, code): cause
+    for cause in CAUSES.values()
+    for family, codes in cause.codes.items()
+    for code in codes.split()
+}
+
+
+def hint(error: BaseException, text: str) -> str | None:
+    """The next step for what a driver raised, where we know one. `text` is what the error's reader is shown of it."""
+    by_code = (_BY_CODE[code] for code in codes_of(error) if code in _BY_CODE)
+    by_text = (cause for cause in CAUSES.values() if re.search(cause.text, text, re.IGNORECASE))
+    found = next(by_code, None) or next(by_text, None)
+    return found.hint if found else None
+
+
+def codes_of(error: Any) -> Iterator[Code]:
+    """The codes that an exception of a driver or of the system carries."""
+    driver = type(error).__module__
+    if state := getattr(error, "pgcode", None) or getattr(error, "sqlstate", None):  # of psycopg2; of ADBC
+        yield "sqlstate", str(state)
+    if name := getattr(error, "sqlite_errorname", None):  # extended, such as SQLITE_READONLY_DIRECTORY
+        yield "sqlite", "_".join(name.split("_")[:2])
+    if driver.startswith("pymysql") and error.args:
+        yield "mysql", str(error.args[0])
+    if driver.startswith(("_duckdb", "duckdb")):
+        yield "duckdb", type(error).__name__
+    if isinstance(error, OSError):
+        # An unknown host has a number of its own, which another errno may have too.
+        yield "errno", "gaierror" if isinstance(error, socket.gaierror) else errorcode.get(error.errno or 0, "")
