@@ -7,29 +7,27 @@ import tempfile
 import time
 import uuid
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import dlt
-import pyarrow as pa
 import pyarrow.parquet as pq
 from dlt.extract.source import DltSource
 
 from connector.runs.observation import Memory, Observation
 from connector.runs.spool import BATCH, Spool
 from connector.settings import Settings, TcssCredentials
-from connector.tables import SYNC_RUNS, TABLES, Row, Table, plain_rows
+from connector.tables import SYNC_RUNS, TABLES, Row, Table
 from connector.warehouse.backends import Backend
-from connector.warehouse.inventory import Inventory
+from connector.warehouse.inventory import AccountInventory, Inventory
 from connector.warehouse.locations import Location
-from connector.warehouse.pipeline import SCHEMA, Warehouse
+from connector.warehouse.pipeline import SCHEMA
 
 if TYPE_CHECKING:
     from connector.api.client import Client
 
 Progress = Callable[[int, int | None], None]
-RUNS = 2_000  # earlier runs that a run looks at
 MERGE: Any = {"disposition": "merge", "strategy": "delete-insert"}
 
 
@@ -77,30 +75,6 @@ def tcss(
     return DltSource(dlt.Schema(SCHEMA), SCHEMA, resources)
 
 
-class AccountMemory:
-    """What the warehouse holds of one account, for `observation.Observation`. Raises DestinationError where the tables
-    are not ours."""
-
-    def __init__(self, inventory: Inventory, account_id: str) -> None:
-        self._inventory, self._account_id = inventory, account_id
-        inventory.verify()
-
-    def known(self) -> pa.Table:
-        return self._inventory.known(self._account_id)
-
-    def rows(self, image_ids: Sequence[str]) -> pa.Table:
-        return self._inventory.rows(self._account_id, image_ids)
-
-    def runs(self) -> list[Row]:
-        return list(plain_rows(self._inventory.runs(self._account_id, RUNS)))
-
-    def rejected_ids(self) -> set[str]:
-        return self._inventory.rejected_ids(self._account_id)
-
-    def other_accounts(self) -> list[str]:
-        return sorted(self._inventory.account_ids() - {self._account_id})
-
-
 class _Harvest:
     """One run, made when its first rows are asked for, and kept in files until the pipeline has taken them."""
 
@@ -122,8 +96,8 @@ class _Harvest:
         spool = Spool(Path(directory))
         with self._settings.client() as client:
             account_id = self._settings.account_id or client.account_id()
-            memory = AccountMemory(_inventory_of(dlt.current.pipeline()), account_id)
-            observation = observe(self._settings, client, memory, spool, account_id, sync_id=new_sync_id())
+            held = AccountInventory(_inventory_of(dlt.current.pipeline()), account_id)
+            observation = observe(self._settings, client, held, spool, account_id, sync_id=new_sync_id())
             observation.run()
             spool.add(SYNC_RUNS, tuple(run_row(observation, client).values()))
         return spool
@@ -134,7 +108,7 @@ def _inventory_of(pipeline: dlt.Pipeline) -> Inventory:
     if SCHEMA not in pipeline.schemas:  # it never ran, and its SQL client wants a schema
         pipeline.schemas.save_schema(dlt.Schema(SCHEMA))
     name = str(pipeline.destination.destination_name)
-    return Inventory(Warehouse(Location(Backend("other", name, name), str(pipeline.dataset_name), name)), pipeline)
+    return Inventory(Location(Backend("other", name, name), str(pipeline.dataset_name), name), pipeline)
 
 
 def observe(

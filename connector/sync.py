@@ -33,14 +33,16 @@ def sync(*, settings: Settings | None = None, progress: Progress | None = None, 
     """
     settings = settings or Settings.load(**given)
     with settings.client() as client, _meanwhile(lambda: settings.account_id or client.account_id()) as asked:
-        from connector.runs.run import Run
-        from connector.warehouse.pipeline import Warehouse  # takes as long as STS does
+        from connector.runs.run import Run  # takes as long as STS does
+        from connector.warehouse.locations import locate
+        from connector.warehouse.locks import lock
+        from connector.warehouse.probes import probe
 
-        warehouse = Warehouse.open(settings.destination, settings.dataset)
+        location = locate(settings.destination, settings.dataset)
         account_id = asked.result()
-        with warehouse.lock(account_id) as still_held, _workdir() as workdir:
-            warehouse.check()
-            run = Run(settings, warehouse, client, account_id, workdir, still_held)
+        with lock(location, account_id) as still_held, _workdir() as workdir:
+            probe(location)
+            run = Run(settings, location, client, account_id, workdir, still_held)
             try:
                 return run.run(progress)
             finally:

@@ -16,11 +16,11 @@ from dlt.common.destination.client import RunnableLoadJob
 
 from connector.settings import Settings
 from connector.sync import sync
-from connector.warehouse.pipeline import Warehouse
+from connector.warehouse.loading import Loader
 
 STEPS = (
-    (Warehouse, "prepare"),
-    (Warehouse, "load"),
+    (Loader, "prepare"),
+    (Loader, "load"),
     (dlt.Pipeline, "extract"),
     (dlt.Pipeline, "normalize"),
     (RunnableLoadJob, "run_managed"),  # a staging file or the merge of one table: its commit is inside

@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 
 from connector.warehouse.dictionary import data_dictionary
-from connector.warehouse.pipeline import Warehouse
+from connector.warehouse.locations import locate
+from connector.warehouse.pipeline import schema
 from tests.dictionary import views_dictionary
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
@@ -12,7 +13,7 @@ SCHEMAS = Path(__file__).parents[1] / "schemas"
 
 def generated() -> dict[Path, str]:
     """Path -> text of every generated file."""
-    contract = Warehouse.open("duckdb:///warehouse.duckdb").schema().to_pretty_yaml()
+    contract = schema(locate("duckdb:///warehouse.duckdb")).to_pretty_yaml()
     dictionary = f"{data_dictionary()}\n{views_dictionary()}"
     return {SCHEMAS / "README.md": dictionary, SCHEMAS / "tcss.schema.yaml": contract}
 

@@ -20,7 +20,7 @@ from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY, Account
 from connector.settings import Settings
 from connector.sync import Progress
 from connector.warehouse.duckdb import MergeFile
-from connector.warehouse.pipeline import Warehouse
+from connector.warehouse.locations import Location
 from tests.warehouses import Place
 
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -71,10 +71,10 @@ def _run(settings: dict[str, Any], staging: str | None) -> None:
 def staging_named(name: str | None) -> Iterator[None]:
     """All accounts share the staging dataset of that name; None: each has its own, as it should be."""
 
-    def shared(warehouse: Warehouse, account_id: str, *, run: str | None = None) -> str:
-        return warehouse.location.staging(str(name))
+    def shared(location: Location, account_id: str, *, run: str | None = None) -> str:
+        return location.staging_named(str(name))
 
-    with mock.patch.object(Warehouse, "staging", Warehouse.staging if name is None else shared):
+    with mock.patch.object(Location, "staging", Location.staging if name is None else shared):
         yield
 
 

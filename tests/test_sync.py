@@ -16,7 +16,8 @@ from connector.errors import ConfigurationError
 from connector.sandbox import Fleet, wall_clock
 from connector.sandbox.images import instant_of
 from connector.sync import sync
-from connector.warehouse.pipeline import Warehouse
+from connector.warehouse.loading import Loader
+from connector.warehouse.locations import Location
 from connector.warehouse.views import views
 from tests.world import World, world
 
@@ -90,13 +91,13 @@ def test_the_warehouse_is_made_ready_while_pages_come(tmp_path: Path, monkeypatc
 
 def test_requests_have_their_turn_sooner_while_tables_are_made(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that wants to send waits less than usual for the one that computes; afterwards all is as it was."""
-    usual, meanwhile, prepare = sys.getswitchinterval(), [], Warehouse.prepare
+    usual, meanwhile, prepare = sys.getswitchinterval(), [], Loader.prepare
 
-    def watched(warehouse: Warehouse, pipeline: Any) -> None:
+    def watched(loader: Loader) -> None:
         meanwhile.append(sys.getswitchinterval())
-        prepare(warehouse, pipeline)
+        prepare(loader)
 
-    monkeypatch.setattr(Warehouse, "prepare", watched)
+    monkeypatch.setattr(Loader, "prepare", watched)
     account.sync()
     assert len(meanwhile) == 1
     assert meanwhile[0] < usual == sys.getswitchinterval()
@@ -122,9 +123,9 @@ def test_without_a_lock_the_staging_dataset_is_the_runs_own_and_is_removed(
 ) -> None:
     """Where the warehouse has no lock that dies with its holder, two runs must not share staging tables."""
     staged: list[str] = []
-    name = Warehouse.staging
-    monkeypatch.setattr(Warehouse, "has_lock", False)
-    monkeypatch.setattr(Warehouse, "staging", lambda *a, **k: staged.append(name(*a, **k)) or staged[-1])
+    name = Location.staging
+    monkeypatch.setattr(Location, "has_lock", False)
+    monkeypatch.setattr(Location, "staging", lambda *a, **k: staged.append(name(*a, **k)) or staged[-1])
     with world(tmp_path, monkeypatch, images=30) as account:
         account.sync()
         account.sync("--mode", "full")

@@ -24,7 +24,9 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from connector.tables import Table
-from connector.warehouse.pipeline import Warehouse
+from connector.warehouse.loading import Loader
+from connector.warehouse.locations import Location, locate
+from connector.warehouse.pipeline import open_pipeline
 
 if TYPE_CHECKING:
     import dlt
@@ -49,8 +51,8 @@ class Place:
     engine: sa.Engine
 
     @property
-    def warehouse(self) -> Warehouse:
-        return Warehouse.open(self.url, self.dataset)
+    def location(self) -> Location:
+        return locate(self.url, self.dataset)
 
     @property
     def datasets_made(self) -> tuple[str, ...]:
@@ -64,11 +66,14 @@ class Place:
 
     def pipeline(self, account_id: str = "1") -> dlt.Pipeline:
         """The account's pipeline, prepared for nothing, in a new directory."""
-        return self.warehouse.pipeline(account_id, Path(mkdtemp(dir=self.directory)))
+        return open_pipeline(self.location, account_id, Path(mkdtemp(dir=self.directory)))
+
+    def loader(self, pipeline: dlt.Pipeline) -> Loader:
+        return Loader(self.location, pipeline)
 
     def prepared(self, account_id: str = "1") -> dlt.Pipeline:
         pipeline = self.pipeline(account_id)
-        self.warehouse.prepare(pipeline)
+        self.loader(pipeline).prepare()
         return pipeline
 
     def parquet(self, table: Table, *rows: dict[str, Any]) -> Path:
@@ -80,7 +85,7 @@ class Place:
         return path
 
     def load(self, pipeline: dlt.Pipeline, table: Table, *rows: dict[str, Any]) -> None:
-        self.warehouse.load(pipeline, {table.name: self.parquet(table, *rows)})
+        self.loader(pipeline).load({table.name: self.parquet(table, *rows)})
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
         """Run SQL past the code under test. `{data}` and `{staging}` stand for the dataset, and that of account 1."""

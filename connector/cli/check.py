@@ -11,7 +11,9 @@ from connector.errors import TcssError, UnavailableError
 from connector.listing.incremental import ACTION
 from connector.settings import Settings
 from connector.warehouse.inventory import Inventory
-from connector.warehouse.pipeline import Warehouse
+from connector.warehouse.locations import locate
+from connector.warehouse.pipeline import open_pipeline
+from connector.warehouse.probes import probe
 
 Check = tuple[str, Callable[[], str]]
 
@@ -68,14 +70,14 @@ def _destination(settings: Settings) -> Iterator[Check]:
 
 
 def _named(settings: Settings) -> str:
-    warehouse = Warehouse.open(settings.destination, settings.dataset)
-    note = "" if warehouse.location.backend.tested else " (of a kind that the connector's tests have never reached)"
-    return f"{warehouse}{note}"
+    location = locate(settings.destination, settings.dataset)
+    note = "" if location.backend.tested else " (of a kind that the connector's tests have never reached)"
+    return f"{location}{note}"
 
 
 def _writable(settings: Settings) -> str:
-    warehouse = Warehouse.open(settings.destination, settings.dataset)
-    warehouse.check()
+    location = locate(settings.destination, settings.dataset)
+    probe(location)
     with tempfile.TemporaryDirectory(prefix="tcss_") as directory:
-        Inventory(warehouse, warehouse.pipeline("check", Path(directory))).verify()
+        Inventory(location, open_pipeline(location, "check", Path(directory))).verify()
     return "yes"

@@ -9,7 +9,10 @@ from pathlib import Path
 from connector.errors import DestinationError
 from connector.settings import Settings
 from connector.warehouse.inventory import Inventory
-from connector.warehouse.pipeline import Warehouse
+from connector.warehouse.locations import locate
+from connector.warehouse.locks import lock
+from connector.warehouse.pipeline import open_pipeline
+from connector.warehouse.views import publish as publish_views
 from connector.warehouse.views import views
 
 _NAME = "views"  # of the pipeline and of the lock, which are otherwise named by an account
@@ -20,13 +23,13 @@ def publish(settings: Settings, say: Callable[[str], None]) -> None:
 
     Raises DestinationError, also where there are no tables yet, and LockedError while a sync writes to the same file.
     """
-    warehouse = Warehouse.open(settings.destination, settings.dataset)
-    with warehouse.lock(_NAME), tempfile.TemporaryDirectory(prefix="tcss_") as directory:
-        pipeline = warehouse.pipeline(_NAME, Path(directory))
-        inventory = Inventory(warehouse, pipeline)
+    location = locate(settings.destination, settings.dataset)
+    with lock(location, _NAME), tempfile.TemporaryDirectory(prefix="tcss_") as directory:
+        pipeline = open_pipeline(location, _NAME, Path(directory))
+        inventory = Inventory(location, pipeline)
         inventory.verify()
         if inventory.missing():
-            raise DestinationError(f"there are no tables yet in {warehouse}", hint="Run `tcss sync` first.")
-        warehouse.publish(pipeline, anew=True)
+            raise DestinationError(f"there are no tables yet in {location}", hint="Run `tcss sync` first.")
+        publish_views(location, pipeline, anew=True)
     for view in views():
-        say(f"{warehouse.dataset}.{view.name}  {view.question}")
+        say(f"{location.dataset}.{view.name}  {view.question}")

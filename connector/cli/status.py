@@ -13,9 +13,9 @@ from typing import Any
 from connector.cli.report import Reporter, iso, summary, to_json
 from connector.errors import ConfigurationError
 from connector.settings import Settings
-from connector.source import AccountMemory
-from connector.warehouse.inventory import Inventory
-from connector.warehouse.pipeline import Warehouse
+from connector.warehouse.inventory import AccountInventory, Inventory
+from connector.warehouse.locations import locate
+from connector.warehouse.pipeline import open_pipeline
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -23,7 +23,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 def show(settings: Settings, reporter: Reporter, *, max_age: str | None, limit: int) -> int:
     """Prints the newest runs; 1 if there is no complete one, or an account has none that is younger than `max_age`."""
     oldest = None if max_age is None else _seconds(max_age)
-    file = Warehouse.open(settings.destination, settings.dataset).location.file
+    file = locate(settings.destination, settings.dataset).file
     if file is not None and not file.exists():
         raise ConfigurationError(f"{file} does not exist", hint="Name the warehouse with --destination.")
     by_account = _runs(settings)
@@ -60,12 +60,12 @@ def age(runs: Iterable[dict[str, Any]]) -> float | None:
 
 def _runs(settings: Settings) -> dict[str, list[dict[str, Any]]]:
     """The runs of the account that the settings name, or else of each that the warehouse holds."""
-    warehouse = Warehouse.open(settings.destination, settings.dataset)
+    location = locate(settings.destination, settings.dataset)
     with tempfile.TemporaryDirectory(prefix="tcss_status_") as directory:
-        pipeline = warehouse.pipeline(settings.account_id or "status", Path(directory))
-        inventory = Inventory(warehouse, pipeline)
+        pipeline = open_pipeline(location, settings.account_id or "status", Path(directory))
+        inventory = Inventory(location, pipeline)
         accounts = [settings.account_id] if settings.account_id else sorted(inventory.account_ids())
-        return {account: AccountMemory(inventory, account).runs() for account in accounts}
+        return {account: AccountInventory(inventory, account).runs() for account in accounts}
 
 
 def _seconds(text: str) -> float:

@@ -11,9 +11,8 @@ from connector.cli.status import age
 from connector.dagster.errors import RETRIES, retried
 from connector.dagster.resource import TcssResource
 from connector.dagster.translator import DagsterTcssTranslator
-from connector.source import AccountMemory
 from connector.tables import IMAGES, SYNC_RUNS, TABLES, Table
-from connector.warehouse.inventory import Inventory
+from connector.warehouse.inventory import AccountInventory, Inventory
 
 Judge = Callable[[Inventory, str], dg.AssetCheckResult]
 
@@ -80,7 +79,7 @@ def build_tcss_asset_checks(
 
 
 def _complete(inventory: Inventory, account_id: str) -> dg.AssetCheckResult:
-    runs = AccountMemory(inventory, account_id).runs()
+    runs = AccountInventory(inventory, account_id).runs()
     if not runs:
         return _never(account_id)
     run = runs[0]
@@ -93,7 +92,7 @@ def _complete(inventory: Inventory, account_id: str) -> dg.AssetCheckResult:
 
 
 def _fresh(inventory: Inventory, account_id: str, *, max_age: timedelta) -> dg.AssetCheckResult:
-    seconds = age(AccountMemory(inventory, account_id).runs())
+    seconds = age(AccountInventory(inventory, account_id).runs())
     if seconds is None:
         return _never(account_id)
     return dg.AssetCheckResult(

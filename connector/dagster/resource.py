@@ -16,7 +16,8 @@ from connector.settings import DEFAULT_DESTINATION, Settings
 from connector.sync import Progress, sync
 from connector.tables import Row
 from connector.warehouse.inventory import Inventory
-from connector.warehouse.pipeline import Warehouse
+from connector.warehouse.locations import locate
+from connector.warehouse.pipeline import open_pipeline
 
 
 class TcssAccount(dg.Config):
@@ -110,9 +111,9 @@ class TcssResource(dg.ConfigurableResource[Any]):
         """What the warehouse holds, and the account's id in it, for which STS is asked unless it is known."""
         settings = self.settings(account)
         account_id = account_id or settings.account_id or _account_id(settings)
-        warehouse = Warehouse.open(settings.destination, settings.dataset)
+        location = locate(settings.destination, settings.dataset)
         with tempfile.TemporaryDirectory(prefix="tcss_dagster_") as directory:
-            yield Inventory(warehouse, warehouse.pipeline(account_id, Path(directory))), account_id
+            yield Inventory(location, open_pipeline(location, account_id, Path(directory))), account_id
 
     @property
     def _credentials(self) -> dict[str, str | None] | None:

@@ -16,15 +16,16 @@ from connector.errors import DestinationError, TcssError
 from connector.runs.observation import Memory, Observation
 from connector.runs.spool import Spool
 from connector.settings import Settings
-from connector.source import AccountMemory, new_sync_id, observe, run_row
+from connector.source import new_sync_id, observe, run_row
 from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, SYNC_RUNS, Row, Table
-from connector.warehouse.inventory import Inventory
+from connector.warehouse.inventory import AccountInventory, Inventory
+from connector.warehouse.loading import Loader
+from connector.warehouse.locations import Location
 from connector.warehouse.locks import StillHeld
-from connector.warehouse.pipeline import Warehouse
+from connector.warehouse.pipeline import open_pipeline
+from connector.warehouse.views import publish
 
 if TYPE_CHECKING:
-    import dlt
-
     from connector.sync import Progress
 
 log = logging.getLogger(__name__)
@@ -39,18 +40,19 @@ class Run:
     def __init__(
         self,
         settings: Settings,
-        warehouse: Warehouse,
+        location: Location,
         client: Client,
         account_id: str,
         workdir: Path,
         still_held: StillHeld,
     ) -> None:
-        self._settings, self._warehouse, self._client = settings, warehouse, client
+        self._settings, self._location, self._client = settings, location, client
         self._still_held = still_held
         self._account_id, self._spool = account_id, Spool(workdir)
         self._sync_id = new_sync_id()
         self._prepared = False
-        self._pipeline: dlt.Pipeline = warehouse.pipeline(account_id, workdir / "dlt", run=self._sync_id)
+        self._pipeline = open_pipeline(location, account_id, workdir / "dlt", run=self._sync_id)
+        self._loader = Loader(location, self._pipeline)
 
     def run(self, progress: Progress | None) -> Row:
         def report(shown: int, total: int | None) -> None:
@@ -71,16 +73,16 @@ class Run:
             raise
         self._prepare()
         pa.default_memory_pool().release_unused()  # DuckDB has a pool of its own
-        with self._warehouse.session(self._pipeline):
+        with self._loader.session():
             for tables in PACKAGES[:2]:
                 self._load(tables)
             return self._finish(observation)
 
     def clean_up(self) -> None:
         """Removes the staging dataset where it is the run's own, because the warehouse has no lock."""
-        if self._prepared and not self._warehouse.has_lock:
+        if self._prepared and not self._location.has_lock:
             try:
-                self._warehouse.drop_staging(self._pipeline)
+                self._loader.drop_staging()
             except DestinationError as error:
                 log.warning("the run's staging dataset is left behind: %s", error)
 
@@ -90,12 +92,12 @@ class Run:
             return
         self._prepared = True
         self._still_held()
-        with _requests_first(), self._warehouse.session(self._pipeline):
-            self._warehouse.prepare(self._pipeline)
+        with _requests_first(), self._loader.session():
+            self._loader.prepare()
             self._publish()
 
     def _memory(self) -> Memory:
-        memory = AccountMemory(Inventory(self._warehouse, self._pipeline), self._account_id)
+        memory = AccountInventory(Inventory(self._location, self._pipeline), self._account_id)
         if not memory.runs() and (others := memory.other_accounts()):
             log.warning(
                 "account %s is new to this warehouse, which holds %s: the same images under two ids would count twice",
@@ -107,7 +109,7 @@ class Run:
     def _load(self, tables: tuple[Table, ...]) -> None:
         files = {table.name: path for table in tables if (path := self._spool.finish(table)) is not None}
         self._still_held()
-        self._warehouse.load(self._pipeline, files)
+        self._loader.load(files)
 
     def _finish(self, observation: Observation) -> Row:
         row = run_row(observation, self._client)
@@ -118,7 +120,7 @@ class Run:
     def _publish(self) -> None:
         """Views are no part of what a sync promises: where they fail, the rows are there all the same."""
         try:
-            self._warehouse.publish(self._pipeline)
+            publish(self._location, self._pipeline)
         except DestinationError as error:
             log.warning("the views are not up to date; `tcss views` makes them: %s", error)
 

@@ -1,35 +1,36 @@
-"""What the warehouse holds already, read as Arrow in the types of `tables.py`, however the database stores them.
+"""What the warehouse holds already, as Arrow in the types of `tables.py`.
 
 A dataset, table or file that does not exist yet is empty, and is not created; a warehouse that cannot be reached is a
 DestinationError. Columns that an older release did not have are null.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
 import dlt
-import duckdb
 import pyarrow as pa
-import sqlalchemy as sa
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from connector.errors import DestinationError
-from connector.tables import IMAGES, REJECTED_VALUES, SYNC_RUNS, TABLES, Table
+from connector.tables import IMAGES, REJECTED_VALUES, SYNC_RUNS, TABLES, Row, Table, plain_rows
 from connector.warehouse.errors import destination_errors
-from connector.warehouse.pipeline import SCHEMA, Warehouse
+from connector.warehouse.locations import Location
+from connector.warehouse.pipeline import SCHEMA
+from connector.warehouse.results import collect, execute
 
 KNOWN = ("image_id", "row_hash", "version", "first_seen_at", "deleted_at", "scan_time")
 BATCH_ROWS = 10_000
+RUNS = 2_000  # earlier runs of an account that a run looks at
 # Parameters in one statement; SQL Server allows 2,100, older SQLite 999.
 IDS_IN_ONE_QUERY = 900
 
 
 class Inventory:
-    """Reads of one warehouse, through the SQL client of the pipeline."""
+    """Reads one dataset, through the SQL client of a pipeline."""
 
-    def __init__(self, warehouse: Warehouse, pipeline: dlt.Pipeline) -> None:
-        self._warehouse = warehouse
+    def __init__(self, location: Location, pipeline: dlt.Pipeline) -> None:
+        self._location = location
         self._pipeline = pipeline
 
     def verify(self) -> None:
@@ -47,14 +48,14 @@ class Inventory:
         """The columns that the table has in the warehouse; none if it does not exist."""
         if self._absent:
             return set()
-        with destination_errors(self._warehouse.location, "read"), self._client() as client:
+        with destination_errors(self._location, "read"), self._client() as client:
             try:
                 return _columns(client, table)
             except DatabaseUndefinedRelation:
                 return set()
 
     def _refuse(self, table: Table, present: set[str]) -> None:
-        name = f"the table {table.name} of {self._warehouse}"
+        name = f"the table {table.name} of {self._location}"
         if missing := [c.name for c in table.columns if not c.nullable and c.name not in present]:
             raise DestinationError(
                 f"{name} is not a table of this connector: it has no column {missing[0]}",
@@ -68,7 +69,7 @@ class Inventory:
 
     @property
     def _absent(self) -> bool:
-        file = self._warehouse.location.file
+        file = self._location.file
         return file is not None and not file.exists()
 
     def known(self, account_id: str) -> pa.Table:
@@ -118,7 +119,7 @@ class Inventory:
         if self._absent:
             return 0
         given = {name: value for name, value in conditions.items() if value is not None}
-        with destination_errors(self._warehouse.location, "read"), self._client() as client:
+        with destination_errors(self._location, "read"), self._client() as client:
             text = query.format(
                 table=client.make_qualified_table_name(table.name),
                 where=" AND ".join(f"{client.escape_column_name(name)} = %s" for name in given),
@@ -141,10 +142,11 @@ class Inventory:
         limit: int | None = None,
         distinct: bool = False,
     ) -> pa.Table:
+        """Columns of the rows that meet the condition; sorted by the column `newest`, at most `limit` rows."""
         schema = pa.schema([table.arrow_schema.field(name) for name in names])
         if self._absent:
             return schema.empty_table()
-        with destination_errors(self._warehouse.location, "read"), self._client() as client:
+        with destination_errors(self._location, "read"), self._client() as client:
             try:
                 present = _columns(client, table)
             except DatabaseUndefinedRelation:
@@ -154,8 +156,8 @@ class Inventory:
             query += f" WHERE {condition}" if condition else ""
             query += f" ORDER BY {client.escape_column_name(newest)} DESC" if newest else ""
             # Closed before the client is: DuckDB hangs at the next opening of a file with a result half-read.
-            with closing(_execute(client, query, parameters, min(limit or BATCH_ROWS, BATCH_ROWS))) as batches:
-                return _collect((_typed(batch, wanted, schema) for batch in batches), schema, limit)
+            with closing(execute(client, query, parameters, min(limit or BATCH_ROWS, BATCH_ROWS))) as batches:
+                return collect(batches, wanted, schema, limit)
 
     def _client(self) -> Any:
         # A pipeline of the user's own does not know our schema before its first run; any names the same dataset.
@@ -163,21 +165,33 @@ class Inventory:
         return self._pipeline.sql_client(SCHEMA) if known else self._pipeline.sql_client()
 
 
-def _execute(
-    client: Any, query: str, parameters: Sequence[str], size: int
-) -> Generator[pa.Table | list[tuple[Any, ...]]]:
-    """Batches of a result, as Arrow where the driver gives that; it is never in this process twice."""
-    connection = client.native_connection
-    if isinstance(connection, duckdb.DuckDBPyConnection):
-        yield from _duckdb(connection, query, parameters, size)
-        return
-    if getattr(client.dbapi, "__name__", "") == "psycopg2":
-        yield from _psycopg2(connection, query, parameters, size)
-        return
-    if isinstance(connection, sa.Connection):
-        connection.execution_options(stream_results=True, max_row_buffer=size)
-    with client.execute_query(query, *parameters) as cursor:
-        yield from _fetch(cursor, size)
+class AccountInventory:
+    """What a warehouse holds of one account. Raises DestinationError where the tables are not ours."""
+
+    def __init__(self, inventory: Inventory, account_id: str) -> None:
+        self._inventory = inventory
+        self._account_id = account_id
+        inventory.verify()
+
+    def known(self) -> pa.Table:
+        """See `Inventory.known`."""
+        return self._inventory.known(self._account_id)
+
+    def rows(self, image_ids: Sequence[str]) -> pa.Table:
+        """See `Inventory.rows`."""
+        return self._inventory.rows(self._account_id, image_ids)
+
+    def runs(self) -> list[Row]:
+        """The account's rows of `sync_runs`, newest first, at most `RUNS`; see `plain_rows`."""
+        return list(plain_rows(self._inventory.runs(self._account_id, RUNS)))
+
+    def rejected_ids(self) -> set[str]:
+        """See `Inventory.rejected_ids`."""
+        return self._inventory.rejected_ids(self._account_id)
+
+    def other_accounts(self) -> list[str]:
+        """The other accounts that have images or runs here, sorted."""
+        return sorted(self._inventory.account_ids() - {self._account_id})
 
 
 def _columns(client: Any, table: Table) -> set[str]:
@@ -193,62 +207,6 @@ def _select(client: Any, table: Table, names: Iterable[str], *, distinct: bool) 
     columns = ", ".join(client.escape_column_name(name) for name in names)
     source = client.make_qualified_table_name(table.name)
     return f"SELECT {'DISTINCT ' if distinct else ''}{columns} FROM {source}"  # noqa: S608
-
-
-def _duckdb(connection: Any, query: str, parameters: Sequence[str], size: int) -> Iterator[pa.Table]:
-    relation = connection.sql(query.replace("%s", "?"), params=list(parameters))
-    # The method's name before DuckDB 1.5.
-    reader = relation.to_arrow_reader if hasattr(relation, "to_arrow_reader") else relation.fetch_arrow_reader
-    for batch in reader(size):
-        yield pa.Table.from_batches([batch])
-
-
-def _psycopg2(connection: Any, query: str, parameters: Sequence[str], size: int) -> Iterator[list[tuple[Any, ...]]]:
-    """psycopg2 keeps a whole result in memory, unless the cursor has a name."""
-    connection.autocommit = False
-    with connection.cursor(name="tcss_inventory") as cursor:
-        cursor.execute(query, parameters)
-        yield from _fetch(cursor, size)
-
-
-def _fetch(cursor: Any, size: int) -> Iterator[list[tuple[Any, ...]]]:
-    while rows := cursor.fetchmany(size):
-        yield rows
-
-
-def _collect(batches: Iterable[pa.Table], schema: pa.Schema, limit: int | None) -> pa.Table:
-    parts: list[pa.Table] = []
-    rows = 0
-    for part in batches:
-        parts.append(part)
-        rows += part.num_rows
-        if limit is not None and rows >= limit:
-            break
-    found = pa.concat_tables(parts) if parts else schema.empty_table()
-    return found if limit is None else found.slice(0, limit)
-
-
-def _typed(batch: pa.Table | list[tuple[Any, ...]], names: Sequence[str], schema: pa.Schema) -> pa.Table:
-    """A batch in the schema; `names` are the batch's columns, in its order."""
-    if isinstance(batch, pa.Table):
-        cells: dict[str, Any] = {name: batch.column(i).cast(schema.field(name).type) for i, name in enumerate(names)}
-        rows = batch.num_rows
-    else:
-        columns = zip(*batch, strict=True)
-        cells = {name: _array(values, schema.field(name).type) for name, values in zip(names, columns, strict=True)}
-        rows = len(batch)
-    arrays = [cells[f.name] if f.name in cells else pa.nulls(rows, f.type) for f in schema]
-    return pa.Table.from_arrays(arrays, schema=schema)
-
-
-def _array(values: Sequence[Any], kind: pa.DataType) -> Any:
-    """SQLite stores instants as text and truth as numbers, MySQL drops the offset, and counts may come as Decimal."""
-    if pa.types.is_timestamp(kind):
-        if any(isinstance(value, str) for value in values):
-            return pa.array(values, pa.string()).cast(pa.timestamp("us")).cast(kind)
-        return pa.array(values, kind)
-    convert: Callable[[Any], Any] = bool if pa.types.is_boolean(kind) else int if pa.types.is_integer(kind) else str
-    return pa.array([None if value is None else convert(value) for value in values], kind)
 
 
 def _texts(table: pa.Table) -> set[str]:

@@ -31,14 +31,17 @@ _SECRET_OPTION = re.compile(r"token|passw|passphrase|passcode|secret|key", re.IG
 
 @dataclass(frozen=True)
 class Location:
-    """A warehouse and the dataset in it. `file` is set for DuckDB and SQLite. Neither `repr` nor `display` shows a
-    password; `secrets` are the texts that `scrub` takes out."""
+    """A warehouse and the dataset in it. `file` is set for DuckDB and SQLite. `display` is the destination as it may be
+    shown. Neither `str`, `repr` nor `display` shows a password; `secrets` are the texts that `scrub` takes out."""
 
     backend: Backend
     dataset: str
     display: str
     access: Access = field(default_factory=Access, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.dataset} in {self.display}"
 
     @property
     def kind(self) -> Kind:
@@ -58,6 +61,11 @@ class Location:
     def file(self) -> Path | None:
         return Path(cast(str, self.access.url.database)) if self.kind in FILES and self.access.url else None
 
+    @property
+    def has_lock(self) -> bool:
+        """Whether `locks.lock` locks anything here."""
+        return self.kind != "other"
+
     def scrub(self, text: str) -> str:
         """The text without this location's password, however it is written, and without that of any URL."""
         for secret in self._secret_forms:
@@ -69,8 +77,14 @@ class Location:
         forms = {form for s in self.secrets for form in (s, quote(s), quote(s, safe=""), quote_plus(s)) if form}
         return tuple(sorted(forms, key=len, reverse=True))
 
-    def staging(self, suffix: str) -> str:
-        """The name of the staging dataset of an account, short enough for every server."""
+    def staging(self, account_id: str, *, run: str | None = None) -> str:
+        """The name of the account's staging dataset, or of the run's where there is no lock."""
+        return self.staging_named(
+            slug(account_id) if self.has_lock or run is None else f"{slug(account_id)}_{slug(run)}"
+        )
+
+    def staging_named(self, suffix: str) -> str:
+        """The name of a staging dataset that ends so, short enough for every server."""
         name = f"{self.dataset}_staging_{suffix}"
         return name if len(name) <= _LONGEST else f"{self.dataset[:16]}_{_digest(self.dataset)}_staging_{suffix}"
 
@@ -87,8 +101,9 @@ def _digest(text: str) -> str:
 
 
 def locate(destination: str, dataset: str | None = None) -> Location:
-    """Read a destination and dataset as the user gave them.
+    """Read a SQLAlchemy URL or the name of a dlt destination, and a dataset, as the user gave them.
 
+    The dataset is `tcss` unless given; `main` in SQLite, the URL's database in MySQL, or what else the URL names.
     Raises ConfigurationError for what cannot be right, and DestinationError where a driver is not installed.
     """
     location = _from_url(destination) if "://" in destination else _from_name(destination)

@@ -38,7 +38,7 @@ def _duckdb(location: Location) -> None:
     if file := _existing(location):
         with closing(opening(duckdb.connect)(str(file))) as connection:
             connection.execute("BEGIN")
-            connection.execute(f'CREATE SCHEMA "{location.staging(_PROBE)}"')
+            connection.execute(f'CREATE SCHEMA "{location.staging_named(_PROBE)}"')
             connection.execute("ROLLBACK")
 
 
@@ -63,7 +63,7 @@ def _existing(location: Location) -> Path | None:
 
 
 def _postgresql(location: Location) -> None:
-    dataset, staging = location.dataset, location.staging(_PROBE)
+    dataset, staging = location.dataset, location.staging_named(_PROBE)
     with _engine(location, "postgresql+psycopg2").connect() as connection:
         known = sa.text("SELECT count(*) FROM pg_namespace WHERE nspname = :name")
         if not connection.execute(known, {"name": dataset}).scalar():
@@ -82,7 +82,7 @@ def _mysql(location: Location) -> None:
         if character_set := connection.execute(known, {"name": location.dataset}).scalar():
             refuse_character_set(location.dataset, character_set)
             _create_and_drop(connection, "TABLE", f"`{location.dataset}`.`{_PROBE}`", " (x int)")
-        _create_and_drop(connection, "DATABASE", f"`{location.staging(_PROBE)}`")
+        _create_and_drop(connection, "DATABASE", f"`{location.staging_named(_PROBE)}`")
 
 
 def _create_and_drop(connection: sa.Connection, what: str, name: str, definition: str = "") -> None:

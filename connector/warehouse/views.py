@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import dlt
 import sqlalchemy as sa
 from dlt.destinations.exceptions import DatabaseException
 from sqlglot import exp
@@ -18,6 +19,8 @@ from connector.tables import TABLES
 from connector.warehouse import descriptions
 from connector.warehouse.ddl import execute
 from connector.warehouse.dialects import DIALECTS, edition, translate
+from connector.warehouse.errors import destination_errors
+from connector.warehouse.locations import Location
 
 MARKER = "tcss_views"
 """A view of constants, a row for each view and table of ours: `name`, `meaning` and `definition`. That is the hash of
@@ -76,6 +79,16 @@ def current(client: Any) -> bool:
     # To translate the selects as well would take a tenth of a run that has little to write.
     wanted = {name: _digest(source) for name, source in _sources(client).items()}
     return complete and sorted((*row, made[:_DIGITS]) for *row, made in _made(client)) == _rows(wanted)
+
+
+def publish(location: Location, pipeline: dlt.Pipeline, *, anew: bool = False) -> None:
+    """Describe the tables in the database's catalogue and make the views, unless those of this release are there
+    already; with `anew`, in any case. The tables exist. Raises DestinationError."""
+    with destination_errors(location, "make the views in"), pipeline.sql_client() as client:
+        if anew or not current(client):
+            refuse_others(client)
+            descriptions.describe(client)
+            create(client, anew=anew)
 
 
 def create(client: Any, *, anew: bool = True) -> None:

@@ -138,7 +138,7 @@ def measure(kind: str, rounds: int) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as root, place(kind, Path(root)) as there:
         pipeline = there.prepared()
-        there.warehouse.load(pipeline, {"images": write(Path(root) / "first.parquet", ROWS, 1)})
+        there.loader(pipeline).load({"images": write(Path(root) / "first.parquet", ROWS, 1)})
         for title, rows in CHANGES.items():
             times: dict[str, list[float]] = {"ours_s": [], "by_hand_s": []}
             for number in range(rounds):
@@ -147,8 +147,8 @@ def measure(kind: str, rounds: int) -> dict[str, dict[str, float]]:
                     by_hand(there, file)
                 assert _versions(there, 2 + number) == rows
                 file = write(Path(root) / "next.parquet", rows, 1000 + number)
-                with _timed(times["ours_s"]), there.warehouse.session(pipeline):
-                    there.warehouse.load(pipeline, {"images": file})
+                with _timed(times["ours_s"]), there.loader(pipeline).session():
+                    there.loader(pipeline).load({"images": file})
                 assert _versions(there, 1000 + number) == rows
             medians = {name: statistics.median(values) for name, values in times.items()}
             found[title] = medians | {"ratio": medians["ours_s"] / medians["by_hand_s"]}

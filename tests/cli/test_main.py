@@ -157,9 +157,10 @@ def test_a_duckdb_file_that_is_open_for_a_moment_is_waited_for(account: World, m
 
 def test_a_second_sync_of_the_same_warehouse_is_refused(account: World) -> None:
     """While one sync holds the lock, another ends at once with 7."""
-    from connector.warehouse.pipeline import Warehouse
+    from connector.warehouse.locations import locate
+    from connector.warehouse.locks import lock
 
-    with Warehouse.open(account.destination).lock(ACCOUNT_ID):
+    with lock(locate(account.destination), ACCOUNT_ID):
         result = account.tcss("sync", "--json")
     assert result.exit_code == 7
     assert json.loads(result.stdout)["error"]["class"] == "LockedError"

@@ -14,6 +14,7 @@ from connector.errors import ConfigurationError
 from connector.sandbox import Fault, Fleet, wall_clock
 from connector.settings import Settings
 from connector.tables import TABLES, Table
+from connector.warehouse.locks import lock
 from tests.dagster.accounts import NOW, Accounts, accounts_on, failure, metadata, retries
 from tests.syncing import loaded, truth
 from tests.warehouses import Place
@@ -115,7 +116,7 @@ def test_a_lock_that_another_sync_holds_is_waited_for(
     accounts: Accounts, warehouse: Place, instance: dg.DagsterInstance
 ) -> None:
     """Retried, and never loaded beside the other one."""
-    with warehouse.warehouse.lock(accounts.id("one")):
+    with lock(warehouse.location, accounts.id("one")):
         result = accounts.materialize(warehouse, "one", instance)
     assert (result.success, retries(result)) == (False, 2)
     assert "LockedError" in failure(result).error_display_string

@@ -207,7 +207,7 @@ def worker(name: str) -> tuple[str, ...]:
 
 
 def staging(warehouse: Place, by_name: Mapping[str, Account]) -> str:
-    return warehouse.warehouse.staging(by_name[VICTIM].account_id)
+    return warehouse.location.staging(by_name[VICTIM].account_id)
 
 
 def text(path: Path) -> str:

@@ -13,13 +13,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from dlt.destinations.impl.sqlalchemy.sqlalchemy_job_client import SqlalchemyJobClient
 from sqlalchemy.schema import CreateTable
 
-from connector.warehouse.pipeline import Warehouse
+from connector.warehouse.locations import locate
+from connector.warehouse.pipeline import open_pipeline
 
 
 def followed(url: str, directory: Path) -> dict[str, Any]:
     """The client's class, its SQL for the table, and the SQL of a merge into it; or the error."""
     try:
-        pipeline = Warehouse.open(url).pipeline("1", directory)
+        pipeline = open_pipeline(locate(url), "1", directory)
         client: Any = pipeline._get_destination_clients(pipeline.default_schema)[0]
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"}

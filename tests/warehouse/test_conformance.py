@@ -168,8 +168,8 @@ def test_100_000_rows_and_then_200_of_them_again(place: Place, tmp_path: Path) -
     pq.write_table(IMAGES.arrow([big_row(number) for number in range(100_000)]), many)
     pq.write_table(IMAGES.arrow([big_row(number, version=2) for number in range(99_900, 100_100)]), some)
     pipeline = place.prepared()
-    place.warehouse.load(pipeline, {"images": many})
-    place.warehouse.load(pipeline, {"images": some})
+    place.loader(pipeline).load({"images": many})
+    place.loader(pipeline).load({"images": some})
     sums = "count(*), count(DISTINCT image_id), sum(size), min(image_id), max(image_id)"
     found = place.sql(f"SELECT version, {sums} FROM {{data}}.images GROUP BY version ORDER BY version")
     assert [tuple(map(plain, row)) for row in found] == [

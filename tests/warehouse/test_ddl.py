@@ -86,7 +86,7 @@ def test_staging_can_be_dropped(place: Place) -> None:
     """For warehouses without a lock, where every run has its own."""
     pipeline = place.prepared()
     before = place.sql("SELECT count(*) FROM {staging}.images")
-    place.warehouse.drop_staging(pipeline)
+    place.loader(pipeline).drop_staging()
     names = {name for (name,) in place.sql("SELECT schema_name FROM information_schema.schemata")}
     assert before == [(0,)]
     assert place.dataset in names

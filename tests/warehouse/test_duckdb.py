@@ -1,4 +1,4 @@
-"""The destination for DuckDB, where it differs from dlt's. That the rows are right is in `test_destinations`."""
+"""The destination for DuckDB, where it differs from dlt's. That the rows are right is in `test_loading`."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def test_a_duckdb_file_holds_the_dataset_and_nothing_beside_it(place: Place) -> 
 def test_a_duckdb_file_that_is_in_use_is_opened_a_moment_later(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """By dlt too, whose clients open it for everything but the first look."""
     pipeline = place.prepared()
-    with open_until_refused(place.file, monkeypatch) as refused, place.warehouse.session(pipeline):
+    with open_until_refused(place.file, monkeypatch) as refused, place.loader(pipeline).session():
         assert refused.is_set()
 
 
 def test_duckdb_loads_no_dialect_of_another_database() -> None:
     """They would take a twentieth of the time that every run needs to start."""
     code = (
-        "import sys; from connector.warehouse.pipeline import Warehouse; import connector.runs.run\n"
-        "Warehouse.open('duckdb:///x.duckdb')\n"
+        "import sys; from connector.warehouse.locations import locate; import connector.runs.run\n"
+        "locate('duckdb:///x.duckdb')\n"
         "print([name for name in sys.modules if name.startswith('sqlalchemy.dialects.')])"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

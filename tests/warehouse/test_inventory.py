@@ -13,7 +13,9 @@ from connector.errors import DestinationError
 from connector.tables import IMAGES, REJECTED_VALUES, SYNC_RUNS
 from connector.warehouse import inventory
 from connector.warehouse.inventory import KNOWN, Inventory
-from connector.warehouse.pipeline import Warehouse
+from connector.warehouse.loading import Loader
+from connector.warehouse.locations import locate
+from connector.warehouse.pipeline import open_pipeline
 from tests.warehouses import Place, place
 
 A_DAY = 86_400_000_000
@@ -35,12 +37,12 @@ def loaded(place: Place) -> Inventory:
     """The inventory of a warehouse with the images above."""
     pipeline = place.prepared()
     place.load(pipeline, IMAGES, NEW, SCANNED, GONE, OTHER)
-    return Inventory(place.warehouse, pipeline)
+    return Inventory(place.location, pipeline)
 
 
 def test_a_warehouse_that_does_not_exist_is_empty_and_stays_away(place: Place) -> None:
     """Reading creates no file, schema or database; the types are there all the same."""
-    found = Inventory(place.warehouse, place.pipeline())
+    found = Inventory(place.location, place.pipeline())
     known, rows, runs = found.known("1"), found.rows("1", ["a"]), found.runs("1")
     assert (known.num_rows, rows.num_rows, runs.num_rows) == (0, 0, 0)
     assert rows.schema.equals(IMAGES.arrow_schema)
@@ -51,8 +53,8 @@ def test_a_warehouse_that_does_not_exist_is_empty_and_stays_away(place: Place) -
 
 def test_our_own_tables_are_ours(place: Place) -> None:
     """Also those of an older release, which lack a column; and none at all."""
-    Inventory(place.warehouse, place.pipeline()).verify()
-    found = Inventory(place.warehouse, place.prepared())
+    Inventory(place.location, place.pipeline()).verify()
+    found = Inventory(place.location, place.prepared())
     place.sql("ALTER TABLE {data}.images DROP COLUMN solution")
     found.verify()
 
@@ -65,7 +67,7 @@ def test_a_table_of_another_program_is_refused(place: Place) -> None:
     with pytest.raises(
         DestinationError, match=r"images of .* is not a table of this connector: .* account_id.*--dataset"
     ):
-        Inventory(place.warehouse, place.pipeline()).verify()
+        Inventory(place.location, place.pipeline()).verify()
 
 
 def test_a_warehouse_of_a_newer_release_is_refused(place: Place) -> None:
@@ -73,7 +75,7 @@ def test_a_warehouse_of_a_newer_release_is_refused(place: Place) -> None:
     place.prepared()
     place.sql("ALTER TABLE {data}.image_scans ADD COLUMN sbom_cnt bigint")
     with pytest.raises(DestinationError, match=r"image_scans .* does not know: sbom_cnt.*upgrade tcss-connector"):
-        Inventory(place.warehouse, place.pipeline()).verify()
+        Inventory(place.location, place.pipeline()).verify()
 
 
 def test_a_dataset_without_our_tables_is_empty(place: Place) -> None:
@@ -81,7 +83,7 @@ def test_a_dataset_without_our_tables_is_empty(place: Place) -> None:
     place.prepared()
     for table in (IMAGES, SYNC_RUNS, REJECTED_VALUES):
         place.sql(f"DROP TABLE {{data}}.{table.name}")
-    found = Inventory(place.warehouse, place.pipeline())
+    found = Inventory(place.location, place.pipeline())
     assert (found.known("1").num_rows, found.runs("1").num_rows) == (0, 0)
     assert (found.rejected_ids("1"), found.account_ids()) == (set(), set())
 
@@ -106,7 +108,7 @@ def test_runs_come_newest_first(place: Place) -> None:
     pipeline = place.prepared()
     runs = [{"sync_id": f"s{n}", "account_id": "1", "started_at": n, "order_proven": n % 2 == 0} for n in range(4)]
     place.load(pipeline, SYNC_RUNS, *runs, {"sync_id": "x", "account_id": "2", "started_at": 9})
-    found = Inventory(place.warehouse, pipeline)
+    found = Inventory(place.location, pipeline)
     assert [(r["sync_id"], r["order_proven"]) for r in plain(found.runs("1", 3))] == [
         ("s3", False),
         ("s2", True),
@@ -120,12 +122,12 @@ def test_accounts_are_those_with_images_or_runs(place: Place) -> None:
     pipeline = place.prepared()
     place.load(pipeline, SYNC_RUNS, {"sync_id": "s", "account_id": "3"})
     place.load(pipeline, IMAGES, NEW, OTHER)
-    assert Inventory(place.warehouse, pipeline).account_ids() == {"1", "2", "3"}
+    assert Inventory(place.location, pipeline).account_ids() == {"1", "2", "3"}
 
 
 def test_rows_are_counted(place: Place) -> None:
     """Of an account, and of one of its runs; a table that does not exist has none."""
-    assert Inventory(place.warehouse, place.pipeline()).count(IMAGES, "1") == 0
+    assert Inventory(place.location, place.pipeline()).count(IMAGES, "1") == 0
     found = loaded(place)
     place.load(place.pipeline(), IMAGES, {**SCANNED, "sync_id": "s2"})
     assert (found.count(IMAGES, "1"), found.count(IMAGES, "2"), found.count(IMAGES, "3")) == (3, 1, 0)
@@ -134,7 +136,7 @@ def test_rows_are_counted(place: Place) -> None:
 
 def test_a_key_that_two_rows_have_is_found(place: Place) -> None:
     """Once, however many rows have it, and in its account."""
-    assert Inventory(place.warehouse, place.pipeline()).duplicates(IMAGES, "1") == 0
+    assert Inventory(place.location, place.pipeline()).duplicates(IMAGES, "1") == 0
     found = loaded(place)
     assert found.duplicates(IMAGES, "1") == 0
     for _ in range(2):
@@ -147,7 +149,7 @@ def test_rejected_values_are_known_by_their_ids(place: Place) -> None:
     pipeline = place.prepared()
     rows = [{"account_id": a, "reject_id": r} for a, r in (("1", "a"), ("1", "b"), ("2", "c"))]
     place.load(pipeline, REJECTED_VALUES, *rows)
-    assert Inventory(place.warehouse, pipeline).rejected_ids("1") == {"a", "b"}
+    assert Inventory(place.location, pipeline).rejected_ids("1") == {"a", "b"}
 
 
 def test_more_rows_than_a_batch_are_all_read(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +158,7 @@ def test_more_rows_than_a_batch_are_all_read(place: Place, monkeypatch: pytest.M
     pipeline = place.prepared()
     ids = [f"{number:03d}" for number in range(50)]
     place.load(pipeline, IMAGES, *({**IMAGE, "image_id": image_id} for image_id in ids))
-    assert Inventory(place.warehouse, pipeline).known("1").sort_by("image_id")["image_id"].to_pylist() == ids
+    assert Inventory(place.location, pipeline).known("1").sort_by("image_id")["image_id"].to_pylist() == ids
 
 
 def test_a_column_that_an_older_release_did_not_have_is_null(place: Place) -> None:
@@ -172,8 +174,8 @@ def test_the_time_zone_of_the_server_does_not_matter(tmp_path: Path) -> None:
     """PostgreSQL gives instants in the zone of the session."""
     with place("postgresql", tmp_path) as made:
         loaded(made)
-        elsewhere = Warehouse.open(f"{made.url}?options=-ctimezone%3DAsia/Shanghai", made.dataset)
-        found = Inventory(elsewhere, elsewhere.pipeline("1", tmp_path / "work"))
+        elsewhere = locate(f"{made.url}?options=-ctimezone%3DAsia/Shanghai", made.dataset)
+        found = Inventory(elsewhere, open_pipeline(elsewhere, "1", tmp_path / "work"))
         known = [row for row in plain(found.known("1")) if row["image_id"] == "scanned"]
     assert [row["scan_time"] for row in known] == [SCANNED["scan_time"]]
 
@@ -181,8 +183,8 @@ def test_the_time_zone_of_the_server_does_not_matter(tmp_path: Path) -> None:
 @pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
 def test_a_server_that_does_not_answer_is_not_an_empty_warehouse(scheme: str, tmp_path: Path) -> None:
     """All images would be new, and the next full sweep would compare with nothing."""
-    warehouse = Warehouse.open(f"{scheme}://u:p@127.0.0.1:1/d")
-    found = Inventory(warehouse, warehouse.pipeline("1", tmp_path))
+    location = locate(f"{scheme}://u:p@127.0.0.1:1/d")
+    found = Inventory(location, open_pipeline(location, "1", tmp_path))
     with pytest.raises(DestinationError, match=r"cannot read.*Check host and port"):
         found.known("1")
 
@@ -193,7 +195,7 @@ def test_a_file_that_is_no_database_is_not_an_empty_warehouse(kind: str, tmp_pat
     with place(kind, tmp_path) as made:
         made.file.write_bytes(b"something else" * 1000)
         with pytest.raises(DestinationError, match="belongs to another program"):
-            Inventory(made.warehouse, made.pipeline()).known("1")
+            Inventory(made.location, made.pipeline()).known("1")
 
 
 def test_options_of_duckdb_are_taken_from_the_url(tmp_path: Path) -> None:
@@ -202,13 +204,13 @@ def test_options_of_duckdb_are_taken_from_the_url(tmp_path: Path) -> None:
         ("memory_limit=500MiB&threads=1", None),
         ("memory_limit=much", "Memory must have a number"),
     ):
-        warehouse = Warehouse.open(f"duckdb:///{tmp_path}/w.duckdb?{options}")
-        pipeline = warehouse.pipeline("1", tmp_path / "work")
+        location = locate(f"duckdb:///{tmp_path}/w.duckdb?{options}")
+        pipeline = open_pipeline(location, "1", tmp_path / "work")
         if expected is None:
-            warehouse.prepare(pipeline)
+            Loader(location, pipeline).prepare()
         else:
-            with pytest.raises(DestinationError, match=rf"cannot read {warehouse.display}: \w+ Error: {expected}"):
-                Inventory(warehouse, pipeline).known("1")
+            with pytest.raises(DestinationError, match=rf"cannot read {location.display}: \w+ Error: {expected}"):
+                Inventory(location, pipeline).known("1")
 
 
 def test_a_pipeline_that_has_never_run_can_be_read_through(tmp_path: Path) -> None:
@@ -221,4 +223,4 @@ def test_a_pipeline_that_has_never_run_can_be_read_through(tmp_path: Path) -> No
             destination=dlt.destinations.duckdb(str(made.file)),
             dataset_name="tcss",
         )
-        assert Inventory(made.warehouse, mine).known("2").num_rows == 1
+        assert Inventory(made.location, mine).known("2").num_rows == 1

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import registry
 
 from connector.errors import ConfigurationError, DestinationError
 from connector.warehouse import locations
-from connector.warehouse.locations import locate, slug
+from connector.warehouse.locations import locate
 
 SECRET = "p@ss/w:rd"
 QUOTED = "p%40ss%2Fw%3Ard"
@@ -226,11 +226,17 @@ def test_a_password_is_never_shown() -> None:
 def test_accounts_never_share_a_name(account_ids: list[str]) -> None:
     """Staging that two accounts share loses rows; names are legal on every server, and no longer than it allows."""
     place = locate("postgresql://u:p@h/d", "d" * 63)
-    names = [place.staging(slug(account_id)) for account_id in account_ids]
+    names = [place.staging(account_id) for account_id in account_ids]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch("[a-z_][a-z0-9_]{0,62}", name) for name in names)
 
 
 def test_an_account_of_tencent_cloud_keeps_its_name() -> None:
     """Twelve digits need nothing."""
-    assert locate("duckdb:///w.duckdb").staging(slug("100012345678")) == "tcss_staging_100012345678"
+    assert locate("duckdb:///w.duckdb").staging("100012345678") == "tcss_staging_100012345678"
+
+
+def test_runs_without_a_lock_have_their_own_staging() -> None:
+    """Two syncs of an account may then run at once; where there is a lock, staging is the account's, and stays."""
+    for url, expected in (("motherduck", "tcss_staging_1_s1"), ("duckdb:///w.duckdb", "tcss_staging_1")):
+        assert locate(url).staging("1", run="s1") == expected

@@ -18,15 +18,18 @@ import sqlalchemy as sa
 from connector.errors import DestinationError, LockedError
 from connector.sandbox import Fleet, Sandbox, wall_clock
 from connector.warehouse import locks
-from connector.warehouse.pipeline import Warehouse
+from connector.warehouse.loading import Loader
+from connector.warehouse.locations import locate
+from connector.warehouse.locks import lock
 from tests import syncing
 from tests.test_crash import assert_whole
 from tests.warehouses import FILES, SERVERS, Place
 
 HOLD = """
 import sys
-from connector.warehouse.pipeline import Warehouse
-with Warehouse.open(sys.argv[1], sys.argv[2]).lock(sys.argv[3]):
+from connector.warehouse.locations import locate
+from connector.warehouse.locks import lock
+with lock(locate(sys.argv[1], sys.argv[2]), sys.argv[3]):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -47,7 +50,7 @@ def holder(place: Place, account_id: str = "1") -> Iterator[subprocess.Popen[str
 
 def test_a_lock_that_another_process_holds_is_refused_at_once(place: Place) -> None:
     """Exit code 7, no waiting."""
-    with holder(place), pytest.raises(LockedError, match="another sync") as caught, place.warehouse.lock("1"):
+    with holder(place), pytest.raises(LockedError, match="another sync") as caught, lock(place.location, "1"):
         pass
     assert caught.value.exit_code == 7
 
@@ -58,12 +61,12 @@ def test_a_lock_that_another_thread_holds_is_refused_at_once(place: Place) -> No
 
     def second() -> None:
         try:
-            with place.warehouse.lock("1"):
+            with lock(place.location, "1"):
                 pass
         except LockedError as error:
             found.append(error)
 
-    with place.warehouse.lock("1"):
+    with lock(place.location, "1"):
         thread = threading.Thread(target=second)
         thread.start()
         thread.join()
@@ -78,7 +81,7 @@ def test_a_killed_process_holds_nothing(place: Place) -> None:
     taken, deadline = False, time.monotonic() + 20
     while not taken and time.monotonic() < deadline:
         try:
-            with place.warehouse.lock("1"):
+            with lock(place.location, "1"):
                 taken = True
         except LockedError:
             continue
@@ -87,11 +90,11 @@ def test_a_killed_process_holds_nothing(place: Place) -> None:
 
 def test_a_lock_can_be_taken_again_at_once(place: Place) -> None:
     """Leaving the block gives it back before anything else happens, by an error too."""
-    with pytest.raises(RuntimeError), place.warehouse.lock("1"):
+    with pytest.raises(RuntimeError), lock(place.location, "1"):
         raise RuntimeError
-    with place.warehouse.lock("1"), pytest.raises(LockedError), place.warehouse.lock("1"):
+    with lock(place.location, "1"), pytest.raises(LockedError), lock(place.location, "1"):
         pass
-    with place.warehouse.lock("1"):
+    with lock(place.location, "1"):
         pass
 
 
@@ -99,7 +102,7 @@ def test_accounts_exclude_each_other_only_where_the_file_has_one_writer(place: P
     """On a server two accounts load at the same time, and two datasets do not know each other."""
     with holder(place):
         try:
-            with place.warehouse.lock("2"):
+            with lock(place.location, "2"):
                 free = True
         except LockedError:
             free = False
@@ -110,31 +113,31 @@ def test_two_names_of_one_file_share_a_lock(tmp_path: Path) -> None:
     """A symbolic link is the same warehouse."""
     (tmp_path / "w.duckdb").touch()
     (tmp_path / "link.duckdb").symlink_to(tmp_path / "w.duckdb")
-    one, two = (Warehouse.open(f"duckdb:///{tmp_path}/{name}.duckdb") for name in ("w", "link"))
-    with one.lock("1"), pytest.raises(LockedError), two.lock("1"):
+    one, two = (locate(f"duckdb:///{tmp_path}/{name}.duckdb") for name in ("w", "link"))
+    with lock(one, "1"), pytest.raises(LockedError), lock(two, "1"):
         pass
 
 
 def test_a_missing_directory_is_an_error_and_stays_missing(tmp_path: Path) -> None:
     """Locking creates nothing but the lock file."""
-    warehouse = Warehouse.open(f"duckdb:///{tmp_path}/none/w.duckdb")
-    with pytest.raises(DestinationError, match="Check that the directory exists"), warehouse.lock("1"):
+    location = locate(f"duckdb:///{tmp_path}/none/w.duckdb")
+    with pytest.raises(DestinationError, match="Check that the directory exists"), lock(location, "1"):
         pass
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unreachable_server_is_an_error() -> None:
     """Not a held lock."""
-    warehouse = Warehouse.open("postgresql://u:p@127.0.0.1:1/d")
-    with pytest.raises(DestinationError, match="Connection refused"), warehouse.lock("1"):
+    location = locate("postgresql://u:p@127.0.0.1:1/d")
+    with pytest.raises(DestinationError, match="Connection refused"), lock(location, "1"):
         pass
 
 
 def test_where_no_lock_is_known_nothing_is_locked() -> None:
     """There the scheduler must not start a sync twice."""
-    warehouse = Warehouse.open("motherduck")
-    assert not warehouse.has_lock
-    with warehouse.lock("1"), warehouse.lock("1"):
+    location = locate("motherduck")
+    assert not location.has_lock
+    with lock(location, "1"), lock(location, "1"):
         pass
 
 
@@ -173,9 +176,9 @@ def connections(place: Place, monkeypatch: pytest.MonkeyPatch) -> Connections:
 
 def test_a_lock_is_held_until_it_is_given_back(place: Place) -> None:
     """Asking takes nothing and changes nothing."""
-    with place.warehouse.lock("1") as still_held:
+    with lock(place.location, "1") as still_held:
         still_held()
-        with pytest.raises(LockedError), place.warehouse.lock("1"):
+        with pytest.raises(LockedError), lock(place.location, "1"):
             pass
         still_held()
 
@@ -183,7 +186,7 @@ def test_a_lock_is_held_until_it_is_given_back(place: Place) -> None:
 @SERVER
 def test_a_lock_whose_connection_ended_is_not_held(place: Place, connections: Connections) -> None:
     """Somebody else may have it by now."""
-    with place.warehouse.lock("1") as still_held:
+    with lock(place.location, "1") as still_held:
         connections.end()
         with pytest.raises(DestinationError, match=r"connection to .* that holds this sync's lock is lost.* Run again"):
             still_held()
@@ -192,7 +195,7 @@ def test_a_lock_whose_connection_ended_is_not_held(place: Place, connections: Co
 @SERVER
 def test_a_lock_that_the_server_does_not_know_is_not_held(place: Place, connections: Connections) -> None:
     """As behind a pooler, where the connection lives and the session behind it is another one."""
-    with place.warehouse.lock("1") as still_held:
+    with lock(place.location, "1") as still_held:
         release = "SELECT pg_advisory_unlock_all()" if place.kind == "postgresql" else "DO RELEASE_ALL_LOCKS()"
         connections.newest.exec_driver_sql(release)
         with pytest.raises(DestinationError, match=r"this sync's lock in .* is lost.* a pooler"):
@@ -219,18 +222,18 @@ def test_a_sync_that_lost_its_lock_writes_nothing_over_another(
                 sandbox.change({"change_counts": 150, "insert": 5, "delete": 5})
                 second.update(syncing.sync(place, sandbox.url, mode="full"))
 
-        load = Warehouse.load
+        load = Loader.load
 
-        def loaded(warehouse: Warehouse, pipeline: Any, tables: Any) -> None:
-            load(warehouse, pipeline, tables)
-            if moment == "between two packages" and "image_history" in tables:
+        def loaded(loader: Loader, files: Any) -> None:
+            load(loader, files)
+            if moment == "between two packages" and "image_history" in files:
                 another()
 
         def progress(shown: int, *_: object) -> None:
             if moment == "while the list is read":
                 another()
 
-        monkeypatch.setattr(Warehouse, "load", loaded)
+        monkeypatch.setattr(Loader, "load", loaded)
         with pytest.raises(DestinationError, match="lock is lost"):
             syncing.sync(place, sandbox.url, progress, mode="full")
         assert second["verdict"] == "complete"

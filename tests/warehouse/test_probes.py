@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from connector.errors import DestinationError
-from connector.warehouse.pipeline import Warehouse
+from connector.warehouse.locations import locate
+from connector.warehouse.probes import probe
 from tests.warehouses import FILES, Place, place, user
 
 OPEN_DUCKDB = """
@@ -22,14 +23,15 @@ sys.stdin.read()
 """
 CHECK_AS_NOBODY = """
 import os, sys
-from connector.warehouse.pipeline import Warehouse
+from connector.warehouse.locations import locate
+from connector.warehouse.probes import probe
 from connector.errors import DestinationError
-warehouse = Warehouse.open(sys.argv[1])
-warehouse.check()
+location = locate(sys.argv[1])
+probe(location)
 if os.getuid() == 0:
     os.setuid(65534)
 try:
-    warehouse.check()
+    probe(location)
 except DestinationError as error:
     print(error)
 """
@@ -38,7 +40,7 @@ except DestinationError as error:
 def test_a_check_of_an_empty_place_leaves_nothing_behind(place: Place) -> None:
     """No file, schema or database is there afterwards."""
     before = place.datasets()
-    place.warehouse.check()
+    probe(place.location)
     assert (before, place.datasets()) == (set(), set())
 
 
@@ -52,7 +54,7 @@ def test_a_check_of_a_warehouse_leaves_it_as_it_was(place: Place) -> None:
         f"WHERE table_schema IN ('{place.dataset}', '{place.dataset}_staging_1')"
     )
     before = place.datasets(), sorted(place.sql(tables))
-    place.warehouse.check()
+    probe(place.location)
     assert (place.datasets(), sorted(place.sql(tables))) == before
 
 
@@ -60,7 +62,7 @@ def test_a_check_of_a_warehouse_leaves_it_as_it_was(place: Place) -> None:
 def test_a_missing_directory_is_named(kind: str, tmp_path: Path) -> None:
     """And is not made."""
     with pytest.raises(DestinationError, match=f"{tmp_path}/none. Check that the directory exists"):
-        Warehouse.open(f"{kind}:///{tmp_path}/none/w.db").check()
+        probe(locate(f"{kind}:///{tmp_path}/none/w.db"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -70,7 +72,7 @@ def test_a_file_of_another_program_is_not_touched(kind: str, tmp_path: Path) -> 
     file = tmp_path / "w.db"
     file.write_bytes(b"something else" * 1000)
     with pytest.raises(DestinationError, match="belongs to another program"):
-        Warehouse.open(f"{kind}:///{file}").check()
+        probe(locate(f"{kind}:///{file}"))
     assert file.read_bytes() == b"something else" * 1000
 
 
@@ -96,7 +98,7 @@ def test_a_duckdb_file_that_another_process_has_open_names_that_process(tmp_path
         assert process.stdout is not None
         process.stdout.readline()
         with pytest.raises(DestinationError, match=rf"\(PID {process.pid}\).*one program at a time"):
-            Warehouse.open(f"duckdb:///{tmp_path}/w.duckdb").check()
+            probe(locate(f"duckdb:///{tmp_path}/w.duckdb"))
         process.kill()
 
 
@@ -104,7 +106,7 @@ def test_a_duckdb_file_that_another_process_has_open_names_that_process(tmp_path
 def test_a_server_that_does_not_answer_is_an_error(scheme: str) -> None:
     """Nothing listens on port 1."""
     with pytest.raises(DestinationError, match="Check host and port") as caught:
-        Warehouse.open(f"{scheme}://u:p@127.0.0.1:1/d").check()
+        probe(locate(f"{scheme}://u:p@127.0.0.1:1/d"))
     assert caught.value.exit_code == 6
 
 
@@ -113,9 +115,9 @@ def test_a_user_that_the_server_does_not_let_in_is_an_error(kind: str, tmp_path:
     """Whether the user is unknown or the password wrong."""
     with place(kind, tmp_path) as made:
         nobody = make_url(made.url).set(username="tcss_nobody", password="wrong")
-        warehouse = Warehouse.open(nobody.render_as_string(hide_password=False), made.dataset)
+        location = locate(nobody.render_as_string(hide_password=False), made.dataset)
         with pytest.raises(DestinationError, match="Check user name and password"):
-            warehouse.check()
+            probe(location)
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mysql"])
@@ -123,7 +125,7 @@ def test_a_user_without_rights_is_told_what_to_ask_for(kind: str, tmp_path: Path
     """Exit code 6, and nothing is left behind."""
     with place(kind, tmp_path) as made, user(made, []) as url:
         with pytest.raises(DestinationError, match="Grant this user") as caught:
-            Warehouse.open(url, made.dataset).check()
+            probe(locate(url, made.dataset))
         assert "p@ss" not in str(caught.value)
         assert made.datasets() == set()
 
@@ -133,7 +135,7 @@ def test_a_mysql_user_who_may_not_drop_leaves_one_database_behind_at_most(tmp_pa
     with place("mysql", tmp_path) as made, user(made, ["GRANT SELECT, INSERT, CREATE ON *.* TO {user}"]) as url:
         for _ in range(2):
             with pytest.raises(DestinationError, match=f"'{made.dataset}_staging_tcss_probe'.* Grant this user"):
-                Warehouse.open(url, made.dataset).check()
+                probe(locate(url, made.dataset))
         assert made.datasets() == {f"{made.dataset}_staging_tcss_probe"}
 
 
@@ -142,7 +144,7 @@ def test_a_server_that_accepts_no_writes_is_an_error(tmp_path: Path) -> None:
     with place("postgresql", tmp_path) as made:
         url = f"{made.url}?options=-cdefault_transaction_read_only%3Don"
         with pytest.raises(DestinationError, match="The database accepts no writes"):
-            Warehouse.open(url, made.dataset).check()
+            probe(locate(url, made.dataset))
 
 
 def test_a_mysql_database_of_a_narrow_character_set_is_refused(tmp_path: Path) -> None:
@@ -150,4 +152,4 @@ def test_a_mysql_database_of_a_narrow_character_set_is_refused(tmp_path: Path) -
     with place("mysql", tmp_path) as made:
         made.sql("CREATE DATABASE {data} CHARACTER SET latin1")
         with pytest.raises(DestinationError, match=r"character set latin1.*ALTER DATABASE"):
-            made.warehouse.check()
+            probe(made.location)

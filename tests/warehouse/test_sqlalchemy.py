@@ -1,4 +1,4 @@
-"""The destination `sqlalchemy`, where it differs from dlt's. That the rows are right is in `test_destinations`."""
+"""The destination `sqlalchemy`, where it differs from dlt's. That the rows are right is in `test_loading`."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ OLDEST = "2.0.50"
 
 
 def test_the_oldest_sqlalchemy_loads_the_same(tmp_path: Path) -> None:
-    """The tests of `destinations` and `storage` on every database pass in an environment of its own."""
+    """The tests of `pipeline`, `loading` and `ddl` on every database pass in an environment of its own."""
     environment = tmp_path / "venv"
     pins = [
         line
@@ -22,7 +22,7 @@ def test_the_oldest_sqlalchemy_loads_the_same(tmp_path: Path) -> None:
     ]
     (tmp_path / "constraints.txt").write_text("\n".join([*pins, f"sqlalchemy=={OLDEST}"]))
     install = [UV, "pip", "install", "-q", "-p", str(environment), "-c", str(tmp_path / "constraints.txt")]
-    modules = ["tests/warehouse/test_pipeline.py", "tests/warehouse/test_ddl.py"]
+    modules = [f"tests/warehouse/test_{name}.py" for name in ("pipeline", "loading", "ddl")]
     for command in (
         [UV, "venv", "-q", "--python", sys.executable, str(environment)],
         [*install, "-e", ".[postgres,mysql]", "--group", "test"],

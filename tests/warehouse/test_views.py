@@ -20,7 +20,9 @@ from connector.errors import DestinationError
 from connector.tables import IMAGE_HISTORY, IMAGES, SYNC_RUNS, TABLES
 from connector.warehouse import descriptions, views
 from connector.warehouse.errors import destination_errors
-from connector.warehouse.pipeline import Warehouse
+from connector.warehouse.loading import Loader
+from connector.warehouse.locations import locate
+from connector.warehouse.pipeline import open_pipeline
 from connector.warehouse.views import MARKER, View
 from tests.warehouses import KINDS, Place, place
 
@@ -388,7 +390,7 @@ def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             "images": made.parquet(IMAGES, *map(latest, versions)),
             "sync_runs": made.parquet(SYNC_RUNS, *RUNS),
         }
-        made.warehouse.load(pipeline, files)
+        made.loader(pipeline).load(files)
         with pipeline.sql_client() as client:
             views.create(client)
         yield made, pipeline
@@ -621,8 +623,8 @@ def test_a_users_view_on_ours_stays(place: Place, monkeypatch: pytest.MonkeyPatc
 
 
 def publish(place: Place, pipeline: dlt.Pipeline) -> None:
-    """As `Warehouse` does it."""
-    with destination_errors(place.warehouse.location, "make the views in"):
+    """As `views.publish` does it."""
+    with destination_errors(place.location, "make the views in"):
         create(pipeline)
 
 
@@ -731,9 +733,9 @@ def test_postgresql_keeps_the_grants_on_a_view(tmp_path: Path) -> None:
 
 def test_views_are_made_in_another_dataset_of_sqlite(tmp_path: Path) -> None:
     """Which is a file of its own; the views are in it, and see its tables."""
-    warehouse = Warehouse.open(f"sqlite:///{tmp_path}/w.sqlite", "other")
-    pipeline = warehouse.pipeline("1", tmp_path / "dlt")
-    warehouse.prepare(pipeline)
+    location = locate(f"sqlite:///{tmp_path}/w.sqlite", "other")
+    pipeline = open_pipeline(location, "1", tmp_path / "dlt")
+    Loader(location, pipeline).prepare()
     create(pipeline)
     assert current(pipeline)
     with sqlite3.connect(tmp_path / "w__other.sqlite") as connection:

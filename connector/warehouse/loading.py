@@ -1,0 +1,142 @@
+"""Rows into the tables: what a load finds made, and how it merges finished parquet files, all of them or none."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import dlt
+import duckdb
+import pyarrow.parquet as pq
+from dlt.common.destination.client import JobClientBase, WithStagingDataset
+from dlt.destinations.exceptions import DatabaseException
+from dlt.extract import DltSource
+
+from connector.errors import DestinationError
+from connector.tables import SYNC_RUNS, TABLES, Table
+from connector.warehouse import ddl
+from connector.warehouse.backends import Kind
+from connector.warehouse.errors import destination_errors
+from connector.warehouse.locations import Location
+from connector.warehouse.pipeline import DUCKDB_SETTINGS, SCHEMA, install_schema, load_file_format, resource
+
+# Files have one writer, and DuckDB uses all cores for one statement.
+WORKERS: dict[Kind, int] = {"duckdb": 1, "sqlite": 1}
+MANY_WORKERS = 4
+BATCH_ROWS = 10_000
+CREATE_ATTEMPTS = 5
+_DOUBLED = "SELECT coalesce(sum(rows - 1), 0) FROM (SELECT count(*) AS rows FROM read_parquet(?) GROUP BY {keys})"
+
+
+class Loader:
+    """Writes into the dataset of a location, through a pipeline of `open_pipeline`."""
+
+    def __init__(self, location: Location, pipeline: dlt.Pipeline) -> None:
+        self._location = location
+        self._pipeline = pipeline
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Keeps a DuckDB file open for as long as several loads take. dlt opens and closes it for each job, and whoever
+        closes it last writes DuckDB's log into it, which costs as much as a merge. Raises DestinationError."""
+        with ExitStack() as stack:
+            if self._location.kind == "duckdb":
+                with destination_errors(self._location, "open"):
+                    stack.enter_context(cast(Any, self._pipeline.sql_client(SCHEMA)))
+            yield
+
+    def prepare(self) -> None:
+        """Create dataset, staging, tables and indexes where they are missing. Raises DestinationError.
+
+        First loads of several accounts race on this: what one of them has made, the next attempt of the others finds.
+        """
+        with destination_errors(self._location, "create the tables in"):
+            for left in reversed(range(CREATE_ATTEMPTS)):
+                try:
+                    self._create()
+                    break
+                except DatabaseException:
+                    if not left:
+                        raise
+
+    def load(self, files: Mapping[str, Path]) -> None:
+        """Merge a parquet file into each of the tables, as one package. It has exactly the table's schema, and each
+        row's key occurs once; ValueError otherwise.
+
+        Returns when everything is committed. Raises DestinationError; what an earlier call left pending is discarded.
+        """
+        by_name = {table.name: table for table in TABLES}
+        chosen = {by_name[name]: file for name, file in files.items()}
+        if not chosen:
+            return
+        _verify(chosen)
+        rows = _imports if load_file_format(self._location) == "parquet" else _batches
+        resources = [resource(self._location, table, rows(file)) for table, file in chosen.items()]
+        with destination_errors(self._location, "load into"):
+            if self._pipeline.has_pending_data:
+                self._pipeline.drop()
+                install_schema(self._location, self._pipeline)
+            self._run(DltSource(self._pipeline.default_schema, SCHEMA, resources))
+
+    def drop_staging(self) -> None:
+        """Remove the pipeline's staging dataset with all that is in it. Raises DestinationError."""
+        with (
+            destination_errors(self._location, "drop the staging dataset of"),
+            self._pipeline.destination_client(SCHEMA) as client,
+        ):
+            if isinstance(client, WithStagingDataset):
+                ddl.drop_staging(client)
+
+    def _create(self) -> None:
+        with self._pipeline.destination_client(SCHEMA) as client:
+            ddl.create_databases(client, self._location)
+            self._create_dataset(client)
+            if isinstance(client, WithStagingDataset) and client.should_load_data_to_staging_dataset(SYNC_RUNS.name):
+                with client.with_staging_dataset():
+                    self._create_dataset(client)
+
+    def _create_dataset(self, client: JobClientBase) -> None:
+        client.initialize_storage()
+        # Forced: the stored hash alone would hide a table that somebody has dropped since.
+        client.update_stored_schema(force=True)
+        ddl.compare_exactly(client, self._location.kind)
+        ddl.create_indexes(client, self._location.kind)
+
+    def _run(self, source: DltSource) -> None:
+        ddl.silence_dlt()
+        self._pipeline.extract(source, loader_file_format=load_file_format(self._location))  # type: ignore[arg-type]
+        self._pipeline.normalize(workers=1)
+        workers = WORKERS.get(self._location.kind, MANY_WORKERS)
+        self._pipeline.load(workers=workers, raise_on_failed_jobs=True)
+        if self._pipeline.has_pending_data:
+            raise DestinationError("dlt ended a load early, and left a part of it pending", hint="Run again.")
+
+
+def _imports(file: Path) -> Iterator[Any]:
+    yield dlt.mark.with_file_import(str(file), "parquet", items_count=pq.read_metadata(file).num_rows)
+
+
+def _batches(file: Path) -> Iterator[Any]:
+    with pq.ParquetFile(file) as parquet:
+        yield from parquet.iter_batches(BATCH_ROWS)
+
+
+def _verify(files: Mapping[Table, Path]) -> None:
+    """ValueError unless each file has its table's schema, and no key twice."""
+    several: dict[Table, Path] = {}
+    for table, file in files.items():
+        schema = pq.read_schema(file)
+        if not schema.equals(table.arrow_schema):
+            raise ValueError(f"{file.name} has not the schema of {table.name}: {schema}")
+        if pq.read_metadata(file).num_rows > 1:
+            several[table] = file
+    if several:
+        _verify_keys(several)
+
+
+def _verify_keys(files: Mapping[Table, Path]) -> None:
+    with closing(duckdb.connect(config=DUCKDB_SETTINGS)) as db:  # Arrow would hold all keys, and keep the memory
+        for table, file in files.items():
+            doubled = db.execute(_DOUBLED.format(keys=", ".join(table.key)), [str(file)]).fetchall()[0][0]
+            if doubled:
+                raise ValueError(f"{doubled} rows for {table.name} have the key of another one")
