@@ -152,9 +152,7 @@ class Inventory:
             except DatabaseUndefinedRelation:
                 return schema.empty_table()
             wanted = [name for name in names if name in present]
-            query = _select(client, table, wanted, distinct=distinct)
-            query += f" WHERE {condition}" if condition else ""
-            query += f" ORDER BY {client.escape_column_name(newest)} DESC" if newest else ""
+            query = _select(client, table, wanted, distinct=distinct) + _where(client, condition, newest)
             # Closed before the client is: DuckDB hangs at the next opening of a file with a result half-read.
             with closing(execute(client, query, parameters, min(limit or BATCH_ROWS, BATCH_ROWS))) as batches:
                 return collect(batches, wanted, schema, limit)
@@ -207,6 +205,11 @@ def _select(client: Any, table: Table, names: Iterable[str], *, distinct: bool) 
     columns = ", ".join(client.escape_column_name(name) for name in names)
     source = client.make_qualified_table_name(table.name)
     return f"SELECT {'DISTINCT ' if distinct else ''}{columns} FROM {source}"  # noqa: S608
+
+
+def _where(client: Any, condition: str, newest: str) -> str:
+    where = f" WHERE {condition}" if condition else ""
+    return f"{where} ORDER BY {client.escape_column_name(newest)} DESC" if newest else where
 
 
 def _texts(table: pa.Table) -> set[str]:

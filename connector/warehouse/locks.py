@@ -7,6 +7,7 @@ thing that it writes: `lock` gives a function for that.
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -124,23 +125,9 @@ def _server_lock(location: Location, account_id: str) -> Iterator[StillHeld]:
             connection.execute(sa.text(advisory.keep))
             taken = connection.execute(sa.text(advisory.take), name).scalar()
         if not taken:
-            raise LockedError(
-                f"another sync of account {account_id} is writing to {location.dataset} in {location.display}",
-                hint=_HINT,
-            )
-
-        def still_held() -> None:
-            try:
-                held = connection.execute(sa.text(advisory.held), name).scalar()
-            except SQLAlchemyError as error:
-                raise DestinationError(
-                    f"the connection to {location.display} that holds this sync's lock is lost", hint=_LOST_HINT
-                ) from error
-            if not held:
-                raise DestinationError(f"this sync's lock in {location.display} is lost", hint=_LOST_HINT)
-
+            raise LockedError(f"another sync of account {account_id} is writing to {location}", hint=_HINT)
         try:
-            yield still_held
+            yield partial(_require_lock, location, connection, advisory.held, name)
         finally:
             # Closing releases it too, but the server may take a moment to see it.
             with suppress(SQLAlchemyError):
@@ -148,6 +135,18 @@ def _server_lock(location: Location, account_id: str) -> Iterator[StillHeld]:
     finally:
         with suppress(SQLAlchemyError):
             connection.close()
+
+
+def _require_lock(location: Location, connection: sa.Connection, query: str, name: dict[str, str]) -> None:
+    """DestinationError unless the server says that this connection still holds the lock of that name."""
+    try:
+        held = connection.execute(sa.text(query), name).scalar()
+    except SQLAlchemyError as error:
+        raise DestinationError(
+            f"the connection to {location.display} that holds this sync's lock is lost", hint=_LOST_HINT
+        ) from error
+    if not held:
+        raise DestinationError(f"this sync's lock in {location.display} is lost", hint=_LOST_HINT)
 
 
 def _connect(location: Location, advisory: _Advisory) -> sa.Connection:

@@ -58,10 +58,9 @@ def open_pipeline(location: Location, account_id: str, workdir: Path, *, run: st
             destination=_factory(location, location.staging(account_id, run=run)),
             dataset_name=location.dataset,
         )
-    for key, value in PIPELINE_SETTINGS.items():
-        setattr(pipeline.config, key, value)
-    for key, value in RUNTIME_SETTINGS.items():
-        setattr(pipeline.runtime_config, key, value)
+    for config, settings in ((pipeline.config, PIPELINE_SETTINGS), (pipeline.runtime_config, RUNTIME_SETTINGS)):
+        for key, value in settings.items():
+            setattr(config, key, value)
     install_schema(location, pipeline)
     return pipeline
 

@@ -12,7 +12,7 @@ import pytest
 from connector.errors import DestinationError
 from connector.tables import IMAGES, REJECTED_VALUES, SYNC_RUNS
 from connector.warehouse import inventory
-from connector.warehouse.inventory import KNOWN, Inventory
+from connector.warehouse.inventory import KNOWN, AccountInventory, Inventory
 from connector.warehouse.loading import Loader
 from connector.warehouse.locations import locate
 from connector.warehouse.pipeline import open_pipeline
@@ -224,3 +224,24 @@ def test_a_pipeline_that_has_never_run_can_be_read_through(tmp_path: Path) -> No
             dataset_name="tcss",
         )
         assert Inventory(made.location, mine).known("2").num_rows == 1
+
+
+def test_one_accounts_inventory_is_its_part_of_the_whole(place: Place) -> None:
+    """Runs as plain rows, instants as microseconds; and who else is there."""
+    pipeline = place.prepared()
+    place.load(pipeline, IMAGES, NEW, SCANNED, GONE, OTHER)
+    place.load(pipeline, SYNC_RUNS, *({"sync_id": f"s{n}", "account_id": str(n), "started_at": n} for n in (1, 3)))
+    place.load(pipeline, REJECTED_VALUES, {"account_id": "1", "reject_id": "a"}, {"account_id": "2", "reject_id": "b"})
+    found = AccountInventory(Inventory(place.location, pipeline), "1")
+    assert sorted(found.known()["image_id"].to_pylist()) == ["gone", "new", "scanned"]
+    assert plain(found.rows(["new", "?"])) == [{"changed_at": 0, **NEW}]
+    assert [(run["sync_id"], run["started_at"]) for run in found.runs()] == [("s1", 1)]
+    assert (found.rejected_ids(), found.other_accounts()) == ({"a"}, ["2", "3"])
+
+
+def test_one_accounts_inventory_verifies_first(place: Place) -> None:
+    """Whoever compares with it may write afterwards."""
+    place.prepared()
+    place.sql("ALTER TABLE {data}.image_scans ADD COLUMN sbom_cnt bigint")
+    with pytest.raises(DestinationError, match="does not know: sbom_cnt"):
+        AccountInventory(Inventory(place.location, place.pipeline()), "1")

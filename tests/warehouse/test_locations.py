@@ -215,10 +215,10 @@ def test_other_destinations_are_left_to_dlt() -> None:
 
 
 def test_a_password_is_never_shown() -> None:
-    """Neither `repr` nor `display` has it, and `scrub` takes it out of any text, in each of its forms."""
+    """Neither `str`, `repr` nor `display` has it, and `scrub` takes it out of any text, in each of its forms."""
     found = locate(f"postgresql://u:{QUOTED}@h/d?sslpassword=x")
     assert found.display == "postgresql://u:***@h/d"
-    for text in (repr(found), found.scrub(f"{SECRET} and {QUOTED} and mysql://v:other@h/d")):
+    for text in (str(found), repr(found), found.scrub(f"{SECRET} and {QUOTED} and mysql://v:other@h/d")):
         assert not re.search(f"{re.escape(SECRET)}|{QUOTED}|other|sslpassword", text)
 
 
