@@ -18,6 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from connector.errors import DestinationError
+from connector.tables import IMAGES
 from connector.warehouse.causes import CAUSES, Family, codes_of, hint
 from connector.warehouse.locations import locate
 from connector.warehouse.probes import probe
@@ -115,6 +116,31 @@ def test_a_user_without_rights_is_told_so_whatever_the_server_speaks(tmp_path: P
         location = locate(german.render_as_string(hide_password=False), made.dataset)
         with pytest.raises(DestinationError, match=r"hat keine Zugriffsberechtigung .* Grant this user"):
             probe(location)
+
+
+TRIGGERS = {
+    "postgresql": (
+        "CREATE FUNCTION {data}.refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$BEGIN RAISE EXCEPTION USING ERRCODE = '53100', MESSAGE = '{GERMAN}'; END$$",
+        "CREATE TRIGGER refuse BEFORE INSERT ON {where}.images EXECUTE FUNCTION {data}.refuse()",
+    ),
+    "mysql": (
+        "CREATE TRIGGER {where}.refuse BEFORE INSERT ON {where}.images FOR EACH ROW "
+        f"SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 1114, MESSAGE_TEXT = '{GERMAN}'",
+    ),
+}
+
+
+@pytest.mark.parametrize("where", ["{staging}", "{data}"])
+@pytest.mark.parametrize("kind", TRIGGERS)
+def test_a_code_is_found_under_what_dlt_wraps_around_it(kind: str, where: str, tmp_path: Path) -> None:
+    """Of a load that fails: while rows go to staging, which is ADBC in PostgreSQL, and while they are merged."""
+    with place(kind, tmp_path) as made:
+        pipeline = made.prepared()
+        for statement in TRIGGERS[kind]:
+            made.sql(statement.replace("{where}", where))
+        with pytest.raises(DestinationError, match=rf"cannot load into .*{GERMAN}.* Free space where the warehouse is"):
+            made.load(pipeline, IMAGES, {"account_id": "1", "image_id": "a"})
 
 
 def _held(file: Path) -> None:
