@@ -1,1 +1,31 @@
-"""The wing `listing`."""
+"""A moving list, read whole with Limit and Offset: the sweeps, and the proof that they missed nothing.
+
+This wing knows neither the API's client nor dlt nor the warehouse: it imports `connector.errors` and its own modules.
+What it needs of the world comes in a `RemoteList`.
+
+The argument
+------------
+The server has no cursor: a row that is deleted while we read shifts all later rows to a lower offset, and the row at
+the boundary is never shown. So pages overlap, and each seam between two pages has to close. By induction, after page n
+every row whose sort value lies before page n's last value has been read. Page n+1 has to hold a row of page n from
+strictly before that value. The list being sorted, page n+1 then holds everything from that row to its own end, whole
+groups of equal values included. It does not matter in which order the pages were asked for.
+
+The words
+---------
+list        what an action of the API gives, `TotalCount` rows long, and changing while we read.
+page        one answer to one request for rows of a list. Nothing else is called a page.
+read        to ask for a list's pages. Items are parsed, and tables are queried.
+sweep       all that is read of a list for one purpose: full, or incremental by ScanTime. Leaves an `Outcome`.
+pass        one walk over a list from its first page to its end. A sweep takes one pass or several.
+tail        the last page of a pass whose seam has closed.
+overlap     the rows that a page is meant to share with the page before it.
+seam        the place between two pages. It closes if the later page holds a row of the earlier one from strictly before
+            the earlier one's last sort value.
+bridge      a page that is read again from further back, to close a seam that did not close.
+tie         a group of rows with equal sort values. A wide tie is as long as a page.
+cap         the rows that a server gives at once, where that is less than we ask for.
+evidence    what a pass has shown. `Proof` is what makes a sweep complete, and a `Reason` says why it is not.
+watermark   the newest ScanTime that a complete run has seen. An incremental sweep reads down to it.
+look-up     a request for images by their ids, with an id that must come back.
+"""

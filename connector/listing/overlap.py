@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter, deque
 from itertools import product
 
-from connector.listing.page import MAX_LIMIT, Page
+from connector.listing.page import Page
+from connector.listing.query import MAX_LIMIT
 
 OVERLAP = 2  # the smallest overlap that can close a seam where values are distinct
 FIRST_OVERLAP = 6  # of pages that are asked for before one has come
-MEMORY = 50  # pages from which is learnt how much to overlap
+RECENT = 50  # pages from which is learnt how much to overlap
 
 
 class Overlap:
@@ -20,14 +21,14 @@ class Overlap:
     """
 
     def __init__(self, limit: int = MAX_LIMIT) -> None:
-        self._reaches: deque[Counter[int]] = deque(maxlen=MEMORY)
+        self._reaches: deque[Counter[int]] = deque(maxlen=RECENT)
         self._reached: Counter[int] = Counter()  # their sum
-        self._shifts: deque[int] = deque(maxlen=MEMORY)
+        self._shifts: deque[int] = deque(maxlen=RECENT)
         self.rows = max(OVERLAP, min(FIRST_OVERLAP, limit // 2))
 
     def learn(self, page: Page, before: Page | None, cap: int) -> None:
         """`page` was asked for next after `before`; the server sends up to `cap` rows at once."""
-        if len(self._reaches) == MEMORY:
+        if len(self._reaches) == RECENT:
             self._reached -= self._reaches[0]
         self._reaches.append(Counter(page.reaches()))
         self._reached += self._reaches[-1]

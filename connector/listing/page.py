@@ -1,25 +1,20 @@
-"""What one answer of a list shows, in which orders it may be sorted, and answers asked for ahead."""
+"""What one answer of a list shows, and in which orders its rows may be sorted."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from statistics import median_low
 from typing import Any, NamedTuple
 
-from connector.api.answers import MAX_IN_FLIGHT, Answer
-from connector.errors import ResponseTooLargeError
+from connector.listing.query import Answer
 
-MAX_LIMIT = 100  # documented maximum of Limit
 FAR = 1 << 62  # beyond every instant in microseconds
 
-Fetch = Callable[[dict[str, Any]], Answer]
 ValuesOf = Callable[[Sequence[Mapping[str, Any]]], Sequence[int | None]]
-InFlight = int | Callable[[], int]  # requests under way at most; a function may change its mind
+"""The sort values of items, None for null. Raises ValueError where a value cannot be read."""
 
 
 class Order(NamedTuple):
@@ -34,23 +29,6 @@ class Order(NamedTuple):
 
 ASCENDING = (Order(1, -FAR), Order(1, FAR))
 DESCENDING = (Order(-1, -FAR), Order(-1, FAR))
-
-
-@dataclass(frozen=True)
-class Query:
-    """What is asked for: the sort (`by` None leaves it to the server) and filters, values of one name being ORed."""
-
-    by: str | None = None
-    order: str | None = None
-    filters: tuple[tuple[str, tuple[str, ...]], ...] = ()
-
-    def payload(self, offset: int, limit: int) -> dict[str, Any]:
-        payload: dict[str, Any] = {"Limit": limit, "Offset": offset}
-        if self.filters:
-            payload["Filters"] = [{"Name": name, "Values": list(values)} for name, values in self.filters]
-        if self.by is not None:
-            payload |= {"By": self.by, "Order": self.order}
-        return payload
 
 
 @dataclass(frozen=True)
@@ -131,7 +109,7 @@ def image_id_of(item: Any) -> str | None:
     return image_id if isinstance(image_id, str) and image_id else None
 
 
-def read_page(answer: Answer, offset: int, values_of: ValuesOf) -> Page:
+def page_of(answer: Answer, offset: int, values_of: ValuesOf) -> Page:
     """The page in an answer of a list action; a missing or null `List` is an empty one, a bad TotalCount is None."""
     items = answer.response.get("List")
     total = answer.response.get("TotalCount")
@@ -150,46 +128,3 @@ def _rows(items: Sequence[Any], values_of: ValuesOf) -> Sequence[tuple[int | Non
             return ()  # sorted by what we cannot read: it proves nothing, and it disproves nothing
         return tuple(row for item in known for row in _rows([item], values_of))
     return tuple(zip(values, filter(None, ids), strict=True))
-
-
-class Prefetch:
-    """Pages by offset, several under way at once; with `in_flight` 1 all is read in the calling thread."""
-
-    def __init__(self, fetch: Fetch, query: Query, values_of: ValuesOf, in_flight: InFlight) -> None:
-        self._fetch, self._query, self._values_of, self._in_flight = fetch, query, values_of, in_flight
-        self._queue: deque[tuple[int, Future[Page] | None]] = deque()
-        threads = in_flight if isinstance(in_flight, int) else MAX_IN_FLIGHT  # each is started when it is needed
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="tcss-page") if threads > 1 else None
-
-    @property
-    def most(self) -> int:
-        """Pages that may be under way now."""
-        return self._in_flight if isinstance(self._in_flight, int) else self._in_flight()
-
-    def __len__(self) -> int:
-        return len(self._queue)
-
-    def read(self, offset: int, limit: int) -> Page:
-        return read_page(self._fetch(self._query.payload(offset, limit)), offset, self._values_of)
-
-    def plan(self, offset: int, limit: int) -> None:
-        self._queue.append((offset, self._pool.submit(self.read, offset, limit) if self._pool else None))
-
-    def take(self, limit: int) -> tuple[int, Page | None]:
-        """The offset planned first and its page; None where the answer was too large to be sent."""
-        offset, future = self._queue.popleft()
-        try:
-            return offset, future.result() if future else self.read(offset, limit)
-        except ResponseTooLargeError:
-            return offset, None
-
-    def clear(self) -> None:
-        for _, future in self._queue:
-            if future is not None:
-                future.cancel()
-        self._queue.clear()
-
-    def close(self, *, wait: bool) -> None:
-        self.clear()
-        if self._pool is not None:
-            self._pool.shutdown(wait=wait, cancel_futures=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,8 +14,8 @@ from unittest import mock
 from connector.api.answers import Answer
 from connector.errors import ThrottledError, TransientError, from_code
 from connector.images.times import parse_instant
-from connector.listing.incremental import ACTION, Reading
-from connector.listing.page import Fetch
+from connector.listing.query import Fetch
+from connector.listing.remote import RemoteList
 from connector.sandbox import ApiError, Fault, Fleet, LocalServer, Mix, Quirks
 from connector.sandbox.images import Painter, instant_text
 
@@ -23,6 +23,7 @@ Item = dict[str, Any]
 Row = tuple[str, int | None]
 UNSCANNED = ("NOT_SCAN", "SCANNING", "SCAN_ERR")
 ATTEMPTS = 5
+ACTION = "DescribeAssetImageList"
 DAY = 86_400_000_000
 NOW = 20_000 * DAY
 _PAINTED = [Painter(Random(7), Mix(odd_names=0)).never_scanned(0) for _ in range(40)]
@@ -43,6 +44,14 @@ def items(create_times: Iterable[int], scan_times: Iterable[int | None] = ()) ->
 def instant(item: Mapping[str, Any], name: str = "ScanTime") -> int | None:
     """The item's time in microseconds."""
     return parse_instant(item[name], UTC) if isinstance(item.get(name), str) else None
+
+
+def instants(items: Sequence[Mapping[str, Any]], name: str) -> list[int | None]:
+    """The items' times in microseconds; those without an offset are UTC."""
+    texts = [item.get(name) for item in items]
+    if not all(text is None or isinstance(text, str) for text in texts):
+        raise ValueError("a time is not a text")
+    return [None if text is None else parse_instant(text, UTC) for text in texts]
 
 
 def fetching(server: LocalServer) -> Fetch:
@@ -109,8 +118,8 @@ class Watched:
         filtered = "Filters" in payload and self.quirks.status_filter == "honoured"
         return sum(not filtered or item["ScanStatus"] in UNSCANNED for item in self._answered.values())
 
-    def reading(self, in_flight: int = 1, limit: int = 100) -> Reading:
-        return Reading(self.fetch, in_flight=in_flight, limit=limit)
+    def remote(self, in_flight: int = 1, limit: int = 100) -> RemoteList:
+        return RemoteList(self.fetch, instants, in_flight=in_flight, limit=limit)
 
     def _churn(self, fleet: Fleet, number: int) -> None:
         self._answered = self.truth
@@ -167,5 +176,5 @@ class Turns:
 @contextmanager
 def in_turns(seed: int) -> Iterator[None]:
     """Requests under way at once are answered in an order that `seed` decides, the same at every run."""
-    with mock.patch("connector.listing.page.ThreadPoolExecutor", side_effect=lambda *_, **__: Turns(seed)):
+    with mock.patch("connector.listing.prefetch.ThreadPoolExecutor", side_effect=lambda *_, **__: Turns(seed)):
         yield

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from connector.api.answers import Answer
-from connector.errors import ResponseTooLargeError, TransientError
-from connector.listing.page import ASCENDING, DESCENDING, FAR, Order, Page, Prefetch, Query, image_id_of, read_page
+from connector.listing.page import ASCENDING, DESCENDING, FAR, Order, Page, image_id_of, page_of
+from connector.listing.query import Query
 
 
 def _values(items: Sequence[Any]) -> list[int | None]:
@@ -22,7 +21,7 @@ def _values(items: Sequence[Any]) -> list[int | None]:
 
 def _page(*values: Any, offset: int = 0, total: int | None = 100) -> Page:
     listed = [{"ImageID": f"i{offset + place}", "v": value} for place, value in enumerate(values)]
-    return read_page(Answer({"List": listed, "TotalCount": total}, "r"), offset, _values)
+    return page_of(Answer({"List": listed, "TotalCount": total}, "r"), offset, _values)
 
 
 def test_a_query_becomes_a_payload() -> None:
@@ -58,14 +57,14 @@ def test_an_image_id_is_a_text_that_is_not_empty(item: Any, image_id: str | None
 @pytest.mark.parametrize("listed", [None, {}, "text", 3], ids=repr)
 def test_a_list_that_is_none_is_empty(listed: Any) -> None:
     """A null or broken `List` is read as one without rows."""
-    assert read_page(Answer({"List": listed, "TotalCount": 0}, "r"), 0, _values) == Page(0, [], 0, "r", ())
-    assert read_page(Answer({}, None), 5, _values) == Page(5, [], None, None, ())
+    assert page_of(Answer({"List": listed, "TotalCount": 0}, "r"), 0, _values) == Page(0, [], 0, "r", ())
+    assert page_of(Answer({}, None), 5, _values) == Page(5, [], None, None, ())
 
 
 @pytest.mark.parametrize("total", [None, -1, "5", 5.0, True], ids=repr)
 def test_a_total_count_that_is_no_count_is_none(total: Any) -> None:
     """It then proves no end."""
-    page = read_page(Answer({"List": [], "TotalCount": total}, None), 0, _values)
+    page = page_of(Answer({"List": [], "TotalCount": total}, None), 0, _values)
     assert (page.total, page.reaches_total) == (None, False)
 
 
@@ -77,7 +76,7 @@ def test_rows_are_the_items_whose_value_and_id_can_be_read() -> None:
         {"ImageID": "b", "v": "bad"},
         {"ImageID": "c", "v": None},
     ]
-    page = read_page(Answer({"List": listed, "TotalCount": 4}, "r"), 0, _values)
+    page = page_of(Answer({"List": listed, "TotalCount": 4}, "r"), 0, _values)
     assert (page.items, page.rows) == (listed, ((1, "a"), (None, "c")))
     assert (page.end, page.reaches_total, page.repeats) == (4, True, False)
     assert set(page.ids) == {"a", "b", "c"}
@@ -88,7 +87,7 @@ def test_as_many_sort_values_as_items() -> None:
     """Another number would be a mistake of ours, and no row of the page would prove anything."""
     listed = [{"ImageID": "a"}, {"ImageID": "b"}]
     with pytest.raises(ValueError, match="zip"):
-        read_page(Answer({"List": listed, "TotalCount": 2}, "r"), 0, lambda items: [1] * (len(items) - 1))
+        page_of(Answer({"List": listed, "TotalCount": 2}, "r"), 0, lambda items: [1] * (len(items) - 1))
 
 
 @pytest.mark.parametrize(
@@ -137,28 +136,3 @@ def test_the_shift_between_two_pages() -> None:
     assert page.shift_to(Page(0, page.items[1:], 100, None, page.rows[1:])) == 1
     assert page.shift_to(Page(4, page.items[2:], 100, None, page.rows[2:])) == -2
     assert page.shift_to(_page(4, 5, offset=3)) is None
-
-
-def _answering(payload: dict[str, Any]) -> Answer:
-    if payload["Limit"] > 50:
-        raise ResponseTooLargeError("too large")
-    if payload["Offset"] > 500:
-        raise TransientError("down")
-    return Answer({"List": [], "TotalCount": payload["Offset"]}, None)
-
-
-@pytest.mark.parametrize("in_flight", [1, 4])
-def test_pages_come_in_the_order_in_which_they_were_planned(in_flight: int) -> None:
-    """However many are under way; a page that is too large comes as None, another error is raised."""
-    before = threading.enumerate()
-    prefetch = Prefetch(_answering, Query(), _values, in_flight)
-    for offset, limit in [(0, 50), (300, 50), (100, 100), (600, 50)]:
-        prefetch.plan(offset, limit)
-    assert len(prefetch) == 4
-    taken = [prefetch.take(50) for _ in range(2)]
-    assert [(offset, page.total if page else None) for offset, page in taken] == [(0, 0), (300, 300)]
-    assert prefetch.take(100) == (100, None)
-    with pytest.raises(TransientError):
-        prefetch.take(50)
-    prefetch.close(wait=True)
-    assert threading.enumerate() == before

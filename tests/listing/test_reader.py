@@ -11,11 +11,14 @@ import pytest
 
 from connector.api.answers import Answer
 from connector.errors import ResponseTooLargeError, TransientError
-from connector.listing import reader as paging
+from connector.listing import reader as reading
 from connector.listing.overlap import Overlap
-from connector.listing.page import DESCENDING, Page, Query, read_page
-from connector.listing.proof import UNSORTED, WIDE_TIE
+from connector.listing.page import DESCENDING, Page, page_of
+from connector.listing.query import Fetch, Query
 from connector.listing.reader import ListReader
+from connector.listing.reasons import ListReason
+from connector.listing.remote import RemoteList
+from connector.listing.seams import Aim
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -24,7 +27,7 @@ def _items(text: str) -> list[dict[str, Any]]:
     return [{"ImageID": word[0], "v": None if word[1:] == "-" else int(word[1:])} for word in text.split()]
 
 
-def _values(items: Sequence[Any]) -> list[int | None]:
+def _values(items: Sequence[Any], field_name: str = "v") -> list[int | None]:
     return [item["v"] for item in items]
 
 
@@ -51,8 +54,8 @@ class Script:
         return Answer({"List": listed[offset : offset + min(limit, self.cap)], "TotalCount": len(listed)}, None)
 
 
-def _reader(script: Script, limit: int = 3, **options: Any) -> ListReader:
-    return ListReader(script, Query("v", "asc"), values_of=_values, limit=limit, in_flight=1, **options)
+def _reader(fetch: Fetch, limit: int = 3, *, in_flight: Any = 1, **aim: Any) -> ListReader:
+    return ListReader(RemoteList(fetch, _values, in_flight, limit), Query("v", "asc"), "v", Aim(**aim))
 
 
 def _shown(reader: ListReader) -> list[str]:
@@ -109,7 +112,7 @@ def test_a_tie_group_as_long_as_a_page_proves_nothing(group: int) -> None:
     """The pass goes on to the end, and is not in order."""
     reader = _reader(Script([_numbered(24, group)]), 5)
     assert set("".join(_shown(reader))) == set(LETTERS[:24])
-    assert (reader.evidence.in_order, reader.evidence.order_lost) == (False, WIDE_TIE)
+    assert (reader.evidence.in_order, reader.evidence.order_lost) == (False, ListReason.WIDE_TIE)
 
 
 def test_values_out_of_order_are_no_order() -> None:
@@ -117,7 +120,7 @@ def test_values_out_of_order_are_no_order() -> None:
     script = Script(["a3 b1 c2 d9 e5 f4 g8"])
     reader = _reader(script)
     assert _shown(reader) == ["abc", "def", "g"]
-    assert (reader.evidence.order_lost, reader.evidence.countable) == (UNSORTED, True)
+    assert (reader.evidence.order_lost, reader.evidence.countable) == (ListReason.UNSORTED, True)
     assert script.offsets == [0, 3, 6]
 
 
@@ -141,7 +144,7 @@ def test_nulls_that_were_deleted_may_hide_the_newest_values() -> None:
         Script(["a- b- c- d- e9 f8 g7 h6 i1", "e9 f8 g7 h6 i1"]), orders=DESCENDING, until=5, ignore_nulls=True
     )
     _shown(reader)
-    assert reader.evidence.order_lost == WIDE_TIE
+    assert reader.evidence.order_lost == ListReason.WIDE_TIE
 
 
 def test_insist_ends_with_the_order() -> None:
@@ -208,9 +211,9 @@ def test_a_total_count_that_contradicts_the_rows_is_a_problem(total: int, proble
         offset = payload["Offset"]
         return Answer({"List": _items(_numbered(7))[offset : offset + 4], "TotalCount": total}, None)
 
-    reader = ListReader(fetch, Query(), values_of=_values, limit=4, in_flight=1)
+    reader = _reader(fetch, 4)
     assert set("".join(_shown(reader))) == set("abcdefg")
-    assert (reader.evidence.problem, reader.evidence.in_order) == (problem, False)
+    assert (str(reader.evidence.problem), reader.evidence.in_order) == (problem, False)
 
 
 def test_smaller_pages_than_asked_for_are_learnt() -> None:
@@ -274,23 +277,22 @@ def test_a_list_that_grows_faster_than_it_is_read_ends() -> None:
         rows = [{"ImageID": f"{n}", "v": n} for n in range(payload["Offset"], payload["Offset"] + 3)]
         return Answer({"List": rows, "TotalCount": 9 + count}, None)
 
-    reader = ListReader(fetch, Query(), values_of=_values, limit=3, in_flight=1)
+    reader = _reader(fetch, 3)
     _shown(reader)
-    assert reader.evidence.problem is not None
-    assert reader.evidence.problem.startswith("the list did not end within")
+    assert str(reader.evidence.problem).startswith("the list did not end within")
 
 
 def test_a_list_without_end_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where TotalCount is too small, and every answer shows something new."""
-    monkeypatch.setattr(paging, "MOST_READS", 500)
+    monkeypatch.setattr(reading, "MOST_READS", 500)
 
     def fetch(payload: dict[str, Any]) -> Answer:
         rows = [{"ImageID": f"{n}", "v": n} for n in range(payload["Offset"], payload["Offset"] + 3)]
         return Answer({"List": rows, "TotalCount": 2}, None)
 
-    reader = ListReader(fetch, Query(), values_of=_values, limit=3, in_flight=1)
+    reader = _reader(fetch, 3)
     assert len(_shown(reader)) == 501
-    assert reader.evidence.problem == "the list did not end within 501 requests"
+    assert str(reader.evidence.problem) == "the list did not end within 501 requests"
 
 
 def test_pages_under_way_may_become_more_meanwhile() -> None:
@@ -304,7 +306,7 @@ def test_pages_under_way_may_become_more_meanwhile() -> None:
         most[0] = 5
         return Answer({"List": rows, "TotalCount": 300}, None)
 
-    reader = ListReader(fetch, Query(), values_of=_values, limit=5, in_flight=lambda: most[0])
+    reader = _reader(fetch, 5, in_flight=lambda: most[0])
     _shown(reader)
     assert reader.evidence.in_order
     assert not together.broken
@@ -312,10 +314,10 @@ def test_pages_under_way_may_become_more_meanwhile() -> None:
 
 @pytest.mark.parametrize(
     ("mistaken", "lost"),
-    [([2], None), ([4], None), ([2] * 99, "the first page is never the first")],
+    [([2], None), ([4], None), ([2] * 99, ListReason.NO_FIRST_PAGE)],
     ids=["the next page", "one further on", "always"],
 )
-def test_a_first_page_that_answers_another_request_is_read_again(mistaken: list[int], lost: str | None) -> None:
+def test_a_first_page_that_answers_another_request_is_read_again(mistaken: list[int], lost: ListReason | None) -> None:
     """The rows before it would be missed, since every seam after it closes."""
     listed, wrong = _items(_numbered(12)), iter(mistaken)
 
@@ -323,7 +325,7 @@ def test_a_first_page_that_answers_another_request_is_read_again(mistaken: list[
         offset = payload["Offset"] or next(wrong, 0)
         return Answer({"List": listed[offset : offset + 4], "TotalCount": 12}, None)
 
-    reader = ListReader(fetch, Query(), values_of=_values, limit=4, in_flight=4, expected=12)
+    reader = _reader(fetch, 4, in_flight=4, expected=12)
     shown = set("".join(_shown(reader)))
     assert reader.evidence.order_lost == lost
     assert reader.evidence.in_order is (shown == set(LETTERS[:12])) is (lost is None)
@@ -339,7 +341,7 @@ def test_pages_are_asked_for_before_the_first_answer() -> None:
         rows = [{"ImageID": f"{n}", "v": n} for n in range(payload["Offset"], min(payload["Offset"] + 10, 60))]
         return Answer({"List": rows, "TotalCount": 60}, None)
 
-    reader = ListReader(fetch, Query(), values_of=_values, limit=10, in_flight=4, expected=16)
+    reader = _reader(fetch, 10, in_flight=4, expected=16)
     _shown(reader)
     assert (reader.evidence.in_order, len(reader.evidence.ids)) == (True, 60)
     assert not together.broken
@@ -353,7 +355,7 @@ def test_nothing_that_lies_beyond_the_end_is_looked_at() -> None:
             raise TransientError("there is no such offset")
         return Answer({"List": _items(_numbered(5)), "TotalCount": 5}, None)
 
-    reader = ListReader(fetch, Query(), values_of=_values, limit=10, in_flight=4, expected=100)
+    reader = _reader(fetch, 10, in_flight=4, expected=100)
     assert _shown(reader) == ["abcde"]
     assert (reader.evidence.in_order, reader.evidence.one_answer) == (True, True)
 
@@ -367,7 +369,7 @@ def test_an_error_ends_the_pass_and_its_threads() -> None:
         rows = [{"ImageID": f"{n}", "v": n} for n in range(payload["Offset"], payload["Offset"] + 5)]
         return Answer({"List": rows, "TotalCount": 100}, None)
 
-    reader = ListReader(fetch, Query(), values_of=_values, limit=5, in_flight=4)
+    reader = _reader(fetch, 5, in_flight=4)
     with pytest.raises(TransientError, match="down"):
         _shown(reader)
     for thread in threading.enumerate():
@@ -378,7 +380,7 @@ def test_an_error_ends_the_pass_and_its_threads() -> None:
 def _learnt(pages: Sequence[tuple[int, str]], cap: int) -> int:
     overlap, before = Overlap(), None
     for offset, text in pages:
-        page: Page = read_page(Answer({"List": _items(text), "TotalCount": 99}, None), offset, _values)
+        page: Page = page_of(Answer({"List": _items(text), "TotalCount": 99}, None), offset, _values)
         overlap.learn(page, before, cap)
         before = page
     return overlap.rows

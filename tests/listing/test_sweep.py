@@ -10,7 +10,10 @@ import pytest
 
 from connector.errors import RequestRejectedError
 from connector.listing.confirm import LookUp, look_up
-from connector.listing.incremental import FullSweep, IncrementalSweep, Outcome
+from connector.listing.full import FullSweep
+from connector.listing.incremental import IncrementalSweep
+from connector.listing.proof import Outcome, Proof
+from connector.listing.reasons import ListReason
 from connector.sandbox import Fault, Fleet, Quirks
 from connector.sandbox.images import instant_text
 from connector.sandbox.orders import sort_value
@@ -28,14 +31,15 @@ def _listed(count: int, unscanned: int = 0) -> list[Item]:
 
 
 def _full(watched: Watched, limit: int = 100) -> tuple[set[str], Outcome]:
-    sweep = FullSweep(watched.reading(limit=limit))
+    sweep = FullSweep(watched.remote(limit=limit))
     return {item["ImageID"] for page in sweep.pages() for item in page.items}, sweep.outcome
 
 
 def _incremental(
     watched: Watched, since: int, limit: int = 100, clock: Callable[[], int] | None = None
 ) -> tuple[dict[str, Item], Outcome]:
-    sweep = IncrementalSweep(watched.reading(limit=limit), since=since, now=NOW, clock=clock)
+    remote = replace(watched.remote(limit=limit), clock=clock)
+    sweep = IncrementalSweep(remote, since=since, now=NOW)
     shown = [item for page in sweep.pages() for item in page.items]
     return {item["ImageID"]: item for item in shown}, sweep.outcome
 
@@ -57,9 +61,7 @@ def test_the_outcome_of_a_full_sweep() -> None:
     watched = Watched(Fleet(_listed(250)))
     shown, outcome = _full(watched)
     assert len(shown) == 250
-    assert outcome == Outcome(
-        complete=True, reason="by order", order_proven=True, pages=3, passes=1, rows_listed=254, total_count=250
-    )
+    assert outcome == Outcome(proof=Proof.ORDER, order_proven=True, pages=3, passes=1, rows_listed=254, total_count=250)
 
 
 def test_a_rejected_sort_is_noted() -> None:
@@ -67,7 +69,9 @@ def test_a_rejected_sort_is_noted() -> None:
     quirks = Quirks(sortable=frozenset(), unknown_by="reject", default_order="create_time_desc")
     shown, outcome = _full(Watched(Fleet(_listed(250)), quirks))
     assert (len(shown), outcome.reason) == (250, "by order")
-    assert outcome.notes == ["the server rejects By=CreateTime (InvalidParameterValue): its own order was read"]
+    assert [str(note) for note in outcome.notes] == [
+        "the server rejects By=CreateTime (InvalidParameterValue): its own order was read"
+    ]
 
 
 def test_a_request_rejected_in_every_order_is_an_error() -> None:
@@ -80,7 +84,7 @@ def test_a_request_rejected_in_every_order_is_an_error() -> None:
 def test_filters_are_sent_with_every_request() -> None:
     """A filtered list is read like another."""
     watched = Watched(Fleet(_listed(250, unscanned=40)))
-    sweep = FullSweep(watched.reading(), (("ScanStatus", ("notScan",)),))
+    sweep = FullSweep(watched.remote(), (("ScanStatus", ("notScan",)),))
     shown = {item["ImageID"] for page in sweep.pages() for item in page.items}
     assert (shown, sweep.outcome.reason) == ({f"i{n:04}" for n in range(40)}, "in one answer")
     assert watched.server.payloads == [
@@ -141,7 +145,7 @@ def test_200_rescans_of_20000_images() -> None:
     since = max(value for item in fleet.truth().values() if (value := instant(item)) is not None)
     changed = set(fleet.rescan(200))
     watched = Watched(fleet)
-    sweep = IncrementalSweep(watched.reading(in_flight=8), since=since, now=fleet.now)
+    sweep = IncrementalSweep(watched.remote(in_flight=8), since=since, now=fleet.now)
     shown = {item["ImageID"]: item for page in sweep.pages() for item in page.items}
     truth = fleet.truth()
     assert sweep.outcome.complete
@@ -161,7 +165,7 @@ def test_wherever_a_server_sorts_images_without_a_scan(nulls: Nulls) -> None:
             fleet.replace({image_id: {"CreateTime": instant_text(NOW - 10 * HOUR - scatter)}})
     shown, outcome = _incremental(Watched(fleet, Quirks(nulls=nulls)), NOW - 50 * HOUR)
     if nulls == "interleaved":
-        assert outcome.fallback == "ScanTime: the sort values are not in order"
+        assert str(outcome.fallback) == "ScanTime: the sort values are not in order"
     else:
         assert outcome.complete
         assert UNSCANNED | {f"i{n:04}" for n in range(30, 80)} <= shown.keys()
@@ -249,7 +253,7 @@ def test_scans_without_end_need_a_full_sweep() -> None:
 
     watched = Watched(_fleet(), Quirks(max_limit=6), change=change)
     _, outcome = _incremental(watched, NOW - 2 * HOUR, limit=6)
-    assert outcome.fallback == "ScanTime: a seam between two pages did not close"
+    assert str(outcome.fallback) == "ScanTime: a seam between two pages did not close"
 
 
 def test_a_clock_lets_the_head_move_on() -> None:
@@ -258,7 +262,7 @@ def test_a_clock_lets_the_head_move_on() -> None:
     shown, outcome = _incremental(
         Watched(_fleet(), Quirks(max_limit=6), change=_scanning(later, 1)), NOW - 2 * HOUR, limit=6
     )
-    assert outcome.fallback == "images are scanned faster than the newest of them can be read"
+    assert str(outcome.fallback) == "images are scanned faster than the newest of them can be read"
     shown, outcome = _incremental(
         Watched(_fleet(), Quirks(max_limit=6), change=_scanning(later, 1)),
         NOW - 2 * HOUR,
@@ -284,7 +288,7 @@ def test_a_clock_lets_the_head_move_on() -> None:
 def test_a_server_that_does_not_do_as_asked_needs_a_full_sweep(quirks: Quirks, fallback: str) -> None:
     """The outcome says why."""
     _, outcome = _incremental(Watched(_fleet(), quirks), NOW - 50 * HOUR)
-    assert (outcome.complete, outcome.fallback, outcome.reason) == (False, fallback, fallback)
+    assert (outcome.complete, str(outcome.fallback), outcome.reason) == (False, fallback, fallback)
 
 
 def test_a_status_filter_that_returns_nothing_cannot_be_found_out_here() -> None:
@@ -298,7 +302,7 @@ def test_many_unscanned_images_are_cheaper_read_with_all() -> None:
     """The sweep ends at the first page that shows it."""
     watched = Watched(Fleet(_listed(900, unscanned=800)))
     _, outcome = _incremental(watched, NOW - 50 * HOUR)
-    assert outcome.fallback == "a full sweep needs fewer requests"
+    assert str(outcome.fallback) == "a full sweep needs fewer requests"
     assert watched.server.requests == 2
 
 
@@ -307,7 +311,7 @@ def test_the_answer_to_another_question_is_not_taken_for_the_newest() -> None:
     fleet = Fleet(_listed(400))
     fleet.replace({"i0002": {"ScanStatus": "SCAN_ERR"}})
     _, outcome = _incremental(Watched(fleet, faults=(Fault("stale_page", at=3),)), NOW - 150 * HOUR)
-    assert outcome.fallback == "the server does not sort by ScanTime"
+    assert str(outcome.fallback) == "the server does not sort by ScanTime"
 
 
 def test_unscanned_images_have_to_be_proven_as_well() -> None:
@@ -315,7 +319,7 @@ def test_unscanned_images_have_to_be_proven_as_well() -> None:
     fleet = Fleet(_listed(900, unscanned=120))
     fleet.replace({f"i{n:04}": {"CreateTime": instant_text(0)} for n in range(110)})
     _, outcome = _incremental(Watched(fleet), NOW - 50 * HOUR)
-    assert outcome.fallback == "unscanned images: a group of equal sort values is as long as a page"
+    assert str(outcome.fallback) == "unscanned images: a group of equal sort values is as long as a page"
 
 
 @pytest.mark.parametrize("at", [3, 4, 5])
@@ -337,7 +341,7 @@ def _look_up(quirks: Quirks, candidates: int = 3, gone: int = 2) -> tuple[LookUp
     fleet.delete([f"i{n:04}" for n in range(gone)])
     watched = Watched(fleet, quirks)
     ids = [f"i{n:04}" for n in range(400)]
-    return look_up(watched.reading(), ids[:candidates], ids[-3:]), watched
+    return look_up(watched.remote(), ids[:candidates], ids[-3:]), watched
 
 
 def test_candidates_that_do_not_come_back_are_gone() -> None:
@@ -361,7 +365,7 @@ def test_99_candidates_go_into_a_request() -> None:
 def test_a_filter_that_does_not_filter_is_not_trusted(behaviour: Literal["ignored", "empty"]) -> None:
     """Nothing is gone then."""
     found, _ = _look_up(Quirks(image_id_filter=behaviour))
-    assert found == LookUp(distrust="the server does not filter by ImageID as documented")
+    assert found == LookUp(distrust=ListReason.ID_FILTER.given())
 
 
 def test_a_filter_that_finds_more_than_it_was_asked_for_is_not_trusted() -> None:
@@ -372,33 +376,33 @@ def test_a_filter_that_finds_more_than_it_was_asked_for_is_not_trusted() -> None
     def fetch(payload: dict[str, Any]) -> Any:
         return watched.fetch({**payload, "Filters": [{**payload["Filters"][0], "ExactMatch": True}]})
 
-    found = look_up(replace(watched.reading(), fetch=fetch), ["i0000"], ["i0005"])
-    assert found == LookUp(distrust="the server does not filter by ImageID as documented")
+    found = look_up(replace(watched.remote(), fetch=fetch), ["i0000"], ["i0005"])
+    assert found == LookUp(distrust=ListReason.ID_FILTER.given())
 
 
 def test_a_look_up_that_is_cut_short_is_not_trusted() -> None:
     """What the answer does not show may be listed all the same."""
     watched = Watched(Fleet(_listed(20)), Quirks(page_cap=2))
-    found = look_up(watched.reading(), ["i0001", "i0002", "i0003"], ["i0000"])
-    assert found == LookUp(distrust="the server does not filter by ImageID as documented")
+    found = look_up(watched.remote(), ["i0001", "i0002", "i0003"], ["i0000"])
+    assert found == LookUp(distrust=ListReason.ID_FILTER.given())
 
 
 def test_a_control_that_was_deleted_meanwhile_is_replaced() -> None:
     """Up to three of them; without any, nothing is gone."""
     watched = Watched(Fleet(_listed(20)))
     watched.fleet.delete(["i0000", "i0005", "i0006"])
-    assert look_up(watched.reading(), ["i0000"], ["i0005", "i0006", "i0007"]) == LookUp(gone=["i0000"])
-    assert look_up(watched.reading(), ["i0000"], ["i0005", "i0006"]).gone == []
-    assert look_up(watched.reading(), ["i0000"], []).gone == []
+    assert look_up(watched.remote(), ["i0000"], ["i0005", "i0006", "i0007"]) == LookUp(gone=["i0000"])
+    assert look_up(watched.remote(), ["i0000"], ["i0005", "i0006"]).gone == []
+    assert look_up(watched.remote(), ["i0000"], []).gone == []
 
 
 def test_a_rejected_filter_is_not_trusted() -> None:
     """It is no error of the run."""
     watched = Watched(Fleet(_listed(20)), Quirks(max_limit=5))
-    assert look_up(watched.reading(), ["i0000"], ["i0005"]).distrust is not None
+    assert look_up(watched.remote(), ["i0000"], ["i0005"]).distrust is not None
 
 
 def test_no_candidates_need_no_request() -> None:
     """Nothing is gone, and nothing was asked."""
     watched = Watched(Fleet(_listed(20)))
-    assert (look_up(watched.reading(), [], ["i0005"]), watched.server.requests) == (LookUp(), 0)
+    assert (look_up(watched.remote(), [], ["i0005"]), watched.server.requests) == (LookUp(), 0)

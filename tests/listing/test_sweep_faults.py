@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from connector.errors import TcssError
-from connector.listing.incremental import FullSweep, IncrementalSweep
+from connector.listing.full import FullSweep
+from connector.listing.incremental import IncrementalSweep
 from connector.sandbox import FAULTS, Fault, Fleet, Quirks
 from tests.listing.lists import DAY, NOW, Watched, instant, items
 
@@ -25,16 +26,16 @@ Sweep = FullSweep | IncrementalSweep
 
 
 def _full(watched: Watched) -> Sweep:
-    return FullSweep(watched.reading(limit=LIMIT))
+    return FullSweep(watched.remote(limit=LIMIT))
 
 
 def _by_count(watched: Watched) -> Sweep:
     """The same of a server that ignores the sort."""
-    return FullSweep(watched.reading(limit=LIMIT))
+    return FullSweep(watched.remote(limit=LIMIT))
 
 
 def _incremental(watched: Watched) -> Sweep:
-    return IncrementalSweep(watched.reading(limit=LIMIT), since=SINCE, now=NOW)
+    return IncrementalSweep(watched.remote(limit=LIMIT), since=SINCE, now=NOW)
 
 
 def _wanted(sweep: Sweep) -> dict[str, Any]:

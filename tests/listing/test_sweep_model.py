@@ -12,8 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.errors import TcssError
-from connector.listing.incremental import FullSweep, IncrementalSweep, Outcome
+from connector.listing.full import FullSweep
+from connector.listing.incremental import IncrementalSweep
 from connector.listing.page import Page
+from connector.listing.proof import Outcome
 from connector.sandbox import CHANGES, Fault, Fleet, Quirks
 from tests.listing.lists import DAY, NOW, Item, Shown, Watched, in_turns, instant, items
 
@@ -125,7 +127,7 @@ def came_back(watched: Watched) -> bool:
 
 def check_full(script: Script) -> Outcome:
     watched = script.watched()
-    sweep = FullSweep(watched.reading(script.in_flight, script.limit), expected=script.expected)
+    sweep = FullSweep(watched.remote(script.in_flight, script.limit), expected=script.expected)
     pages = run(script, sweep, watched)
     outcome = sweep.outcome
     shown: dict[str, Item] = {item["ImageID"]: item for page in pages or () for item in page.items}
@@ -133,7 +135,7 @@ def check_full(script: Script) -> Outcome:
     for image_id, item in shown.items():
         assert item in watched.states[image_id]
     if pages is None:
-        return Outcome(reason="error")
+        return Outcome()
     assert outcome.reason
     missed = watched.throughout - shown.keys()
     if outcome.complete and missed and not lied(watched):
@@ -198,14 +200,14 @@ def test_a_complete_full_sweep_missed_nothing(script: Script) -> None:
 
 def check_incremental(script: Script) -> Outcome:
     watched = script.watched()
-    sweep = IncrementalSweep(watched.reading(script.in_flight, script.limit), since=script.since, now=script.now)
+    sweep = IncrementalSweep(watched.remote(script.in_flight, script.limit), since=script.since, now=script.now)
     pages = run(script, sweep, watched)
     outcome = sweep.outcome
     shown = [item for page in pages or () for item in page.items]
     for item in shown:
         assert item in watched.states[item["ImageID"]]
     if pages is None:
-        return Outcome(reason="error")
+        return Outcome()
     assert outcome.reason
     assert outcome.complete is (outcome.fallback is None)
     if outcome.complete and "ScanTime" in script.quirks.sortable:
@@ -296,7 +298,7 @@ def test_a_page_cap_that_is_learnt_late_puts_earlier_ends_in_doubt() -> None:
     lying = Quirks(max_limit=LIMIT, page_cap=3, total_delta=-3)
     scanned = (*(NOW - DAY * day // 4 for day in range(200)), *(None,) * 30)
     outcome = check_incremental(Script(_grouped(26, 1, 0), quirks=lying, scanned=scanned, since=NOW))
-    assert outcome.fallback == "the server gives 3 rows at once, and a list ended so"
+    assert str(outcome.fallback) == "the server gives 3 rows at once, and a list ended so"
 
 
 def test_a_null_at_the_end_of_a_page_does_not_end_the_read_by_scan_time() -> None:
@@ -310,4 +312,4 @@ def test_a_null_at_the_end_of_a_page_does_not_end_the_read_by_scan_time() -> Non
         scanned=tuple(NOW - DAY * day // 4 for day in range(200)),
         since=NOW - DAY * 3,
     )
-    assert check_incremental(script).fallback == "ScanTime: the sort values are not in order"
+    assert str(check_incremental(script).fallback) == "ScanTime: the sort values are not in order"

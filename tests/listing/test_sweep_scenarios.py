@@ -11,9 +11,10 @@ from functools import lru_cache
 
 import pytest
 
-from connector.listing.incremental import FullSweep, Reading
+from connector.listing.full import FullSweep
+from connector.listing.remote import RemoteList
 from connector.sandbox import Churn, Fault, Fleet, LocalServer, Mix, Quirks
-from tests.listing.lists import fetching
+from tests.listing.lists import fetching, instants
 
 IMAGES = 20_000
 MIXED = Mix()
@@ -88,7 +89,7 @@ def _sweep(scenario: Scenario) -> tuple[int, bool, str, int]:
     fleet = Fleet(_listed(scenario.mix))
     server = LocalServer(fleet, scenario.quirks, scenario.faults, scenario.churn)
     mark = fleet.mark()
-    sweep = FullSweep(Reading(fetching(server)))
+    sweep = FullSweep(RemoteList(fetching(server), instants))
     shown = {item["ImageID"] for page in sweep.pages() for item in page.items}
     lost = len(fleet.listed_throughout(mark) - shown)
     return lost, sweep.outcome.complete, sweep.outcome.reason, server.requests

@@ -1,0 +1,61 @@
+"""Pages asked for ahead: several requests are under way at once, and their answers come in the order of the plan."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from connector.errors import ResponseTooLargeError
+from connector.listing.page import Page
+
+MOST_THREADS = 100  # of a pool whose size may change; a thread is started when it is needed
+
+InFlight = int | Callable[[], int]
+"""Requests that may be under way at once; a function may change its mind."""
+Load = Callable[[int, int], Page]
+"""Asks for the page at an offset, with a limit."""
+
+
+class Prefetch:
+    """Pages by offset, several under way at once; with `in_flight` 1 all is asked for in the calling thread."""
+
+    def __init__(self, load: Load, in_flight: InFlight) -> None:
+        self._load, self._in_flight = load, in_flight
+        self._queue: deque[tuple[int, Future[Page] | None]] = deque()
+        threads = in_flight if isinstance(in_flight, int) else MOST_THREADS
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="tcss-page") if threads > 1 else None
+
+    @property
+    def most(self) -> int:
+        """Pages that may be under way now."""
+        return self._in_flight if isinstance(self._in_flight, int) else self._in_flight()
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def now(self, offset: int, limit: int) -> Page:
+        """The page at `offset`, asked for at once and beside the plan."""
+        return self._load(offset, limit)
+
+    def plan(self, offset: int, limit: int) -> None:
+        self._queue.append((offset, self._pool.submit(self._load, offset, limit) if self._pool else None))
+
+    def take(self, limit: int) -> tuple[int, Page | None]:
+        """The offset planned first and its page; None where the answer was too large to be sent."""
+        offset, future = self._queue.popleft()
+        try:
+            return offset, future.result() if future else self._load(offset, limit)
+        except ResponseTooLargeError:
+            return offset, None
+
+    def clear(self) -> None:
+        for _, future in self._queue:
+            if future is not None:
+                future.cancel()
+        self._queue.clear()
+
+    def close(self, *, wait: bool) -> None:
+        self.clear()
+        if self._pool is not None:
+            self._pool.shutdown(wait=wait, cancel_futures=True)

@@ -1,0 +1,65 @@
+"""Why something is as it is: a reason that a program can compare, and its facts; `str` makes prose of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class Reason(Enum):
+    """Base of the reasons; a member's value is a sentence with room for facts, in `str.format`'s form."""
+
+    @property
+    def code(self) -> str:
+        """The stable name of the reason, for those who group by it."""
+        return self.name.lower()
+
+    def given(self, **facts: Any) -> Cause:
+        """The reason with the facts that its sentence names."""
+        return Cause(self, facts)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A reason and its facts, among which another cause may be."""
+
+    reason: Reason
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return str(self.reason.value).format(**self.facts)
+
+
+class ListReason(Reason):
+    """What reading a list may come to."""
+
+    # The order is not proven.
+    UNSORTED = "the sort values are not in order"
+    WIDE_TIE = "a group of equal sort values is as long as a page"  # less its row before, and one after
+    SEAM_OPEN = "a seam between two pages did not close"
+    NO_FIRST_PAGE = "the first page is never the first"
+
+    # A pass came to no end.
+    TOTAL_TOO_SMALL = "the list shows more rows than its TotalCount says ({total})"
+    TOTAL_TOO_LARGE = "the list shows {rows} rows, but its TotalCount says {total}"
+    ENDLESS = "the list did not end within {requests} requests"
+    NOTHING_NEW = "the last {answers} answers showed nothing new, before the end of the list"
+
+    # A full sweep.
+    PASSES_DIFFER = "{cause}, and no two passes were alike"
+    SORT_REJECTED = "the server rejects By={by} ({code}): its own order was read"
+
+    # Only a full sweep can tell what is new.
+    CHEAPER = "a full sweep needs fewer requests"
+    FEW_AT_ONCE = "the server gives {rows} rows at once, and a list ended so"
+    HEAD_MOVES = "images are scanned faster than the newest of them can be read"
+    NOT_BY_SCAN_TIME = "the server does not sort by ScanTime"
+    REJECTED = "the server rejects the requests of an incremental sweep ({code})"
+    SCAN_TIME = "ScanTime: {cause}"
+    STATUS_IGNORED = "the server does not filter by ScanStatus"
+    UNSCANNED = "unscanned images: {cause}"
+
+    # A look-up by id.
+    ID_FILTER = "the server does not filter by ImageID as documented"

@@ -1,0 +1,46 @@
+"""A list behind the API, as the sweeps ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from connector.listing.page import Page, page_of
+from connector.listing.prefetch import InFlight
+from connector.listing.proof import Server
+from connector.listing.query import MAX_LIMIT, Fetch, Query
+
+Items = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class RemoteList:
+    """How a list is asked for: `fetch` sends one request, and `in_flight` of them may be under way.
+
+    `instants` gives the times that items have in a field, as microseconds, None for null; it raises ValueError where a
+    time cannot be read. `server` keeps what is learnt of the server, and is shared by all passes of a sweep. `clock`
+    gives the present in microseconds; without a clock it stays at the start of the sweep.
+    """
+
+    fetch: Fetch
+    instants: Callable[[Items, str], Sequence[int | None]]
+    in_flight: InFlight = 8
+    limit: int = MAX_LIMIT
+    server: Server = field(default_factory=Server)
+    clock: Callable[[], int] | None = None
+
+    def page(self, query: Query, field_name: str, offset: int, limit: int) -> Page:
+        """One answer, with the time in `field_name` as the sort value."""
+        answer = self.fetch(query.payload(offset, limit))
+        return page_of(answer, offset, lambda items: self.instants(items, field_name))
+
+    def first(self, query: Query, limit: int = 1) -> Page:
+        """The first `limit` rows of `query`, without a sort value."""
+        return page_of(self.fetch(query.payload(0, limit)), 0, lambda items: [None] * len(items))
+
+    def first_look(self) -> int:
+        """Rows to ask for before an answer says how many there are: as many as can be on their way until it comes.
+        Pages that turn out to lie beyond the end cost requests for which there was time."""
+        in_flight = self.in_flight if isinstance(self.in_flight, int) else self.in_flight()
+        return self.limit * in_flight // 2

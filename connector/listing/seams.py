@@ -1,0 +1,109 @@
+"""Whether nothing is missing between two pages, and what follows: decisions, without requests and without state.
+
+`tail` is the last page whose seam has closed, `page` the one that was asked for next. `orders` are the sort orders that
+no page has contradicted; where there is none, the order is lost, and seams prove nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from connector.listing.overlap import OVERLAP
+from connector.listing.page import ASCENDING, DESCENDING, FAR, Order, Page
+
+Orders = tuple[Order, ...]
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a pass over a list is after.
+
+    `orders` are those that the server was asked for. `until` ends the pass early, at the first page with a value below
+    it; it wants descending orders. With `insist` the pass ends as soon as the order is lost; else it goes on to the end
+    without seams. With `ignore_nulls` the proof leaves out rows without a value, which may then fill whole pages.
+    `expected` rows are asked for before the first answer says how many there are.
+    """
+
+    orders: Orders = ASCENDING + DESCENDING
+    until: int | None = None
+    insist: bool = False
+    ignore_nulls: bool = False
+    expected: int = 0
+
+
+class Step(Enum):
+    """What to do with a page."""
+
+    ACCEPT = auto()  # nothing is missing before it, or the order is lost and this can only be hoped for
+    SKIP = auto()  # it ends before the tail does: rows were inserted before it, and it shows nothing new
+    BRIDGE = auto()  # the seam is open: read again from further back
+    RESTART = auto()  # the first page was not the first one
+
+
+def decide(tail: Page | None, page: Page, orders: Orders, aim: Aim) -> Step:
+    """What to do with `page` after `tail`, or as the first page where there is no tail yet."""
+    if tail is None or not orders:
+        return Step.ACCEPT
+    if aim.expected and begins_before(page, tail, orders):
+        return Step.RESTART
+    starts_anew = not tail.items and page.offset == 0
+    if starts_anew or joins(tail, page, orders, ignore_nulls=aim.ignore_nulls):
+        return Step.ACCEPT
+    return Step.SKIP if is_behind(page, tail, orders) else Step.BRIDGE
+
+
+def joins(tail: Page, page: Page, orders: Orders, *, ignore_nulls: bool = False) -> bool:
+    """Whether `page` holds a row of `tail` from strictly before its last value, in every order still possible."""
+    if not page.rows or not tail.rows:
+        return False
+    if ignore_nulls and all(value is None for value, _ in tail.rows):
+        # First or last, nulls stand together: no value can stand between one null and the next.
+        return page.rows[0][0] is None
+    return all(_joins_in(order, tail, page) for order in orders)
+
+
+def _joins_in(order: Order, tail: Page, page: Page) -> bool:
+    last = tail.last(order)
+    return any(
+        order.key(value) < last and page.values.get(image_id, FAR) == value for value, image_id in reversed(tail.rows)
+    )
+
+
+def is_behind(page: Page, tail: Page, orders: Orders) -> bool:
+    """Whether `page` ends before `tail` does."""
+    return bool(page.rows and tail.rows) and all(page.last(order) < tail.last(order) for order in orders)
+
+
+def moves_on(tail: Page, page: Page, orders: Orders) -> bool:
+    """Whether `page` ends after `tail` does, by its values."""
+    return any(page.last(order) > tail.last(order) for order in orders)
+
+
+def begins_before(page: Page, first: Page, orders: Orders) -> bool:
+    """Whether a page from further on shows the first row of the first page, or rows before it.
+
+    Then the first page may be the answer to another of the requests that were sent with it. No seam would tell.
+    """
+    if first.offset or not page.offset or not first.rows or not page.rows:
+        return False
+    return first.rows[0][1] in page.values or any(
+        order.key(page.rows[0][0]) < order.key(first.rows[0][0]) for order in orders
+    )
+
+
+def reach(tail: Page, cap: int) -> int | None:
+    """Rows before the tail's end from which a bridge begins; None where the whole tail has one value.
+
+    The list has gone on moving since the tail was read, so a bridge reaches further back than the tail's own rows ask
+    for, yet not so far that nothing new fits into an answer of `cap` rows.
+    """
+    if tail.reach_back is None:
+        return None
+    return max(tail.reach_back, min(tail.reach_back + OVERLAP, cap - 1), cap // 2)
+
+
+def passed(page: Page, until: int, orders: Orders) -> bool:
+    """Whether `page` holds a value beyond `until`. A null does not count: it may stand among the values."""
+    values = [value for value, _ in page.rows if value is not None]
+    return all(any(order.key(value) > order.key(until) for value in values) for order in orders)

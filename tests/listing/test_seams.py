@@ -1,0 +1,95 @@
+"""What to do with a page after the tail: the decisions as a table. Pages are written as `a1 b2`: image a, value 1."""
+
+from __future__ import annotations
+
+import pytest
+
+from connector.listing.page import ASCENDING, DESCENDING, Page
+from connector.listing.seams import Aim, Orders, Step, decide, passed, reach
+
+EITHER = ASCENDING + DESCENDING
+NULLS = Aim(ignore_nulls=True)
+AHEAD = Aim(expected=50)
+
+
+def page(text: str, offset: int = 0) -> Page:
+    words = text.split()
+    rows = tuple((None if word[1:] == "-" else int(word[1:]), word[0]) for word in words)
+    return Page(offset, words, 100, None, rows)
+
+
+@pytest.mark.parametrize(
+    ("tail", "following", "orders", "aim", "step"),
+    [
+        (None, "a1 b2", EITHER, Aim(), Step.ACCEPT),
+        ("a1 b2 c3", "b2 c3 d4", ASCENDING, Aim(), Step.ACCEPT),
+        ("a9 b8 c7", "b8 c7 d6", DESCENDING, Aim(), Step.ACCEPT),
+        ("a1 b2 c2", "b2 c2 d3", ASCENDING, Aim(), Step.BRIDGE),
+        ("a1 b2 c2", "a1 c2 b2 d3", ASCENDING, Aim(), Step.ACCEPT),
+        ("a1 b2 c3", "d4 e5 f6", ASCENDING, Aim(), Step.BRIDGE),
+        ("a1 b2 c3", "d4 e5 f6", (), Aim(), Step.ACCEPT),
+        ("a1 b2 c3", "b5 d6 e7", ASCENDING, Aim(), Step.BRIDGE),
+        ("d4 e5 f6", "a1 b2 c3", ASCENDING, Aim(), Step.SKIP),
+        ("d4 e5 f6", "a1 d4 e5", ASCENDING, Aim(), Step.ACCEPT),
+        ("a1 b2 c3", "", ASCENDING, Aim(), Step.BRIDGE),
+        ("a- b- c-", "d- e9 f8", DESCENDING, NULLS, Step.ACCEPT),
+        ("a- b- c-", "e9 f8 g7", DESCENDING, NULLS, Step.BRIDGE),
+        ("a- b- c-", "d- e9 f8", DESCENDING, Aim(), Step.BRIDGE),
+        ("d4 e5 f6", "d4 e5 f6", ASCENDING, AHEAD, Step.RESTART),
+        ("d4 e5 f6", "c3 e5 f6", ASCENDING, AHEAD, Step.RESTART),
+        ("d4 e5 f6", "c3 e5 f6", ASCENDING, Aim(), Step.ACCEPT),
+        ("d4 e5 f6", "e5 f6 g7", ASCENDING, AHEAD, Step.ACCEPT),
+        ("d4 e5 f6", "c3 e5 f6", (), AHEAD, Step.ACCEPT),
+    ],
+    ids=[
+        "the first page",
+        "a row from before the last value",
+        "the same downwards",
+        "shared rows of the last value only",
+        "a tie group that swapped places, and the row before it",
+        "no shared row",
+        "no shared row, order lost",
+        "the shared row has another value now",
+        "rows inserted before it",
+        "inserted rows, and shared ones",
+        "an empty page",
+        "nulls follow nulls",
+        "values where a null may be missing",
+        "nulls that count",
+        "the first page's first row again",
+        "a row before the first page's first row",
+        "the same where nothing was asked ahead",
+        "asked ahead, and in order",
+        "asked ahead, order lost",
+    ],
+)
+def test_what_to_do_with_a_page(tail: str | None, following: str, orders: Orders, aim: Aim, step: Step) -> None:
+    """A page is accepted only if nothing can be missing before it; what cannot be judged is read again."""
+    before = None if tail is None else page(tail)
+    assert decide(before, page(following, offset=2), orders, aim) == step
+
+
+def test_after_an_empty_first_page_the_first_page_is_accepted() -> None:
+    """Nothing can be missing before the first row."""
+    assert decide(page(""), page("a1 b2"), ASCENDING, Aim()) == Step.ACCEPT
+    assert decide(page(""), page("a1 b2", offset=2), ASCENDING, Aim()) == Step.BRIDGE
+
+
+@pytest.mark.parametrize(
+    ("tail", "cap", "back"),
+    [("a1 b2 c3", 10, 5), ("a1 b2 c2 d2", 10, 6), ("a1 b2 c2 d2", 5, 4), ("a1 b2 c3", 3, 2), ("a2 b2 c2", 10, None)],
+    ids=["distinct", "a tie", "a tie of nearly a page", "pages of three", "one value"],
+)
+def test_how_far_back_a_bridge_begins(tail: str, cap: int, back: int | None) -> None:
+    """Before the tail's last group, with room for deletions and for something new."""
+    assert reach(page(tail), cap) == back
+
+
+@pytest.mark.parametrize(
+    ("text", "until", "reached"),
+    [("a9 b8 c7", 7, False), ("a9 b8 c6", 7, True), ("a9 b- c-", 7, False), ("a- b6 c-", 7, True), ("", 7, False)],
+    ids=["at it", "below it", "nulls", "below it among nulls", "empty"],
+)
+def test_where_an_early_stop_is_reached(text: str, until: int, reached: bool) -> None:
+    """Only a value below it counts."""
+    assert passed(page(text), until, DESCENDING) is reached
