@@ -3,22 +3,65 @@
 `sync` keeps a warehouse up to date; `tcss` is the same as a dlt source. Importing this package does not import dlt.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from connector.errors import (
+    AccessError,
+    AccountStateError,
+    ClockError,
+    ConfigurationError,
+    CredentialsError,
+    DestinationError,
+    LockedError,
+    PermissionDeniedError,
+    RequestRejectedError,
+    ResponseTooLargeError,
+    TcssError,
+    ThrottledError,
+    TransientError,
+    UnavailableError,
+)
+
 if TYPE_CHECKING:
+    from connector.runs.row import SyncRun
+    from connector.settings import Settings
     from connector.source import tcss
     from connector.sync import sync
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "sync", "tcss"]
+__all__ = [
+    "AccessError",
+    "AccountStateError",
+    "ClockError",
+    "ConfigurationError",
+    "CredentialsError",
+    "DestinationError",
+    "LockedError",
+    "PermissionDeniedError",
+    "RequestRejectedError",
+    "ResponseTooLargeError",
+    "Settings",
+    "SyncRun",
+    "TcssError",
+    "ThrottledError",
+    "TransientError",
+    "UnavailableError",
+    "__version__",
+    "sync",
+    "tcss",
+]
 
-_HOMES = {"sync": "connector.sync", "tcss": "connector.source"}
+_HOMES = {
+    "Settings": "connector.settings",
+    "SyncRun": "connector.runs.row",
+    "sync": "connector.sync",
+    "tcss": "connector.source",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
     value = globals()[name] = getattr(import_module(_HOMES[name]), name)
     return value

@@ -4,7 +4,12 @@
 collected in `tencent-api.md` section 4.5; the class of each code is our reading.
 """
 
-from typing import Any, ClassVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from connector.runs.row import SyncRun
 
 
 class TcssError(Exception):
@@ -31,7 +36,7 @@ class TcssError(Exception):
         self.request_id = request_id
         self.attempt = attempt
         self.hint = hint
-        self.run: dict[str, Any] | None = None  # the row in `sync_runs` of the run that this error ended
+        self.run: SyncRun | None = None  # the row in `sync_runs` of the run that this error ended
 
     @property
     def message(self) -> str:

@@ -1,25 +1,22 @@
-"""What can be set, and where it is looked up: given, else dlt's config (`[sources.tcss]`), else a default."""
+"""What can be set, and where it is looked up: given, else dlt's config (`[sources.tcss]`), else a default.
+
+Values only: what a run is made of is built from them in `runs.assembly`.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import UTC
+from difflib import get_close_matches
+from typing import Any, Literal, TypedDict, Unpack
 
 from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration, CredentialsConfiguration
 from dlt.common.typing import TSecretStrValue
 
-from connector.api.credentials import AssumeRole, Credentials, Provider, Static, default_chain
-from connector.api.endpoints import Endpoints
 from connector.errors import ConfigurationError
-from connector.images.records import ItemParser
 from connector.images.times import parse_instant, time_zone
-from connector.listing.incremental import ACTION, Filters, Reading
-from connector.runs.policy import HOUR, Policy
-
-if TYPE_CHECKING:
-    from connector.api.client import Client
 
 SECTIONS = ("sources", "tcss")
 _ACCOUNT_PREFIX = "SOURCES__TCSS__ACCOUNTS__"
@@ -37,12 +34,6 @@ class TcssCredentials(CredentialsConfiguration):
     secret_id: str | None = None
     secret_key: TSecretStrValue | None = None
     token: TSecretStrValue | None = None
-
-    def provider(self) -> Static | None:
-        if not (self.secret_id and self.secret_key):
-            return None
-        origin = "dlt secrets (sources.tcss.credentials)"
-        return Static(Credentials(self.secret_id, self.secret_key, self.token, origin=origin))
 
 
 @configspec
@@ -79,14 +70,15 @@ class Settings(BaseConfiguration):
     account_id: str | None = None
 
     @classmethod
-    def load(cls, account: str | None = None, **given: Any) -> Settings:
+    def load(cls, account: str | None = None, **given: Unpack[Given]) -> Settings:
         """The settings of a configured account (None: the only one); `given` values win where they are not None.
 
         An account's section inherits what `[sources.tcss]` says, but for `account_id`: two accounts under one id would
         call each other's images gone. Raises ConfigurationError for values that cannot be used.
         """
+        _refuse_unknown(given)
         sections: tuple[str, ...] = SECTIONS
-        explicit = {name: value for name, value in given.items() if value is not None}
+        explicit: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         if account is not None:
             _require_account(account)
             sections = (*SECTIONS, "accounts", account)
@@ -116,58 +108,62 @@ class Settings(BaseConfiguration):
         for name in self.filters or {}:
             if name not in FILTERS:
                 raise ConfigurationError(f"there is no filter {name!r}", hint=f"Filters: {', '.join(FILTERS)}.")
-        self.policy()
-        self.parser()
-
-    def client(self) -> Client:
-        """A client with these keys, else with those found in the usual places."""
-        # Imported late, because it imports requests: those who only read the warehouse need no requests.
-        from connector.api.client import Client, Limits
-
-        given = self.credentials.provider() if self.credentials else None
-        provider: Provider = default_chain(*([given] if given else []), metadata=self.metadata)
-        if self.role_arn:
-            provider = AssumeRole(provider, self.role_arn)
-        return Client(
-            provider,
-            endpoints=Endpoints(self.site, self.endpoint),
-            language=self.language,
-            limits=Limits(self.requests_per_second, self.patience, (self.connect_timeout, self.read_timeout)),
-        )
-
-    def reading(self, client: Client) -> Reading:
-        zone = time_zone(self.naive_time_zone)
-        in_flight = self.in_flight or client.in_flight
-        return Reading(lambda payload: client.call(ACTION, payload), in_flight=in_flight, naive_zone=zone)
-
-    def parser(self) -> ItemParser:
+        initial_instant(self.initial_scan_time)
         try:
-            return ItemParser(naive_time_zone=self.naive_time_zone)
+            time_zone(self.naive_time_zone)
         except ValueError as error:
             raise ConfigurationError(str(error), hint="For example +08:00 or Asia/Shanghai.") from None
 
-    def policy(self) -> Policy:
-        initial = None
-        if self.initial_scan_time:
-            try:
-                initial = parse_instant(self.initial_scan_time, time_zone("+00:00"))
-            except ValueError as error:
-                raise ConfigurationError(f"initial_scan_time: {error}") from None
-        return Policy(
-            mode=self.mode,
-            filters=_filters(self.filters or {}),
-            lookback=int(self.lookback * HOUR / 3600),
-            full_every=int(self.full_every * HOUR / 3600),
-            initial_scan_time=initial,
-            max_delete_share=self.max_delete_share,
-        )
+
+class Given(TypedDict, total=False):
+    """The fields of `Settings` as keywords, in their order. What is None or left out is looked up."""
+
+    destination: str | None
+    dataset: str | None
+    strict: bool | None
+    credentials: TcssCredentials | Mapping[str, str | None] | None
+    role_arn: str | None
+    site: str | None
+    endpoint: str | None
+    language: str | None
+    requests_per_second: float | None
+    in_flight: int | None
+    patience: float | None
+    connect_timeout: float | None
+    read_timeout: float | None
+    metadata: bool | None
+    naive_time_zone: str | None
+    mode: str | None
+    filters: Mapping[str, Any] | None
+    lookback: int | None
+    full_every: int | None
+    initial_scan_time: str | None
+    max_delete_share: float | None
+    account_id: str | None
 
 
-def _filters(given: Mapping[str, Any]) -> Filters:
+def _refuse_unknown(given: Mapping[str, Any]) -> None:
+    for name in given:
+        if name not in Given.__annotations__:
+            close = get_close_matches(name, Given.__annotations__, 1)
+            hint = f"Did you mean {close[0]}?" if close else f"Settings: {', '.join(Given.__annotations__)}."
+            raise ConfigurationError(f"there is no setting {name!r}", hint=hint)
+
+
+def filters_of(given: Mapping[str, Any] | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The filters by name, each with its values, which may have been given as one text."""
     return tuple(
         (name, (values,) if isinstance(values, str) else tuple(map(str, values)))
-        for name, values in sorted(given.items())
+        for name, values in sorted((given or {}).items())
     )
+
+
+def initial_instant(text: str | None) -> int | None:
+    """`initial_scan_time` in microseconds; without an offset it is UTC. Raises ConfigurationError."""
+    try:
+        return parse_instant(text, UTC) if text else None
+    except ValueError as error:
+        raise ConfigurationError(f"initial_scan_time: {error}") from None
 
 
 def account_names() -> list[str]:

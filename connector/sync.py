@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Unpack
 
-from connector.api.answers import CallStats
-from connector.settings import Settings
-from connector.tables import Row
+from connector.runs.assembly import client_of
+from connector.runs.identity import Identity
+from connector.settings import Given, Settings
 
-Progress = Callable[[int, int | None, CallStats], None]
-
+if TYPE_CHECKING:
+    from connector.api.client import Client
+    from connector.runs.progress import Report
+    from connector.runs.row import SyncRun
 _PREFIX = "tcss_sync_"
 _STALE = 86_400  # seconds after which a working directory was left by a process that was killed
 
 
-def sync(*, settings: Settings | None = None, progress: Progress | None = None, **given: Any) -> Row:
+def sync(*, settings: Settings | None = None, progress: Report | None = None, **given: Unpack[Given]) -> SyncRun:
     """Brings the warehouse up to date with one account, and returns the run's row in `sync_runs`.
 
     `given` are fields of `Settings`, such as `destination`; what is not given is taken from `[sources.tcss]`.
@@ -32,40 +33,30 @@ def sync(*, settings: Settings | None = None, progress: Progress | None = None, 
     row, if one was written.
     """
     settings = settings or Settings.load(**given)
-    with settings.client() as client, _meanwhile(lambda: settings.account_id or client.account_id()) as asked:
+    with client_of(settings) as client, _asked_meanwhile(settings, client) as account_id:
         from connector.runs.run import Run  # takes as long as STS does
         from connector.warehouse.locations import locate
         from connector.warehouse.locks import lock
         from connector.warehouse.probes import probe
 
         location = locate(settings.destination, settings.dataset)
-        account_id = asked.result()
-        with lock(location, account_id) as still_held, _workdir() as workdir:
+        with lock(location, account_id.result()) as still_held, _workdir() as workdir:
             probe(location)
-            run = Run(settings, location, client, account_id, workdir, still_held)
+            run = Run(settings, client, Identity.new(account_id.result()), location, workdir, still_held)
             try:
-                return run.run(progress)
+                return run.execute(progress)
             finally:
                 run.clean_up()
 
 
 @contextmanager
-def _meanwhile(call: Callable[[], str]) -> Iterator[Future[str]]:
-    """What the call gives, later; where nobody wants it any more, it is waited for a second at most."""
-    future: Future[str] = Future()
-
-    def work() -> None:
-        try:
-            future.set_result(call())
-        except BaseException as error:
-            future.set_exception(error)
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
+def _asked_meanwhile(settings: Settings, client: Client) -> Iterator[Future[str]]:
+    """The account's id, for which STS is asked beside what follows, unless the settings say it."""
+    pool = ThreadPoolExecutor(1, thread_name_prefix="tcss-account")
     try:
-        yield future
+        yield pool.submit(lambda: settings.account_id or client.account_id())
     finally:
-        thread.join(1)
+        pool.shutdown(wait=False)  # where nobody wants the id any more, nobody waits for it
 
 
 @contextmanager

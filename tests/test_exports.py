@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import connector
+from connector import errors
+
+ERRORS = {
+    name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, errors.TcssError)
+}
 
 
 def test_the_export_list_is_true() -> None:
-    """Every name in `__all__` is there, and has a docstring where it is code."""
+    """Every name in `__all__` is there, and has a docstring where it is code; every error class is among them."""
     for name in connector.__all__:
         value = getattr(connector, name)
         assert isinstance(value, str) or value.__doc__
-    assert set(connector.__all__) == {"__version__", "sync", "tcss"}
+    assert set(connector.__all__) == {"Settings", "SyncRun", "__version__", "sync", "tcss"} | ERRORS
+
+
+def test_importing_the_package_imports_no_dlt() -> None:
+    """Nor anything else that takes long."""
+    code = "import sys, connector; print(sorted({'dlt', 'pyarrow', 'requests', 'sqlalchemy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")

@@ -62,17 +62,19 @@ class TcssHook(BaseHook):
 
     def get_conn(self) -> Client:
         """A client of the API with this account's keys; the caller closes it (``with hook.get_conn() as client``)."""
-        return self.settings().client()
+        from connector.runs.assembly import client_of
+
+        return client_of(self.settings())
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether the keys are accepted and may list images: what the button Test shows.
 
         :return: success, and a sentence for the user without secrets.
         """
-        from connector.listing.incremental import ACTION
+        from connector.runs.assembly import ACTION, client_of
 
         try:
-            with self.settings(patience=_TEST_PATIENCE).client() as client:
+            with client_of(self.settings(patience=_TEST_PATIENCE)) as client:
                 account_id = client.account_id()
                 total = client.call(ACTION, {"Limit": 1, "Offset": 0}).response.get("TotalCount")
         except TcssError as error:

@@ -80,21 +80,20 @@ class TcssSyncOperator(BaseOperator):
         """
         with failing_fast():
             settings = self._settings()
-            from connector.cli.report import Reporter, exit_code, summary, to_json, warnings
+            from connector.runs.progress import Lines
             from connector.sync import sync
 
-            with Reporter(as_json=False).progress() as progress:
-                row = sync(settings=settings, progress=progress)
-        self.log.info("%s", summary(row))
-        for text in warnings(row):
+            run = sync(settings=settings, progress=Lines(self.log.info))
+        self.log.info("%s", run.summary())
+        for text in run.warnings():
             self.log.warning("%s", text)
-        if code := exit_code(row, strict=settings.strict):
+        if code := run.exit_code(strict=settings.strict):
             if self.fail_on_partial:
-                raise AirflowException(f"verdict {row['verdict']}, exit code {code}: {row['verdict_reason']}")
-            self.log.warning("the verdict is %s: %s", row["verdict"], row["verdict_reason"])
-        result: dict[str, Any] = json.loads(to_json(row))
+                raise AirflowException(f"verdict {run.verdict}, exit code {code}: {run.verdict_reason}")
+            self.log.warning("the verdict is %s: %s", run.verdict, run.verdict_reason)
+        result: dict[str, Any] = json.loads(run.to_json())
         announce(context, self.outlets, [result])
-        self._done = (settings, row)
+        self._done = (settings, run)
         return result
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002
@@ -102,8 +101,8 @@ class TcssSyncOperator(BaseOperator):
         from connector.airflow.lineage import lineage
         from connector.warehouse.locations import locate
 
-        settings, row = self._done
-        return lineage(locate(settings.destination, settings.dataset), row)
+        settings, run = self._done
+        return lineage(locate(settings.destination, settings.dataset), run)
 
     def _settings(self) -> Settings:
         hook = TcssHook(self.tcss_conn_id, settings=self.settings)

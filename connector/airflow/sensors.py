@@ -59,7 +59,7 @@ class TcssFreshnessSensor(BaseSensorOperator):
         """
         with failing_fast():
             leave_variables_alone()
-            from connector.cli.status import ages
+            from connector.runs.freshness import ages
             from connector.settings import Settings
 
             url = destination_url(self.destination_conn_id, self.destination)

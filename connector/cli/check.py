@@ -8,7 +8,7 @@ from pathlib import Path
 
 from connector.api.client import Client
 from connector.errors import TcssError, UnavailableError
-from connector.listing.incremental import ACTION
+from connector.runs.assembly import ACTION, client_of
 from connector.settings import Settings
 from connector.warehouse.inventory import Inventory
 from connector.warehouse.locations import locate
@@ -27,7 +27,7 @@ def check(settings: Settings, say: Callable[[str], None]) -> int:
     A check that needs what has failed before it is left out.
     """
     code = 0
-    with settings.client() as client:
+    with client_of(settings) as client:
         for checks in (_api(client), _destination(settings)):
             for name, run in checks:
                 try:

@@ -12,7 +12,6 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
-from connector.cli.report import summary
 from connector.errors import ConfigurationError
 from connector.sandbox import Fleet, Sandbox, wall_clock
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
@@ -41,8 +40,8 @@ QUESTIONS = {
 }
 
 
-def run(images: int, output: Path | None, say: Callable[[str], None]) -> None:
-    """Runs the demo. Raises ConfigurationError where `output` exists."""
+def show(images: int, output: Path | None, say: Callable[[str], None]) -> None:
+    """Shows the demo. Raises ConfigurationError where `output` exists."""
     if output is not None and output.exists():
         raise ConfigurationError(f"{output} exists", hint="Name a new file, or remove it.")
     with tempfile.TemporaryDirectory(prefix="tcss_demo_") as directory:
@@ -64,7 +63,7 @@ def run(images: int, output: Path | None, say: Callable[[str], None]) -> None:
 def _sync(path: Path, url: str, mode: str, say: Callable[[str], None]) -> None:
     credentials = TcssCredentials(secret_id=DEFAULT_ID, secret_key=DEFAULT_KEY)
     settings = Settings.load(destination=f"duckdb:///{path}", endpoint=url, mode=mode, credentials=credentials)
-    say(summary(sync(settings=settings)))
+    say(sync(settings=settings).summary())
 
 
 def _ask(path: Path) -> None:

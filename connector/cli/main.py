@@ -99,16 +99,16 @@ def sync(
             "strict": strict,
         }
         names = _accounts(account, all_accounts, account_id)
-        run = partial(_sync_one, given=given, reporter=reporter)
-        raise typer.Exit(run(names[0]) if len(names) == 1 else _worst(names, run, reporter))
+        sync_one = partial(_sync_one, given=given, reporter=reporter)
+        raise typer.Exit(sync_one(names[0]) if len(names) == 1 else _worst(names, sync_one, reporter))
 
 
-def _worst(names: list[str | None], run: Callable[[str | None], int], reporter: Any) -> int:
-    """Runs every account, whatever happens to the others."""
+def _worst(names: list[str | None], sync_one: Callable[[str | None], int], reporter: Any) -> int:
+    """Syncs every account, whatever happens to the others."""
     codes = []
     for name in names:
         try:
-            codes.append(run(name))
+            codes.append(sync_one(name))
         except TcssError as error:
             reporter.failed(error, account=name)
             codes.append(error.exit_code)
@@ -119,15 +119,14 @@ def _worst(names: list[str | None], run: Callable[[str | None], int], reporter: 
 
 
 def _sync_one(name: str | None, *, given: dict[str, Any], reporter: Any) -> int:
-    from connector.cli.report import exit_code
     from connector.settings import Settings
-    from connector.sync import sync as run
+    from connector.sync import sync as sync_account
 
     settings = Settings.load(name, **given)
     with reporter.progress() as progress:
-        row = run(settings=settings, progress=progress)
-    reporter.finished(row, account=name)
-    return exit_code(row, strict=settings.strict)
+        run = sync_account(settings=settings, progress=progress)
+    reporter.finished(run, account=name)
+    return run.exit_code(strict=settings.strict)
 
 
 def _accounts(account: str | None, all_accounts: bool, account_id: str | None) -> list[str | None]:
@@ -171,11 +170,13 @@ def check(
     from connector.cli.report import Reporter
 
     with _reported(Reporter(as_json=False)):
-        from connector.cli.check import check as run
+        from connector.cli.check import check as check_all
         from connector.settings import Settings
 
-        given = {"destination": destination, "dataset": dataset, "endpoint": endpoint, "site": site}
-        raise typer.Exit(run(Settings.load(account, account_id=account_id, **given), typer.echo))
+        settings = Settings.load(
+            account, destination=destination, dataset=dataset, endpoint=endpoint, site=site, account_id=account_id
+        )
+        raise typer.Exit(check_all(settings, typer.echo))
 
 
 @app.command()
@@ -265,9 +266,9 @@ def demo(
     from connector.cli.report import Reporter
 
     with _reported(Reporter(as_json=False)):
-        from connector.cli.demo import run
+        from connector.cli.demo import show
 
-        run(images, output, typer.echo)
+        show(images, output, typer.echo)
 
 
 @app.command()

@@ -6,42 +6,18 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from connector.api.answers import CallStats
 from connector.errors import TcssError
-from connector.tables import SYNC_RUNS
+from connector.runs.progress import Lines, Report
+
+if TYPE_CHECKING:
+    from connector.runs.row import SyncRun
 
 log = logging.getLogger("connector")
-
-LOG_EVERY = 10.0  # seconds between two lines of progress in a log
-Row = Mapping[str, Any]
-
-_TIMES = tuple(column.name for column in SYNC_RUNS.columns if column.type == "timestamp")
-
-
-def exit_code(row: Row, *, strict: bool) -> int:
-    """0 for a complete run, 5 for a partial one, and under `strict` for one with rejected values."""
-    return 0 if row["verdict"] == "complete" and not (strict and row["values_rejected"]) else 5
-
-
-def to_json(row: Row) -> str:
-    """A row as one line of JSON, instants in RFC 3339."""
-    return json.dumps(
-        {name: iso(value) if name in _TIMES else value for name, value in row.items()}, ensure_ascii=False
-    )
-
-
-def iso(instant: int | None) -> str | None:
-    """An instant in microseconds as RFC 3339, UTC."""
-    return None if instant is None else when(instant).isoformat().replace("+00:00", "Z")
-
-
-def when(instant: int) -> datetime:
-    return datetime.fromtimestamp(instant / 1e6, UTC)
 
 
 class Reporter:
@@ -51,7 +27,7 @@ class Reporter:
         self._as_json = as_json
 
     @contextmanager
-    def progress(self) -> Iterator[Callable[[int, int | None, CallStats], None]]:
+    def progress(self) -> Iterator[Report]:
         """A bar on a terminal, a line every ten seconds elsewhere."""
         if sys.stderr.isatty():
             with _bar() as update:
@@ -59,10 +35,10 @@ class Reporter:
         else:
             yield Lines(log.info)
 
-    def finished(self, row: Row, account: str | None = None) -> None:
+    def finished(self, run: SyncRun, account: str | None = None) -> None:
         """`account` is the name of a configured account, here and below."""
-        print(to_json(row) if self._as_json else f"{_prefix(account)}{summary(row)}", flush=True)  # noqa: T201
-        for text in warnings(row):
+        print(run.to_json() if self._as_json else f"{_prefix(account)}{run.summary()}", flush=True)  # noqa: T201
+        for text in run.warnings():
             log.warning("%s%s", _prefix(account), text)
 
     def line(self, as_json: str | None, text: str) -> None:
@@ -74,7 +50,7 @@ class Reporter:
 
     def failed(self, error: TcssError, account: str | None = None) -> None:
         if self._as_json:
-            print(to_json(error.run) if error.run else _failure(error, account), flush=True)  # noqa: T201
+            print(error.run.to_json() if error.run else _failure(error, account), flush=True)  # noqa: T201
         print(f"error: {_prefix(account)}{error}", file=sys.stderr, flush=True)  # noqa: T201
 
     def crashed(self, error: Exception, account: str | None = None) -> None:
@@ -100,44 +76,8 @@ def _failure(error: Exception, account: str | None) -> str:
     return json.dumps({"verdict": "failed", **named, "error": facts}, ensure_ascii=False)
 
 
-def summary(row: Row) -> str:
-    """A run in two lines."""
-    seconds = (row["finished_at"] - row["started_at"]) / 1e6
-    counts = ", ".join(
-        f"{row[f'images_{name}']:,} {name}" for name in ("new", "changed", "unchanged", "gone", "returned")
-    )
-    return (
-        f"{row['verdict']} ({row['verdict_reason']}): {row['images_listed']:,} images listed, {row['mode']} sweep "
-        f"({row['mode_reason']})\n  {counts}; {row['requests']:,} requests, {row['throttled']:,} throttled, "
-        f"{seconds:.1f} s"
-    )
-
-
-def warnings(row: Row) -> Iterator[str]:
-    """What a person should know of a run that ended well."""
-    if row["values_rejected"]:
-        yield f"{row['values_rejected']} values could not be read: see the table rejected_values"
-    if row["unknown_fields"]:
-        yield f"the API sends fields that this release does not know: {row['unknown_fields']}; they are in column extra"
-    if row["verdict"] == "complete" and row["mode"] == "full" and not row["images_listed"] and not row["filters"]:
-        yield "the account has no images: check --site (intl or cn) and that agents are installed"
-
-
-class Lines:
-    """Progress in a log: calls `say` with a format and its values, as a logger's method, every ten seconds at most."""
-
-    def __init__(self, say: Callable[..., None]) -> None:
-        self._say = say
-        self._last = time.monotonic()
-
-    def __call__(self, shown: int, total: int | None, stats: CallStats) -> None:
-        if time.monotonic() - self._last >= LOG_EVERY:
-            self._last = time.monotonic()
-            self._say("%s of %s images, %s requests, %s throttled", shown, total, stats.requests, stats.throttled)
-
-
 @contextmanager
-def _bar() -> Iterator[Callable[[int, int | None, CallStats], None]]:
+def _bar() -> Iterator[Report]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

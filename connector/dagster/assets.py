@@ -6,11 +6,12 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from connector.cli.report import Lines, iso, summary, warnings
 from connector.dagster.errors import RETRIES, retried
 from connector.dagster.resource import TcssResource
 from connector.dagster.translator import DagsterTcssTranslator
-from connector.tables import TABLES, Row
+from connector.runs.progress import Lines
+from connector.runs.row import SyncRun, rfc3339
+from connector.tables import TABLES
 
 RUN_FACTS = (
     *("account_id", "sync_id", "mode", "verdict", "verdict_reason"),
@@ -73,33 +74,29 @@ def build_tcss_assets(
     ) -> Iterator[dg.MaterializeResult[Any]]:
         account = context.partition_key if context.has_partition_key else None
         with retried(context.retry_number, retry_policy):
-            row = tcss.sync(account, progress=_progress(context), mode=config.mode)
-            counts = _counts(tcss, account, row)
-        context.log.info(summary(row))
-        for text in warnings(row):
+            run = tcss.sync(account, progress=Lines(context.log.info), mode=config.mode)
+            counts = _counts(tcss, account, run)
+        context.log.info(run.summary())
+        for text in run.warnings():
             context.log.warning(text)
         for table in TABLES:
-            yield dg.MaterializeResult(asset_key=specs[table.name].key, metadata={**_facts(row), **counts[table.name]})
+            yield dg.MaterializeResult(asset_key=specs[table.name].key, metadata={**_facts(run), **counts[table.name]})
 
     return sync
 
 
-def _progress(context: dg.AssetExecutionContext) -> Any:
-    return Lines(context.log.info)
+def _facts(run: SyncRun) -> dict[str, Any]:
+    facts = {name: run[name] for name in RUN_FACTS if run[name] is not None}
+    return facts | {name: dg.MetadataValue.text(str(rfc3339(run[name]))) for name in ("started_at", "finished_at")}
 
 
-def _facts(row: Row) -> dict[str, Any]:
-    facts = {name: row[name] for name in RUN_FACTS if row[name] is not None}
-    return facts | {name: dg.MetadataValue.text(str(iso(row[name]))) for name in ("started_at", "finished_at")}
-
-
-def _counts(tcss: TcssResource, account: str | None, run: Row) -> dict[str, dict[str, Any]]:
+def _counts(tcss: TcssResource, account: str | None, run: SyncRun) -> dict[str, dict[str, Any]]:
     """Of each table: the rows that the run wrote, and all that the account has; read where they were committed."""
     name = "dagster/row_count" if account is None else "dagster/partition_row_count"
-    with tcss.inventory(account, account_id=run["account_id"]) as (inventory, account_id):
+    with tcss.inventory(account, account_id=run.account_id) as (inventory, account_id):
         return {
             table.name: {
-                "rows": inventory.count(table, account_id, run["sync_id"]),
+                "rows": inventory.count(table, account_id, run.sync_id),
                 name: inventory.count(table, account_id),
             }
             for table in TABLES

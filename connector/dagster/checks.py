@@ -7,10 +7,10 @@ from functools import partial
 
 import dagster as dg
 
-from connector.cli.status import age
 from connector.dagster.errors import RETRIES, retried
 from connector.dagster.resource import TcssResource
 from connector.dagster.translator import DagsterTcssTranslator
+from connector.runs.freshness import age, sync_runs
 from connector.tables import IMAGES, SYNC_RUNS, TABLES, Table
 from connector.warehouse.inventory import AccountInventory, Inventory
 
@@ -79,20 +79,20 @@ def build_tcss_asset_checks(
 
 
 def _complete(inventory: Inventory, account_id: str) -> dg.AssetCheckResult:
-    runs = AccountInventory(inventory, account_id).runs()
+    runs = sync_runs(AccountInventory(inventory, account_id).runs())
     if not runs:
         return _never(account_id)
     run = runs[0]
     facts = ("account_id", "sync_id", "verdict", "verdict_reason", "first_request_id", "last_request_id")
     return dg.AssetCheckResult(
-        passed=run["verdict"] == "complete",
-        description=f"{run['verdict']}: {run['verdict_reason']}",
+        passed=run.complete,
+        description=f"{run.verdict}: {run.verdict_reason}",
         metadata={name: run[name] for name in facts if run[name] is not None},
     )
 
 
 def _fresh(inventory: Inventory, account_id: str, *, max_age: timedelta) -> dg.AssetCheckResult:
-    seconds = age(AccountInventory(inventory, account_id).runs())
+    seconds = age(sync_runs(AccountInventory(inventory, account_id).runs()))
     if seconds is None:
         return _never(account_id)
     return dg.AssetCheckResult(

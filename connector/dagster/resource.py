@@ -6,15 +6,17 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import dagster as dg
 from pydantic import Field
 
 from connector.errors import ConfigurationError
-from connector.settings import DEFAULT_DESTINATION, Settings
-from connector.sync import Progress, sync
-from connector.tables import Row
+from connector.runs.assembly import client_of
+from connector.runs.progress import Report
+from connector.runs.row import SyncRun
+from connector.settings import DEFAULT_DESTINATION, Given, Settings
+from connector.sync import sync
 from connector.warehouse.inventory import Inventory
 from connector.warehouse.locations import locate
 from connector.warehouse.pipeline import open_pipeline
@@ -81,7 +83,7 @@ class TcssResource(dg.ConfigurableResource[Any]):
     endpoint: str | None = None
     options: dict[str, Any] = Field(default_factory=dict, repr=False)
 
-    def settings(self, account: str | None = None, **given: Any) -> Settings:
+    def settings(self, account: str | None = None, **given: Unpack[Given]) -> Settings:
         """The settings of an account, by the name of its partition; of the only one for None.
 
         Raises ConfigurationError for an account that is not configured, and for values that cannot be used.
@@ -100,7 +102,7 @@ class TcssResource(dg.ConfigurableResource[Any]):
         settings.account_id = own.account_id  # never one that all accounts would inherit
         return settings
 
-    def sync(self, account: str | None = None, *, progress: Progress | None = None, **given: Any) -> Row:
+    def sync(self, account: str | None = None, *, progress: Report | None = None, **given: Unpack[Given]) -> SyncRun:
         """Brings the warehouse up to date with an account; the run's row in `sync_runs`. See `connector.sync`."""
         return sync(settings=self.settings(account, **given), progress=progress)
 
@@ -121,5 +123,5 @@ class TcssResource(dg.ConfigurableResource[Any]):
 
 
 def _account_id(settings: Settings) -> str:
-    with settings.client() as client:
+    with client_of(settings) as client:
         return client.account_id()

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Protocol
 
 import pyarrow as pa
 
-from connector.images.records import HASH_DEFINITION, Record, Rejected, hash_of_row, json_text, reject_id
+from connector.images.records import Record, Rejected, hash_of_row, json_text, reject_id
+from connector.runs.identity import Identity
+from connector.runs.known import ABSENT, ROOM, UNWRITTEN, Kind, Known, short_hash
 from connector.tables import API_COLUMNS, IMAGE_SCANS, IMAGES, REJECTED_VALUES, Table, plain_rows
-
-ABSENT = -(1 << 62)  # a time that is null, in an array of instants
-UNWRITTEN = -1  # the image has no row in this run
-PREFIX = f"{HASH_DEFINITION}:"  # of row hashes that compare with those of this release
-BATCH = 10_000  # rows of a stored table that are Python objects at a time
-ROOM = 1_000  # new images for which room is made at once, and items that are parsed at once
 
 TWICE = "listed twice in one answer, with other contents"
 
-Kind = Literal["new", "changed", "unchanged", "returned", "gone"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-
 _scan_values = itemgetter(*(API_COLUMNS.index(c.name) for c in IMAGE_SCANS.columns if c.name in API_COLUMNS))
+
+
+Parse = Callable[[Sequence[Any]], list[Record | Rejected]]
+"""Makes a record of each item; a `Rejected` of an item that is no image."""
 
 
 class Rows(Protocol):
@@ -36,103 +32,27 @@ class Rows(Protocol):
     def drop(self, table: Table, number: int) -> None: ...
 
 
-class Known:
-    """The account's images in the warehouse as columns, and a slot for each image that this run adds.
-
-    `table` has image_id, row_hash, version, first_seen_at, deleted_at and scan_time (`inventory.Inventory.known`), and
-    these columns stay as they are; `seen`, `shown`, `shown_scan`, `image_row` and `scan_row` are of this run. The one
-    index by id of a run: about 250 bytes an image.
-    """
-
-    def __init__(self, table: pa.Table) -> None:
-        self.slots: dict[str, int] = {}
-        self.hash, self.shown = array("Q"), array("Q")
-        self.version, self.first_seen_at, self.deleted_at, self.scan_time = (array("q") for _ in range(4))
-        self.outdated: list[str] = []
-        for batch in table.to_batches(max_chunksize=BATCH):
-            self._read(batch)
-        self.count = self._used = len(self.hash)
-        self.seen = bytearray(self.count)
-        self.shown.frombytes(bytes(8 * self.count))
-        self.shown_scan = array("q", [ABSENT]) * self.count
-        self.image_row, self.scan_row = (array("q", [UNWRITTEN]) * self.count for _ in range(2))
-
-    def _read(self, batch: pa.RecordBatch) -> None:
-        ids: list[Any] = batch["image_id"].to_pylist()
-        hashes: list[Any] = batch["row_hash"].to_pylist()
-        versions: list[Any] = batch["version"].to_pylist()
-        self.slots.update(zip(ids, range(len(self.hash), len(self.hash) + len(ids)), strict=True))
-        self.hash.extend(_short(text) if text.startswith(PREFIX) else 0 for text in hashes)
-        self.version.extend(versions)
-        for name in ("first_seen_at", "deleted_at", "scan_time"):
-            getattr(self, name).extend(batch[name].cast(pa.int64()).fill_null(ABSENT).to_pylist())
-        self.outdated += [i for i, text in zip(ids, hashes, strict=True) if not text.startswith(PREFIX)]
-
-    def slot(self, image_id: str, observed_at: int) -> int:
-        """The image's place in the columns, made for one that is new."""
-        slot = self.slots.get(image_id)
-        if slot is None:
-            slot = self.slots[image_id] = self._used
-            self._used += 1
-            if slot == len(self.seen):
-                self._grow(observed_at)
-        return slot
-
-    def _grow(self, observed_at: int) -> None:
-        """Makes room for images that are new in this run."""
-        self.seen.extend(bytes(ROOM))
-        self.first_seen_at.extend([observed_at] * ROOM)
-        for numbers in (self.hash, self.shown, self.version):
-            numbers.frombytes(bytes(8 * ROOM))
-        for instants in (self.deleted_at, self.scan_time, self.shown_scan):
-            instants.extend([ABSENT] * ROOM)
-        for rows in (self.image_row, self.scan_row):
-            rows.extend([UNWRITTEN] * ROOM)
-
-    def kind(self, slot: int) -> Kind:
-        """What an image is that this run has shown."""
-        if slot >= self.count:
-            return "new"
-        if self.deleted_at[slot] != ABSENT:
-            return "returned"
-        return "unchanged" if self.hash[slot] == self.shown[slot] else "changed"
-
-    def live(self) -> int:
-        """Images that the warehouse holds as not deleted."""
-        return sum(self.deleted_at[slot] == ABSENT for slot in range(self.count))
-
-    def missing(self) -> list[str]:
-        """Those among them that this run has not shown."""
-        return [i for i, slot in self.slots.items() if not self.seen[slot] and self.deleted_at[slot] == ABSENT]
-
-    def missing_unscanned(self) -> list[str]:
-        """Those among the missing that had no ScanTime when they were loaded."""
-        return [image_id for image_id in self.missing() if self.scan_time[self.slots[image_id]] == ABSENT]
-
-
 class Diff:
     """Takes what a sweep shows, one answer after the other, and writes the rows that the warehouse lacks to `rows`.
 
-    `parse` makes records of items, `observed_at` is the instant of the run, `rejected_ids` gives the rejected values
-    that the warehouse has. An image that is shown again with other contents takes the place of its first row, and one
-    that is again as the warehouse has it is not written. `kinds` counts images, `rejected` holds the ids of values,
-    and `missed` counts images with a ScanTime in `audited` (after, up to) that is not the one in the warehouse.
+    `parse` makes records of items, `rejected_ids` gives the rejected values that the warehouse has. An image that is
+    shown again with other contents takes the place of its first row, and one that is again as the warehouse has it is
+    not written. `kinds` counts images, and `rejected` holds the ids of values. `missed` counts images with a ScanTime
+    in `audited` (after, up to) that is not the one in the warehouse.
     """
 
     def __init__(
         self,
+        run: Identity,
         known: Known,
         rows: Rows,
+        parse: Parse,
         *,
-        parse: Callable[[Sequence[Any]], list[Record | Rejected]],
-        account_id: str,
-        sync_id: str,
-        observed_at: int,
         rejected_ids: Callable[[], set[str]] = set,
         audited: tuple[int, int] | None = None,
     ) -> None:
         self.known, self._rows, self._parse = known, rows, parse
-        self._account_id, self._sync_id, self._observed_at = account_id, sync_id, observed_at
+        self._account_id, self._sync_id, self._observed_at = run.account_id, run.sync_id, run.started_at
         self._load_rejected_ids, self._audited = rejected_ids, audited
         self._stored_rejects: set[str] | None = None
         self._twins: set[tuple[str, str]] = set()
@@ -186,7 +106,7 @@ class Diff:
     def rehash(self, stored: pa.Table) -> None:
         """Gives images whose hash has an older definition the hash of the present one, so that they compare."""
         for row in plain_rows(stored):
-            self.known.hash[self.known.slots[row["image_id"]]] = _short(hash_of_row(row))
+            self.known.hash[self.known.slots[row["image_id"]]] = short_hash(hash_of_row(row))
 
     # One image.
 
@@ -200,7 +120,7 @@ class Diff:
         return True
 
     def _take(self, record: Record, request_id: str | None) -> None:
-        known, short, scan_time = self.known, _short(record.row_hash), record.scan_time
+        known, short, scan_time = self.known, short_hash(record.row_hash), record.scan_time
         slot = known.slot(record.image_id, self._observed_at)
         if record.unknown or record.rejected:
             self._note_odd(record, request_id)
@@ -272,8 +192,3 @@ class Diff:
         if key not in self._stored_rejects:
             row = (self._account_id, key, *rejected, request_id, self._observed_at, self._sync_id)
             self._rows.add(REJECTED_VALUES, row)
-
-
-def _short(row_hash: str) -> int:
-    """The first 64 bits of a row hash: enough to tell two states of one image apart."""
-    return int(row_hash[len(PREFIX) : len(PREFIX) + 16] or "0", 16)

@@ -1,32 +1,36 @@
-"""One run of one account up to its rows: which sweep, what it shows against what is known, and the row of the run."""
+"""One run of one account up to its rows: which sweep, and what it shows against what the warehouse holds."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
 from connector.errors import ConfigurationError, RequestRejectedError
-from connector.images.records import ItemParser
 from connector.listing.confirm import CONTROLS, look_up
-from connector.listing.incremental import Filters, FullSweep, IncrementalSweep, Outcome, Reading
+from connector.listing.full import FullSweep
+from connector.listing.incremental import IncrementalSweep
 from connector.listing.page import Page
-from connector.runs.diff import KINDS, Diff, Known
-from connector.runs.policy import History, Policy, choose
+from connector.listing.proof import Outcome
+from connector.listing.query import Filters
+from connector.listing.reasons import Cause
+from connector.listing.remote import RemoteList
+from connector.runs.diff import Diff, Parse
+from connector.runs.identity import Identity
+from connector.runs.known import Known
+from connector.runs.policy import History, Mode, Policy, RunReason, Verdict, choose
 from connector.runs.spool import Spool
-from connector.tables import SYNC_RUNS, Row
+from connector.tables import Row
 
-LEFT_OUT = "the ScanStatus filter does not give all images that are not scanned"
 UNSCANNED_STATUSES = {"NOT_SCAN", "SCANNING", "SCAN_ERR"}  # those of the filter's words, as answers spell them
-IDS_AT_ONCE = 10_000  # whole rows of `images` that are read back at a time
+IDS_AT_ONCE = 10_000  # whole rows of `images` that are fetched at a time
 
 
-class Memory(Protocol):
-    """What the warehouse holds of one account (`inventory.Inventory`)."""
+class Held(Protocol):
+    """What the warehouse holds of one account (`warehouse.inventory`)."""
 
     def known(self) -> pa.Table: ...
 
@@ -37,205 +41,174 @@ class Memory(Protocol):
     def rejected_ids(self) -> set[str]: ...
 
 
-class Observation:
-    """One run of one account: `run` sweeps, and leaves the rows to write in `spool` and those of the run in `row()`.
+class Progress(NamedTuple):
+    """How far a sweep has come: images shown so far, and the list's newest TotalCount."""
 
-    `progress` is called after each page with (images shown so far, TotalCount). The run's counters are right whenever
-    it ends, by an error too. `clock` gives the present, in microseconds.
+    shown: int
+    total: int | None
+
+
+class Observation:
+    """One run of one account. `observe` sweeps, and leaves the rows to write in `spool`.
+
+    What the run has come to (`verdict`, `reasons`, counters) is right whenever it ends, by an error too.
     """
 
     def __init__(
-        self,
-        reading: Reading,
-        memory: Memory,
-        spool: Spool,
-        *,
-        account_id: str,
-        sync_id: str,
-        started_at: int,
-        policy: Policy,
-        parser: ItemParser,
-        progress: Callable[[int, int | None], None] = lambda *_: None,
-        clock: Callable[[], int] | None = None,
+        self, identity: Identity, policy: Policy, held: Held, remote: RemoteList, parse: Parse, spool: Spool
     ) -> None:
-        self._clock = clock
-        self._reading, self._memory, self._policy = reading, memory, policy
-        self.spool, self._progress = spool, progress
-        self.account_id, self.sync_id, self.started_at = account_id, sync_id, started_at
-        self._history = History.of(memory.runs())
-        self._mode, self._mode_reason = choose(policy, self._history, started_at)
+        self.identity, self.policy, self.spool = identity, policy, spool
+        self._held, self._remote = held, remote
+        self.history = History.of(held.runs())
+        self.mode, self.mode_cause = choose(policy, self.history, identity.started_at)
+        self.diff = self._compared_with(Known(held.known()), parse)
+        self.pages = self.rows_listed = 0
         self._outcomes: list[Outcome] = []
-        self._diff = self._new_diff(parser)
-        self._verdict, self._reason = "failed", ""
-        self._pages = self._rows_listed = 0
+        self._doubt: Cause | None = None
+        self._remarks: list[Cause] = []
+        self._error: Cause | None = None
+        self._over = False
 
-    def run(self) -> None:
-        """Sweeps and writes rows. Raises what the API or the warehouse raise."""
-        outcome = self._incremental() if self._mode == "incremental" else None
+    def observe(self) -> Generator[Progress, None, None]:
+        """Sweeps and writes rows, a page after the other. Raises what the API or the warehouse raise."""
+        outcome: Outcome | None = None
+        if self.mode == Mode.INCREMENTAL:
+            outcome = yield from self._incremental()
         if outcome is None:
-            outcome = self._full()
-        self._verdict = "complete" if outcome.complete else "partial"
-        self._reason = outcome.reason
-        if self._mode == "full" and outcome.complete and not self._policy.filters:
-            self._gone(self._diff.known.missing())
-        self._diff.forget()  # the load wants the memory
+            outcome = yield from self._full()
+        self._over = True
+        if self.mode == Mode.FULL and outcome.complete and not self.policy.filters:
+            self._close_gone(self.diff.known.missing())
+        self.diff.forget()  # the load wants the memory
 
-    def fail(self, reason: str) -> None:
+    def fail(self, error: str) -> None:
         """The run ended by an error."""
-        self._verdict, self._reason = "failed", reason
+        self._error = RunReason.ERROR.given(error=error)
 
     @property
-    def pages(self) -> int:
-        """Pages absorbed so far."""
-        return self._pages
+    def verdict(self) -> Verdict:
+        if self._error is not None or not self._over:
+            return Verdict.FAILED
+        return Verdict.COMPLETE if self._outcomes[-1].complete and self._doubt is None else Verdict.PARTIAL
+
+    def reasons(self) -> list[str]:
+        """What the verdict rests on, or what is missing, and what was not as usual: a sentence each."""
+        decisive = self._error or self._doubt or (self._outcomes[-1].reason if self._over else None)
+        notes = [note for outcome in self._outcomes for note in outcome.notes]
+        given = [decisive, *([] if self._error or self._doubt else self._remarks), *notes]
+        return [*dict.fromkeys(str(cause) for cause in given if cause)]
+
+    @property
+    def found(self) -> Outcome:
+        """What all sweeps of the run have counted; of the last one, what it has proven."""
+        last = self._outcomes[-1] if self._outcomes else Outcome()
+        return Outcome(
+            order_proven=last.order_proven,
+            total_count=last.total_count,
+            passes=sum(outcome.passes for outcome in self._outcomes),
+            seam_repairs=sum(outcome.seam_repairs for outcome in self._outcomes),
+        )
 
     # Sweeps.
 
-    def _incremental(self) -> Outcome | None:
+    def _incremental(self) -> Generator[Progress, None, Outcome | None]:
         """The outcome, or None where a full sweep has to follow."""
-        watermark = self._policy.initial_scan_time if self._history.watermark is None else self._history.watermark
-        since = (watermark or 0) - self._policy.lookback
-        sweep = IncrementalSweep(self._reading, since=since, now=self.started_at, clock=self._clock)
-        self._absorb(sweep.pages(), sweep.outcome)
+        watermark = self.policy.initial_scan_time if self.history.watermark is None else self.history.watermark
+        since = (watermark or 0) - self.policy.lookback
+        sweep = IncrementalSweep(self._remote, since=since, now=self.identity.started_at)
+        yield from self._absorb(sweep.pages(), sweep.outcome)
         fallback = sweep.outcome.fallback or self._unknown_images(sweep.outcome) or self._left_out()
         if fallback is None:
             return sweep.outcome
-        self._mode, self._mode_reason = "full", f"incremental was not enough: {fallback}"
+        self.mode, self.mode_cause = Mode.FULL, RunReason.NOT_ENOUGH.given(cause=fallback)
         return None
 
-    def _unknown_images(self, outcome: Outcome) -> str | None:
+    def _unknown_images(self, outcome: Outcome) -> Cause | None:
         """TotalCount against what is known now: more means images that this run did not see, fewer are deletions."""
-        if self._history.watermark is None:
+        if self.history.watermark is None:
             return None  # only what is newer than `initial_scan_time` was asked for
-        expected = self._diff.live_after() + self._history.surplus
+        expected = self.diff.live_after() + self.history.surplus
         total = outcome.total_count
         if total is not None and total > expected:
-            return f"TotalCount is {total}, {total - expected} more than the images that are known"
+            return RunReason.UNKNOWN_IMAGES.given(total=total, unknown=total - expected)
         if total is not None and total < expected:
-            outcome.notes.append(f"TotalCount is {expected - total} less than the images known: left to a full sweep")
+            outcome.notes.append(RunReason.FEWER_IMAGES.given(fewer=expected - total))
         return None
 
-    def _left_out(self) -> str | None:
+    def _left_out(self) -> Cause | None:
         """Whether the ScanStatus filter is to be trusted: images without a scan that it did not give must be gone."""
-        candidates = self._diff.known.missing_unscanned()[: self._reading.limit - 1]
+        candidates = self.diff.known.missing_unscanned()[: self._remote.limit - 1]
         if not candidates:
             return None
-        found = look_up(self._reading, candidates, self._controls())
-        self._diff.absorb(found.present, None)
+        found = look_up(self._remote, candidates, self._controls())
+        self.diff.absorb(found.present, None)
         statuses = {item.get("ScanStatus") for item in found.present}
-        return found.distrust or (LEFT_OUT if statuses & UNSCANNED_STATUSES else None)
+        return found.distrust or (RunReason.STATUS_INCOMPLETE.given() if statuses & UNSCANNED_STATUSES else None)
 
-    def _controls(self) -> list[str]:
-        """Ids just shown, one of which a look-up has to give back."""
-        return list(islice(self._diff.seen(), CONTROLS))
-
-    def _full(self) -> Outcome:
-        expected = 0 if self._policy.filters else self._diff.known.live() or self._reading.first_look()
-        sweep = FullSweep(self._reading, self._policy.filters, expected=expected)
+    def _full(self) -> Generator[Progress, None, Outcome]:
+        filters = self.policy.filters
+        expected = 0 if filters else self.diff.known.live() or self._remote.first_look()
+        sweep = FullSweep(self._remote, filters, expected=expected)
         try:
-            self._absorb(sweep.pages(), sweep.outcome)
+            yield from self._absorb(sweep.pages(), sweep.outcome)
         except RequestRejectedError as error:
-            if self._policy.filters and not self._pages and (error.code or "").startswith("InvalidParameter"):
-                raise _refused(self._policy.filters, error) from None
+            if filters and not self.pages and (error.code or "").startswith("InvalidParameter"):
+                raise _refused(filters, error) from None
             raise
         return sweep.outcome
 
-    def _absorb(self, pages: Generator[Page, None, None], outcome: Outcome) -> None:
+    def _absorb(self, pages: Generator[Page, None, None], outcome: Outcome) -> Iterator[Progress]:
         self._outcomes.append(outcome)
         with closing(pages):  # so that no more requests are sent once something fails here
             for page in pages:
-                self._diff.absorb(page.items, page.request_id)
-                self._pages += 1
-                self._rows_listed += len(page.items)
-                self._progress(self._diff.listed, page.total)
+                self.diff.absorb(page.items, page.request_id)
+                self.pages += 1
+                self.rows_listed += len(page.items)
+                yield Progress(self.diff.listed, page.total)
 
-    def _new_diff(self, parser: ItemParser) -> Diff:
-        known = Known(self._memory.known())
-        diff = Diff(
-            known,
-            self.spool,
-            parse=parser.parse,
-            account_id=self.account_id,
-            sync_id=self.sync_id,
-            observed_at=self.started_at,
-            rejected_ids=self._memory.rejected_ids,
-            audited=self._history.audited(self._policy.lookback),
-        )
+    # What the warehouse holds.
+
+    def _compared_with(self, known: Known, parse: Parse) -> Diff:
+        audited = self.history.audited(self.policy.lookback)
+        diff = Diff(self.identity, known, self.spool, parse, rejected_ids=self._held.rejected_ids, audited=audited)
         for stored in self._stored(known.outdated):
             diff.rehash(stored)
         return diff
 
     def _stored(self, image_ids: Sequence[str]) -> Iterator[pa.Table]:
         for start in range(0, len(image_ids), IDS_AT_ONCE):
-            yield self._memory.rows(image_ids[start : start + IDS_AT_ONCE])
+            yield self._held.rows(image_ids[start : start + IDS_AT_ONCE])
+
+    def _controls(self) -> list[str]:
+        """Ids just shown, one of which a look-up has to give back."""
+        return list(islice(self.diff.seen(), CONTROLS))
 
     # Images that are gone.
 
-    def _gone(self, candidates: Sequence[str]) -> None:
+    def _close_gone(self, candidates: Sequence[str]) -> None:
         if not candidates:
             return
-        implausible = self._implausible(len(candidates))
-        if implausible:
-            self._doubt(implausible)
+        self._doubt = self._implausible(len(candidates))
+        if self._doubt is not None:
             return
-        found = look_up(self._reading, candidates, self._controls())
-        self._diff.absorb(found.present, None)
+        found = look_up(self._remote, candidates, self._controls())
+        self.diff.absorb(found.present, None)
         if found.present:  # then the sweep has missed them, and no candidate is called gone
-            self._doubt(f"{len(found.present)} images that the sweep did not show are listed after all")
+            self._doubt = RunReason.LISTED_AFTER_ALL.given(images=len(found.present))
         elif found.distrust:
-            self._reason += f"; {found.distrust}, so that none of {len(candidates)} images is called gone"
+            self._remarks.append(RunReason.NONE_CALLED_GONE.given(cause=found.distrust, images=len(candidates)))
         else:
             for stored in self._stored(found.gone):
-                self._diff.close_gone(stored)
+                self.diff.close_gone(stored)
 
-    def _implausible(self, candidates: int) -> str | None:
+    def _implausible(self, candidates: int) -> Cause | None:
         """Why so many images cannot have gone, before any is looked up."""
-        live = self._diff.known.live()
-        if not self._diff.listed:
-            return f"the list is empty, and the warehouse has {live} images"
-        if candidates > self._policy.max_delete_share * live:
-            return f"{candidates} of {live} images are not listed any more, more than max_delete_share allows"
+        live = self.diff.known.live()
+        if not self.diff.listed:
+            return RunReason.EMPTY_LIST.given(live=live)
+        if candidates > self.policy.max_delete_share * live:
+            return RunReason.TOO_MANY_GONE.given(gone=candidates, live=live)
         return None
-
-    def _doubt(self, reason: str) -> None:
-        self._verdict, self._reason = "partial", reason
-
-    # The row of the run.
-
-    def row(self, finished_at: int, facts: Row) -> Row:
-        """The run's row in `sync_runs`; `facts` are the columns that only the caller knows."""
-        diff, full, filters = self._diff, self._mode == "full", self._policy.filters
-        moves = self._verdict == "complete" and not filters
-        before = self._history.watermark
-        newest = max((value for value in (before, diff.newest_scan) if value is not None), default=None)
-        last = self._outcomes[-1] if self._outcomes else Outcome()
-        notes = [note for outcome in self._outcomes for note in outcome.notes]
-        row: Row = {
-            "sync_id": self.sync_id,
-            "account_id": self.account_id,
-            "mode": self._mode,
-            "mode_reason": self._mode_reason,
-            "verdict": self._verdict,
-            "verdict_reason": "; ".join([self._reason, *dict.fromkeys(notes)]) or None,
-            "started_at": self.started_at,
-            "finished_at": finished_at,
-            "total_count": last.total_count,
-            "rows_listed": self._rows_listed,
-            "images_listed": diff.listed,
-            **{f"images_{kind}": diff.kinds[kind] for kind in KINDS},
-            "values_rejected": len(diff.rejected),
-            "unknown_fields": json.dumps(sorted(diff.unknown_fields)) if diff.unknown_fields else None,
-            "pages": self._pages,
-            "seam_repairs": sum(outcome.seam_repairs for outcome in self._outcomes),
-            "passes": sum(outcome.passes for outcome in self._outcomes),
-            "order_proven": last.order_proven,
-            "missed_by_incremental": diff.missed if full else None,
-            "watermark_before": before,
-            "watermark_after": newest if moves else before,
-            "filters": json.dumps({name: list(values) for name, values in filters}) if filters else None,
-            **facts,
-        }
-        return {name: row.get(name) for name in SYNC_RUNS.column_names}
 
 
 def _refused(filters: Filters, error: RequestRejectedError) -> ConfigurationError:

@@ -1,11 +1,11 @@
-"""One run of one account against one warehouse: what is known, the sweep, and its rows in packages."""
+"""One run of one account into one warehouse, in steps: sweep, prepare the tables beside it, load, record."""
 
 from __future__ import annotations
 
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,14 @@ import pyarrow as pa
 
 from connector.api.client import Client
 from connector.errors import DestinationError, TcssError
-from connector.runs.observation import Memory, Observation
+from connector.runs.assembly import image_list, parser_of, policy_of, sent
+from connector.runs.identity import Identity, now
+from connector.runs.observation import Observation
+from connector.runs.progress import Report
+from connector.runs.row import SyncRun, run_row
 from connector.runs.spool import Spool
 from connector.settings import Settings
-from connector.source import new_sync_id, observe, run_row
-from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, SYNC_RUNS, Row, Table
+from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, SYNC_RUNS, Table
 from connector.warehouse.inventory import AccountInventory, Inventory
 from connector.warehouse.loading import Loader
 from connector.warehouse.locations import Location
@@ -26,7 +29,7 @@ from connector.warehouse.pipeline import open_pipeline
 from connector.warehouse.views import publish
 
 if TYPE_CHECKING:
-    from connector.sync import Progress
+    import dlt
 
 log = logging.getLogger(__name__)
 
@@ -40,51 +43,48 @@ class Run:
     def __init__(
         self,
         settings: Settings,
-        location: Location,
         client: Client,
-        account_id: str,
+        identity: Identity,
+        location: Location,
         workdir: Path,
         still_held: StillHeld,
     ) -> None:
-        self._settings, self._location, self._client = settings, location, client
-        self._still_held = still_held
-        self._account_id, self._spool = account_id, Spool(workdir)
-        self._sync_id = new_sync_id()
-        self._prepared = False
-        self._pipeline = open_pipeline(location, account_id, workdir / "dlt", run=self._sync_id)
+        self._client, self._location, self._still_held = client, location, still_held
+        self._spool = Spool(workdir)
+        self._pipeline = open_pipeline(location, identity.account_id, workdir / "dlt", run=identity.sync_id)
         self._loader = Loader(location, self._pipeline)
-
-    def run(self, progress: Progress | None) -> Row:
-        def report(shown: int, total: int | None) -> None:
-            if observation.pages > 1:  # then others are on their way
-                self._prepare()
-            if progress is not None:
-                progress(shown, total, self._client.stats)
-
-        memory = self._memory()
-        observation = observe(
-            self._settings, self._client, memory, self._spool, self._account_id, sync_id=self._sync_id, progress=report
+        self._prepared = False
+        self._observation = Observation(
+            identity,
+            policy_of(settings),
+            _held(location, self._pipeline, identity.account_id),
+            image_list(settings, client),
+            parser_of(settings).parse,
+            self._spool,
         )
+
+    def execute(self, report: Report | None = None) -> SyncRun:
+        """The run from its first request to its row. Raises what the API or the warehouse raise."""
         try:
-            observation.run()
+            self._sweep(report)
         except TcssError as error:
-            if observation.pages and not isinstance(error, DestinationError):
-                error.run = self._failed(observation, error)
+            if self._observation.pages and not isinstance(error, DestinationError):
+                error.run = self._record_failure(error)
             raise
         self._prepare()
         pa.default_memory_pool().release_unused()  # DuckDB has a pool of its own
         with self._loader.session():
             for tables in PACKAGES[:2]:
                 self._load(tables)
-            return self._finish(observation)
+            return self._record()
 
-    def clean_up(self) -> None:
-        """Removes the staging dataset where it is the run's own, because the warehouse has no lock."""
-        if self._prepared and not self._location.has_lock:
-            try:
-                self._loader.drop_staging()
-            except DestinationError as error:
-                log.warning("the run's staging dataset is left behind: %s", error)
+    def _sweep(self, report: Report | None) -> None:
+        with closing(self._observation.observe()) as progress:  # so that a failure here ends the requests too
+            for shown, total in progress:
+                if self._observation.pages > 1:  # the next pages are on their way meanwhile
+                    self._prepare()
+                if report is not None:
+                    report(shown, total, self._client.stats)
 
     def _prepare(self) -> None:
         """Once, after the first page: until then, the warehouse is not touched."""
@@ -96,27 +96,6 @@ class Run:
             self._loader.prepare()
             self._publish()
 
-    def _memory(self) -> Memory:
-        memory = AccountInventory(Inventory(self._location, self._pipeline), self._account_id)
-        if not memory.runs() and (others := memory.other_accounts()):
-            log.warning(
-                "account %s is new to this warehouse, which holds %s: the same images under two ids would count twice",
-                self._account_id,
-                ", ".join(others),
-            )
-        return memory
-
-    def _load(self, tables: tuple[Table, ...]) -> None:
-        files = {table.name: path for table in tables if (path := self._spool.finish(table)) is not None}
-        self._still_held()
-        self._loader.load(files)
-
-    def _finish(self, observation: Observation) -> Row:
-        row = run_row(observation, self._client)
-        self._spool.add(SYNC_RUNS, tuple(row.values()))
-        self._load((SYNC_RUNS,))
-        return row
-
     def _publish(self) -> None:
         """Views are no part of what a sync promises: where they fail, the rows are there all the same."""
         try:
@@ -124,15 +103,46 @@ class Run:
         except DestinationError as error:
             log.warning("the views are not up to date; `tcss views` makes them: %s", error)
 
-    def _failed(self, observation: Observation, error: TcssError) -> Row | None:
+    def _load(self, tables: tuple[Table, ...]) -> None:
+        files = {table.name: path for table in tables if (path := self._spool.finish(table)) is not None}
+        self._still_held()
+        self._loader.load(files)
+
+    def _record(self) -> SyncRun:
+        """Writes the run's row, which promises what has been committed before."""
+        row = run_row(self._observation, now(), sent(self._client))
+        self._spool.add(SYNC_RUNS, tuple(row.values()))
+        self._load((SYNC_RUNS,))
+        return row
+
+    def _record_failure(self, error: TcssError) -> SyncRun | None:
         """Writes the row of a run that the API ended after its first page; nothing else is loaded."""
-        observation.fail(str(error))
+        self._observation.fail(str(error))
         try:
             self._prepare()
-            return self._finish(observation)
+            return self._record()
         except DestinationError as second:
             log.warning("the failed run could not be recorded: %s", second)
             return None
+
+    def clean_up(self) -> None:
+        """Removes the staging dataset where it is the run's own, because the warehouse has no lock."""
+        if self._prepared and not self._location.has_lock:
+            try:
+                self._loader.drop_staging()
+            except DestinationError as error:
+                log.warning("the run's staging dataset is left behind: %s", error)
+
+
+def _held(location: Location, pipeline: dlt.Pipeline, account_id: str) -> AccountInventory:
+    held = AccountInventory(Inventory(location, pipeline), account_id)
+    if not held.runs() and (others := held.other_accounts()):
+        log.warning(
+            "account %s is new to this warehouse, which holds %s: the same images under two ids would count twice",
+            account_id,
+            ", ".join(others),
+        )
+    return held
 
 
 @contextmanager

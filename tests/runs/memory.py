@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ import pyarrow.parquet as pq
 from connector.api.answers import Answer
 from connector.errors import from_code
 from connector.images.records import ItemParser
-from connector.listing.incremental import ACTION, Reading
-from connector.listing.page import Fetch
+from connector.listing.query import Fetch
+from connector.listing.remote import RemoteList
+from connector.runs.assembly import ACTION, instants
+from connector.runs.identity import Identity
 from connector.runs.observation import Observation
 from connector.runs.policy import Policy
+from connector.runs.row import Sent, SyncRun, run_row
 from connector.runs.spool import Spool
 from connector.sandbox import ApiError, LocalServer
 from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, SYNC_RUNS, TABLES, Row, Table
@@ -44,7 +48,7 @@ def as_arrow(table: Table, rows: Iterable[Row], names: Sequence[str] | None = No
 
 
 class Warehouse:
-    """The tables of one account by key: what the observation reads (`observation.Memory`), and how files are merged."""
+    """The tables of one account by key: what the observation reads (`observation.Held`), and how files are merged."""
 
     def __init__(self) -> None:
         self.tables: dict[str, dict[Key, Row]] = {table.name: {} for table in TABLES}
@@ -113,7 +117,7 @@ class Runs:
     warehouse: Warehouse = field(default_factory=Warehouse)
     number: int = 0
 
-    def run(self, policy: Policy | None = None, *, packages: int = len(PACKAGES), now: int | None = None) -> Row:
+    def run(self, policy: Policy | None = None, *, packages: int = len(PACKAGES), now: int | None = None) -> SyncRun:
         """One run, whose process dies after so many packages were committed. Returns its row of `sync_runs`.
 
         It starts at the fleet's present instant, and what changes while it reads is a millisecond later at least.
@@ -124,27 +128,20 @@ class Runs:
         self.number += 1
         with tempfile.TemporaryDirectory() as directory:
             observation = self.observation(Spool(Path(directory)), started_at, policy or Policy())
-            observation.run()
-            row = observation.row(started_at + 500, {"requests": 0, "throttled": 0, "retries": 0})
+            for _ in observation.observe():
+                pass
+            row = run_row(observation, started_at + 500, Sent())
             observation.spool.add(SYNC_RUNS, tuple(row.values()))
             for tables in PACKAGES[:packages]:
                 for table in tables:
                     self.warehouse.merge(table, observation.spool.finish(table))
         return row
 
-    def observation(self, spool: Spool, started_at: int, policy: Policy, **options: Any) -> Observation:
+    def observation(self, spool: Spool, started_at: int, policy: Policy) -> Observation:
         """A run to be made."""
-        return Observation(
-            Reading(fetching(self.server), in_flight=self.in_flight, limit=self.limit, naive_zone=ZONE),
-            self.warehouse,
-            spool,
-            account_id=ACCOUNT,
-            sync_id=f"run-{self.number}",
-            started_at=started_at,
-            policy=policy,
-            parser=self.parser,
-            **options,
-        )
+        remote = RemoteList(fetching(self.server), partial(instants, ZONE), in_flight=self.in_flight, limit=self.limit)
+        identity = Identity(ACCOUNT, f"run-{self.number}", started_at)
+        return Observation(identity, policy, self.warehouse, remote, self.parser.parse, spool)
 
 
 def typed(items: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:

@@ -9,7 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from connector.images.records import ItemParser, Record, Rejected, reject_id
-from connector.runs.diff import TWICE, Diff, Known
+from connector.runs.diff import TWICE, Diff
+from connector.runs.identity import Identity
+from connector.runs.known import Known
 from connector.runs.spool import Spool
 from connector.tables import API_COLUMNS, IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, Table
 from tests.runs.memory import KNOWN, as_arrow, plain
@@ -91,11 +93,10 @@ def stored(deleted_at: int | None = None, version: int = 1, **changes: Any) -> d
 class Trial:
     """One diff against stored rows, and the rows that it writes."""
 
-    def __init__(self, directory: Path, *images: dict[str, Any], **options: Any) -> None:
+    def __init__(self, directory: Path, *images: dict[str, Any], observed_at: int = NOW, **options: Any) -> None:
         self.spool = Spool(directory)
         known = Known(as_arrow(IMAGES, images, KNOWN))
-        options = {"parse": ItemParser().parse, "account_id": "1", "sync_id": "s2", "observed_at": NOW, **options}
-        self.diff = Diff(known, self.spool, **options)
+        self.diff = Diff(Identity("1", "s2", observed_at), known, self.spool, ItemParser().parse, **options)
 
     def show(self, *answers: list[Any]) -> Trial:
         for number, items in enumerate(answers, start=1):
@@ -383,7 +384,7 @@ def test_scans_that_should_be_known_are_missed(
 
 def test_known_is_read_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A table of many chunks is one index: every image is found, and only the missing ones are missing."""
-    monkeypatch.setattr("connector.runs.diff.BATCH", 3)
+    monkeypatch.setattr("connector.runs.known.BATCH", 3)
     rows = [stored(ImageID=f"i{n}", deleted_at=BEFORE if n % 5 == 4 else None) for n in range(11)]
     trial = Trial(tmp_path, *rows).show([{**ITEM, "ImageID": f"i{n}"} for n in (0, 4, 10, 11)])
     assert trial.kinds == {"unchanged": 2, "returned": 1, "new": 1}

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.images.records import ItemParser, Record, Rejected
-from connector.listing.incremental import Filters
+from connector.listing.query import Filters
 from connector.runs.policy import HOUR, Policy
 from connector.sandbox import Churn, Fleet, LocalServer
 from connector.tables import API_COLUMNS, IMAGE_HISTORY, IMAGE_SCANS, IMAGES, Row

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import connector
 from connector.errors import AccessError, ConfigurationError, DestinationError, RequestRejectedError, TcssError
-from connector.runs.policy import HOUR, History, Policy, choose
+from connector.runs.observation import Observation
+from connector.runs.policy import HOUR, History, Mode, Policy, choose
+from connector.runs.row import Sent, run_row
 from connector.runs.spool import Spool
 from connector.sandbox import Fault, Fleet, LocalServer, Quirks
 from connector.sandbox.images import instant_text
@@ -18,8 +22,8 @@ from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES
 from tests.runs.memory import ACCOUNT, Runs, typed
 
 NOW = 1_000 * HOUR
-FULL = Policy(mode="full")
-INCREMENTAL = Policy(mode="incremental")
+FULL = Policy(mode=Mode.FULL)
+INCREMENTAL = Policy(mode=Mode.INCREMENTAL)
 FILTERED = Policy(filters=(("ScanStatus", ("scanned",)),))
 
 
@@ -38,7 +42,7 @@ def earlier(mode: str, ago: int, **columns: Any) -> Row:
         (INCREMENTAL, [], ("full", "no watermark yet")),
         (FULL, [earlier("full", 1)], ("full", "asked for")),
         (INCREMENTAL, [earlier("full", 99)], ("incremental", "asked for")),
-        (Policy(mode="incremental", initial_scan_time=5), [], ("incremental", "asked for")),
+        (Policy(mode=Mode.INCREMENTAL, initial_scan_time=5), [], ("incremental", "asked for")),
         (Policy(initial_scan_time=5), [], ("full", "no complete full sweep yet")),
         (Policy(), [earlier("full", 1)], ("incremental", "since the watermark")),
         (Policy(), [earlier("full", 23)], ("incremental", "since the watermark")),
@@ -71,7 +75,7 @@ def earlier(mode: str, ago: int, **columns: Any) -> Row:
             ("full", "incremental runs had missed 2 images"),
         ),
         (
-            Policy(mode="incremental", filters=FILTERED.filters),
+            Policy(mode=Mode.INCREMENTAL, filters=FILTERED.filters),
             [earlier("full", 1)],
             ("full", "a filtered list is read whole"),
         ),
@@ -99,7 +103,8 @@ def earlier(mode: str, ago: int, **columns: Any) -> Row:
 )
 def test_a_run_says_which_sweep_it_makes_and_why(policy: Policy, runs: list[Row], expected: tuple[str, str]) -> None:
     """auto is incremental unless only a full sweep can tell; only complete runs without filters count."""
-    assert choose(policy, History.of(runs), NOW) == expected
+    mode, cause = choose(policy, History.of(runs), NOW)
+    assert (mode, str(cause)) == expected
 
 
 @pytest.mark.parametrize(
@@ -186,12 +191,9 @@ def test_a_first_run_reads_all(tmp_path: Path) -> None:
     runs = account(7, limit=5)
     runs.server.fleet.replace({scanned(runs)[0]: {"Size": "?", "New": 1}})
     started_at = runs.server.fleet.now
-    seen: list[tuple[int, int | None]] = []
-    observation = runs.observation(
-        Spool(tmp_path), started_at, Policy(), progress=lambda shown, total: seen.append((shown, total))
-    )
-    observation.run()
-    assert observation.row(started_at + 9, {"endpoint": "local", "requests": 2}) == {
+    observation = runs.observation(Spool(tmp_path), started_at, Policy())
+    assert list(observation.observe()) == [(5, 7), (7, 7)]
+    assert run_row(observation, started_at + 9, Sent(endpoint="local", requests=2)) == {
         "sync_id": "run-0",
         "account_id": ACCOUNT,
         "mode": "full",
@@ -212,8 +214,8 @@ def test_a_first_run_reads_all(tmp_path: Path) -> None:
         "unknown_fields": '["New"]',
         "pages": 2,
         "requests": 2,
-        "throttled": None,
-        "retries": None,
+        "throttled": 0,
+        "retries": 0,
         "seam_repairs": 0,
         "passes": 1,
         "order_proven": True,
@@ -224,9 +226,8 @@ def test_a_first_run_reads_all(tmp_path: Path) -> None:
         "last_request_id": None,
         "endpoint": "local",
         "filters": None,
-        "connector_version": None,
+        "connector_version": connector.__version__,
     }
-    assert seen == [(5, 7), (7, 7)]
     assert [observation.spool.count(table) for table in (IMAGES, IMAGE_HISTORY, REJECTED_VALUES)] == [7, 7, 1]
 
 
@@ -322,7 +323,7 @@ def test_an_initial_scan_time_leaves_out_what_is_older() -> None:
     """The first incremental run loads from there on, and is complete as what it is."""
     runs = account()
     since = runs.server.fleet.now - 2 * HOUR
-    row = runs.run(Policy(mode="incremental", initial_scan_time=since))
+    row = runs.run(Policy(mode=Mode.INCREMENTAL, initial_scan_time=since))
     assert some(row, "mode", "verdict") == ("incremental", "complete")
     assert 0 < row["images_listed"] < 60
 
@@ -436,7 +437,7 @@ def test_a_filter_is_blamed_for_refused_parameters_only(
     monkeypatch.setattr(runs.server, "call", refuse)
     observation = runs.observation(Spool(tmp_path), runs.server.fleet.now, FILTERED)
     with pytest.raises(kind) as caught:
-        observation.run()
+        list(observation.observe())
     assert caught.value.code == code
     assert ("ScanStatus=scanned" in str(caught.value)) == (kind is ConfigurationError)
 
@@ -517,7 +518,7 @@ def test_no_more_than_a_share_can_be_gone(share: float, verdict: str, gone: int)
     runs = account()
     runs.run()
     runs.server.fleet.delete(12)
-    row = runs.run(Policy(mode="full", max_delete_share=share))
+    row = runs.run(Policy(mode=Mode.FULL, max_delete_share=share))
     assert some(row, "verdict", "images_gone") == (verdict, gone)
     if not gone:
         assert row["verdict_reason"] == "12 of 60 images are not listed any more, more than max_delete_share allows"
@@ -528,7 +529,7 @@ def test_an_empty_list_deletes_nothing() -> None:
     runs = account()
     runs.run()
     runs.server.fleet.delete(None)
-    row = runs.run(Policy(mode="full", max_delete_share=1.0))
+    row = runs.run(Policy(mode=Mode.FULL, max_delete_share=1.0))
     assert some(row, "verdict", "verdict_reason") == ("partial", "the list is empty, and the warehouse has 60 images")
     assert deleted(runs) == set()
     assert account(0).run()["verdict"] == "complete"
@@ -591,26 +592,28 @@ def test_a_run_that_the_api_ends_has_a_row(tmp_path: Path) -> None:
     runs = account(faults=[Fault("unauthorized", at=range(3, 99))])
     observation = runs.observation(Spool(tmp_path), runs.server.fleet.now, Policy())
     with pytest.raises(AccessError) as caught:
-        observation.run()
+        list(observation.observe())
     observation.fail(str(caught.value))
-    row = observation.row(runs.server.fleet.now, {})
+    row = run_row(observation, runs.server.fleet.now, Sent())
     assert some(row, "verdict", "verdict_reason") == ("failed", str(caught.value))
     assert some(row, "pages", "rows_listed", "images_listed", "images_new") == (2, 20, 18, 18)
     assert some(row, "watermark_before", "watermark_after") == (None, None)
     assert observation.pages == 2
 
 
-def test_what_fails_after_a_page_ends_the_requests(tmp_path: Path) -> None:
-    """Even while the error is kept, and with it everything on its way."""
-
-    def progress(listed: int, total: int | None) -> None:
+def _lose_the_lock(observation: Observation) -> None:
+    with closing(observation.observe()) as progress:
+        next(progress)
         raise DestinationError("the lock is lost")
 
+
+def test_what_fails_after_a_page_ends_the_requests(tmp_path: Path) -> None:
+    """Even while the error is kept, and with it everything on its way."""
     before = threading.enumerate()
     runs = Runs(LocalServer(Fleet.seeded(200)), in_flight=4)
-    observation = runs.observation(Spool(tmp_path), runs.server.fleet.now, FULL, progress=progress)
+    observation = runs.observation(Spool(tmp_path), runs.server.fleet.now, FULL)
     with pytest.raises(DestinationError) as caught:
-        observation.run()
+        _lose_the_lock(observation)
     for thread in set(threading.enumerate()) - set(before):
         thread.join(30)
     assert threading.enumerate() == before, caught

@@ -34,7 +34,8 @@ with DAG(
         user, password, host, database = (warehouse[part] for part in ("user", "password", "host", "database"))
         url = URL.create("postgresql", user, password, host, int(warehouse["port"] or 5432), database)
         destination = url.render_as_string(hide_password=False)
-        return connector.sync(credentials=credentials, endpoint=endpoint or None, destination=destination)
+        run = connector.sync(credentials=credentials, endpoint=endpoint or None, destination=destination)
+        return dict(run)
 
     sync(
         credentials={

@@ -1,0 +1,97 @@
+"""From settings to the parts that a run is made of. Nothing here sends a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from connector.api.credentials import AssumeRole, Credentials, Provider, Static, default_chain
+from connector.api.endpoints import Endpoints
+from connector.images.records import ItemParser
+from connector.images.times import parse_instant, parse_plain, time_zone
+from connector.listing.remote import RemoteList
+from connector.runs.identity import now
+from connector.runs.policy import HOUR, Mode, Policy
+from connector.runs.row import Sent
+from connector.settings import Settings, TcssCredentials, filters_of, initial_instant
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from connector.api.client import Client
+
+ACTION = "DescribeAssetImageList"
+
+
+def client_of(settings: Settings) -> Client:
+    """A client with the keys of the settings, else with those found in the usual places."""
+    # Imported late, because it imports requests, which those who only query the warehouse do not need.
+    from connector.api.client import Client, Limits
+
+    given = _static(settings.credentials)
+    provider: Provider = default_chain(*([given] if given else []), metadata=settings.metadata)
+    if settings.role_arn:
+        provider = AssumeRole(provider, settings.role_arn)
+    return Client(
+        provider,
+        endpoints=Endpoints(settings.site, settings.endpoint),
+        language=settings.language,
+        limits=Limits(
+            settings.requests_per_second, settings.patience, (settings.connect_timeout, settings.read_timeout)
+        ),
+    )
+
+
+def _static(given: TcssCredentials | None) -> Static | None:
+    if given is None or not (given.secret_id and given.secret_key):
+        return None
+    origin = "dlt secrets (sources.tcss.credentials)"
+    return Static(Credentials(given.secret_id, given.secret_key, given.token, origin=origin))
+
+
+def image_list(settings: Settings, client: Client) -> RemoteList:
+    """The account's images, as the sweeps ask for them."""
+    return RemoteList(
+        partial(client.call, ACTION),
+        partial(instants, time_zone(settings.naive_time_zone)),
+        in_flight=settings.in_flight or client.in_flight,
+        clock=now,
+    )
+
+
+def instants(zone: tzinfo, items: Sequence[Mapping[str, Any]], field_name: str) -> Sequence[int | None]:
+    """The times that items have in a field, in microseconds; those without an offset are of `zone`."""
+    texts = [item.get(field_name) for item in items]
+    if not all(text is None or isinstance(text, str) for text in texts):
+        raise ValueError("a time is not a text")
+    plain = parse_plain(texts)
+    return plain or [None if text is None else parse_instant(text, zone) for text in texts]
+
+
+def parser_of(settings: Settings) -> ItemParser:
+    return ItemParser(naive_time_zone=settings.naive_time_zone)
+
+
+def policy_of(settings: Settings) -> Policy:
+    return Policy(
+        mode=Mode(settings.mode),
+        filters=filters_of(settings.filters),
+        lookback=int(settings.lookback * HOUR / 3600),
+        full_every=int(settings.full_every * HOUR / 3600),
+        initial_scan_time=initial_instant(settings.initial_scan_time),
+        max_delete_share=settings.max_delete_share,
+    )
+
+
+def sent(client: Client) -> Sent:
+    """What the client has sent so far, for the run's row."""
+    stats = client.stats
+    return Sent(
+        requests=stats.requests,
+        throttled=stats.throttled,
+        retries=stats.retries,
+        first_request_id=stats.first_request_id,
+        last_request_id=stats.last_request_id,
+        endpoint=client.host,
+    )

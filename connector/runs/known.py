@@ -1,0 +1,97 @@
+"""The account's images in the warehouse, as columns in memory: the one index by image id of a run."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from connector.images.records import HASH_DEFINITION
+
+ABSENT = -(1 << 62)  # a time that is null, in an array of instants
+UNWRITTEN = -1  # the image has no row in this run
+PREFIX = f"{HASH_DEFINITION}:"  # of row hashes that compare with those of this release
+BATCH = 10_000  # rows of a stored table that are Python objects at a time
+ROOM = 1_000  # new images for which room is made at once
+
+Kind = Literal["new", "changed", "unchanged", "returned", "gone"]
+
+
+class Known:
+    """The account's images in the warehouse as columns, and a slot for each image that this run adds.
+
+    `table` has image_id, row_hash, version, first_seen_at, deleted_at and scan_time (`inventory.Inventory.known`), and
+    these columns stay as they are; `seen`, `shown`, `shown_scan`, `image_row` and `scan_row` are of this run. The one
+    index by id of a run: about 250 bytes an image.
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        self.slots: dict[str, int] = {}
+        self.hash, self.shown = array("Q"), array("Q")
+        self.version, self.first_seen_at, self.deleted_at, self.scan_time = (array("q") for _ in range(4))
+        self.outdated: list[str] = []
+        for batch in table.to_batches(max_chunksize=BATCH):
+            self._take(batch)
+        self.count = self._used = len(self.hash)
+        self.seen = bytearray(self.count)
+        self.shown.frombytes(bytes(8 * self.count))
+        self.shown_scan = array("q", [ABSENT]) * self.count
+        self.image_row, self.scan_row = (array("q", [UNWRITTEN]) * self.count for _ in range(2))
+
+    def _take(self, batch: pa.RecordBatch) -> None:
+        ids: list[Any] = batch["image_id"].to_pylist()
+        hashes: list[Any] = batch["row_hash"].to_pylist()
+        versions: list[Any] = batch["version"].to_pylist()
+        self.slots.update(zip(ids, range(len(self.hash), len(self.hash) + len(ids)), strict=True))
+        self.hash.extend(short_hash(text) if text.startswith(PREFIX) else 0 for text in hashes)
+        self.version.extend(versions)
+        for name in ("first_seen_at", "deleted_at", "scan_time"):
+            getattr(self, name).extend(batch[name].cast(pa.int64()).fill_null(ABSENT).to_pylist())
+        self.outdated += [i for i, text in zip(ids, hashes, strict=True) if not text.startswith(PREFIX)]
+
+    def slot(self, image_id: str, observed_at: int) -> int:
+        """The image's place in the columns, made for one that is new."""
+        slot = self.slots.get(image_id)
+        if slot is None:
+            slot = self.slots[image_id] = self._used
+            self._used += 1
+            if slot == len(self.seen):
+                self._grow(observed_at)
+        return slot
+
+    def _grow(self, observed_at: int) -> None:
+        """Makes room for images that are new in this run."""
+        self.seen.extend(bytes(ROOM))
+        self.first_seen_at.extend([observed_at] * ROOM)
+        for numbers in (self.hash, self.shown, self.version):
+            numbers.frombytes(bytes(8 * ROOM))
+        for instants in (self.deleted_at, self.scan_time, self.shown_scan):
+            instants.extend([ABSENT] * ROOM)
+        for rows in (self.image_row, self.scan_row):
+            rows.extend([UNWRITTEN] * ROOM)
+
+    def kind(self, slot: int) -> Kind:
+        """What an image is that this run has shown."""
+        if slot >= self.count:
+            return "new"
+        if self.deleted_at[slot] != ABSENT:
+            return "returned"
+        return "unchanged" if self.hash[slot] == self.shown[slot] else "changed"
+
+    def live(self) -> int:
+        """Images that the warehouse holds as not deleted."""
+        return sum(self.deleted_at[slot] == ABSENT for slot in range(self.count))
+
+    def missing(self) -> list[str]:
+        """Those among them that this run has not shown."""
+        return [i for i, slot in self.slots.items() if not self.seen[slot] and self.deleted_at[slot] == ABSENT]
+
+    def missing_unscanned(self) -> list[str]:
+        """Those among the missing that had no ScanTime when they were loaded."""
+        return [image_id for image_id in self.missing() if self.scan_time[self.slots[image_id]] == ABSENT]
+
+
+def short_hash(row_hash: str) -> int:
+    """The first 64 bits of a row hash: enough to tell two states of one image apart."""
+    return int(row_hash[len(PREFIX) : len(PREFIX) + 16] or "0", 16)

@@ -1,0 +1,26 @@
+"""What is told of a run while it sweeps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from connector.api.answers import CallStats
+
+Report = Callable[[int, int | None, CallStats], None]
+"""Takes images shown so far, TotalCount, and the client's counters, after each page."""
+
+LOG_EVERY = 10.0  # seconds between two lines of progress in a log
+
+
+class Lines:
+    """Progress in a log: calls `say` with a format and its values, as a logger's method, every ten seconds at most."""
+
+    def __init__(self, say: Callable[..., None]) -> None:
+        self._say = say
+        self._last = time.monotonic()
+
+    def __call__(self, shown: int, total: int | None, stats: CallStats) -> None:
+        if time.monotonic() - self._last >= LOG_EVERY:
+            self._last = time.monotonic()
+            self._say("%s of %s images, %s requests, %s throttled", shown, total, stats.requests, stats.throttled)

@@ -1,0 +1,172 @@
+"""The row of a run in `sync_runs`, as a value: what `connector.sync()` returns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from connector.runs.policy import Mode, Verdict
+from connector.tables import SYNC_RUNS
+
+if TYPE_CHECKING:
+    from connector.runs.observation import Observation
+
+_TIMES = tuple(column.name for column in SYNC_RUNS.columns if column.type == "timestamp")
+
+
+@dataclass(frozen=True, eq=False)
+class SyncRun(Mapping[str, Any]):
+    """A row of `sync_runs`: a field for each column, in order. Instants are microseconds since the epoch, UTC.
+
+    For one release more it is also a mapping by column name, as the row was before.
+    """
+
+    sync_id: str
+    account_id: str
+    mode: str
+    mode_reason: str | None
+    verdict: str
+    verdict_reason: str | None
+    started_at: int
+    finished_at: int | None
+    total_count: int | None
+    rows_listed: int | None
+    images_listed: int | None
+    images_new: int | None
+    images_changed: int | None
+    images_unchanged: int | None
+    images_gone: int | None
+    images_returned: int | None
+    values_rejected: int | None
+    unknown_fields: str | None
+    pages: int | None
+    requests: int | None
+    throttled: int | None
+    retries: int | None
+    seam_repairs: int | None
+    passes: int | None
+    order_proven: bool | None
+    missed_by_incremental: int | None
+    watermark_before: int | None
+    watermark_after: int | None
+    first_request_id: str | None
+    last_request_id: str | None
+    endpoint: str | None
+    filters: str | None
+    connector_version: str | None
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in SYNC_RUNS.column_names:
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(SYNC_RUNS.column_names)
+
+    def __len__(self) -> int:
+        return len(SYNC_RUNS.columns)
+
+    @property
+    def complete(self) -> bool:
+        return self.verdict == Verdict.COMPLETE
+
+    def exit_code(self, *, strict: bool) -> int:
+        """0 for a complete run, 5 for a partial one, and under `strict` for one with rejected values."""
+        return 0 if self.complete and not (strict and self.values_rejected) else 5
+
+    def to_json(self) -> str:
+        """The row as one line of JSON, instants in RFC 3339."""
+        row = {name: rfc3339(value) if name in _TIMES else value for name, value in self.items()}
+        return json.dumps(row, ensure_ascii=False)
+
+    def summary(self) -> str:
+        """The run in two lines, for people."""
+        seconds = ((self.finished_at or self.started_at) - self.started_at) / 1e6
+        counts = ", ".join(
+            f"{self[f'images_{name}'] or 0:,} {name}" for name in ("new", "changed", "unchanged", "gone", "returned")
+        )
+        return (
+            f"{self.verdict} ({self.verdict_reason}): {self.images_listed or 0:,} images listed, {self.mode} sweep "
+            f"({self.mode_reason})\n  {counts}; {self.requests or 0:,} requests, {self.throttled or 0:,} throttled, "
+            f"{seconds:.1f} s"
+        )
+
+    def warnings(self) -> Iterator[str]:
+        """What a person should know of a run that ended well."""
+        if self.values_rejected:
+            yield f"{self.values_rejected} values could not be read: see the table rejected_values"
+        if self.unknown_fields:
+            yield (
+                f"the API sends fields that this release does not know: {self.unknown_fields}; they are in column extra"
+            )
+        if self.complete and self.mode == Mode.FULL and not self.images_listed and not self.filters:
+            yield "the account has no images: check --site (intl or cn) and that agents are installed"
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What was asked of the API in a run, by the names of the columns."""
+
+    requests: int = 0
+    throttled: int = 0
+    retries: int = 0
+    first_request_id: str | None = None
+    last_request_id: str | None = None
+    endpoint: str | None = None
+
+
+def run_row(observation: Observation, finished_at: int, sent: Sent) -> SyncRun:
+    """The run's row, as far as the run has come."""
+    from connector import __version__
+
+    diff, run, history = observation.diff, observation.identity, observation.history
+    filters = observation.policy.filters
+    found = observation.found
+    before = history.watermark
+    newest = max((value for value in (before, diff.newest_scan) if value is not None), default=None)
+    moves = observation.verdict == Verdict.COMPLETE and not filters
+    return SyncRun(
+        sync_id=run.sync_id,
+        account_id=run.account_id,
+        mode=str(observation.mode),
+        mode_reason=str(observation.mode_cause),
+        verdict=str(observation.verdict),
+        verdict_reason="; ".join(observation.reasons()) or None,
+        started_at=run.started_at,
+        finished_at=finished_at,
+        total_count=found.total_count,
+        rows_listed=observation.rows_listed,
+        images_listed=diff.listed,
+        images_new=diff.kinds["new"],
+        images_changed=diff.kinds["changed"],
+        images_unchanged=diff.kinds["unchanged"],
+        images_gone=diff.kinds["gone"],
+        images_returned=diff.kinds["returned"],
+        values_rejected=len(diff.rejected),
+        unknown_fields=json.dumps(sorted(diff.unknown_fields)) if diff.unknown_fields else None,
+        pages=observation.pages,
+        seam_repairs=found.seam_repairs,
+        passes=found.passes,
+        order_proven=found.order_proven,
+        missed_by_incremental=diff.missed if observation.mode == Mode.FULL else None,
+        watermark_before=before,
+        watermark_after=newest if moves else before,
+        filters=json.dumps({name: list(values) for name, values in filters}) if filters else None,
+        connector_version=__version__,
+        requests=sent.requests,
+        throttled=sent.throttled,
+        retries=sent.retries,
+        first_request_id=sent.first_request_id,
+        last_request_id=sent.last_request_id,
+        endpoint=sent.endpoint,
+    )
+
+
+def rfc3339(instant: int | None) -> str | None:
+    """An instant in microseconds as RFC 3339, UTC."""
+    if instant is None:
+        return None
+    return datetime.fromtimestamp(instant / 1e6, UTC).isoformat().replace("+00:00", "Z")
