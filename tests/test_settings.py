@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from connector.errors import ConfigurationError
-from connector.settings import NUMBERS, POSITIVE, Settings
+from connector.settings import NUMBERS, POSITIVE, Given, Settings
 
 NOT_NUMBERS = [(name, value) for name in NUMBERS for value in ("7.5 a second", [7], True)]
 TOO_SMALL = [(name, value) for name in POSITIVE for value in (0, -1, float("nan"))]
@@ -31,3 +31,16 @@ def test_the_number_of_requests_under_way_may_be_left_open() -> None:
     """Then it follows the latency."""
     assert Settings.load().in_flight is None
     assert Settings.load(in_flight=3).in_flight == 3
+
+
+def test_the_keywords_are_the_settings() -> None:
+    """What `sync`, `tcss` and `Settings.load` take is what can be set, in the same order."""
+    assert list(Given.__annotations__) == list(Settings.get_resolvable_fields())
+
+
+def test_a_setting_that_does_not_exist_is_refused() -> None:
+    """With the one that was probably meant."""
+    with pytest.raises(ConfigurationError, match=r"'destinaton'\. Did you mean destination\?"):
+        Settings.load(destinaton="duckdb:///x.duckdb")  # type: ignore[call-arg]
+    with pytest.raises(ConfigurationError, match="'zzz'. Settings: destination, dataset"):
+        Settings.load(zzz=1)  # type: ignore[call-arg]
