@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -51,12 +51,17 @@ def sync(*, settings: Settings | None = None, progress: Report | None = None, **
 
 @contextmanager
 def _asked_meanwhile(settings: Settings, client: Client) -> Iterator[Future[str]]:
-    """The account's id, for which STS is asked beside what follows, unless the settings say it."""
+    """The account's id, for which STS is asked beside what follows, unless the settings say it.
+
+    Where nobody wants the id any more, the request under way has a second to end.
+    """
     pool = ThreadPoolExecutor(1, thread_name_prefix="tcss-account")
+    asked = pool.submit(lambda: settings.account_id or client.account_id())
     try:
-        yield pool.submit(lambda: settings.account_id or client.account_id())
+        yield asked
     finally:
-        pool.shutdown(wait=False)  # where nobody wants the id any more, nobody waits for it
+        wait([asked], timeout=1)
+        pool.shutdown(wait=False)
 
 
 @contextmanager

@@ -15,10 +15,10 @@ from dlt.common.destination.client import RunnableLoadJob
 import connector.sync
 from connector.errors import TcssError
 from connector.images.records import ItemParser, Record
+from connector.runs.progress import Report
 from connector.sandbox import Fleet
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY, Account
 from connector.settings import Settings
-from connector.sync import Progress
 from connector.warehouse.duckdb import MergeFile
 from connector.warehouse.locations import Location
 from tests.warehouses import Place
@@ -29,7 +29,7 @@ PROCESSES.set_forkserver_preload(["tests.crashing", "tests.syncing"])
 Row = dict[str, Any]
 
 
-def sync(place: Place, endpoint: str, progress: Progress | None = None, **given: Any) -> Row:
+def sync(place: Place, endpoint: str, progress: Report | None = None, **given: Any) -> Row:
     """A sync of the sandbox's first account, unless `given` has other keys; the run's row."""
     return connector.sync.sync(settings=Settings.load(**_settings(place, endpoint, given)), progress=progress)
 

@@ -22,7 +22,7 @@ def test_the_export_list_is_true() -> None:
 
 
 def test_importing_the_package_imports_no_dlt() -> None:
-    """Nor anything else that takes long."""
+    """Orchestrators import it in every process."""
     code = "import sys, connector; print(sorted({'dlt', 'pyarrow', 'requests', 'sqlalchemy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")

@@ -112,6 +112,6 @@ def test_the_settings_that_it_names_exist() -> None:
 
 def test_the_options_that_it_names_exist() -> None:
     """Every `--option` belongs to some command."""
-    cli = (ROOT / "connector" / "cli.py").read_text(encoding="utf-8")
+    cli = (ROOT / "connector" / "cli" / "main.py").read_text(encoding="utf-8")
     for option in set(re.findall(r"`?(--[a-z-]+)", README)):
         assert f'"{option}"' in cli or option[2:].replace("-", "_") in cli, option

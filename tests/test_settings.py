@@ -42,5 +42,5 @@ def test_a_setting_that_does_not_exist_is_refused() -> None:
     """With the one that was probably meant."""
     with pytest.raises(ConfigurationError, match=r"'destinaton'\. Did you mean destination\?"):
         Settings.load(destinaton="duckdb:///x.duckdb")  # type: ignore[call-arg]
-    with pytest.raises(ConfigurationError, match="'zzz'. Settings: destination, dataset"):
+    with pytest.raises(ConfigurationError, match=r"'zzz'\. Settings: destination, dataset"):
         Settings.load(zzz=1)  # type: ignore[call-arg]

@@ -49,7 +49,7 @@ def test_data_grow_old(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the start of the run, as `tcss status --max-age` counts."""
     sync(account, monkeypatch)
     later = time.time_ns() + 3 * 3600 * 10**9
-    monkeypatch.setattr("connector.cli.status.time.time_ns", lambda: later)
+    monkeypatch.setattr("connector.runs.identity.time.time_ns", lambda: later)
     assert [poke(max_age=timedelta(hours=hours))[0] for hours in (2, 4)] == [False, True]
 
 

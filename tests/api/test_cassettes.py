@@ -7,6 +7,8 @@ configuration scrubs what may not be kept. vcrpy loses concurrent exchanges, so 
 from __future__ import annotations
 
 import os
+from datetime import UTC
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,9 @@ from connector.api.client import Client, Limits
 from connector.api.credentials import Credentials
 from connector.api.endpoints import Endpoints
 from connector.images.records import ItemParser, Record
-from connector.listing.incremental import ACTION, FullSweep, Reading
+from connector.listing.full import FullSweep
+from connector.listing.remote import RemoteList
+from connector.runs.assembly import ACTION, instants
 from connector.sandbox import Fleet, Sandbox
 
 CASSETTES = Path(__file__).parents[1] / "cassettes"
@@ -34,8 +38,8 @@ recorder = vcr.VCR(
 )
 
 
-def reading(client: Client) -> Reading:
-    return Reading(lambda payload: client.call(ACTION, payload), in_flight=1)
+def images(client: Client) -> RemoteList:
+    return RemoteList(partial(client.call, ACTION), partial(instants, UTC), in_flight=1)
 
 
 def client(url: str) -> Client:
@@ -47,7 +51,7 @@ def test_the_documented_exchange_is_one_typed_row_and_a_partial_sweep() -> None:
     """The page's own example: 1 row of TotalCount 339, so the sweep cannot be complete."""
     player = vcr.VCR(cassette_library_dir=str(CASSETTES), record_mode="none", match_on=["method", "path"])
     with player.use_cassette("documented.yaml", allow_playback_repeats=True):
-        sweep = FullSweep(reading(client("https://tcss.intl.tencentcloudapi.com")))
+        sweep = FullSweep(images(client("https://tcss.intl.tencentcloudapi.com")))
         items = {item["ImageID"]: item for page in sweep.pages() for item in page.items}
     assert (sweep.outcome.complete, sweep.outcome.total_count) == (False, 339)
     assert "339" in sweep.outcome.reason or "nothing new" in sweep.outcome.reason
@@ -76,7 +80,7 @@ def test_the_sandboxs_exchange_plays_back_as_a_complete_sweep() -> None:
 
 def swept(name: str, url: str) -> tuple[Any, set[str]]:
     with recorder.use_cassette(name):
-        sweep = FullSweep(reading(client(url)))
+        sweep = FullSweep(images(client(url)))
         ids = {item["ImageID"] for page in sweep.pages() for item in page.items}
     return sweep.outcome, ids
 
@@ -93,7 +97,7 @@ def test_a_real_account_can_be_recorded() -> None:
     path.unlink(missing_ok=True)
     endpoints = Endpoints(endpoint=os.environ.get("TCSS_ENDPOINT"))
     with recorder.use_cassette(path.name), Client(default_chain(), endpoints=endpoints) as account:
-        sweep = FullSweep(reading(account))
+        sweep = FullSweep(images(account))
         assert sum(len(page.items) for page in sweep.pages()) == sweep.outcome.rows_listed
     text = path.read_text(encoding="utf-8")
     assert os.environ["TENCENTCLOUD_SECRET_KEY"] not in text

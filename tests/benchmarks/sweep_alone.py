@@ -2,17 +2,18 @@
 
 import sys
 
-from connector.listing.incremental import FullSweep
+from connector.listing.full import FullSweep
+from connector.runs.assembly import client_of, image_list
 from connector.settings import Settings
 
 
 def main(url: str) -> None:
     settings = Settings.load(endpoint=url)
-    with settings.client() as client:
-        reading = settings.reading(client)
-        sweep = FullSweep(reading, expected=reading.first_look())
-        images = sum(len(page.items) for page in sweep.pages())
-    if not (sweep.outcome.complete and images):
+    with client_of(settings) as client:
+        images = image_list(settings, client)
+        sweep = FullSweep(images, expected=images.first_look())
+        shown = sum(len(page.items) for page in sweep.pages())
+    if not (sweep.outcome.complete and shown):
         raise SystemExit("not complete")
 
 

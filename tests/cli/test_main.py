@@ -331,13 +331,6 @@ def test_the_process_ends_with_its_code_and_its_duties_done() -> None:
     assert "is not NAME=VALUE" in done.stderr
 
 
-def test_importing_the_package_imports_no_dlt() -> None:
-    """Orchestrators import it in every process."""
-    code = "import sys, connector; print('dlt' in sys.modules, connector.__all__)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False ['__version__', 'sync', 'tcss']\n"
-
-
 def test_demo_answers_the_first_questions(tmp_path: Path) -> None:
     """The demo ends with tables, and leaves the file that was asked for."""
     result = CliRunner().invoke(app, ["demo", "--images", "400", "--output", str(tmp_path / "demo.duckdb")])

@@ -8,9 +8,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from connector.cli.report import iso
 from connector.dagster import DagsterTcssTranslator, TcssAccount, TcssResource, build_tcss_assets
 from connector.errors import ConfigurationError
+from connector.runs.row import rfc3339
 from connector.sandbox import Fault, Fleet, wall_clock
 from connector.settings import Settings
 from connector.tables import TABLES, Table
@@ -221,4 +221,4 @@ def test_times_are_texts_in_utc(accounts: Accounts, duckdb_file: Place, instance
     """Of the start and the end of the run."""
     found = metadata(accounts.materialize(duckdb_file, "one", instance))["sync_runs"]
     ((started,),) = duckdb_file.sql("SELECT epoch_us(started_at) FROM {data}.sync_runs")
-    assert found["started_at"] == iso(started)
+    assert found["started_at"] == rfc3339(started)
