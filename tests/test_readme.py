@@ -115,3 +115,13 @@ def test_the_options_that_it_names_exist() -> None:
     cli = (ROOT / "connector" / "cli" / "main.py").read_text(encoding="utf-8")
     for option in set(re.findall(r"`?(--[a-z-]+)", README)):
         assert f'"{option}"' in cli or option[2:].replace("-", "_") in cli, option
+
+
+def test_the_files_that_the_architecture_names_exist() -> None:
+    """Every wing is in its table, and every file that it names is there."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([a-z]+/(?:[a-z_]+\.py)?|[a-z_]+\.py)`", text)
+    missing = [name for name in named if not any((base / name).exists() for base in (ROOT, ROOT / "connector"))]
+    assert missing == []
+    wings = {path.name for path in (ROOT / "connector").iterdir() if (path / "__init__.py").exists()}
+    assert wings <= {name.rstrip("/") for name in named}

@@ -1,1 +1,8 @@
-"""The wing `cli`."""
+"""What people type and read: the command `tcss`.
+
+This wing may import every other one but Airflow's and Dagster's. `main` has the options and exit codes. Each command
+imports its module when it is called, so that `tcss --help` is quick.
+
+report      what is printed while a command works, and at its end. The page of `tcss report` is made in `posture`.
+process     the command's process: Ctrl-C, SIGTERM, and the end.
+"""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +13,7 @@ import typer
 
 from connector import __version__
 from connector.cli import process
-from connector.errors import ConfigurationError, TcssError
+from connector.errors import TcssError
 
 app = typer.Typer(
     name="tcss",
@@ -30,7 +29,6 @@ EXIT_CODES = (
     "4 API unavailable or throttled; 5 partial, or rejected values under --strict; 6 destination failed; "
     "7 another sync holds the lock; 130 and 143 on Ctrl-C and SIGTERM."
 )
-WORST_FIRST = (1, 6, 3, 4, 7, 5, 2, 0)  # of several accounts, the first of these that one of them ended with
 
 Destination = Annotated[
     str | None, typer.Option(envvar="TCSS_DESTINATION", help="SQLAlchemy URL. [duckdb:///warehouse.duckdb]")
@@ -87,74 +85,21 @@ def sync(
 
     reporter = Reporter(as_json=as_json)
     with _reported(reporter):
+        from connector.cli import accounts
+
         given = {
             "destination": destination,
             "dataset": dataset,
             "mode": mode,
             "endpoint": endpoint,
             "site": site,
-            "filters": _filters(filter_ or []),
+            "filters": accounts.filters(filter_ or []),
             "account_id": account_id,
             "max_delete_share": max_delete_share,
             "strict": strict,
         }
-        names = _accounts(account, all_accounts, account_id)
-        sync_one = partial(_sync_one, given=given, reporter=reporter)
-        raise typer.Exit(sync_one(names[0]) if len(names) == 1 else _worst(names, sync_one, reporter))
-
-
-def _worst(names: list[str | None], sync_one: Callable[[str | None], int], reporter: Any) -> int:
-    """Syncs every account, whatever happens to the others."""
-    codes = []
-    for name in names:
-        try:
-            codes.append(sync_one(name))
-        except TcssError as error:
-            reporter.failed(error, account=name)
-            codes.append(error.exit_code)
-        except Exception as error:
-            reporter.crashed(error, account=name)
-            codes.append(1)
-    return min(codes, key=WORST_FIRST.index)
-
-
-def _sync_one(name: str | None, *, given: dict[str, Any], reporter: Any) -> int:
-    from connector.settings import Settings
-    from connector.sync import sync as sync_account
-
-    settings = Settings.load(name, **given)
-    with reporter.progress() as progress:
-        run = sync_account(settings=settings, progress=progress)
-    reporter.finished(run, account=name)
-    return run.exit_code(strict=settings.strict)
-
-
-def _accounts(account: str | None, all_accounts: bool, account_id: str | None) -> list[str | None]:
-    if not all_accounts:
-        return [account]
-    if account:
-        raise ConfigurationError("--account and --all-accounts exclude each other")
-    if account_id:
-        raise ConfigurationError(
-            "--account-id cannot be the id of all accounts",
-            hint="Set account_id in each section [sources.tcss.accounts.<name>], or leave it to STS.",
-        )
-    from connector.settings import account_names
-
-    names = account_names()
-    if not names:
-        raise ConfigurationError("no account is configured", hint="Name them in [sources.tcss.accounts.<name>].")
-    return list(names)
-
-
-def _filters(given: list[str]) -> dict[str, list[str]] | None:
-    filters: dict[str, list[str]] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not (equals and name and value):
-            raise ConfigurationError(f"--filter {text!r} is not NAME=VALUE")
-        filters.setdefault(name, []).append(value)
-    return filters or None
+        names = accounts.chosen(account, all_accounts=all_accounts, account_id=account_id)
+        raise typer.Exit(accounts.sync_all(names, given, reporter))
 
 
 @app.command(epilog=EXIT_CODES)

@@ -1,1 +1,14 @@
-"""The wing `runs`."""
+"""One run of one account: what is known, the sweep, the difference, and the row that says what the run is worth.
+
+This wing brings the four below together: `api` asks, `listing` reads, `images` parses, `warehouse` keeps. It is the
+only one that knows more than one of them, with `settings` above them.
+
+run          one sync of one account: a row in `sync_runs`. Nothing else is called a run.
+identity     which run it is: account, id, start.
+policy       what the user asks for; history is what earlier runs say; the mode follows from both.
+observation  the sweep and what it shows, up to the rows to write.
+known        the account's images in the warehouse, in memory for as long as a sweep takes.
+diff         what a sweep shows against what is known: new, changed, unchanged, returned, gone.
+spool        rows on their way to the warehouse, in files.
+held         what the warehouse holds of an account, as the observation asks for it (`warehouse.inventory`).
+"""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from connector.cli import main as cli
+from connector.cli.accounts import _worst
 from connector.cli.main import app
 from connector.cli.report import Reporter
 from connector.errors import ConfigurationError
@@ -108,7 +108,7 @@ def test_all_accounts_run_although_one_fails(accounts: World) -> None:
 def test_the_exit_code_is_that_of_the_worst_account(codes: list[int], worst: int) -> None:
     """The first of 1, 6, 3, 4, 7, 5, 2, 0 that one ended with."""
     names: list[str | None] = [str(number) for number in range(len(codes))]
-    assert cli._worst(names, lambda name: codes[int(str(name))], Reporter(as_json=True)) == worst
+    assert _worst(names, lambda name: codes[int(str(name))], Reporter(as_json=True)) == worst
 
 
 def test_images_of_one_account_are_never_gone_because_of_another(accounts: World) -> None:
