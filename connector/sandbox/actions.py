@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.sandbox.images import FIELDS, Item
+from connector.sandbox.listed import Where
 from connector.sandbox.orders import INSERTION, Sort
 from connector.sandbox.parameters import ApiError, bad_value, check_types, require, wrong_type
 from connector.sandbox.quirks import Quirks
-from connector.sandbox.state import Fleet, Where
+from connector.sandbox.state import Fleet
 
 LIST_ACTION = "DescribeAssetImageList"
 PARAMETERS: Mapping[str, type] = {"Limit": int, "Offset": int, "Filters": list, "By": str, "Order": str}

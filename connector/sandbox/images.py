@@ -81,7 +81,7 @@ class Mix:
     """Shares (0 to 1) of what a seeded fleet holds; the rest of the images are scanned well.
 
     ties: weights of the sizes 1, 2, 3, 4 of groups of images that share their CreateTime.
-    epoch: number of images (not a share) built with CreateTime 1970-01-01T00:00:00Z, as reproducible builds are.
+    epoch: images built with CreateTime 1970-01-01T00:00:00Z, as reproducible builds are: a number (3) or a share (0.1).
     bare: images without any of the eight optional fields. sparse: with some of them.
     cancelled: scans with a status that no documented filter word names.
     """
@@ -94,7 +94,11 @@ class Mix:
     bare: float = 0.05
     sparse: float = 0.02
     ties: tuple[float, float, float, float] = (0.9, 0.06, 0.025, 0.015)
-    epoch: int = 3
+    epoch: float = 3
+
+    def of_epoch(self, size: int) -> int:
+        """How many images of a fleet of `size` have the CreateTime of the epoch."""
+        return round(size * self.epoch) if isinstance(self.epoch, float) else self.epoch
 
 
 def instant_text(instant: int) -> str:

@@ -5,13 +5,15 @@ Instants are microseconds since the Unix epoch, UTC.
 """
 
 import time
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
 from connector.sandbox.images import Item, Mix, Painter, instant_of
-from connector.sandbox.orders import INSERTION, Entry, Orders, Row, Sort, page
+from connector.sandbox.listed import Listed, Where
+from connector.sandbox.orders import INSERTION, Row
 
 DEFAULT_NOW = datetime(2025, 6, 1, 8, tzinfo=UTC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -20,7 +22,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CHANGES = ("rescan", "start_scans", "finish_scans", "change_counts", "insert", "delete", "bring_back")
 
 Some = int | Iterable[str] | None
-Where = Callable[[Item], bool]
 
 
 def wall_clock() -> int:
@@ -28,7 +29,7 @@ def wall_clock() -> int:
     return time.time_ns() // 1000
 
 
-class Fleet:
+class Fleet(Listed):
     """Images by ImageID, in the order in which they arrived.
 
     Args:
@@ -51,19 +52,16 @@ class Fleet:
         clock: Callable[[], int] | None = None,
         mix: Mix | None = None,
     ) -> None:
+        super().__init__({}, Random(f"requests {seed}"))  # noqa: S311 (nothing here is secret)
         self.now = now if isinstance(now, int) else (now - _EPOCH) // timedelta(microseconds=1)
-        self.revision = 0
-        self.random = Random(f"requests {seed}")  # noqa: S311 (nothing here is secret)
         self._rng = Random(seed)  # noqa: S311
         self._clock = clock
         self._painter = Painter(self._rng, mix or Mix())
         self._next_seq = 0
-        self._rows: dict[int, Row] = {}
         self._seqs: dict[str, int] = {}
         self._twins: dict[str, int] = {}
         self._gone: dict[str, tuple[int, Item]] = {}
-        self._orders = Orders(self._rows)
-        self._views: dict[Hashable, tuple[int, list[Entry]]] = {}
+        self._past: deque[Listed] = deque(maxlen=0)
         self._load(items)
 
     @classmethod
@@ -78,15 +76,11 @@ class Fleet:
     ) -> "Fleet":
         """A fleet of `size` invented images. The same arguments give the same items, byte for byte."""
         fleet = cls(seed=seed, now=clock() if clock else now, clock=clock, mix=mix)
-        times = fleet._painter.create_times(size, fleet.now, epoch=(mix or Mix()).epoch)
+        times = fleet._painter.create_times(size, fleet.now, epoch=(mix or Mix()).of_epoch(size))
         fleet._load(fleet._painter.image(created, fleet.now) for created in times)
         return fleet
 
     # What is listed
-
-    def __len__(self) -> int:
-        """Rows that are listed (an image that is listed twice counts twice)."""
-        return len(self._rows)
 
     def __contains__(self, image_id: object) -> bool:
         return image_id in self._seqs
@@ -115,27 +109,14 @@ class Fleet:
         """The ids that were listed at the mark or at some time since: all that such a sweep may find."""
         return set(self._seqs) | {image_id for image_id, (revision, _) in self._gone.items() if revision > mark}
 
-    def view(self, sort: Sort, keep: Where | None = None, name: Hashable = None) -> list[Entry]:
-        """The sorted column for an order, only with rows that `keep` accepts; `name` identifies `keep` in a cache."""
-        entries = self._orders.column(sort.key)
-        if keep is None:
-            return entries
-        revision, kept = self._views.get((sort.key, name), (-1, entries))
-        if revision != self.revision:
-            if len(self._views) > 64:
-                self._views.clear()
-            rows = self._rows
-            kept = [entry for entry in entries if keep(rows[entry[1]].item)]
-            self._views[(sort.key, name)] = (self.revision, kept)
-        return kept
+    def remember(self, revisions: int) -> None:
+        """Keeps at least so many of its former states from now on. Each costs a copy of all rows."""
+        if revisions > (self._past.maxlen or 0):
+            self._past = deque(self._past, maxlen=revisions)
 
-    def page(self, entries: list[Entry], sort: Sort, span: tuple[int, int], *, permute: bool = False) -> list[Item]:
-        """The items of `entries` (a view in `sort`) at the positions from span[0] up to and without span[1]."""
-        return [self._rows[seq].item for seq in page(entries, sort, span, self.random if permute else None)]
-
-    def sample(self, entries: list[Entry], count: int) -> list[Item]:
-        """`count` items of a view (all, if it has fewer), none twice, in an order of their own at every call."""
-        return [self._rows[seq].item for _, seq in self.random.sample(entries, min(count, len(entries)))]
+    def as_it_was(self, revisions: int) -> Listed:
+        """The list as it was so many revisions ago, or in the oldest state that is remembered."""
+        return self._past[-min(revisions, len(self._past))] if revisions and self._past else self
 
     # What changes; each returns the ids that changed
 
@@ -257,6 +238,8 @@ class Fleet:
         return default if instant is None else instant
 
     def _begin(self, changes: int) -> None:
+        if self._past.maxlen:
+            self._past.append(self.copy())
         self.revision += 1
         self._orders.expect(changes)
 

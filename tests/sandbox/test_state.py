@@ -79,6 +79,14 @@ def test_a_mix_decides_what_a_fleet_is_like() -> None:
     assert sum(item["CreateTime"] == "1970-01-01T00:00:00Z" for item in items) == 120
 
 
+def test_a_tenth_of_a_fleet_can_share_one_create_time() -> None:
+    """A share as `epoch` is one wide tie of exactly so many images; no other group is wider than four."""
+    times = Counter(item["CreateTime"] for item in Fleet.seeded(20_000, mix=Mix(epoch=0.1)).truth().values())
+    assert times.pop("1970-01-01T00:00:00Z") == 2000
+    assert max(times.values()) <= 8
+    assert (Mix(epoch=0.1).of_epoch(20_000), Mix(epoch=5).of_epoch(20_000), Mix(epoch=1.0).of_epoch(7)) == (2000, 5, 7)
+
+
 @pytest.mark.parametrize(
     ("instant", "text"),
     [
@@ -192,6 +200,24 @@ def test_an_image_can_be_listed_twice() -> None:
     assert len(fleet.rescan(10)) == 3
     fleet.delete([image_id])
     assert len(fleet) == 2
+
+
+def test_a_fleet_remembers_what_it_is_told_to() -> None:
+    """From `remember` on, so many former states are lists of their own, in any order; before, only the present one."""
+    fleet = Fleet({"ImageID": letter, "HostCnt": 1} for letter in "abc")
+    fleet.delete(["c"])
+    assert fleet.as_it_was(1) is fleet
+    fleet.remember(2)
+    for number in (5, 6, 7):
+        fleet.replace({"a": {"HostCnt": number}})
+    past = [fleet.as_it_was(revisions) for revisions in range(4)]
+    sort = Sort("HostCnt", descending=True)
+    assert [[row["HostCnt"] for row in then.page(then.view(sort), sort, (0, 9))] for then in past] == [
+        [7, 1],
+        [6, 1],
+        [5, 1],
+        [5, 1],
+    ]
 
 
 def test_fields_can_be_set_to_anything() -> None:
