@@ -7,6 +7,7 @@ at a chosen request, and a `Churn` changes the fleet between requests.
 
 from connector.sandbox.backend import LocalServer
 from connector.sandbox.faults import FAULTS, Churn, Fault
+from connector.sandbox.filters import shard_of
 from connector.sandbox.identity import Account
 from connector.sandbox.images import Mix
 from connector.sandbox.parameters import ApiError
@@ -27,5 +28,6 @@ __all__ = [
     "Quirks",
     "Sandbox",
     "serve",
+    "shard_of",
     "wall_clock",
 ]

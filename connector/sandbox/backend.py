@@ -118,6 +118,8 @@ class Backend:
         return run(caller, payload) if run else self._list(caller.account, payload, due)
 
     def _list(self, account: Account, payload: Mapping[str, Any], due: list[int]) -> Content:
+        if self.quirks.listed_twice:
+            account.fleet.list_twice(self.quirks.listed_twice)
         right = content = describe_asset_image_list(account.fleet, payload, self.quirks)
         previous = self._previous.get(account.account_id)
 

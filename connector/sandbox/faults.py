@@ -66,6 +66,12 @@ def _duplicated(page: Page) -> Content:
     return page.with_rows([*copies, *page.rows][: len(page.rows)])
 
 
+def _wrong_total(page: Page) -> Content:
+    """TotalCount plus the fault's value, in the type in which it is written."""
+    total = page.content["TotalCount"]
+    return {**page.content, "TotalCount": type(total)(max(int(total) + page.number(-1), 0))}
+
+
 # Faults of a page of DescribeAssetImageList: name -> what it makes of the page.
 PAGES: Mapping[str, Callable[[Page], Content]] = {
     "empty_page": lambda page: page.with_rows([]),
@@ -73,7 +79,7 @@ PAGES: Mapping[str, Callable[[Page], Content]] = {
     "stale_page": lambda page: page.previous or page.content,
     "missing_list": lambda page: {name: value for name, value in page.content.items() if name != "List"},
     "null_list": lambda page: page.with_rows(None),
-    "wrong_total": lambda page: {**page.content, "TotalCount": max(page.content["TotalCount"] + page.number(-1), 0)},
+    "wrong_total": _wrong_total,
     "duplicate_rows": _duplicated,
     "extra_rows": lambda page: page.with_rows(page.more(page.number(1))),
 }

@@ -1,9 +1,11 @@
 """What the API's documentation leaves open, each choice named and switchable."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
+from connector.sandbox.images import FIELDS
 from connector.sandbox.orders import Nulls
 
 
@@ -16,44 +18,88 @@ class Quirks:
         limit_over_max: what a larger Limit gets.
         page_cap: no page has more rows than this, whatever Limit asks for.
         max_offset: a larger Offset is an error.
+        window: a list ends after so many rows, and TotalCount says no more (each order and filter by itself).
         total_delta, total_fixed: TotalCount is wrong by so much, or always this number.
+        total_as: how TotalCount is written: 230, "230" or 230.0.
         empty_list: how a page without rows is written.
     Sorting:
         sortable: the values of By that are honoured (fields that hold times or counts; SensitiveCount is RiskCnt).
-        unknown_by: what another By gets; an ignored one leaves the default order.
+        by_aliases: values of By -> the field that the list is really sorted by; they need not be sortable.
+        unknown_by: what another By gets. An ignored one leaves the default order, `create_time` sorts by CreateTime
+            in the direction of Order.
         order_words: `lower` refuses `ASC`. Without Order, By sorts upwards.
-        default_order: the order without By; `shuffled` is another one at every request.
+        default_order: the order without By; `shuffled` is another one at every request. `create_time` goes in the
+            direction of Order (upwards without), the other orders do not heed Order.
         ties: whether rows with equal sort values keep their order between requests.
         nulls: where empty values stand: `lowest` is below all others (MySQL), `first` and `last` hold in both
             directions, `interleaved` puts them among the others.
     Filters:
         image_id_filter, status_filter: `ignored` returns everything, `empty` nothing.
         exact_match: what `ExactMatch: true` means; the documentation says the contrary of the name.
+        image_id_match: what the ImageID filter does without ExactMatch. Where ExactMatch asks for a fuzzy match,
+            `prefix` matches prefixes, the others substrings.
+        filter_values: only so many values of a filter are read, the first ones. status_values: so for ScanStatus.
+        filter_values_max: a filter with more values is refused.
     Rows:
         fields: how many of the fields in the order of the documentation (22: those of an older release).
         extra_fields: fields that are added to every row.
         listed_twice: ids that are listed a second time -> the fields in which the second row differs.
+        times: how ScanTime and CreateTime are written; `naive` is the wall clock of UTC+8, `2025-06-01 16:00:00.123`.
+        poison: ids whose row makes every answer that would show it an InternalError.
+        huge: ids -> how many rows an answer with this row may have; more are a ResponseSizeLimitExceeded.
+    Behind the list:
+        shards: the images are spread by their id over so many shards (`shard_of`), from 0 on.
+        down_shards: the shards whose images are neither listed nor counted, in any list.
     """
 
     max_limit: int = 100
     limit_over_max: Literal["error", "clamp"] = "error"
     page_cap: int | None = None
     max_offset: int | None = None
+    window: int | None = None
     total_delta: int = 0
     total_fixed: int | None = None
+    total_as: Literal["integer", "text", "float"] = "integer"
     empty_list: Literal["[]", "null"] = "[]"
 
     sortable: frozenset[str] = frozenset({"CreateTime", "ScanTime", "HostCnt", "ContainerCnt", "ComponentCnt"})
-    unknown_by: Literal["ignore", "reject"] = "ignore"
+    by_aliases: Mapping[str, str] = field(default_factory=dict)
+    unknown_by: Literal["ignore", "reject", "create_time"] = "ignore"
     order_words: Literal["lower", "any"] = "any"
-    default_order: Literal["insertion", "create_time_desc", "shuffled"] = "insertion"
+    default_order: Literal["insertion", "create_time", "create_time_desc", "shuffled"] = "insertion"
     ties: Literal["stable", "permuted"] = "stable"
     nulls: Nulls = "lowest"
 
     image_id_filter: Literal["honoured", "ignored", "empty"] = "honoured"
     status_filter: Literal["honoured", "ignored", "empty"] = "honoured"
     exact_match: Literal["exact", "fuzzy"] = "exact"
+    image_id_match: Literal["exact", "substring", "prefix"] = "exact"
+    filter_values: int | None = None
+    status_values: int | None = None
+    filter_values_max: int | None = None
 
     fields: int = 30
     extra_fields: Mapping[str, Any] = field(default_factory=dict)
     listed_twice: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    times: Literal["rfc3339", "naive"] = "rfc3339"
+    poison: frozenset[str] = frozenset()
+    huge: Mapping[str, int] = field(default_factory=dict)
+
+    shards: int = 1
+    down_shards: frozenset[int] = frozenset()
+
+    @cached_property
+    def passing(self) -> Hashable:
+        """All that decides, beside the filters themselves, which rows pass them."""
+        matching = (self.image_id_filter, self.status_filter, self.exact_match, self.image_id_match)
+        return (*matching, self.shards, frozenset(self.down_shards))
+
+    @cached_property
+    def plain_rows(self) -> bool:
+        """Whether rows are shown as the fleet has them."""
+        return self.fields >= len(FIELDS) and not self.extra_fields and self.times == "rfc3339"
+
+    @cached_property
+    def breaking(self) -> bool:
+        """Whether some rows break their answers."""
+        return bool(self.poison or self.huge)

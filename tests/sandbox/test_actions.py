@@ -149,6 +149,22 @@ def test_lists_are_filtered(payload: dict[str, Any], expected: str) -> None:
         pytest.param({"By": "CreateTime"}, {"sortable": frozenset()}, "abcd", id="nothing-sortable"),
         pytest.param({"By": "SensitiveCount", "Order": "desc"}, {"sortable": {"SensitiveCount"}}, "cdba", id="alias"),
         pytest.param({}, {"default_order": "create_time_desc"}, "dcab", id="default-newest-first"),
+        pytest.param({"By": "ImageName"}, {"unknown_by": "create_time"}, "bacd", id="unknown-is-create-time"),
+        pytest.param(
+            {"By": "ImageName", "Order": "desc"}, {"unknown_by": "create_time"}, "dcab", id="unknown-honours-order"
+        ),
+        pytest.param({"Order": "desc"}, {"unknown_by": "create_time"}, "abcd", id="no-by-is-not-unknown"),
+        pytest.param({}, {"default_order": "create_time"}, "bacd", id="default-oldest-first"),
+        pytest.param({"Order": "desc"}, {"default_order": "create_time"}, "dcab", id="default-honours-order"),
+        pytest.param(
+            {"By": "ImageName", "Order": "desc"}, {"default_order": "create_time"}, "dcab", id="ignored-by-and-order"
+        ),
+        pytest.param(
+            {"By": "ScanTime", "Order": "desc"}, {"by_aliases": {"ScanTime": "HostCnt"}}, "acdb", id="by-alias"
+        ),
+        pytest.param(
+            {"By": "Born"}, {"by_aliases": {"Born": "CreateTime"}, "unknown_by": "reject"}, "bacd", id="alias-is-known"
+        ),
         pytest.param({"By": "ScanTime"}, {"nulls": "last"}, "cbad", id="nulls-last"),
         pytest.param(where("ImageID", "b"), {"image_id_filter": "ignored"}, "abcd", id="id-filter-ignored"),
         pytest.param(where("ImageID", "b"), {"image_id_filter": "empty"}, "", id="id-filter-empty"),
@@ -186,8 +202,25 @@ def test_quirks_of_totals_and_rows() -> None:
     assert answer({"Offset": 9}, empty_list="null") == {"List": None, "TotalCount": 4}
     assert "CriticalLevelVulCnt" not in answer({}, fields=22)["List"][1]
     assert answer({}, extra_fields={"Arch": "arm64"})["List"][0] == {**ROWS[0], "Arch": "arm64"}
-    twice = answer({"By": "CreateTime"}, listed_twice={"a": {"HostCnt": 8}})
+    server = LocalServer(Fleet(ROWS), Quirks(listed_twice={"a": {"HostCnt": 8}}))
+    twice = server.call("DescribeAssetImageList", {"By": "CreateTime"})
     assert (twice["TotalCount"], twice["List"][1:3]) == (5, [ROWS[0], {**ROWS[0], "HostCnt": 8}])
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected", "total"),
+    [
+        pytest.param({"By": "CreateTime"}, "bac", 3, id="upwards"),
+        pytest.param({"By": "CreateTime", "Order": "desc"}, "dca", 3, id="downwards"),
+        pytest.param({"Offset": 2}, "c", 3, id="page-over-the-edge"),
+        pytest.param({"Offset": 3}, "", 3, id="page-beyond"),
+        pytest.param(where("SecurityRisk", "VirusCnt"), "bd", 2, id="a-short-list-of-its-own"),
+    ],
+)
+def test_a_window_ends_each_list(payload: dict[str, Any], expected: str, total: int) -> None:
+    """Three rows of each order and filter are within reach, and TotalCount says that there are no more."""
+    assert (ids(payload, window=3), answer(payload, window=3)["TotalCount"]) == (expected, total)
+    assert len(ids({"Offset": 1}, window=3, default_order="shuffled")) == 2
 
 
 def test_shuffled_lists_have_no_order_at_all() -> None:
