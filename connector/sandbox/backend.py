@@ -4,7 +4,9 @@
 """
 
 import itertools
+import json
 import threading
+import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +18,7 @@ from connector.sandbox.faults import PAGES, Churn, Content, Fault, Page
 from connector.sandbox.identity import Account, Accounts, Caller, Key
 from connector.sandbox.parameters import ApiError
 from connector.sandbox.quirks import Quirks
+from connector.sandbox.replicas import Balancer, Replica
 from connector.sandbox.state import Fleet
 
 ChurnCall = Callable[[Fleet, int], None]
@@ -46,7 +49,7 @@ ACTIONS: Mapping[str, Action] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """The content of `Response` without its RequestId (a result or an Error), and the faults for the way back."""
+    """The content of `Response` (a result or an Error), and the faults for the way back."""
 
     content: Content
     wire: tuple[Fault, ...] = ()
@@ -56,7 +59,8 @@ class Backend:
     """Answers requests whose sender is known, one at a time.
 
     `numbers` counts the requests of each action, `errors` the error codes, `fired` the faults (by name), and `log`
-    holds the last requests as (action, payload). `lock` is held while a request is answered.
+    holds the last requests as (action, payload). `lock` is held while a request is answered. While `replaying`, the
+    list gives the answers again that are kept (see `Quirks.cache`), RequestId included; without any, a new one.
     """
 
     def __init__(
@@ -64,23 +68,33 @@ class Backend:
         quirks: Quirks | None = None,
         faults: Iterable[Fault] = (),
         churn: ChurnCall | None = None,
+        request_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
         permuted = isinstance(churn, Churn) and churn.permute_ties
         quirks = quirks or Quirks()
         self.quirks = replace(quirks, ties="permuted") if permuted else quirks
         self.faults = tuple(faults)
         self.churn = churn
+        self.replaying = False
         self.lock = threading.RLock()
+        self._request_id = request_id
+        self._answers: dict[tuple[str, str], Content] = {}
         self.reset()
 
     def reset(self) -> None:
-        """Starts counting anew; the fleets stay as they are."""
+        """Starts counting anew; the fleets stay as they are, and so do the answers that are kept."""
         self.numbers: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self.fired: Counter[str] = Counter()
         self.log: deque[tuple[str, Mapping[str, Any]]] = deque(maxlen=LOG_LENGTH)
         self._times: Counter[int] = Counter()
         self._previous: dict[str, Content] = {}
+        self._balancers: dict[str, Balancer] = {}
+
+    def prepare(self, fleet: Fleet) -> None:
+        """Gets a fleet ready to be served: replicas that are late need its past from now on."""
+        if self.quirks.lags:
+            fleet.remember(max(self.quirks.lags))
 
     def payloads(self, action: str = LIST_ACTION) -> list[Mapping[str, Any]]:
         """The remembered payloads of one action, oldest first."""
@@ -94,7 +108,8 @@ class Backend:
             self.log.append((action, payload))
             due = self._due(action, number)
             try:
-                outcome = Outcome(self._run(action, payload, caller, due), self._on_the_way(due))
+                content = self._identified(self._run(action, payload, caller, due))
+                outcome = Outcome(content, self._on_the_way(due))
             except ApiError as error:
                 outcome = Outcome(self.refusal(error), self._on_the_way(due))
             if action == LIST_ACTION and self.churn is not None:
@@ -104,7 +119,7 @@ class Backend:
     def refusal(self, error: ApiError) -> Content:
         """The content of an answer with an error, which is counted."""
         self.errors[error.code] += 1
-        return {"Error": {"Code": error.code, "Message": error.message}}
+        return self._identified({"Error": {"Code": error.code, "Message": error.message}})
 
     def _run(self, action: str, payload: Mapping[str, Any], caller: Caller, due: list[int]) -> Content:
         for index in due:
@@ -118,23 +133,68 @@ class Backend:
         return run(caller, payload) if run else self._list(caller.account, payload, due)
 
     def _list(self, account: Account, payload: Mapping[str, Any], due: list[int]) -> Content:
-        if self.quirks.listed_twice:
-            account.fleet.list_twice(self.quirks.listed_twice)
-        right = content = describe_asset_image_list(account.fleet, payload, self.quirks)
+        """The answer of the list; with the RequestId that it had, where it is given again."""
+        if not (self.quirks.cache or self.replaying or (self.faults and self._may_replay())):
+            return self._page(account, payload, due)
+        key = (account.account_id, json.dumps(payload, sort_keys=True, default=repr))
+        replayed = [index for index in due if self.faults[index].name == "replayed"]
+        old = self._answers.get(key)
+        if old is not None and (self.replaying or replayed):
+            for index in replayed:
+                self._fire(index)
+            return dict(old)
+        content = self._identified(self._page(account, payload, due))
+        self._answers[key] = dict(content)
+        return content
+
+    def _may_replay(self) -> bool:
+        return any(fault.name == "replayed" for fault in self.faults)
+
+    def _page(self, account: Account, payload: Mapping[str, Any], due: list[int]) -> Content:
+        """A new answer of the list, made worse by the faults that are due."""
+        quirks = self._silenced(due) if due else self.quirks
+        if quirks.listed_twice:
+            account.fleet.list_twice(quirks.listed_twice)
+        listed, missing = self._replica(account, payload)
+        content = describe_asset_image_list(listed, payload, quirks, missing)
         previous = self._previous.get(account.account_id)
+        self._previous[account.account_id] = content
+        if not due:
+            return content
 
         def more(count: int) -> list[Any]:
             limit = payload.get("Limit", 10) + count
-            wider = replace(self.quirks, max_limit=limit, page_cap=None)
-            return describe_asset_image_list(account.fleet, {**payload, "Limit": limit}, wider)["List"] or []
+            wider = replace(quirks, max_limit=limit, page_cap=None)
+            return describe_asset_image_list(listed, {**payload, "Limit": limit}, wider, missing)["List"] or []
 
         for index in due:
             fault = self.faults[index]
-            if fault.layer == "page":
+            if fault.name in PAGES:
                 self._fire(index)
                 content = PAGES[fault.name](Page(content, previous, fault.value, more))
-        self._previous[account.account_id] = right
         return content
+
+    def _silenced(self, due: list[int]) -> Quirks:
+        """The quirks, with the shards down that are silent for this request."""
+        silent = [index for index in due if self.faults[index].name == "silent_shard"]
+        if not silent:
+            return self.quirks
+        for index in silent:
+            self._fire(index)
+        down = {int(self.faults[index].value or 0) for index in silent}
+        return replace(self.quirks, down_shards=self.quirks.down_shards | down)
+
+    def _replica(self, account: Account, payload: Mapping[str, Any]) -> Replica:
+        if not (self.quirks.replicas or self.quirks.lags):
+            return Replica(account.fleet)
+        balancer = self._balancers.setdefault(account.account_id, Balancer())
+        return balancer.choose(account.fleet, payload, self.numbers[LIST_ACTION], self.quirks)
+
+    def _identified(self, content: Content) -> Content:
+        """The content with its RequestId; a new one, if it has none."""
+        if "RequestId" in content or self.quirks.request_ids == "none":
+            return content
+        return {**content, "RequestId": self._request_id()}
 
     def _due(self, action: str, number: int) -> list[int]:
         """The indexes of the faults that are meant for a request and not used up."""
@@ -172,14 +232,15 @@ class LocalServer:
         account: Account | None = None,
     ) -> None:
         self.fleet = fleet
-        self.backend = Backend(quirks, faults, churn)
+        ids = itertools.count(1)
+        self.backend = Backend(quirks, faults, churn, lambda: f"local-{next(ids)}")
+        self.backend.prepare(fleet)
         needy = [fault.name for fault in self.backend.faults if fault.layer == "wire"]
         if needy:
             raise ValueError(f"these faults need a socket: {', '.join(needy)}")
         account = account or Account(fleet)
         key = Key(account, account.secret_id, account.secret_key)
         self._caller = Caller(key, Accounts([account]), fleet.now / 1e6)
-        self._ids = itertools.count(1)
 
     @property
     def requests(self) -> int:
@@ -202,7 +263,7 @@ class LocalServer:
         content = self.backend.answer(action, payload, self._caller).content
         if "Error" in content:
             raise ApiError(content["Error"]["Code"], content["Error"]["Message"])
-        return {**content, "RequestId": f"local-{next(self._ids)}"}
+        return content
 
 
 def invalid_action(action: str) -> ApiError:

@@ -84,6 +84,9 @@ PAGES: Mapping[str, Callable[[Page], Content]] = {
     "extra_rows": lambda page: page.with_rows(page.more(page.number(1))),
 }
 
+# Faults of what stands behind the page: a shard that does not answer, and a cache that does.
+BEHIND = ("silent_shard", "replayed")
+
 _HTML = b"<html><head><title>Sign in</title></head><body>Please sign in to the network.</body></html>"
 
 # Faults on the way: name -> what it makes of the reply; the number is the fault's value.
@@ -104,7 +107,7 @@ Layer = Literal["error", "page", "wire"]
 # Every fault by name, and where it happens.
 FAULTS: Mapping[str, Layer] = {
     **dict.fromkeys(ERRORS, "error"),
-    **dict.fromkeys(PAGES, "page"),
+    **dict.fromkeys((*PAGES, *BEHIND), "page"),
     **dict.fromkeys(WIRE, "wire"),
 }
 
@@ -117,7 +120,11 @@ class Fault:
         Counted are the requests of the action that had a right signature and were within the rate limit.
     times: at most so often.
     value: rows kept (short_page), repeated (duplicate_rows) or added (extra_rows), what is added to TotalCount
-        (wrong_total), seconds (slow), the largest Limit that still gets an answer (response_too_large).
+        (wrong_total), seconds (slow), the largest Limit that still gets an answer (response_too_large), the shard
+        (silent_shard: its rows are neither listed nor counted; see `Quirks.shards`).
+
+    `replayed` gives the last answer to the same payload again, RequestId included; the first time there is none, and
+    the answer is right. Where there are faults of this name, all answers of the list are kept.
     """
 
     name: str

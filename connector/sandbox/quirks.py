@@ -48,8 +48,15 @@ class Quirks:
         poison: ids whose row makes every answer that would show it an InternalError.
         huge: ids -> how many rows an answer with this row may have; more are a ResponseSizeLimitExceeded.
     Behind the list:
+        replicas: the ids that each replica does not have; its TotalCount is its own. Empty: one server has all.
+        lags: by how many revisions of the fleet each replica is late (0 where this is shorter than `replicas`).
+        replica_by: what chooses the replica: the page (Offset // Limit), the number of the request, or the pass,
+            which is the next one whenever Offset returns to 0.
         shards: the images are spread by their id over so many shards (`shard_of`), from 0 on.
         down_shards: the shards whose images are neither listed nor counted, in any list.
+        cache: answers are kept by payload; `Backend.replaying` gives them again.
+    Envelope:
+        request_ids: `none` leaves RequestId out of all answers.
     """
 
     max_limit: int = 100
@@ -85,8 +92,14 @@ class Quirks:
     poison: frozenset[str] = frozenset()
     huge: Mapping[str, int] = field(default_factory=dict)
 
+    replicas: tuple[frozenset[str], ...] = ()
+    lags: tuple[int, ...] = ()
+    replica_by: Literal["offset", "request", "pass"] = "offset"
     shards: int = 1
     down_shards: frozenset[int] = frozenset()
+    cache: bool = False
+
+    request_ids: Literal["unique", "none"] = "unique"
 
     @cached_property
     def passing(self) -> Hashable:

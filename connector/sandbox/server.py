@@ -7,7 +7,6 @@ import asyncio
 import signal
 import threading
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -20,7 +19,7 @@ import orjson
 from connector.sandbox import control
 from connector.sandbox.access import Window, authenticate
 from connector.sandbox.backend import ACTIONS, Backend, ChurnCall, invalid_action
-from connector.sandbox.faults import WIRE, Content, Fault
+from connector.sandbox.faults import WIRE, Fault
 from connector.sandbox.identity import (
     DEFAULT_ACCOUNT,
     DEFAULT_ID,
@@ -71,8 +70,11 @@ class Sandbox:
         port: int = 0,
     ) -> None:
         self.fleet = fleet
-        self.accounts = Accounts([Account(fleet, secret_id, secret_key, account_id), *accounts])
+        served = [Account(fleet, secret_id, secret_key, account_id), *accounts]
+        self.accounts = Accounts(served)
         self.backend = Backend(quirks, faults, churn)
+        for account in served:
+            self.backend.prepare(account.fleet)
         self.arrived = Counter[str]()
         self._address = (host, port)
         self._rate, self._latency, self._clock = rate, latency, clock
@@ -237,7 +239,7 @@ class Sandbox:
             content, wire = outcome.content, outcome.wire
         except ApiError as error:
             content = self.backend.refusal(error)
-        reply = _enveloped(content)
+        reply = Reply(orjson.dumps({"Response": content}))
         for fault in wire:
             reply = WIRE[fault.name](reply, fault.value)
         return replace(reply, delay=reply.delay + self._latency) if self._latency else reply
@@ -273,10 +275,6 @@ def _payload(body: bytes) -> dict[str, Any]:
     if not isinstance(payload, dict):
         raise ApiError("InvalidParameter.ParsingError", "The body is not a JSON object.")
     return payload
-
-
-def _enveloped(content: Content) -> Reply:
-    return Reply(orjson.dumps({"Response": {**content, "RequestId": str(uuid.uuid4())}}))
 
 
 def serve(fleet: Fleet, *, announce: Callable[[str], None], **options: Any) -> None:

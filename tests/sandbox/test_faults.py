@@ -93,7 +93,7 @@ def test_the_fault_matrix_is_whole() -> None:
         **dict.fromkeys(("throttle", "internal_error", "request_timeout", "expired_signature"), "error"),
         **dict.fromkeys(("token_failure", "unauthorized", "response_too_large"), "error"),
         **dict.fromkeys(("empty_page", "short_page", "stale_page", "missing_list", "null_list"), "page"),
-        **dict.fromkeys(("wrong_total", "duplicate_rows", "extra_rows"), "page"),
+        **dict.fromkeys(("wrong_total", "duplicate_rows", "extra_rows", "silent_shard", "replayed"), "page"),
         **dict.fromkeys(("http_500", "http_429", "html", "not_json", "cut_body", "redirect"), "wire"),
         **dict.fromkeys(("disconnect", "slow", "charset"), "wire"),
     }
