@@ -177,7 +177,7 @@ class Backend:
     def _silenced(self, due: list[int]) -> Quirks:
         """The quirks, with the shards down that are silent for this request."""
         silent = [index for index in due if self.faults[index].name == "silent_shard"]
-        if not silent:
+        if not silent or not self.quirks.shards:
             return self.quirks
         for index in silent:
             self._fire(index)

@@ -121,7 +121,7 @@ class Fault:
     times: at most so often.
     value: rows kept (short_page), repeated (duplicate_rows) or added (extra_rows), what is added to TotalCount
         (wrong_total), seconds (slow), the largest Limit that still gets an answer (response_too_large), the shard
-        (silent_shard: its rows are neither listed nor counted; see `Quirks.shards`).
+        (silent_shard: its rows are neither listed nor counted; nothing happens without `Quirks.shards`).
 
     `replayed` gives the last answer to the same payload again, RequestId included; the first time there is none, and
     the answer is right. Where there are faults of this name, all answers of the list are kept.

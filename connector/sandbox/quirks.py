@@ -52,7 +52,7 @@ class Quirks:
         lags: by how many revisions of the fleet each replica is late (0 where this is shorter than `replicas`).
         replica_by: what chooses the replica: the page (Offset // Limit), the number of the request, or the pass,
             which is the next one whenever Offset returns to 0.
-        shards: the images are spread by their id over so many shards (`shard_of`), from 0 on.
+        shards: the images are spread by their id over so many shards (`shard_of`), from 0 on; 0: there are no shards.
         down_shards: the shards whose images are neither listed nor counted, in any list.
         cache: answers are kept by payload; `Backend.replaying` gives them again.
     Envelope:
@@ -95,11 +95,15 @@ class Quirks:
     replicas: tuple[frozenset[str], ...] = ()
     lags: tuple[int, ...] = ()
     replica_by: Literal["offset", "request", "pass"] = "offset"
-    shards: int = 1
+    shards: int = 0
     down_shards: frozenset[int] = frozenset()
     cache: bool = False
 
     request_ids: Literal["unique", "none"] = "unique"
+
+    def __post_init__(self) -> None:
+        if self.down_shards and not self.shards:
+            raise ValueError("down_shards needs shards")
 
     @cached_property
     def passing(self) -> Hashable:

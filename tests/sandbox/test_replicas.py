@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from connector.sandbox import Account, ApiError, Fault, Fleet, LocalServer, Quirks, Sandbox, shard_of
 from tests.sandbox.asking import LIST, lettered, local, over_http, told
 
@@ -108,6 +110,14 @@ def test_a_silent_shard_is_missing_at_some_requests() -> None:
     server = local(faults=faults, shards=4)
     assert [told(server, 0, 3) for _ in range(4)] == [("abc", 6), ("bde", 4), ("be", 2), ("abc", 6)]
     assert server.backend.fired == {"silent_shard": 3}
+
+
+def test_a_list_without_shards_has_none_that_is_silent() -> None:
+    """The fault does nothing there, and is not counted; shards that are down must exist."""
+    server = local(faults=[Fault("silent_shard")])
+    assert (told(server), server.backend.fired) == (("abcdef", 6), {})
+    with pytest.raises(ValueError, match="down_shards needs shards"):
+        Quirks(down_shards=frozenset({0}))
 
 
 def test_a_silent_shard_leaves_room_for_other_faults() -> None:
