@@ -174,6 +174,7 @@ class Churn:
     insert: int = 0
     delete: int = 0
     bring_back: int = 0
+    recreate: int = 0
     permute_ties: bool = False
     times: int | None = None
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from connector.sandbox.images import Item, Mix, Painter, instant_of
+from connector.sandbox.images import Item, Mix, Painter, instant_of, instant_text
 from connector.sandbox.listed import Listed, Where
 from connector.sandbox.orders import INSERTION, Row
 
@@ -19,7 +19,7 @@ DEFAULT_NOW = datetime(2025, 6, 1, 8, tzinfo=UTC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Names of the methods that change a fleet by a number or by ids: what `apply`, `Churn` and the control API take.
-CHANGES = ("rescan", "start_scans", "finish_scans", "change_counts", "insert", "delete", "bring_back")
+CHANGES = ("rescan", "start_scans", "finish_scans", "change_counts", "insert", "delete", "bring_back", "recreate")
 
 Some = int | Iterable[str] | None
 
@@ -139,6 +139,10 @@ class Fleet(Listed):
     def change_counts(self, some: Some = None) -> list[str]:
         """Changes where images run (HostCnt, SuperNodeCnt, ContainerCnt, IsAuthorized), without any scan."""
         return self._change(self._chosen(some), lambda item, _: self._painter.reused(item))
+
+    def recreate(self, some: Some = None) -> list[str]:
+        """Gives images another CreateTime: now. Nothing else changes."""
+        return self._change(self._chosen(some), lambda item, at: {**item, "CreateTime": instant_text(at)})
 
     def replace(self, changes: Mapping[str, Mapping[str, Any]]) -> list[str]:
         """Sets fields of images: image id -> {field: value}. Any value goes, of any type."""

@@ -220,6 +220,18 @@ def test_a_fleet_remembers_what_it_is_told_to() -> None:
     ]
 
 
+def test_recreated_images_have_another_create_time() -> None:
+    """It is the instant of the change, the other fields stay, and the list by CreateTime knows."""
+    fleet = Fleet.seeded(30, mix=Mix(epoch=0))
+    before = fleet.truth()
+    (image_id,) = fleet.recreate(1)
+    assert changed_fields(before[image_id], fleet[image_id]) == {"CreateTime"}
+    assert instant_of(fleet[image_id]["CreateTime"]) == fleet.now
+    sort = Sort("CreateTime", descending=True)
+    assert fleet.page(fleet.view(sort), sort, (0, 1)) == [fleet[image_id]]
+    assert fleet.apply({"recreate": [image_id]}) == {"recreate": [image_id]}
+
+
 def test_fields_can_be_set_to_anything() -> None:
     """replace puts values of any type, for tests of the loader, and the truth of before stays as it was."""
     fleet = Fleet([{"ImageID": "a", "HostCnt": 1}])
