@@ -155,7 +155,8 @@ class Backend:
         quirks = self._silenced(due) if due else self.quirks
         if quirks.listed_twice:
             account.fleet.list_twice(quirks.listed_twice)
-        listed, missing = self._replica(account, payload)
+        balanced = quirks.replicas or quirks.lags
+        listed, missing = self._replica(account, payload) if balanced else (account.fleet, frozenset())
         content = describe_asset_image_list(listed, payload, quirks, missing)
         previous = self._previous.get(account.account_id)
         self._previous[account.account_id] = content
@@ -185,8 +186,6 @@ class Backend:
         return replace(self.quirks, down_shards=self.quirks.down_shards | down)
 
     def _replica(self, account: Account, payload: Mapping[str, Any]) -> Replica:
-        if not (self.quirks.replicas or self.quirks.lags):
-            return Replica(account.fleet)
         balancer = self._balancers.setdefault(account.account_id, Balancer())
         return balancer.choose(account.fleet, payload, self.numbers[LIST_ACTION], self.quirks)
 
