@@ -45,10 +45,10 @@ def _(Queries, os):
         import tempfile
         from pathlib import Path
 
-        from connector.cli.demo import run
+        from connector.cli.demo import show
 
         file = Path(tempfile.mkdtemp(prefix="tcss_notebook_")) / "warehouse.duckdb"
-        run(500, file, lambda text: None)
+        show(500, file, lambda text: None)
         return f"duckdb:///{file}"
 
     queries = Queries.open(os.environ.get("TCSS_DESTINATION") or demo_warehouse())

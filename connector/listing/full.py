@@ -1,11 +1,13 @@
-"""The full sweep: the whole list, sorted by CreateTime, as often as it takes to prove that nothing was missed."""
+"""The full sweep: the whole list, sorted by CreateTime, as often and in as many ways as it takes to prove it whole."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Collection, Generator
+from contextlib import closing
 
 from connector.errors import RequestRejectedError
-from connector.listing.page import Page
+from connector.listing.page import DESCENDING, Page
+from connector.listing.parts import PartsReader
 from connector.listing.proof import Evidence, Outcome, Proof
 from connector.listing.query import Filters, Query
 from connector.listing.reader import ListReader
@@ -13,65 +15,168 @@ from connector.listing.reasons import Cause, ListReason
 from connector.listing.remote import RemoteList
 from connector.listing.seams import Aim
 
+FIELD = "CreateTime"
 MOST_PASSES = 3  # over a list whose order is not proven: a first one, and two that may be alike
-SORTS = (("CreateTime", "asc"), (None, None))  # a key that does not move; else the server's own order
-REFUTED = (ListReason.UNSORTED, ListReason.WIDE_TIE)  # the next pass need not look for the order again
+SORTS = ((FIELD, "asc"), (None, None))  # a key that does not move; else the server's own order
+REFUTED = (ListReason.UNSORTED, ListReason.WIDE_TIE, ListReason.NOT_TURNED)  # no reason to look for the order again
+CUT_SHORT = (ListReason.REFUSED, ListReason.END_HIDDEN)  # the list has another end, from which the rest can be read
 
 
 class FullSweep:
-    """Reads the whole list.
+    """Reads the whole list, and leaves in `outcome` whether that is proven, and by what (`proof.Proof`).
 
-    Complete by order: every seam of one pass closed. Complete by count: two passes in succession, undisturbed, with one
-    TotalCount, gave the same ids, as many as it says. `filters` narrow the list; `expected` are the rows that it is
-    likely to have. Raises what `fetch` raises.
+    By order: every seam of one pass closed, wide ties have as many images as places, and TotalCount agrees. From both
+    ends: a pass that the server cut short, and one in the opposite order, meet. By parts: see `parts`. By count: two
+    passes in succession, undisturbed, with one TotalCount, and with other boundaries between pages, gave the same ids,
+    as many as it says.
+
+    `filters` narrow the list; `expected` are the rows that it is likely to have. `known` gives ids that may be listed,
+    and `parts_first` says that the last sweep needed parts. Raises what `fetch` raises.
     """
 
-    def __init__(self, remote: RemoteList, filters: Filters = (), *, expected: int = 0) -> None:
-        self._remote, self._filters, self._expected = remote, filters, expected
+    def __init__(
+        self,
+        remote: RemoteList,
+        filters: Filters = (),
+        *,
+        expected: int = 0,
+        known: Callable[[], Collection[str]] = tuple,
+        parts_first: bool = False,
+    ) -> None:
+        self._remote, self._filters = remote, filters
+        self._expected, self._known, self._parts_first = expected, known, parts_first
+        self._read: dict[str, int | None] = {}  # what all passes have read, with its sort values, the newest last
+        self._before: dict[str, int | None] = {}  # the same of all passes but the last one
+        self._lost: Cause | None = None  # why the first way of reading proved nothing
         self.outcome = Outcome()
 
     def pages(self) -> Generator[Page, None, None]:
         """All pages of all passes; an id may come several times, each time in a state that it had during the sweep."""
+        if self._parts_first and (yield from self._in_parts()):
+            return
         previous: Evidence | None = None
-        for _ in range(MOST_PASSES):
-            evidence = yield from self._pass(previous)
-            self._judge(evidence, previous)
-            if self.outcome.complete or (evidence.problem and previous is not None and previous.problem):
-                break
-            previous = evidence
+        for number in range(MOST_PASSES):
+            reader = yield from self._pass(number, previous)
+            if self.outcome.complete or reader.evidence.unreadable:
+                return
+            if number == 0 and ((yield from self._from_the_other_end(reader)) or (yield from self._in_parts())):
+                return
+            if reader.evidence.problem and previous is not None and previous.problem:
+                return
+            previous = reader.evidence
+            self._before.update(previous.values)
 
-    def _pass(self, previous: Evidence | None) -> Generator[Page, None, Evidence]:
+    def _pass(self, number: int, previous: Evidence | None) -> Generator[Page, None, ListReader]:
         lost = previous.order_lost if previous is not None else None
-        aim = Aim(expected=self._expected if previous is None else 0)
+        aim = Aim(expected=self._expected if number == 0 else 0)
         if lost in REFUTED:
-            aim = Aim(orders=())
+            aim = Aim(orders=(), shift=number % 2 == 1)
         for by, order in SORTS:
-            reader = ListReader(self._remote, Query(by, order, self._filters), "CreateTime", aim)
+            reader = ListReader(self._remote, Query(by, order, self._filters), FIELD, aim)
             reader.evidence.order_lost = lost if lost in REFUTED else None
             try:
-                yield from reader.pages()
+                yield from self._as_long_as_it_pays(reader, number)
                 break
             except RequestRejectedError as error:
-                if reader.evidence.pages or by is None:
+                if by is None:
                     raise
                 self.outcome.notes = [ListReason.SORT_REJECTED.given(by=by, code=error.code)]
-        return reader.evidence
+        self._judge(reader.evidence, previous)
+        return reader
+
+    def _as_long_as_it_pays(self, reader: ListReader, number: int) -> Generator[Page, None, None]:
+        """The pass; where its order is lost and parts can be had, the rest is left to them."""
+        with closing(reader.pages()) as pages:
+            for page in pages:
+                self._read.update(page.values)
+                yield page
+                if number == 0 and not reader.evidence.ordered and self._parts().can_be_had():
+                    return
 
     def _judge(self, evidence: Evidence, previous: Evidence | None) -> None:
         outcome = self.outcome
         outcome.add(evidence)
         outcome.total_count = evidence.latest_total
         outcome.order_proven = evidence.in_order
-        outcome.proof, outcome.cause = _proven(evidence, previous)
+        outcome.proof, outcome.cause = self._proven(evidence, previous)
+        self._lost = evidence.order_lost.given() if evidence.order_lost else outcome.cause
+
+    def _proven(self, evidence: Evidence, previous: Evidence | None) -> tuple[Proof | None, Cause | None]:
+        """What the last pass proves, with those before it."""
+        lost = evidence.order_lost.given() if evidence.order_lost else None
+        if evidence.unreadable or evidence.problem:
+            return None, evidence.unreadable or evidence.problem
+        if evidence.one_answer or evidence.in_order:
+            doubt = self._doubt(evidence, previous)
+            if doubt is not None:
+                return None, doubt
+            ordered = Proof.TIES if evidence.ties else Proof.ORDER
+            return Proof.ONE_ANSWER if evidence.one_answer else ordered, None
+        if previous is not None and previous.countable and evidence.countable and previous.ids == evidence.ids:
+            return Proof.COUNT, lost
+        return None, ListReason.PASSES_DIFFER.given(cause=lost)
+
+    def _doubt(self, evidence: Evidence, previous: Evidence | None) -> Cause | None:
+        """What TotalCount says against a pass in order."""
+        unread = evidence.unread
+        if (unread > 0 and not _listed_twice(unread, evidence, previous)) or (unread < 0 and previous is None):
+            return ListReason.COUNT_DIFFERS.given(total=evidence.constant_total, images=len(evidence.values))
+        dip = evidence.dip()
+        return None if dip is None or self._only_newer(evidence, previous) else dip
+
+    def _only_newer(self, evidence: Evidence, previous: Evidence | None) -> bool:
+        """Whether all that the last pass shows was read before, or was created since."""
+        if previous is None:
+            return False
+        newest = max((value for value in self._before.values() if value is not None), default=0)
+        values = (evidence.values[image_id] for image_id in evidence.values.keys() - self._before.keys())
+        return all(value is not None and value >= newest for value in values)
+
+    def _from_the_other_end(self, first: ListReader) -> Generator[Page, None, bool]:
+        """The rest of a list that the server cut short, read in the opposite order until the passes meet."""
+        problem, tail = first.evidence.problem, first.tail
+        if not first.evidence.ordered or problem is None or problem.reason not in CUT_SHORT or tail is None:
+            return False
+        until = tail.rows[-1][0] if tail.rows else None
+        if until is None:
+            return False
+        reader = ListReader(self._remote, Query(FIELD, "desc", self._filters), FIELD, Aim(DESCENDING, until=until))
+        for page in reader.pages():
+            self._read.update(page.values)
+            yield page
+        self.outcome.add(reader.evidence)
+        if reader.evidence.in_order:
+            self.outcome.proof, self.outcome.cause, self.outcome.order_proven = Proof.BOTH_ENDS, None, True
+        return self.outcome.complete
+
+    def _in_parts(self) -> Generator[Page, None, bool]:
+        """The list in parts by ImageID, where the server finds images by the beginning of their ids."""
+        if not self._read:
+            page = self._remote.first(Query(filters=self._filters), self._remote.limit)
+            self._read.update(page.values)
+            yield page
+        parts = self._parts()
+        if not parts.can_be_had():
+            return False
+        yield from parts.pages({*self._known(), *self._read})
+        outcome, found = self.outcome, parts.evidence
+        outcome.add(found)
+        outcome.total_count = found.latest_total
+        missing = found.unread if found.unread > 0 and found.unread != len(found.twins) else 0
+        if found.problem is None and missing:
+            found.problem = ListReason.COUNT_DIFFERS.given(total=found.constant_total, images=len(found.values))
+        if found.problem is None:
+            outcome.proof, outcome.cause, outcome.order_proven = Proof.PARTS, self._lost, False
+        return outcome.complete
+
+    def _parts(self) -> PartsReader:
+        return PartsReader(self._remote, self._filters, list(self._read))
 
 
-def _proven(evidence: Evidence, previous: Evidence | None) -> tuple[Proof | None, Cause | None]:
-    """What the last pass proves, with the one before it."""
-    if evidence.one_answer:
-        return Proof.ONE_ANSWER, None
-    if evidence.in_order:
-        return Proof.ORDER, None
-    lost = evidence.order_lost.given() if evidence.order_lost else None
-    if previous is not None and previous.countable and evidence.countable and previous.ids == evidence.ids:
-        return Proof.COUNT, lost
-    return None, evidence.problem or ListReason.PASSES_DIFFER.given(cause=lost)
+def _listed_twice(rows: int, evidence: Evidence, previous: Evidence | None) -> bool:
+    """Whether so many rows are those of images that are listed twice: in one answer, or at two places in two passes."""
+    twins = evidence.twins.keys()
+    far = evidence.moved - twins
+    return rows == len(twins) or (
+        previous is not None and previous.moved == evidence.moved and rows == len(twins | far)
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any
 
 from connector.errors import RequestRejectedError
 from connector.listing.page import DESCENDING, Page, image_id_of
@@ -13,9 +14,13 @@ from connector.listing.reasons import Cause, ListReason
 from connector.listing.remote import RemoteList
 from connector.listing.seams import Aim
 
-UNSCANNED = ("notScan", "scanning", "scanErr")  # words of the filter; answers spell them NOT_SCAN, SCAN_ERR, ...
+# Words of the filter; answers spell them SCANNING, SCAN_ERR and NOT_SCAN. Most lists have images of the last one, and
+# these show that all words were read.
+UNSCANNED = ("scanning", "scanErr", "notScan")
+NOT_SCANNED = "NOT_SCAN"
 SCANNED = "SCANNED"
 HEAD_READS = 6  # of what was scanned during an incremental sweep
+CHANGED_SHARE = 0.05  # of two answers to the same question, asked one after the other
 
 
 class _FallBackError(Exception):
@@ -47,7 +52,7 @@ class IncrementalSweep:
             oldest = self._remote.first(Query("ScanTime", "asc"))
             # Not scanned first: an image that is scanned in between is then seen twice, and not never.
             last = yield from self._unscanned(oldest.total or 0)
-            head = yield from self._newest(oldest, last)
+            head = yield from self._newest([oldest, last, *self._other_orders()])
             yield from self._scanned_meanwhile(head)
             cap = self._remote.server.cap
             if max(self._ends, default=0) >= cap:  # no end, but all that the server gives at once
@@ -63,26 +68,46 @@ class IncrementalSweep:
     def _unscanned(self, total: int) -> Generator[Page, None, Page | None]:
         """The images that are not scanned; returns the last page."""
         page: Page | None = None
-        reader = ListReader(self._remote, Query("CreateTime", "asc", (("ScanStatus", UNSCANNED),)), "CreateTime")
+        query = Query("CreateTime", "asc", (("ScanStatus", UNSCANNED),))
+        reader = ListReader(self._remote, query, "CreateTime", Aim(one_end_of_one_answer=True))
+        statuses: set[Any] = set()
         for page in self._noted(reader):
-            if any(isinstance(item, dict) and item.get("ScanStatus") == SCANNED for item in page.items):
+            statuses |= {item.get("ScanStatus") for item in page.items if isinstance(item, dict)}
+            if SCANNED in statuses:
                 raise _FallBackError(ListReason.STATUS_IGNORED.given())
             yield page
             if self._costs_more(reader.evidence.total, total):
                 raise _FallBackError(ListReason.CHEAPER.given())
         if not (reader.evidence.in_order or reader.evidence.one_answer):
             raise _FallBackError(ListReason.UNSCANNED.given(cause=_why(reader)))
+        if reader.evidence.one_answer and statuses and NOT_SCANNED not in statuses:
+            yield from self._all_words_are_read(query, reader)
         return page
 
-    def _newest(self, oldest: Page, unscanned: Page | None) -> Generator[Page, None, int]:
+    def _all_words_are_read(self, query: Query, reader: ListReader) -> Iterator[Page]:
+        """A server that reads only the first values of a filter gives other images for the same words turned round."""
+        turned = self._remote.first(query.turned or query, self._remote.limit)
+        yield turned
+        if turned.places.keys() - reader.evidence.values.keys() and turned.total == reader.evidence.latest_total:
+            raise _FallBackError(ListReason.STATUS_PARTLY_READ.given())
+
+    def _other_orders(self) -> Iterator[Page]:
+        """The beginnings of lists that a server would give if it did not know `By=ScanTime`."""
+        for query in (Query("CreateTime", "desc"), Query(None, "desc")):
+            try:
+                yield self._remote.first(query, self._remote.limit)
+            except RequestRejectedError:
+                continue  # it does not take this order for that one
+
+    def _newest(self, others: Sequence[Page | None]) -> Generator[Page, None, int]:
         """Down to the watermark; returns the newest ScanTime that can be believed.
 
-        The first page must not be the answer to another question: `oldest`, or the last page of the `unscanned`.
+        The first page must not be the answer to another question, one of the `others`.
         """
         first = True
         head: int | None = None
         for page in self._by_scan_time(self._since):
-            if first and oldest.total != 1 and (_alike(page, oldest) or _alike(page, unscanned)):
+            if first and page.total != 1 and any(_alike(page, other) for other in others):
                 raise _FallBackError(ListReason.NOT_BY_SCAN_TIME.given())
             first = first and not page.items
             head = self._top(page) if head is None else head
@@ -141,6 +166,9 @@ def _why(reader: ListReader) -> Cause | None:
 
 
 def _alike(page: Page, other: Page | None) -> bool:
-    """Whether `page` begins with all the rows of `other`."""
+    """Whether `page` begins with the rows of `other`, in the same order, but for a few that may have come or gone."""
     ids = [image_id_of(item) for item in other.items] if other is not None else []
-    return bool(ids) and ids == [image_id_of(item) for item in page.items[: len(ids)]]
+    begins = [image_id_of(item) for item in page.items[: len(ids)]]
+    shared = {*ids} & {*begins}
+    in_order = [i for i in ids if i in shared] == [i for i in begins if i in shared]
+    return in_order and len(shared) > 0 and len(shared) >= min(len(ids), len(begins)) * (1 - CHANGED_SHARE)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import count, pairwise
 from statistics import median_low
 from typing import Any, NamedTuple
 
 from connector.listing.query import Answer
 
 FAR = 1 << 62  # beyond every instant in microseconds
+
+_COUNT = re.compile(r"(\d{1,18})(?:\.0)?", re.ASCII)
+_moments = count(1)
+
+
+def moment() -> int:
+    """A number that is greater each time."""
+    return next(_moments)
+
 
 ValuesOf = Callable[[Sequence[Mapping[str, Any]]], Sequence[int | None]]
 """The sort values of items, None for null. Raises ValueError where a value cannot be read."""
@@ -33,13 +44,18 @@ DESCENDING = (Order(-1, -FAR), Order(-1, FAR))
 
 @dataclass(frozen=True)
 class Page:
-    """One answer. `rows` are (sort value, image id) of the items whose sort value and id can be read, in order."""
+    """One answer. `rows` are (sort value, image id) of the items whose sort value and id can be read, in order.
+
+    `sent` and `came` are moments, by a clock that only counts: when the request went, and when the answer was there.
+    """
 
     offset: int
     items: Sequence[Any]
     total: int | None
     request_id: str | None
     rows: Sequence[tuple[int | None, str]]
+    sent: int = field(default=0, compare=False)
+    came: int = field(default=0, compare=False)
 
     @property
     def end(self) -> int:
@@ -86,6 +102,10 @@ class Page:
         """Whether an image is in the page more than once."""
         return len(self.places) < len(self.rows)
 
+    def twins(self) -> set[str]:
+        """Images that are in the page more than once."""
+        return {image_id for image_id, times in Counter(i for _, i in self.rows).items() if times > 1}
+
     @property
     def ids(self) -> Iterable[str]:
         """The ids of all items that have one."""
@@ -94,6 +114,18 @@ class Page:
     @cached_property
     def places(self) -> dict[str, int]:
         return {image_id: place for place, (_, image_id) in enumerate(self.rows)}
+
+    @property
+    def turned(self) -> Page:
+        """The page in the opposite order, as if it ended the list."""
+        end = max(self.total or 0, len(self.items))
+        return replace(self, offset=end - len(self.items), items=self.items[::-1], rows=self.rows[::-1])
+
+    def nameless(self) -> list[int]:
+        """The places in the list of items without a usable id."""
+        if len(self.rows) == len(self.items):
+            return []
+        return [self.offset + place for place, item in enumerate(self.items) if image_id_of(item) is None]
 
     def shift_to(self, page: Page) -> int | None:
         """Rows by which the list has moved up between this page and `page` (deletions); None where they share none."""
@@ -109,13 +141,26 @@ def image_id_of(item: Any) -> str | None:
     return image_id if isinstance(image_id, str) and image_id else None
 
 
-def page_of(answer: Answer, offset: int, values_of: ValuesOf) -> Page:
-    """The page in an answer of a list action; a missing or null `List` is an empty one, a bad TotalCount is None."""
+def page_of(answer: Answer, offset: int, values_of: ValuesOf, sent: int = 0) -> Page:
+    """The page in an answer of a list action; a missing or null `List` is an empty one, a bad TotalCount is None.
+
+    `sent` is the `moment` before the request.
+    """
+    came = moment()
     items = answer.response.get("List")
-    total = answer.response.get("TotalCount")
     items = items if isinstance(items, list) else []
-    counted = isinstance(total, int) and not isinstance(total, bool) and total >= 0
-    return Page(offset, items, total if counted else None, answer.request_id, _rows(items, values_of))
+    total = _count(answer.response.get("TotalCount"))
+    return Page(offset, items, total, answer.request_id, _rows(items, values_of), sent or came, came)
+
+
+def _count(total: Any) -> int | None:
+    """TotalCount, also where it is written as a text or with a decimal point; None where it is no count."""
+    if isinstance(total, bool) or not isinstance(total, int | float | str):
+        return None
+    if isinstance(total, int):
+        return total if total >= 0 else None
+    match = _COUNT.fullmatch(str(total))
+    return int(match[1]) if match else None
 
 
 def _rows(items: Sequence[Any], values_of: ValuesOf) -> Sequence[tuple[int | None, str]]:

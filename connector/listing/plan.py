@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connector.errors import ResponseTooLargeError
+from connector.errors import ResponseTooLargeError, TcssError, TransientError
 from connector.listing.overlap import Overlap
 from connector.listing.page import Page
 from connector.listing.prefetch import Load, Prefetch
@@ -11,20 +11,25 @@ from connector.listing.remote import RemoteList
 from connector.listing.seams import Aim
 
 RE_READS = 3  # of an answer that is shorter than it should be
+FAILING = "InternalError"  # the code with which a server answers again and again where one row is at fault
+RECOVERY = 2  # pages in a row that came whole, after which twice as many rows are asked for again
 
 
 class Plan:
     """Gives a pass its pages, each of them whole, and takes down in `evidence` what every answer shows.
 
-    A page is whole if it has as many rows as the server gives at once, or reaches the end of the list.
+    A page is whole if it has as many rows as were asked for, or as the server gives at once, or reaches the end of the
+    list.
     """
 
     def __init__(self, remote: RemoteList, load: Load, aim: Aim, evidence: Evidence) -> None:
         self._prefetch = Prefetch(load, remote.in_flight)
-        self._limit, self._server = remote.limit, remote.server
+        self._limit = self._most = remote.limit
+        self._server = remote.server
         self._aim, self._evidence = aim, evidence
         self._overlap = Overlap(remote.limit)
         self._next_offset = 0
+        self._whole_pages = 0  # since the limit was lowered
         self._asked: Page | None = None  # the last planned page that came
 
     @property
@@ -40,27 +45,44 @@ class Plan:
     def next(self, tail: Page | None) -> Page:
         """The page planned first, and as many asked for ahead as the list is long."""
         self._ask_ahead(tail)
-        offset, page = self._prefetch.take(self._limit)
-        if page is None:
-            self._shrink(offset)
+        offset, limit, answer = self._prefetch.take()
+        if isinstance(answer, Page):
+            page = self._made_whole(self._noted(answer), limit)
+        elif isinstance(answer, ResponseTooLargeError):
+            self._shrink(offset, limit)
             page = self.whole(offset)
+        elif self._evidence.reads and (answer.code or "").startswith(FAILING):
+            page = self._noted(self._up_to_failing_row(offset, limit, answer))
         else:
-            page = self._made_whole(self._noted(page))
+            raise answer
         self._overlap.learn(page, self._asked, self.cap)
         self._asked = page
+        self._recover()
         return page
 
     def whole(self, offset: int) -> Page:
         """The page at `offset`, asked for now."""
-        return self._made_whole(self.read(offset))
+        return self._made_whole(self.read(offset), self._limit)
 
     def read(self, offset: int) -> Page:
         """The page at `offset`, asked for now, as it comes."""
         while True:
+            limit = self._limit
             try:
-                return self._noted(self._prefetch.now(offset, self._limit))
+                return self._noted(self._prefetch.now(offset, limit))
             except ResponseTooLargeError:
-                self._shrink(offset)
+                self._shrink(offset, limit)
+
+    def beside(self, load: Load) -> Page:
+        """The first page of another list, of as many rows as can be sent."""
+        limit = self.cap
+        while True:
+            try:
+                return load(0, limit)
+            except ResponseTooLargeError:
+                if limit == 1:
+                    raise
+                limit //= 2
 
     def again_from(self, offset: int) -> None:
         """Drops what is planned, and plans from `offset` on."""
@@ -82,29 +104,51 @@ class Plan:
         horizon = total if end < total else end + self.stride
         while not len(self._prefetch) or (len(self._prefetch) < self._window() and self._next_offset < horizon):
             self._prefetch.plan(self._next_offset, self._limit)
-            self._next_offset += self.stride
+            first_of_shifted = self._aim.shift and self._next_offset == 0
+            self._next_offset += max(1, self.cap // 2) if first_of_shifted else self.stride
 
     def _window(self) -> int:
         """Pages under way: few at first for a list that will be left early."""
         most = self._prefetch.most
         return most if self._aim.until is None else min(most, 1 + self._evidence.pages // 3)
 
-    def _shrink(self, offset: int) -> None:
-        if self._limit == 1:
+    def _shrink(self, offset: int, limit: int) -> None:
+        if limit == 1:
             raise ResponseTooLargeError(
                 "one image alone is more than the server can send", code="ResponseSizeLimitExceeded"
             )
-        self._limit //= 2
+        self._limit, self._whole_pages = limit // 2, 0
         self.again_from(offset + self.stride)
+
+    def _up_to_failing_row(self, offset: int, limit: int, error: TcssError) -> Page:
+        """The rows before the first one at which the server fails; that row is left out, and the order with it."""
+        page = Page(offset, (), None, None, ())
+        readable = 0
+        while limit - readable > 1:
+            middle = (readable + limit) // 2
+            try:
+                page = self._prefetch.now(offset, middle)
+                readable = middle
+            except TransientError:
+                limit = middle
+        self._evidence.leave_out(offset + readable, error.code)
+        self.again_from(offset + readable + 1)
+        return page
+
+    def _recover(self) -> None:
+        """One large row is no reason for small pages over the rest of the list."""
+        self._whole_pages += 1
+        if self._limit < self._most and self._whole_pages >= RECOVERY:
+            self._limit, self._whole_pages = min(2 * self._limit, self._most), 0
 
     def _noted(self, page: Page) -> Page:
         self._evidence.note(page)
         return page
 
-    def _made_whole(self, page: Page) -> Page:
+    def _made_whole(self, page: Page, limit: int) -> Page:
         """Reads a page that is too short again; as short twice means that the server sends no more at once."""
         for _ in range(RE_READS):
-            if len(page.items) >= self.cap or page.reaches_total:
+            if len(page.items) >= min(limit, self._server.cap) or page.reaches_total:
                 break
             again = self.read(page.offset)
             self._evidence.re_reads += 1

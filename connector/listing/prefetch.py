@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from connector.errors import ResponseTooLargeError
+from connector.errors import TcssError
 from connector.listing.page import Page
 
 MOST_THREADS = 100  # of a pool whose size may change; a thread is started when it is needed
@@ -22,7 +22,7 @@ class Prefetch:
 
     def __init__(self, load: Load, in_flight: InFlight) -> None:
         self._load, self._in_flight = load, in_flight
-        self._queue: deque[tuple[int, Future[Page] | None]] = deque()
+        self._queue: deque[tuple[int, int, Future[Page] | None]] = deque()
         threads = in_flight if isinstance(in_flight, int) else MOST_THREADS
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="tcss-page") if threads > 1 else None
 
@@ -39,18 +39,18 @@ class Prefetch:
         return self._load(offset, limit)
 
     def plan(self, offset: int, limit: int) -> None:
-        self._queue.append((offset, self._pool.submit(self._load, offset, limit) if self._pool else None))
+        self._queue.append((offset, limit, self._pool.submit(self._load, offset, limit) if self._pool else None))
 
-    def take(self, limit: int) -> tuple[int, Page | None]:
-        """The offset planned first and its page; None where the answer was too large to be sent."""
-        offset, future = self._queue.popleft()
+    def take(self) -> tuple[int, int, Page | TcssError]:
+        """The offset planned first, its limit, and the page or what the API said instead."""
+        offset, limit, future = self._queue.popleft()
         try:
-            return offset, future.result() if future else self._load(offset, limit)
-        except ResponseTooLargeError:
-            return offset, None
+            return offset, limit, future.result() if future else self._load(offset, limit)
+        except TcssError as error:
+            return offset, limit, error
 
     def clear(self) -> None:
-        for _, future in self._queue:
+        for *_, future in self._queue:
             if future is not None:
                 future.cancel()
         self._queue.clear()

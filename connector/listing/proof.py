@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Set
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import accumulate
 
 from connector.listing.page import Order, Page
 from connector.listing.query import MAX_LIMIT
 from connector.listing.reasons import Cause, ListReason
+
+MOST_LEFT_OUT = 3  # rows that the server cannot show, after which a pass ends
 
 
 class Proof(StrEnum):
@@ -15,15 +20,23 @@ class Proof(StrEnum):
 
     ONE_ANSWER = "in one answer"
     ORDER = "by order"
+    TIES = "by order, wide ties by their size"
+    BOTH_ENDS = "by order, from both ends"
+    PARTS = "by parts of the ids"
     COUNT = "by count"
     WATERMARK = "by order, down to the watermark"
 
 
 @dataclass
 class Server:
-    """What is known of a server, whichever of its lists is read: `cap`, the most rows that it gives at once."""
+    """What is known of a server, whichever of its lists is read.
+
+    `cap` is the most rows that it gives at once. `finds_prefixes` says whether its ImageID filter finds ids by their
+    beginning, None where that was not tried.
+    """
 
     cap: int = MAX_LIMIT
+    finds_prefixes: bool | None = None
 
 
 @dataclass
@@ -33,6 +46,12 @@ class Evidence:
     `orders` are the sort orders that no page has contradicted, and none of them counts once `order_lost` says why.
     `reads` counts all answers, `pages` those that were taken into the pass, `re_reads` those that were asked for again.
     `end_rows` counts the rows of the page that was the end, `idle` the last pages in a row that showed nothing new.
+    `snapshot` says that the last page shows the whole list. `ties` counts wide ties that were proven by their size.
+
+    `totals` are all TotalCounts, `answered` those of each answer, with the moments when it was asked for and when it
+    came. `values` are the sort values of the images read, by id. `twins` are ids that occurred twice in one answer,
+    with the offset of that answer. `moved` are ids that had two sort values. `nameless` are the places of items without
+    an id. `left_out` counts the rows that the server cannot show, and `unreadable` names the first of them.
     """
 
     orders: tuple[Order, ...]
@@ -47,37 +66,71 @@ class Evidence:
     re_reads: int = 0
     reads: int = 0
     restarts: int = 0
+    end_checks: int = 0
+    snapshot: bool = False
+    unreadable: Cause | None = None
+    left_out: int = 0
     idle: int = 0
+    ties: int = 0
+    answered: list[tuple[int, int, int]] = field(default_factory=list)
     totals: set[int] = field(default_factory=set)
     first_total: int = 0
     latest_total: int | None = None
     contradicted: bool = False
-    ids: set[str] = field(default_factory=set)
+    values: dict[str, int | None] = field(default_factory=dict)
+    twins: dict[str, int] = field(default_factory=dict)
+    moved: set[str] = field(default_factory=set)
+    nameless: set[int] = field(default_factory=set)
 
     def note(self, page: Page) -> None:
         """Takes down what every answer shows, whether its page is taken or not."""
-        self.reads += 1
-        if page.total is not None:
-            self.first_total = self.first_total or page.total
-            self.totals.add(page.total)
-            self.latest_total = page.total
-            self.contradicted |= bool(page.items) and page.total < page.end
+        self.count(page)
         if self.ordered:
             self.orders = tuple(order for order in self.orders if page.is_sorted(order))
             if not self.orders:
                 self.lose_order(ListReason.UNSORTED)
 
+    def count(self, page: Page) -> None:
+        """Takes down an answer that is no part of the order."""
+        self.reads += 1
+        if page.total is not None:
+            self.first_total = self.first_total or page.total
+            self.answered.append((page.sent, page.came, page.total))
+            self.totals.add(page.total)
+            self.latest_total = page.total
+            self.contradicted |= bool(page.items) and page.total < page.end
+
     def take(self, page: Page) -> None:
         """Takes a page into the pass."""
-        known = len(self.ids)
+        known = len(self.values)
         self.pages += 1
         self.rows += len(page.items)
-        self.ids.update(page.ids)
-        self.idle = 0 if len(self.ids) > known else self.idle + 1
+        seen_again = self.values.keys() & page.values.keys()
+        self.moved.update(i for i in seen_again if self.values[i] != page.values[i])
+        self.values.update(page.values)
+        if len(page.rows) != len(page.items):
+            self.values.update((i, None) for i in page.ids if i not in self.values)
+            self.nameless.update(page.nameless())
+        if page.repeats:
+            self.twins.update(dict.fromkeys(page.twins(), page.offset))
+        self.idle = 0 if len(self.values) > known else self.idle + 1
+
+    def leave_out(self, place: int, code: str | None) -> None:
+        """A row of the list cannot be read."""
+        self.left_out += 1
+        self.unreadable = self.unreadable or ListReason.UNREADABLE.given(place=place, code=code)
+        self.lose_order(ListReason.SEAM_OPEN)
+        if self.left_out > MOST_LEFT_OUT:
+            self.problem = self.unreadable
 
     def lose_order(self, reason: ListReason) -> None:
         """The first reason counts."""
         self.order_lost = self.order_lost or reason
+
+    @property
+    def ids(self) -> Set[str]:
+        """The ids of all images read."""
+        return self.values.keys()
 
     @property
     def ordered(self) -> bool:
@@ -90,6 +143,36 @@ class Evidence:
         return max(self.totals, default=0)
 
     @property
+    def constant_total(self) -> int | None:
+        """The TotalCount of every answer; None where it was not the same in all of them."""
+        return max(self.totals) if len(self.totals) == 1 else None
+
+    @property
+    def unread(self) -> int:
+        """Rows that the list has by its TotalCount, if that was constant, and that were not read. Below 0 where more
+        images were read than the list had at any moment. An image that is listed twice counts once."""
+        total = self.constant_total
+        return 0 if total is None else total - len(self.values) - len(self.nameless)
+
+    def dip(self) -> Cause | None:
+        """A TotalCount that fell and came back: a part of the list may have been hidden meanwhile.
+
+        Answers whose requests were under way at the same time are not compared.
+        """
+        if len(self.totals) < 2:
+            return None
+        by_came = sorted((came, total) for _, came, total in self.answered)
+        by_sent = sorted(((sent, total) for sent, _, total in self.answered), reverse=True)
+        before = list(accumulate((total for _, total in by_came), max))
+        after = list(accumulate((total for _, total in by_sent), max))
+        for sent, came, total in self.answered:
+            earlier = bisect_left(by_came, (sent,))
+            later = bisect_left(by_sent, -came, key=lambda entry: -entry[0])
+            if earlier and later and total < before[earlier - 1] <= after[later - 1]:
+                return ListReason.TOTAL_DIPPED.given(low=total, high=before[earlier - 1])
+        return None
+
+    @property
     def done(self) -> bool:
         """Whether the pass is over, well or not."""
         return self.ended or self.stopped_early or self.problem is not None
@@ -97,18 +180,18 @@ class Evidence:
     @property
     def in_order(self) -> bool:
         """Every seam closed and no value decreased, from the first page to a proven end or the early stop."""
-        return self.ordered and (self.ended or self.stopped_early)
+        return self.ordered and self.problem is None and (self.ended or self.stopped_early)
 
     @property
     def one_answer(self) -> bool:
         """The whole list came in one answer, which is a snapshot whatever its order."""
-        return self.ended and self.pages == 1
+        return self.ended and (self.snapshot or self.pages == 1)
 
     @property
     def countable(self) -> bool:
         """Fit to be one of two alike passes: undisturbed, one TotalCount throughout, and as many ids as it says."""
         undisturbed = self.ended and not self.seam_repairs and not self.re_reads
-        return undisturbed and self.totals == {len(self.ids)}
+        return undisturbed and self.constant_total == len(self.values)
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 MAX_LIMIT = 100  # documented maximum of Limit
@@ -25,8 +25,21 @@ class Query:
         if self.filters:
             payload["Filters"] = [{"Name": name, "Values": list(values)} for name, values in self.filters]
         if self.by is not None:
-            payload |= {"By": self.by, "Order": self.order}
+            payload["By"] = self.by
+        if self.order is not None:
+            payload["Order"] = self.order
         return payload
+
+    @property
+    def turned(self) -> Query | None:
+        """The same list from its other end; None where the server's own order is asked for.
+
+        The values of filters are turned too: a server that reads only the first ones gives another list then.
+        """
+        if self.by is None or self.order is None:
+            return None
+        filters = tuple((name, values[::-1]) for name, values in self.filters)
+        return replace(self, order="asc" if self.order == "desc" else "desc", filters=filters)
 
 
 class Answer(Protocol):

@@ -2,87 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from functools import partial
 
+from connector.errors import RequestRejectedError
 from connector.listing import seams
-from connector.listing.page import Page
+from connector.listing.page import FAR, Order, Page
 from connector.listing.plan import Plan
 from connector.listing.proof import Evidence
 from connector.listing.query import Query
 from connector.listing.reasons import ListReason
 from connector.listing.remote import RemoteList
 from connector.listing.seams import Aim, Orders, Step
+from connector.listing.ties import TieReader
 
 TRIES = 12  # reads that may be spent on one broken seam, and answers in a row that may show nothing new
+END_CHECKS = 3  # times that the end is looked for again, where the list's other end shows rows that were not read
+LEAST_CAP = 5  # rows of a page by which a wide tie can be measured
 SLACK = 4  # times the requests that a quiet list would take
 MOST_READS = 100_000  # in one pass, where TotalCount does not tell how long the list is: ten million rows
 
 
 class ListReader:
-    """Reads one list, sorted by the time in `field_name`, and gathers the `Evidence`. Raises what `fetch` raises."""
+    """Reads one list, sorted by the time in `field_name`, and gathers the `Evidence`. Raises what `fetch` raises.
+
+    Once an answer has come, a request that the server refuses ends the pass, and `evidence.problem` says so. `tail` is
+    the last page whose seam has closed.
+    """
 
     def __init__(self, remote: RemoteList, query: Query, field_name: str, aim: Aim | None = None) -> None:
+        self._remote, self._query, self._field_name = remote, query, field_name
         self._aim = aim = aim or Aim()
         self.evidence = Evidence(aim.orders, None if aim.orders else ListReason.UNSORTED)
         self._plan = Plan(remote, lambda at, limit: remote.page(query, field_name, at, limit), aim, self.evidence)
+        self.tail: Page | None = None
 
-    def pages(self) -> Iterator[Page]:
+    def pages(self) -> Generator[Page, None, None]:
         """Every page as its seam closes; pages that show nothing new are among them."""
         try:
             for page in self._walk():
                 self.evidence.take(page)
                 yield page
+        except RequestRejectedError as error:
+            if not self.evidence.reads:
+                raise
+            self.evidence.problem = ListReason.REFUSED.given(rows=self.tail.end if self.tail else 0, code=error.code)
         except BaseException:
             self._plan.close(wait=False)
             raise
         self._plan.close(wait=True)  # so that no request of this pass goes uncounted
 
     def _walk(self) -> Iterator[Page]:
-        """`tail` is the last page whose seam has closed, `page` the next one planned."""
-        tail: Page | None = None
         page: Page | None = None
-        while not self._finished(tail):
-            page = page or self._plan.next(tail)
-            match seams.decide(tail, page, self._orders, self._aim):
-                case Step.ACCEPT:
-                    self._accept(tail, page)
-                    tail, page = page, None
-                    yield tail
-                case Step.SKIP:
-                    skipped, page = page, None
-                    yield skipped
-                case Step.BRIDGE if tail is not None and (bridge := self._bridge(tail)) is not None:
-                    self._accept(tail, bridge)
-                    tail = bridge
-                    yield tail
-                case Step.RESTART:
-                    tail = page = None
-                    self._start_again()
+        while not (yield from self._finished()):
+            page = page or self._plan.next(self.tail)
+            step = seams.decide(self.tail, page, self._orders, self._aim)
+            if step is Step.TIE and not len(page.items) >= self._plan.cap >= LEAST_CAP:
+                step = Step.BRIDGE
+            if step is Step.BRIDGE and self.tail is not None:
+                bridge = self._bridge(self.tail)
+                if isinstance(bridge, Page):
+                    yield self._accept(bridge)
+                elif bridge is Step.TIE:
+                    yield from self._through_tie(self.tail, page)
+                    page = None
+                continue  # with the same page, where the order is lost
+            taken, page = page, None
+            if step is Step.ACCEPT:
+                yield self._accept(taken)
+            elif step is Step.SKIP:
+                yield taken
+            elif step is Step.TIE and self.tail is not None:
+                yield from self._through_tie(self.tail, taken)
+            else:
+                self._start_again()
 
     @property
     def _orders(self) -> Orders:
         """The orders that a seam can be judged by."""
         return self.evidence.orders if self.evidence.ordered else ()
 
-    def _accept(self, tail: Page | None, page: Page) -> None:
+    def _accept(self, page: Page) -> Page:
         self._plan.follow(page)
+        tail = self.tail
         if tail is not None and len(page.items) < self._plan.cap and page.end <= tail.end and not page.reaches_total:
             self.evidence.problem = ListReason.TOTAL_TOO_LARGE.given(rows=tail.end, total=page.total)
+        self.tail = page
+        return page
 
     def _start_again(self) -> None:
+        self.tail = None
         self.evidence.restarts += 1
         if self.evidence.restarts > TRIES:
             self.evidence.lose_order(ListReason.NO_FIRST_PAGE)
         self._plan.again_from(0)
 
-    def _bridge(self, tail: Page) -> Page | None:
+    def _bridge(self, tail: Page) -> Page | Step | None:
         """A page that closes the seam after `tail`, where rows were deleted or a tie group exceeds the overlap.
 
-        None where the order is lost, or proves to be.
+        `Step.TIE` where the group is as long as a page; None where the order is lost, or proves to be.
         """
         back = seams.reach(tail, self._plan.cap)
         if back is None:
-            return self._no_bridge(ListReason.WIDE_TIE)
+            return self._wide_tie(tail)
         offset = tail.end - back
         for _ in range(TRIES):
             self.evidence.seam_repairs += 1
@@ -95,20 +117,35 @@ class ListReader:
             if joined or seams.is_behind(page, tail, self._orders):
                 offset = page.end - (page.reach_back or 0)
                 if offset <= page.offset:
-                    return self._no_bridge(ListReason.WIDE_TIE)
+                    return self._wide_tie(page)
             else:
                 back *= 2
                 offset = tail.end - back
-        return self._no_bridge(ListReason.SEAM_OPEN)
-
-    def _no_bridge(self, reason: ListReason) -> Page | None:
-        self.evidence.lose_order(reason)
+        self.evidence.lose_order(ListReason.SEAM_OPEN)
         return None
+
+    def _wide_tie(self, page: Page) -> Step | None:
+        """A group of equal values fills the page: it can be proven by its size, if there are pages to measure it by."""
+        if len(page.items) >= self._plan.cap >= LEAST_CAP:
+            return Step.TIE
+        self.evidence.lose_order(ListReason.WIDE_TIE)
+        return None
+
+    def _through_tie(self, tail: Page, page: Page) -> Iterator[Page]:
+        """Reads the group of equal values at the end of the tail, and goes on behind it."""
+        group = TieReader(self._plan, tail)
+        self.tail = yield from group.pages(page)
+        if group.whole:
+            self.evidence.ties += 1
+        else:
+            self.evidence.lose_order(ListReason.WIDE_TIE)
+        self._plan.again_from(max(0, self.tail.end - self._plan.cap + self._plan.stride))
 
     # The end.
 
-    def _finished(self, tail: Page | None) -> bool:
-        evidence, until = self.evidence, self._aim.until
+    def _finished(self) -> Generator[Page, None, bool]:
+        """Whether the pass is over."""
+        evidence, until, tail = self.evidence, self._aim.until, self.tail
         if evidence.problem is not None or (self._aim.insist and not evidence.ordered):
             return True
         if tail is None:
@@ -118,7 +155,7 @@ class ListReader:
         elif until is not None and evidence.ordered and seams.passed(tail, until, evidence.orders):
             evidence.stopped_early = True
         elif len(tail.items) < self._plan.cap and tail.reaches_total:
-            evidence.ended = self._end_confirmed(tail)
+            evidence.ended = self._end_confirmed(tail) and (yield from self._seen_from_both_ends(tail))
             evidence.end_rows = len(tail.items)
         elif evidence.idle > TRIES:
             evidence.problem = ListReason.NOTHING_NEW.given(answers=TRIES)
@@ -130,14 +167,67 @@ class ListReader:
         if evidence.contradicted:
             evidence.problem = ListReason.TOTAL_TOO_SMALL.given(total=tail.total)
             return False
-        if evidence.ids and tail.total == evidence.total and not tail.repeats:
+        if evidence.values and tail.total == evidence.total and not tail.repeats:
             return True
-        again = self._plan.read(tail.offset)
+        again = self._shown_again(tail)
         evidence.re_reads += 1
         if again.reaches_total and again.places.keys() <= tail.places.keys():
             return True
         self._plan.again_from(tail.offset)
         return False
+
+    def _shown_again(self, tail: Page) -> Page:
+        """The end once more; of an empty list the other end, if it has one."""
+        turned = self._query.turned
+        if tail.items or turned is None:
+            return self._plan.read(tail.offset)
+        page = self._plan.beside(partial(self._remote.page, turned, self._field_name))
+        self.evidence.count(page)
+        return page
+
+    def _seen_from_both_ends(self, tail: Page) -> Generator[Page, None, bool]:
+        """Whether the list's other end, shown by one request, has no row that was not read.
+
+        A result window that caps the offset and TotalCount alike looks like the end from one side.
+        """
+        evidence, turned = self.evidence, self._query.turned
+        evidence.snapshot = tail.offset == 0
+        if turned is None or not tail.items or (evidence.snapshot and self._aim.one_end_of_one_answer):
+            return True
+        page = self._plan.beside(partial(self._remote.page, turned, self._field_name))
+        evidence.count(page)
+        unread = page.values.keys() - evidence.values.keys()
+        if evidence.snapshot:
+            settled = not unread or page.total != tail.total  # else as many rows, and other ones
+        elif not evidence.ordered:
+            evidence.re_reads += len(unread)
+            settled = True
+        elif not self._is_turned(page):
+            evidence.lose_order(ListReason.NOT_TURNED)
+            settled = True
+        else:
+            settled = not unread or self._belongs_to(tail, page.turned, unread)
+        if unread:
+            yield page
+        if settled:
+            return True
+        evidence.end_checks += 1
+        if evidence.end_checks > END_CHECKS:
+            evidence.problem = ListReason.END_HIDDEN.given()
+        self._plan.again_from(max(0, tail.end - max(1, self._plan.cap // 2)))
+        self.tail = None if evidence.snapshot else tail
+        return False
+
+    def _is_turned(self, page: Page) -> bool:
+        """Whether the page from the other end is sorted the other way."""
+        return any(page.is_sorted(Order(-order.sign, null)) for order in self.evidence.orders for null in (-FAR, FAR))
+
+    def _belongs_to(self, tail: Page, end: Page, unread: set[str]) -> bool:
+        """Whether `end`, the last rows of the list, goes on from the tail, or shows what was inserted before it."""
+        orders = self.evidence.orders
+        return seams.joins(tail, end, orders, ignore_nulls=self._aim.ignore_nulls) or all(
+            order.key(end.values[image_id]) < tail.last(order) for image_id in unread for order in orders
+        )
 
     def _budget(self) -> int:
         """Requests after which we stop: the list grows, or its seams break, faster than it can be read."""

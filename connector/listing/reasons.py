@@ -40,14 +40,24 @@ class ListReason(Reason):
     WIDE_TIE = "a group of equal sort values is as long as a page"  # less its row before, and one after
     SEAM_OPEN = "a seam between two pages did not close"
     NO_FIRST_PAGE = "the first page is never the first"
+    NOT_TURNED = "the server gives the same order in both directions"
+
+    # The order holds, and yet rows may be missing.
+    END_HIDDEN = "the list goes on beyond the end that it shows: rows at its other end were not read"
+    COUNT_DIFFERS = "TotalCount is {total} in every answer, and {images} images were read"
+    TOTAL_DIPPED = "TotalCount fell to {low} and came back to {high}: a part of the list may have been hidden"
 
     # A pass came to no end.
     TOTAL_TOO_SMALL = "the list shows more rows than its TotalCount says ({total})"
     TOTAL_TOO_LARGE = "the list shows {rows} rows, but its TotalCount says {total}"
+    REFUSED = "the server refuses to show what follows after {rows} rows ({code})"
+    UNREADABLE = "the server fails at every answer that holds row {place} of the list ({code})"
     ENDLESS = "the list did not end within {requests} requests"
     NOTHING_NEW = "the last {answers} answers showed nothing new, before the end of the list"
 
-    # A full sweep.
+    # A full sweep, and its parts by ImageID.
+    PARTS_OVERFLOW = "a part of the list cannot be made small enough for one answer"
+    PARTS_UNKNOWN = "the server does not find images by the beginning of their ids"
     PASSES_DIFFER = "{cause}, and no two passes were alike"
     SORT_REJECTED = "the server rejects By={by} ({code}): its own order was read"
 
@@ -59,6 +69,7 @@ class ListReason(Reason):
     REJECTED = "the server rejects the requests of an incremental sweep ({code})"
     SCAN_TIME = "ScanTime: {cause}"
     STATUS_IGNORED = "the server does not filter by ScanStatus"
+    STATUS_PARTLY_READ = "the server does not read every value of the ScanStatus filter"
     UNSCANNED = "unscanned images: {cause}"
 
     # A look-up by id.

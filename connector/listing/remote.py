@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from connector.listing.page import Page, page_of
+from connector.errors import ResponseTooLargeError
+from connector.listing.page import Page, moment, page_of
 from connector.listing.prefetch import InFlight
 from connector.listing.proof import Server
 from connector.listing.query import MAX_LIMIT, Fetch, Query
@@ -32,12 +33,20 @@ class RemoteList:
 
     def page(self, query: Query, field_name: str, offset: int, limit: int) -> Page:
         """One answer, with the time in `field_name` as the sort value."""
+        sent = moment()
         answer = self.fetch(query.payload(offset, limit))
-        return page_of(answer, offset, lambda items: self.instants(items, field_name))
+        return page_of(answer, offset, lambda items: self.instants(items, field_name), sent)
 
     def first(self, query: Query, limit: int = 1) -> Page:
-        """The first `limit` rows of `query`, without a sort value."""
-        return page_of(self.fetch(query.payload(0, limit)), 0, lambda items: [None] * len(items))
+        """The first `limit` rows of `query`, fewer where these are too large to be sent; without a sort value."""
+        while True:
+            try:
+                sent = moment()
+                return page_of(self.fetch(query.payload(0, limit)), 0, lambda items: [None] * len(items), sent)
+            except ResponseTooLargeError:
+                if limit == 1:
+                    raise
+                limit //= 2
 
     def first_look(self) -> int:
         """Rows to ask for before an answer says how many there are: as many as can be on their way until it comes.

@@ -22,7 +22,9 @@ class Aim:
     `orders` are those that the server was asked for. `until` ends the pass early, at the first page with a value below
     it; it wants descending orders. With `insist` the pass ends as soon as the order is lost; else it goes on to the end
     without seams. With `ignore_nulls` the proof leaves out rows without a value, which may then fill whole pages.
-    `expected` rows are asked for before the first answer says how many there are.
+    `expected` rows are asked for before the first answer says how many there are. `shift` moves the boundaries between
+    pages by half a page, for a pass over a list that was read before. With `one_end_of_one_answer` a list that comes in
+    one answer is not looked at from its other end.
     """
 
     orders: Orders = ASCENDING + DESCENDING
@@ -30,12 +32,15 @@ class Aim:
     insist: bool = False
     ignore_nulls: bool = False
     expected: int = 0
+    shift: bool = False
+    one_end_of_one_answer: bool = False
 
 
 class Step(Enum):
     """What to do with a page."""
 
     ACCEPT = auto()  # nothing is missing before it, or the order is lost and this can only be hoped for
+    TIE = auto()  # it is full of the tail's last value: the group has to be proven by its size
     SKIP = auto()  # it ends before the tail does: rows were inserted before it, and it shows nothing new
     BRIDGE = auto()  # the seam is open: read again from further back
     RESTART = auto()  # the first page was not the first one
@@ -48,9 +53,11 @@ def decide(tail: Page | None, page: Page, orders: Orders, aim: Aim) -> Step:
     if aim.expected and begins_before(page, tail, orders):
         return Step.RESTART
     starts_anew = not tail.items and page.offset == 0
-    if starts_anew or joins(tail, page, orders, ignore_nulls=aim.ignore_nulls):
+    if starts_anew or confirms_end(tail, page) or joins(tail, page, orders, ignore_nulls=aim.ignore_nulls):
         return Step.ACCEPT
-    return Step.SKIP if is_behind(page, tail, orders) else Step.BRIDGE
+    if is_behind(page, tail, orders):
+        return Step.SKIP
+    return Step.TIE if is_full_of_last(page, tail) else Step.BRIDGE
 
 
 def joins(tail: Page, page: Page, orders: Orders, *, ignore_nulls: bool = False) -> bool:
@@ -70,9 +77,22 @@ def _joins_in(order: Order, tail: Page, page: Page) -> bool:
     )
 
 
+def confirms_end(tail: Page, page: Page) -> bool:
+    """Whether both end the list, and `page`, from further on, shows nothing that the tail does not show."""
+    further_on = page.offset >= tail.offset and page.places.keys() <= tail.places.keys()
+    return further_on and bool(tail.items) and tail.reaches_total and page.reaches_total
+
+
 def is_behind(page: Page, tail: Page, orders: Orders) -> bool:
     """Whether `page` ends before `tail` does."""
     return bool(page.rows and tail.rows) and all(page.last(order) < tail.last(order) for order in orders)
+
+
+def is_full_of_last(page: Page, tail: Page) -> bool:
+    """Whether all rows of a page, at least as long as the tail, have the tail's last value."""
+    if not tail.rows or len(page.rows) < len(tail.rows):
+        return False
+    return {value for value, _ in page.rows} == {tail.rows[-1][0]}
 
 
 def moves_on(tail: Page, page: Page, orders: Orders) -> bool:

@@ -66,7 +66,7 @@ def fetching(server: LocalServer) -> Fetch:
                 if not left or not isinstance(failure, TransientError | ThrottledError):
                     raise failure from error
             else:
-                return Answer(content, content.pop("RequestId"))
+                return Answer(content, content.pop("RequestId", None))
         raise AssertionError("unreachable")
 
     return fetch

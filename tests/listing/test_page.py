@@ -61,11 +61,17 @@ def test_a_list_that_is_none_is_empty(listed: Any) -> None:
     assert page_of(Answer({}, None), 5, _values) == Page(5, [], None, None, ())
 
 
-@pytest.mark.parametrize("total", [None, -1, "5", 5.0, True], ids=repr)
+@pytest.mark.parametrize("total", [None, -1, "", "-5", "5 ", "5.5", 5.5, 1e30, float("nan"), True, [5]], ids=repr)
 def test_a_total_count_that_is_no_count_is_none(total: Any) -> None:
     """It then proves no end."""
     page = page_of(Answer({"List": [], "TotalCount": total}, None), 0, _values)
     assert (page.total, page.reaches_total) == (None, False)
+
+
+@pytest.mark.parametrize("total", [230, "230", 230.0, "230.0"], ids=repr)
+def test_a_total_count_is_read_however_it_is_written(total: Any) -> None:
+    """A gateway may make a text or a decimal number of it."""
+    assert page_of(Answer({"List": [], "TotalCount": total}, None), 0, _values).total == 230
 
 
 def test_rows_are_the_items_whose_value_and_id_can_be_read() -> None:

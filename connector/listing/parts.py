@@ -1,0 +1,211 @@
+"""A list in parts by ImageID, which nothing can enter or leave by moving: for lists whose order proves nothing.
+
+An id never changes. So the images whose ids begin with `sha256:a3` are a part of the list, and a part that comes in
+one answer is a snapshot, whatever its order. Values of a filter are ORed: several beginnings make a part of the size
+that is wanted, and all parts together hold every id.
+
+This needs an ImageID filter that finds ids by their beginning. Nothing documents that, so it is tried first. An answer
+is believed only if all its rows belong to the part, if TotalCount agrees, and if two images that were just listed come
+back: one is asked for by the filter's first value, the other by its last.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Collection, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from connector.errors import RequestRejectedError, ResponseTooLargeError, TcssError
+from connector.listing.page import Page, image_id_of
+from connector.listing.prefetch import Prefetch
+from connector.listing.proof import Evidence
+from connector.listing.query import Filters, Query
+from connector.listing.reasons import ListReason
+from connector.listing.remote import RemoteList
+
+_DIGITS = "0123456789abcdef"
+_ALGORITHM = "sha256:"
+_ID = re.compile(r"sha256:[0-9a-f]{12,}")
+MOST_VALUES = 24  # beginnings in one filter, beside the two controls
+ROOM = 4  # rows of a page that are left free, two of them for the controls
+FIRST_FILL = 0.8  # of a page, where the ids are not known: parts vary in size
+TRIED = len(_ALGORITHM) + 3  # characters of an id with which the filter is tried
+LONGEST = len(_ALGORITHM) + 12  # characters of a beginning
+TRIES = 3  # pairs of controls that may be missing: images are deleted
+
+
+@dataclass(frozen=True)
+class Part:
+    """The images whose ids begin with one of these."""
+
+    beginnings: tuple[str, ...]
+
+    def holds(self, image_id: str | None) -> bool:
+        return image_id is not None and image_id.startswith(self.beginnings)
+
+    def smaller(self) -> list[Part]:
+        """Parts that make up this one; none where it cannot be divided."""
+        middle = len(self.beginnings) // 2
+        if middle:
+            return [Part(self.beginnings[:middle]), Part(self.beginnings[middle:])]
+        if len(self.beginnings[0]) >= LONGEST:
+            return []
+        return [Part(tuple(self.beginnings[0] + digit for digit in half)) for half in (_DIGITS[:8], _DIGITS[8:])]
+
+
+@dataclass
+class _Question:
+    """A part that is asked for, with its controls, for the n-th time."""
+
+    part: Part
+    controls: tuple[str, str]
+    tries: int = 1
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        return (self.controls[0], *self.part.beginnings, self.controls[1])
+
+
+class PartsReader:
+    """Reads a list in parts. `listed` are ids that were just listed, the newest last; `filters` narrow the list."""
+
+    def __init__(self, remote: RemoteList, filters: Filters, listed: Sequence[str]) -> None:
+        self._remote, self._filters = remote, filters
+        self._listed = list(listed)
+        self.evidence = Evidence((), ListReason.UNSORTED)
+
+    def can_be_had(self) -> bool:
+        """Whether the server finds images by the beginning of their ids; it is asked once."""
+        server = self._remote.server
+        if self._remote.limit - ROOM < 1 or any(name == "ImageID" for name, _ in self._filters):
+            return False
+        if len(self._listed) < 2 or not all(map(_ID.fullmatch, self._listed)):
+            return False
+        if server.finds_prefixes is None:
+            server.finds_prefixes = self._try(self._listed[-1])
+        return server.finds_prefixes
+
+    def _try(self, wanted: str) -> bool:
+        part = Part((wanted[:TRIED],))
+        try:
+            page = self._ask(part.beginnings)
+        except RequestRejectedError:
+            return False
+        return wanted in page.places and all(part.holds(image_id_of(item)) for item in page.items)
+
+    def pages(self, known: Collection[str]) -> Generator[Page, None, None]:
+        """The answers of all parts, one of each. `known` are ids that may be listed, and say how large parts will be.
+
+        `evidence.problem` says why the filter is not to be trusted after all.
+        """
+        total = self._total()
+        questions = [self._question(part) for part in plan(known, total, self._remote.limit - ROOM)]
+        prefetch = Prefetch(lambda number, _: self._ask(questions[number].values), self._remote.in_flight)
+        planned = answered = 0
+        try:
+            while answered < len(questions) and self.evidence.problem is None:
+                while planned < len(questions) and (not len(prefetch) or len(prefetch) < prefetch.most):
+                    prefetch.plan(planned, self._remote.limit)
+                    planned += 1
+                number, _, page = prefetch.take()
+                answered += 1
+                questions += self._judge(questions[number], page)
+                if isinstance(page, Page):
+                    self.evidence.take(page)
+                    self._listed += page.places
+                    yield page
+        except RequestRejectedError:
+            self.evidence.problem = ListReason.ID_FILTER.given()
+        finally:
+            prefetch.close(wait=True)
+        self.evidence.ended = self.evidence.problem is None
+        self._total()
+
+    def _judge(self, question: _Question, page: Page | TcssError) -> list[_Question]:
+        """What is to be asked instead of a question whose answer is not the whole part."""
+        part, controls = question.part, question.controls
+        if isinstance(page, TcssError) and not isinstance(page, ResponseTooLargeError):
+            raise page
+        if isinstance(page, TcssError) or (page.total is not None and page.total > len(page.items)):
+            smaller = part.smaller()
+            if not smaller:
+                self.evidence.problem = ListReason.PARTS_OVERFLOW.given()
+            return [self._question(each) for each in smaller]
+        strangers = [i for item in page.items if not part.holds(i := image_id_of(item)) and i not in controls]
+        if strangers or page.total is None:
+            self.evidence.problem = ListReason.ID_FILTER.given()
+        elif not page.places.keys() >= {*controls}:
+            if question.tries == TRIES:
+                self.evidence.problem = ListReason.ID_FILTER.given()
+            return [self._question(part, question.tries + 1)]
+        return []
+
+    def _question(self, part: Part, tries: int = 1) -> _Question:
+        """With controls that are not of the part, as far as there are such."""
+        others = [i for i in self._listed[-(MOST_VALUES + 2) * tries :] if not part.holds(i)]
+        others = others if len({*others}) > 1 else self._listed
+        first = others[-tries]
+        last = next((i for i in others if i != first), first)
+        return _Question(part, (first, last), tries)
+
+    def _ask(self, values: Sequence[str]) -> Page:
+        return self._remote.first(Query(filters=(*self._filters, ("ImageID", tuple(values)))), self._remote.limit)
+
+    def _total(self) -> int:
+        """TotalCount of the whole list now."""
+        page = self._remote.first(Query(filters=self._filters))
+        self.evidence.count(page)
+        return page.total or 0
+
+
+def plan(known: Collection[str], total: int, room: int) -> list[Part]:
+    """Parts of at most about `room` images, which together hold every id that begins with `sha256:`."""
+    exact = 10 * len(known) >= 9 * total
+    size = max(total, len(known), 1)
+    room = room if exact else max(1, int(room * FIRST_FILL))
+    fewest = next(digits for digits in range(1, LONGEST) if size <= MOST_VALUES * 16**digits)
+    tried = [_counts(known if exact else (), size, digits) for digits in (fewest, fewest + 1)]
+    return min((list(_plan(counts, room)) for counts in tried), key=len)
+
+
+def _counts(known: Collection[str], size: int, digits: int) -> list[float]:
+    """Images for each beginning of so many digits: as known, or of `size` images spread evenly."""
+    if not known:
+        return [size / 16**digits] * 16**digits
+    counts: list[float] = [0] * 16**digits
+    for beginning, images in Counter(image_id[len(_ALGORITHM) :][:digits] for image_id in known).items():
+        counts[int(beginning, 16)] = images
+    return counts
+
+
+def _plan(counts: Sequence[float], room: int) -> Iterator[Part]:
+    sums = [0.0, *accumulate(counts)]
+    digits = len(f"{len(counts) - 1:x}")
+    start = 0
+    while start < len(counts):
+        end = max(start + 1, bisect_right(sums, sums[start] + room) - 1)
+        for level in range(digits + 1):  # where there are too many beginnings, up to a place with fewer digits
+            shorter = end - end % 16**level
+            beginnings = _beginnings(start, shorter, digits) if shorter > start else []
+            if beginnings and len(beginnings) <= MOST_VALUES:
+                break
+        else:
+            shorter = min(end, start + MOST_VALUES // 2)
+            beginnings = _beginnings(start, shorter, digits)
+        yield Part(tuple(beginnings))
+        start = shorter
+
+
+def _beginnings(start: int, end: int, digits: int) -> list[str]:
+    """The fewest beginnings that stand for all numbers of so many hexadecimal digits from `start` up to `end`."""
+    found = []
+    while start < end:
+        free = 0  # digits at the end that may be anything
+        while free < digits - 1 and start % 16 ** (free + 1) == 0 and start + 16 ** (free + 1) <= end:
+            free += 1
+        found.append(f"{_ALGORITHM}{start // 16**free:0{digits - free}x}")
+        start += 16**free
+    return found
