@@ -1,58 +1,78 @@
-"""A group of equal sort values that is as long as a page, or longer: proven whole by its size.
+"""A group of equal sort values that is as long as a page, or longer, and the two ways in which it is proven whole.
 
-A seam needs a row from strictly before the last value, and inside such a group there is none. But the group has a size:
-the distance between its first row and the first row after it, each read in an answer that shows the row before it too.
-If as many images of the group were read, all of them were: unless, in the gap between two requests, one image left the
-group and another one entered it.
+A seam needs a row from strictly before the last value, and inside such a group there is none.
+
+By its size: the group has as many images as there are places from its first row to the first row after it, each read
+in an answer that shows the row before it too. If the list stood still while its images were read (TotalCount was the
+same in every answer) and as many were read, all were: unless one image left the group and another one entered it in the
+gap between two requests.
+
+By its own order: where the server gives equal rows in one order, any shared row closes the seam between two pages. That
+the order is one shows where pages overlap: the last rows of each page are the first rows of the next one. A server that
+mixes equal rows anew for each answer does not do so by chance, page after page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 
 from connector.listing.page import Page
 from connector.listing.plan import Plan
 
-ROUNDS = 3  # readings of the group
-LOOKS = 6  # answers in which one of its ends is looked for
-
-
-@dataclass(frozen=True)
-class Bound:
-    """Where a group begins or ends: a place in the list, in an answer with that TotalCount."""
-
-    place: int
-    total: int | None
+ROUNDS = 4  # readings of the group
+LOOKS = 6  # answers in which its beginning is looked for
+ENOUGH_SHARED = 16  # rows at their places, so that chance is no explanation
 
 
 @dataclass
 class Tie:
-    """The rows with the sort value `value`, as far as they were read."""
+    """The rows with the sort value `value`, as far as they were read without a pause.
+
+    `shared` counts rows that a page has in common with the page before it, at the places where one order of equal rows
+    puts them; `mixed` says that some were elsewhere.
+    """
 
     value: int | None
     ids: set[str] = field(default_factory=set)
+    totals: set[int | None] = field(default_factory=set)
+    shared: int = 0
+    mixed: bool = False
+    _before: list[str] = field(default_factory=list)
 
     def take(self, page: Page) -> None:
+        """A page that shows rows of the group, wherever they are."""
         self.ids.update(image_id for value, image_id in page.rows if value == self.value)
+        self.totals.add(page.total)
+
+    def follow(self, page: Page) -> None:
+        """The page that was asked for after the one before it."""
+        self.take(page)
+        rows = [image_id for value, image_id in page.rows if value == self.value]
+        common = {*rows} & {*self._before}
+        size = len(common)
+        self.mixed |= bool(self._before) and (not size or self._before[-size:] != rows[:size])
+        self.shared += size
+        self._before = rows
+
+    @property
+    def has_one_order(self) -> bool:
+        return not self.mixed and self.shared >= ENOUGH_SHARED
 
     def goes_on_after(self, page: Page) -> bool:
         """Whether the page ends inside the group, and the list does not end with the page."""
         return bool(page.rows) and page.rows[-1][0] == self.value and not page.reaches_total
 
-    def begin_in(self, page: Page) -> Bound | None:
+    def begin_in(self, page: Page) -> int | None:
         """The place of the group's first row, if the page shows the row before it, or begins the list."""
         places = self._places(page)
-        if not places or (places[0] == 0 and page.offset > 0):
-            return None
-        return Bound(page.offset + places[0], page.total)
+        return page.offset + places[0] if places and (places[0] > 0 or page.offset == 0) else None
 
-    def end_in(self, page: Page) -> Bound | None:
+    def end_in(self, page: Page) -> int | None:
         """The place after the group's last row, if the page shows the row after it, or ends the list."""
         places = self._places(page)
-        if not places or (places[-1] == len(page.rows) - 1 and not page.reaches_total):
-            return None
-        return Bound(page.offset + places[-1] + 1, page.total)
+        ends = bool(places) and (places[-1] < len(page.rows) - 1 or page.reaches_total)
+        return page.offset + places[-1] + 1 if ends else None
 
     def _places(self, page: Page) -> list[int]:
         """The places of the group's rows in a page of which every row can be read."""
@@ -67,31 +87,37 @@ class TieReader:
     def __init__(self, plan: Plan, tail: Page) -> None:
         self._plan, self._tail = plan, tail
         self._tie = Tie(tail.rows[-1][0])
-        self._tie.take(tail)
+        self._tie.follow(tail)
         self.whole = False
 
     def pages(self, page: Page) -> Generator[Page, None, Page]:
-        """The group's pages, `page` first, and those that prove its size; returns the page that shows its end."""
-        last = yield from self._through(page)
+        """The group's pages, `page` first, and those that prove it; returns the page that shows its end."""
         for _ in range(ROUNDS):
-            begin, end = yield from self._bounds(last)
-            if begin is None or end is None:
-                break
-            size = end.place - begin.place
-            if len(self._tie.ids) == size:
+            last = yield from self._through(page)
+            if self._tie.has_one_order:
                 self.whole = True
                 break
-            if len(self._tie.ids) > size:  # some have left the group since they were read
-                self._tie.ids.clear()
+            begin = yield from self._begin()
+            end = self._tie.end_in(last)
+            if begin is None or end is None:
+                break
+            still = len(self._tie.totals) == 1 and None not in self._tie.totals
+            self.whole = still and len(self._tie.ids) == end - begin
+            if self.whole:
+                break
+            if (
+                not still or len(self._tie.ids) > end - begin
+            ):  # images came or went: only what is read from now on counts
+                self._tie = Tie(self._tie.value)
             # Other boundaries than before: a server may give equal rows in another order each time.
-            self._plan.again_from(max(0, begin.place - self._plan.cap // 2))
-            last = yield from self._through(self._plan.next(self._tail))
+            self._plan.again_from(max(0, begin - self._plan.cap // 2))
+            page = self._plan.next(self._tail)
         return last
 
     def _through(self, page: Page) -> Generator[Page, None, Page]:
         """From `page` to the first one that does not end inside the group."""
         for _ in range(self._most(page)):
-            self._tie.take(page)
+            self._tie.follow(page)
             yield page
             if not self._tie.goes_on_after(page):
                 break
@@ -103,33 +129,16 @@ class TieReader:
         """Pages that the group can have at most, and some more where the list grows."""
         return 2 * ((page.total or 0) // max(1, self._plan.stride) + 1) + ROUNDS
 
-    def _bounds(self, last: Page) -> Generator[Page, None, tuple[Bound | None, Bound | None]]:
-        """Both ends of the group in a list that stood still from the one answer to the other, as TotalCount shows."""
-        begin, end = self._tie.begin_in(self._tail), self._tie.end_in(last)
-        for _ in range(ROUNDS):
-            near = begin.place if begin else self._tail.offset
-            begin = yield from self._look(near, self._tie.begin_in, forwards=-1)
-            if begin is None or begin.total is None:
-                break
-            if end is None or end.total != begin.total:
-                near = end.place if end else last.end
-                end = yield from self._look(near, self._tie.end_in, forwards=1)
-            if end is None or end.total == begin.total:
-                return begin, end
-        return None, None
-
-    def _look(
-        self, near: int, seek: Callable[[Page], Bound | None], *, forwards: int
-    ) -> Generator[Page, None, Bound | None]:
-        """An end of the group, looked for from a place near it."""
+    def _begin(self) -> Generator[Page, None, int | None]:
+        """The place of the group's first row, looked for where the tail had it."""
         half = max(1, self._plan.cap // 2)
-        offset = near - half
+        offset = (self._tie.begin_in(self._tail) or self._tail.offset) - half
         for _ in range(LOOKS):
             page = self._plan.whole(max(0, offset))
             self._tie.take(page)
             yield page
-            if (bound := seek(page)) is not None:
-                return bound
-            inside = bool(page.rows) and page.rows[0][0] == page.rows[-1][0] == self._tie.value
-            offset += forwards * half if inside else -forwards * half
+            if (begin := self._tie.begin_in(page)) is not None:
+                return begin
+            inside = bool(page.rows) and page.rows[0][0] == self._tie.value
+            offset += -half if inside else half
         return None
