@@ -1,15 +1,25 @@
-"""`tcss check`: everything that a sync needs, tried one after the other, a line each."""
+"""`tcss check`: everything that a sync needs, tried one after the other, a line each.
+
+With `--api` it asks what the API does where its documentation is silent, instead of looking at the destination.
+"""
 
 from __future__ import annotations
 
+import copy
+import json
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from connector import __version__
 from connector.api.client import Client
 from connector.errors import TcssError, UnavailableError
-from connector.runs.assembly import ACTION, client_of
+from connector.listing.survey.questions import Survey
+from connector.runs.assembly import ACTION, client_of, image_list
 from connector.settings import Settings
+from connector.tables import IMAGES
 from connector.warehouse.inventory import Inventory
 from connector.warehouse.locations import locate
 from connector.warehouse.pipeline import open_pipeline
@@ -19,24 +29,82 @@ Check = tuple[str, Callable[[], str]]
 
 LICENCES = {0: "not bought; a trial is possible", 1: "not bought", 2: "trial", 3: "Pro", 4: "Pro, expired"}
 TOLERANCE = 300  # seconds of clock skew that the API allows
+PATIENCE = 20.0  # seconds for a call of the survey, most of whose refusals are answers
+FIELDS = tuple(dict.fromkeys(column.source for column in IMAGES.columns if column.source))
 
 
-def check(settings: Settings, say: Callable[[str], None]) -> int:
-    """Runs every check and says how it went; the exit code of the first that failed, or 0.
+@dataclass
+class Report:
+    """How the checks went, and what was found out; `say` gets each line as it comes.
+
+    `code` is the exit code of the first check that failed, or 0. A finding is never a failure.
+    """
+
+    say: Callable[[str], None]
+    site: str
+    code: int = 0
+    failures: list[str] = field(default_factory=list)
+    checks: dict[str, Any] = field(default_factory=dict)
+    survey: dict[str, Any] | None = None
+
+    def passed(self, name: str, text: str) -> None:
+        self.checks[name] = {"ok": True}
+        self.say(f"ok      {name}: {text}")
+
+    def failed(self, name: str, error: TcssError) -> None:
+        self.checks[name] = {"ok": False, "class": type(error).__name__, "code": error.code}
+        self.code = self.code or error.exit_code
+        self.failures.append(f"FAILED  {name}: {error}")
+        self.say(self.failures[-1])
+
+    def to_json(self) -> str:
+        """One object without ids, names, keys and hosts."""
+        facts = {"connector": __version__, "site": self.site, "checks": self.checks}
+        if self.survey is not None:
+            facts["api"] = self.survey
+        return json.dumps(facts, indent=2)
+
+
+def check(settings: Settings, say: Callable[[str], None], *, api: bool = False) -> Report:
+    """Runs every check and says how it went; with `api` only those that concern the API, and the survey after them.
 
     A check that needs what has failed before it is left out.
     """
-    code = 0
+    report = Report(say, settings.site)
+    if api:
+        settings = copy.copy(settings)
+        settings.patience = min(settings.patience, PATIENCE)
     with client_of(settings) as client:
-        for checks in (_api(client), _destination(settings)):
-            for name, run in checks:
-                try:
-                    say(f"ok      {name}: {run()}")
-                except TcssError as error:
-                    say(f"FAILED  {name}: {error}")
-                    code = code or error.exit_code
-                    break
-    return code
+        fine = _run(_api(client), report)
+        if not api:
+            _run(_destination(settings), report)
+        elif fine:
+            _survey(settings, client, report)
+    return report
+
+
+def _run(checks: Iterator[Check], report: Report) -> bool:
+    """Whether all of them passed."""
+    for name, run in checks:
+        try:
+            report.passed(name, run())
+        except TcssError as error:
+            report.failed(name, error)
+            return False
+    return True
+
+
+def _survey(settings: Settings, client: Client, report: Report) -> None:
+    survey = Survey(image_list(settings, client), FIELDS)
+    findings: dict[str, Any] = {}
+    try:
+        for finding in survey.findings():
+            findings[finding.question.name] = finding.as_json()
+            report.say(f"found   {finding}")
+        report.passed("survey", f"{survey.requests} requests, {survey.images} different images seen")
+    except TcssError as error:
+        report.failed("survey", error)
+    report.survey = {"action": ACTION, "requests": survey.requests, "images": survey.images, "findings": findings}
 
 
 def _api(client: Client) -> Iterator[Check]:

@@ -110,18 +110,28 @@ def check(
     site: Site = None,
     account: Account = None,
     account_id: AccountId = None,
+    api: Annotated[
+        bool, typer.Option("--api", help="Ask the API what it does where its page is silent, instead of the warehouse.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", envvar="TCSS_JSON", help="One object without ids, names and keys on stdout.")
+    ] = False,
 ) -> None:
     """Say, line by line, whether keys, permission, clock and destination are as a sync needs them."""
     from connector.cli.report import Reporter
 
-    with _reported(Reporter(as_json=False)):
+    with _reported(Reporter(as_json=as_json)):
         from connector.cli.check import check as check_all
         from connector.settings import Settings
 
         settings = Settings.load(
             account, destination=destination, dataset=dataset, endpoint=endpoint, site=site, account_id=account_id
         )
-        raise typer.Exit(check_all(settings, typer.echo))
+        report = check_all(settings, (lambda _: None) if as_json else typer.echo, api=api)
+        if as_json:
+            typer.echo(report.to_json())
+            typer.echo("".join(f"{line}\n" for line in report.failures), err=True, nl=False)
+        raise typer.Exit(report.code)
 
 
 @app.command()
