@@ -112,13 +112,13 @@ def _read(asking: Asking, known: Sequence[str], reply: Reply) -> Cause:
 
 def _counted(found: Sequence[bool]) -> Cause:
     """The finding about values of which these found rows."""
-    asked, read = len(found), sum(found)
-    if not read:
+    asked = len(found)
+    if not any(found):
         return Found.FINDS_NOTHING.given()
-    if read == asked:
-        return Found.ALL_READ.given(asked=asked, read=read)
-    first = all(found[:read])
-    return (Found.FIRST_READ if first else Found.SOME_READ).given(asked=asked, read=read)
+    read = max(place for place, hit in enumerate(found, start=1) if hit)
+    if sum(found) < 0.9 * read:  # a few may be gone since they were seen
+        return Found.SOME_READ.given(asked=asked, read=sum(found))
+    return (Found.ALL_READ if read == asked else Found.FIRST_READ).given(asked=asked, read=read)
 
 
 def _filtered(asking: Asking, name: str, values: Sequence[str], **more: Any) -> Reply:

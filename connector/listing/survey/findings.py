@@ -46,7 +46,7 @@ class Found(Reason):
     FINDS_NOTHING = "even values that rows have find nothing"
     ALL_READ = "all {asked} values are read"
     FIRST_READ = "only the first {read} of {asked} values are read"
-    SOME_READ = "{read} of {asked} values found rows, and these are not the first"
+    SOME_READ = "{read} of {asked} values find rows, and not the first ones"
     FEWER_ACCEPTED = "{accepted} values are read, {refused} are refused ({error})"
 
     # Offset and Limit.

@@ -11,6 +11,7 @@ from connector.listing.survey.orders import sorts, word
 
 FAR = 10_000  # where search engines end, the rows of the page included
 FARTHER = 100_000
+MOVED = 10  # rows that may have come or gone between two requests
 ONE_PAGE = "the list is not longer than a page"
 
 
@@ -44,7 +45,7 @@ def window(asking: Asking) -> Cause:
     newest = asking.ask(By=CREATE_TIME, Order=word(asking, "desc"))
     end = set(asking.end(By=CREATE_TIME, Order=word(asking, "asc")).ids)
     cut = next((place for place, image_id in enumerate(newest.ids) if image_id in end), len(newest.ids))
-    return Found.CUT.given(rows=cut) if cut else Found.NOT_CUT.given()
+    return Found.CUT.given(rows=cut) if cut > MOVED else Found.NOT_CUT.given()
 
 
 def rows_at_once(asking: Asking) -> Cause:

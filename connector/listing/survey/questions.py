@@ -42,18 +42,19 @@ class Finding:
         return f"{self.question.words}: {self.cause}"
 
 
+# Filters come early: they ask for ids of the first answer, which may be gone after a while.
 QUESTIONS = (
     Question("default_order", "order without By", orders.default_order),
+    Question("image_id_filter", "ImageID filter", filters.image_id_filter),
+    Question("exact_match_true", "ImageID filter, ExactMatch true", partial(filters.exact_match, True)),
+    Question("exact_match_false", "ImageID filter, ExactMatch false", partial(filters.exact_match, False)),
+    Question("filter_values", "number of values in a filter", filters.filter_values),
     Question("order_words", "Order in lower and upper case", orders.order_words),
     Question("by_create_time_asc", "By=CreateTime, oldest first", partial(orders.sorts, CREATE_TIME, "asc")),
     Question("by_create_time_desc", "By=CreateTime, newest first", partial(orders.sorts, CREATE_TIME, "desc")),
     Question("by_scan_time_asc", "By=ScanTime, oldest first", partial(orders.sorts, SCAN_TIME, "asc")),
     Question("by_scan_time_desc", "By=ScanTime, newest first", partial(orders.sorts, SCAN_TIME, "desc")),
     Question("unknown_by", "By with a name that no field has", orders.unknown_by),
-    Question("image_id_filter", "ImageID filter", filters.image_id_filter),
-    Question("exact_match_true", "ImageID filter, ExactMatch true", partial(filters.exact_match, True)),
-    Question("exact_match_false", "ImageID filter, ExactMatch false", partial(filters.exact_match, False)),
-    Question("filter_values", "number of values in a filter", filters.filter_values),
     Question("status_filter", "ScanStatus filter", filters.status_filter),
     Question("offset", "largest Offset", paging.offsets),
     Question("window", "end of the list", paging.window),
