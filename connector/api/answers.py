@@ -28,6 +28,10 @@ from connector.errors import (
 # Requests under way at once: twice as many as are sent in 2 s, so that a refused request does not stop the others.
 MAX_IN_FLIGHT = 100
 
+# Seconds by which two clocks may seem to differ without being wrong: a Date header has whole seconds, is made somewhat
+# before an answer is sent, and machines that are set by NTP may still be a second apart.
+CLOCK_SLACK = 5.0
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -75,12 +79,27 @@ def is_elsewhere(got: HttpResponse | NoResponse, error: TcssError) -> bool:
     return not got.connected if isinstance(got, NoResponse) else 400 <= got.status < 500
 
 
-def clock_skew(date: str | None, now: float) -> float | None:
-    """The server's clock, by its Date header, less ours, in seconds; None if there is no such header."""
+def clock_skew(date: str | None, sent: float, received: float) -> float | None:
+    """The server's clock, by its Date header, less ours, in seconds; None if there is no such header.
+
+    The Date is of some moment between `sent` and `received`, by our clock; 0 where our clock may be right.
+    """
     try:
-        return parsedate_to_datetime(date or "").timestamp() - now
+        server = parsedate_to_datetime(date or "").timestamp()
     except ValueError:
         return None
+    return server - min(max(server, sent), received)
+
+
+def replayed(attempt: Attempt, answer: Answer) -> TcssError:
+    """The error of an answer whose RequestId was seen before."""
+    error = attempt.failed(
+        TransientError,
+        "the answer has the RequestId of an earlier answer, so that it is an old one",
+        f"A cache or a proxy gives old answers again: let the requests to {attempt.call.host} pass.",
+    )
+    error.request_id = answer.request_id
+    return error
 
 
 def _no_response(attempt: Attempt, got: NoResponse) -> TcssError:

@@ -3,20 +3,21 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import orjson
 
-from connector.api.answers import Answer, CallStats, clock_skew, is_elsewhere, judge
+from connector.api.answers import CLOCK_SLACK, Answer, CallStats, clock_skew, is_elsewhere, judge, replayed
 from connector.api.attempts import Attempt, Call, HttpResponse, NoResponse
 from connector.api.credentials import Credentials, Provider, Static
 from connector.api.decisions import Decision, History, back_off, decide
 from connector.api.endpoints import INTERNATIONAL, Endpoints
 from connector.api.keyring import Keyring
 from connector.api.limiter import Limiter
+from connector.api.replays import Replays
 from connector.api.traffic import Traffic
 from connector.api.transport import Transport
 from connector.errors import ConfigurationError, TcssError, ThrottledError, TransientError, UnavailableError
@@ -83,6 +84,7 @@ class Client:
         self._lock = threading.Lock()
         self._limiters: dict[tuple[str, str], Limiter] = {}
         self._traffic = Traffic()
+        self._replays = Replays()
         self._answered: set[str] = set()  # hosts that have answered as the API does
         self._correction = 0.0  # what is added to our clock for timestamps, in seconds
         self._warned_at = float("-inf")
@@ -109,9 +111,18 @@ class Client:
         """A copy of the counters."""
         return self._traffic.stats
 
-    def in_flight(self) -> int:
-        """How many requests must be under way for the limit to be used, at the latency seen so far."""
-        return self._traffic.in_flight(self._limits.requests_per_second)
+    def in_flight(self, action: str) -> int:
+        """How many requests of the action must be under way for the limit to be used, at the latency seen so far."""
+        return self._traffic.in_flight(action, self._limits.requests_per_second)
+
+    def now(self) -> int:
+        """The present in microseconds: by the server's clock, where ours is more than CLOCK_SLACK off."""
+        skew = self.skew or 0.0
+        return int((self._now() + (skew if abs(skew) > CLOCK_SLACK else 0.0)) * 1e6)
+
+    def refuse_answers(self, request_ids: Iterable[str]) -> None:
+        """From now on, an answer with one of these RequestIds is an old one, as each is that this client has had."""
+        self._replays.remember(request_ids)
 
     def call(
         self, action: str, payload: Mapping[str, Any], *, service: str = "tcss", version: str = "2020-11-01"
@@ -174,11 +185,11 @@ class Client:
 
     def _send(self, attempt: Attempt, history: History) -> Answer | TcssError:
         """Send, judge, and count. Errors are returned, for `decide`."""
-        begun = self._steady()
-        timestamp = int(self._now() + self._correction)
+        begun, sent = self._steady(), self._now()
+        timestamp = int(sent + self._correction)
         headers = attempt.headers(timestamp=timestamp, language=self._language)
         got = self._transport.post(attempt.call.url, headers, attempt.call.body)
-        outcome = self._judge(attempt, history, got)
+        outcome = self._judge(attempt, history, got, sent)
         took = self._steady() - begun
         self._traffic.count(attempt, outcome, took)
         result = "ok" if isinstance(outcome, Answer) else outcome.code or type(outcome).__name__
@@ -186,13 +197,17 @@ class Client:
         log.debug("%s attempt %d: %s, request id %s, %.0f ms", action, attempt.number, result, request_id, 1000 * took)
         return outcome
 
-    def _judge(self, attempt: Attempt, history: History, got: HttpResponse | NoResponse) -> Answer | TcssError:
-        """What `got` means, by itself and by whether its host has ever answered as the API does."""
+    def _judge(
+        self, attempt: Attempt, history: History, got: HttpResponse | NoResponse, sent: float
+    ) -> Answer | TcssError:
+        """What `got` means, by itself, by what was had before, and by whether its host has ever answered as the API."""
         if isinstance(got, HttpResponse):
-            history.skew = clock_skew(got.headers.get("Date"), self._now())
-            if history.skew is not None:
-                self.skew = history.skew
+            history.skew = clock_skew(got.headers.get("Date"), sent, self._now())
         outcome = judge(attempt, got, history.skew)
+        if isinstance(outcome, Answer) and self._replays.is_replayed(outcome.request_id):
+            outcome = replayed(attempt, outcome)  # whose Date is an old one as well
+        elif history.skew is not None:
+            self.skew = history.skew
         host = attempt.call.host
         if isinstance(outcome, Answer):
             self._answered.add(host)

@@ -11,7 +11,6 @@ from connector.api.endpoints import Endpoints
 from connector.images.records import ItemParser
 from connector.images.times import parse_instant, parse_plain, time_zone
 from connector.listing.remote import RemoteList
-from connector.runs.identity import now
 from connector.runs.policy import HOUR, Mode, Policy
 from connector.runs.row import Sent
 from connector.settings import Settings, TcssCredentials, filters_of, initial_instant
@@ -55,8 +54,8 @@ def image_list(settings: Settings, client: Client) -> RemoteList:
     return RemoteList(
         partial(client.call, ACTION),
         partial(instants, time_zone(settings.naive_time_zone)),
-        in_flight=settings.in_flight or client.in_flight,
-        clock=now,
+        in_flight=settings.in_flight or partial(client.in_flight, ACTION),
+        clock=client.now,
     )
 
 

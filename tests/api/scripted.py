@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -62,7 +62,10 @@ def refusal(code: str, message: str = "text", *, status: int = 200, date: float 
 
 
 class Server(ThreadingHTTPServer):
-    """Gives the `script`'s replies in turn, the last one for ever, and keeps what it was asked."""
+    """Gives the `script`'s replies in turn, the last one for ever, and keeps what it was asked.
+
+    No two answers have one RequestId: after the first `ok` come `ok-2`, `ok-3` and so on.
+    """
 
     daemon_threads = True
 
@@ -70,6 +73,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.script: list[Reply] = [OK]
         self.asked: list[Asked] = []
+        self.answers = 0
         self.lock = threading.Lock()
 
     @property
@@ -82,7 +86,12 @@ class Server(ThreadingHTTPServer):
     def next(self, asked: Asked) -> Reply:
         with self.lock:
             self.asked.append(asked)
-            return self.script.pop(0) if len(self.script) > 1 else self.script[0]
+            reply = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+            if reply.status == 200 and b'"ok"' in reply.body and not (reply.cut or reply.drop):
+                self.answers += 1
+                name = b'"ok"' if self.answers == 1 else b'"ok-%d"' % self.answers
+                reply = replace(reply, body=reply.body.replace(b'"ok"', name))
+            return reply
 
 
 class Handler(BaseHTTPRequestHandler):

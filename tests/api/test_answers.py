@@ -126,12 +126,14 @@ def test_what_may_be_another_host(response: HttpResponse | NoResponse, outcome: 
     ("date", "skew"),
     [
         ("Tue, 14 Nov 2023 22:13:20 GMT", 0.0),
-        ("Tue, 14 Nov 2023 22:14:02 GMT", 42.0),
+        ("Tue, 14 Nov 2023 22:14:02 GMT", 32.0),
+        ("Tue, 14 Nov 2023 22:12:38 GMT", -42.0),
+        ("Tue, 14 Nov 2023 22:13:25 GMT", 0.0),
         ("yesterday", None),
         (None, None),
     ],
-    ids=["right", "ahead", "no-date", "missing"],
+    ids=["right", "ahead", "behind", "made while we waited", "no-date", "missing"],
 )
 def test_the_skew_is_the_servers_clock_less_ours(date: str | None, skew: float | None) -> None:
-    """By the Date header, where it has one that can be read."""
-    assert clock_skew(date, 1_700_000_000.0) == skew
+    """By the Date header, where it has one that can be read; an answer that takes 10 s says nothing of these 10 s."""
+    assert clock_skew(date, 1_700_000_000.0, 1_700_000_010.0) == skew

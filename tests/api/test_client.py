@@ -324,7 +324,7 @@ def test_a_throttle_slows_the_action_down(server: Server, make: Callable[..., Cl
     for _ in range(4):
         call(client)
     assert clock.seconds - begin == pytest.approx(4 * (1 + HEADROOM))
-    assert client.stats == CallStats(6, 1, 1, "rid-RequestLimitExceeded", "ok")
+    assert client.stats == CallStats(6, 1, 1, "rid-RequestLimitExceeded", "ok-5")
 
 
 def test_requests_under_way_follow_the_latency(
@@ -342,7 +342,7 @@ def test_requests_under_way_follow_the_latency(
         monkeypatch.setattr(server, "next", slow)
         for _ in range(3):
             call(client)
-        found.append(client.in_flight())
+        found.append(client.in_flight(ACTION))
     assert found == [84, 44, 16, 8, 8]
 
 
@@ -391,7 +391,7 @@ def test_concurrent_calls_get_their_own_answers(server: Server, make: Callable[.
             if offset % 5 == 0 and offset not in failed:
                 failed.add(offset)
                 return refusal("ServiceUnavailable")
-        return response(Offset=offset)
+        return response(Offset=offset, RequestId=f"r{offset}")
 
     server.next = reply  # type: ignore[method-assign]
     client = make(requests_per_second=1e6)

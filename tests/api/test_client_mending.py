@@ -53,6 +53,17 @@ def test_a_wrong_clock_is_corrected_once(server: Server, client: Client, clock: 
     assert client.skew == seconds
 
 
+@pytest.mark.parametrize(
+    ("skew", "corrected"), [(4, 0), (-4, 0), (6, 6), (-6, -6), (3600, 3600)], ids=["4 s", "-4 s", "6 s", "-6 s", "1 h"]
+)
+def test_instants_are_the_servers(server: Server, client: Client, clock: Clock, skew: float, corrected: float) -> None:
+    """Where our clock is more than 5 s off; a Date of whole seconds tells no less."""
+    server.plays(Reply(headers={"Date": formatdate(START + skew, usegmt=True)}))
+    assert client.now() == START * 1e6
+    call(client)
+    assert client.now() == (START + corrected) * 1e6
+
+
 def test_a_clock_that_stays_wrong_is_an_error(server: Server, client: Client, clock: Clock) -> None:
     """A second refusal ends the call, and the error names the skew that was measured."""
     server.plays(expired(-612.0, clock))

@@ -9,6 +9,11 @@ from connector.errors import ThrottledError, TransientError
 
 CALL = Call("DescribeX", "tcss", "2020-11-01", b"{}", "https://tcss.example", None)
 FIRST, SECOND = Attempt(CALL, 1, None), Attempt(CALL, 2, None)
+STS = Attempt(Call("GetCallerIdentity", "sts", "2018-08-13", b"{}", "https://sts.example", None), 1, None)
+
+
+def rows(count: int) -> Answer:
+    return Answer({"List": [{}] * count}, None)
 
 
 def test_counters() -> None:
@@ -41,4 +46,30 @@ def test_requests_under_way(latencies: list[float], rate: float, in_flight: int)
     traffic.count(FIRST, TransientError("refused at once"), 0.001)
     for latency in latencies:
         traffic.count(FIRST, Answer({}, None), latency)
-    assert traffic.in_flight(rate) == in_flight
+    assert traffic.in_flight("DescribeX", rate) == in_flight
+
+
+def test_an_action_has_a_latency_of_its_own() -> None:
+    """STS answers in 5 ms and the list in 1.5 s: the list needs 64 under way, an unknown action the least."""
+    traffic = Traffic()
+    traffic.count(STS, Answer({}, None), 0.005)
+    traffic.count(FIRST, rows(100), 1.5)
+    assert [traffic.in_flight(action, 20.0) for action in ("DescribeX", "GetCallerIdentity", "Other")] == [64, 8, 8]
+
+
+@pytest.mark.parametrize(
+    ("answers", "in_flight"),
+    [
+        ([(1, 0.01), (100, 1.5)], 64),
+        ([(100, 1.5), (1, 0.01)], 64),
+        ([(100, 1.5), (0, 0.01), (60, 1.0)], 44),
+        ([(1, 0.01), (1, 0.02)], 8),
+    ],
+    ids=["one row first", "one row later", "a page that is not full", "only one row"],
+)
+def test_one_row_is_no_measure_of_a_page(answers: list[tuple[int, float]], in_flight: int) -> None:
+    """A probe with Limit 1 comes at once; the fastest answer counts among those of the size of the largest."""
+    traffic = Traffic()
+    for count, seconds in answers:
+        traffic.count(FIRST, rows(count), seconds)
+    assert traffic.in_flight("DescribeX", 20.0) == in_flight
