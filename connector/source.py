@@ -13,8 +13,8 @@ import dlt
 import pyarrow.parquet as pq
 from dlt.extract.source import DltSource
 
-from connector.runs.assembly import client_of, image_list, parser_of, policy_of, sent
-from connector.runs.identity import Identity, now
+from connector.runs.assembly import account_of, client_of, image_list, parser_of, policy_of, sent
+from connector.runs.identity import Identity
 from connector.runs.observation import Observation
 from connector.runs.row import run_row
 from connector.runs.spool import BATCH, Spool
@@ -74,19 +74,20 @@ class _Harvest:
         weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
         spool, settings = Spool(Path(directory)), self._settings
         with client_of(settings) as client:
-            account_id = settings.account_id or client.account_id()
+            account_id = account_of(settings, client)
             held = AccountInventory(_inventory_of(dlt.current.pipeline()), account_id)
             observation = Observation(
-                Identity.new(account_id),
+                Identity.new(account_id, client.now()),
                 policy_of(settings),
                 held,
                 image_list(settings, client),
                 parser_of(settings).parse,
                 spool,
             )
+            client.refuse_answers(observation.history.request_ids)
             for _ in observation.observe():
                 pass
-            spool.add(SYNC_RUNS, tuple(run_row(observation, now(), sent(client)).values()))
+            spool.add(SYNC_RUNS, tuple(run_row(observation, client.now(), sent(client)).values()))
         return spool
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from connector.runs.assembly import client_of
+from connector.runs.assembly import account_of, client_of
 from connector.runs.identity import Identity
 from connector.settings import Given, Settings
 
@@ -42,7 +42,8 @@ def sync(*, settings: Settings | None = None, progress: Report | None = None, **
         location = locate(settings.destination, settings.dataset)
         with lock(location, account_id.result()) as still_held, _workdir() as workdir:
             probe(location)
-            run = Run(settings, client, Identity.new(account_id.result()), location, workdir, still_held)
+            identity = Identity.new(account_id.result(), client.now())
+            run = Run(settings, client, identity, location, workdir, still_held)
             try:
                 return run.execute(progress)
             finally:
@@ -51,12 +52,12 @@ def sync(*, settings: Settings | None = None, progress: Report | None = None, **
 
 @contextmanager
 def _asked_meanwhile(settings: Settings, client: Client) -> Iterator[Future[str]]:
-    """The account's id, for which STS is asked beside what follows, unless the settings say it.
+    """The account's id (`account_of`), for which the server is asked beside what follows.
 
     Where nobody wants the id any more, the request under way has a second to end.
     """
     pool = ThreadPoolExecutor(1, thread_name_prefix="tcss-account")
-    asked = pool.submit(lambda: settings.account_id or client.account_id())
+    asked = pool.submit(account_of, settings, client)
     try:
         yield asked
     finally:

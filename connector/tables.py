@@ -543,7 +543,13 @@ SYNC_RUNS = Table(
             example="complete",
         ),
         Column("verdict_reason", "text", "What the verdict rests on, or what is missing."),
-        Column("started_at", "timestamp", "When the run started.", nullable=False),
+        Column(
+            "started_at",
+            "timestamp",
+            "When the run started, by the API's clock where this machine's was more than 5 s off; so are all instants "
+            "of the run.",
+            nullable=False,
+        ),
         Column("finished_at", "timestamp", "When the run ended."),
         Column(
             "total_count",
@@ -590,7 +596,11 @@ SYNC_RUNS = Table(
         Column(
             "missed_by_incremental",
             "bigint",
-            "Of a full sweep: images that earlier incremental runs should have found and did not. Null for others.",
+            "Of a full sweep: images that incremental sweeps should have found and did not. Audited are images that "
+            "were scanned between the start of the last complete full sweep and that of the newest incremental run "
+            "since, less the lookback. After a miss, each run of mode auto makes both sweeps: audited are then the "
+            "images that the incremental one promised to show. Null: nothing was audited, since there was no such run "
+            "or no such image.",
             unit="images",
         ),
         Column(
@@ -602,7 +612,7 @@ SYNC_RUNS = Table(
             "watermark_after",
             "timestamp",
             "The newest ScanTime that is known now, no later than started_at. Only a complete run without filters "
-            "moves it.",
+            "moves it, and only a full one back: where the images with the newest ScanTimes are gone.",
         ),
         Column("first_request_id", "text", "RequestId of the run's first answer."),
         Column("last_request_id", "text", "RequestId of the run's last answer."),
@@ -614,6 +624,26 @@ SYNC_RUNS = Table(
             "calls an image gone.",
         ),
         Column("connector_version", "text", "Version of the connector that ran.", example="0.1.0"),
+        Column(
+            "reason_code",
+            "text",
+            "What decided the verdict, as a stable word to group by: the kind of proof of a complete run, else the "
+            "cause that verdict_reason begins with. Null in rows of older releases.",
+            example="order",
+        ),
+        Column(
+            "naive_time_zone",
+            "text",
+            "Setting naive_time_zone of the run: the zone of times that state none.",
+            example="+08:00",
+        ),
+        Column(
+            "listed_twice",
+            "bigint",
+            "Of a full sweep: rows that showed an image again within one answer, in its last pass. By as many "
+            "TotalCount may exceed the images. Null for others.",
+            unit="rows",
+        ),
     ),
 )
 

@@ -49,6 +49,7 @@ COLUMNS = {
         images_listed images_new images_changed images_unchanged images_gone images_returned values_rejected
         unknown_fields pages requests throttled retries seam_repairs passes order_proven missed_by_incremental
         watermark_before watermark_after first_request_id last_request_id endpoint filters connector_version
+        reason_code naive_time_zone listed_twice
     """),
 }
 KEYS = {
@@ -62,7 +63,7 @@ BIGINTS = words("""
     size host_cnt super_node_cnt container_cnt is_suggest is_authorized component_cnt vul_cnt critical_level_vul_cnt
     high_level_vul_cnt medium_level_vul_cnt low_level_vul_cnt virus_cnt risk_cnt version total_count rows_listed
     images_listed images_new images_changed images_unchanged images_gone images_returned values_rejected pages requests
-    throttled retries seam_repairs passes missed_by_incremental
+    throttled retries seam_repairs passes missed_by_incremental listed_twice
 """)
 BOOLS = ["is_trust_image", "is_latest_image", "recommended_fix", "order_proven"]
 TIMES = words("""

@@ -59,16 +59,15 @@ class TcssFreshnessSensor(BaseSensorOperator):
         """
         with failing_fast():
             leave_variables_alone()
-            from connector.runs.freshness import ages
+            from connector.runs.freshness import Freshness, freshness_by_account
             from connector.settings import Settings
 
             url = destination_url(self.destination_conn_id, self.destination)
-            found = ages(Settings.load(destination=url, dataset=self.dataset or None))
-        wanted = {account_id: found.get(account_id) for account_id in self.account_ids or found}
-        for account_id, age in wanted.items():
-            self.log.info(
-                "account %s: %s", account_id, "no complete sync" if age is None else f"{age / 3600:.1f} h old"
-            )
+            found = freshness_by_account(Settings.load(destination=url, dataset=self.dataset or None))
+        wanted = {account_id: found.get(account_id, Freshness(None)) for account_id in self.account_ids or found}
+        for account_id, freshness in wanted.items():
+            self.log.info("account %s: %s", account_id, freshness)
         limit = self.max_age.total_seconds()
-        fresh = bool(wanted) and all(age is not None and age <= limit for age in wanted.values())
-        return PokeReturnValue(is_done=fresh, xcom_value=wanted if fresh else None)
+        fresh = bool(wanted) and all(freshness.within(limit) for freshness in wanted.values())
+        ages = {account_id: freshness.seconds for account_id, freshness in wanted.items()}
+        return PokeReturnValue(is_done=fresh, xcom_value=ages if fresh else None)

@@ -8,8 +8,8 @@ from itertools import chain
 
 from connector.cli.report import Reporter
 from connector.errors import ConfigurationError
-from connector.runs.freshness import age, runs_by_account
-from connector.runs.row import rfc3339
+from connector.runs.freshness import Freshness, runs_by_account
+from connector.runs.identity import rfc3339
 from connector.settings import Settings
 from connector.warehouse.locations import locate
 
@@ -25,25 +25,19 @@ def show(settings: Settings, reporter: Reporter, *, max_age: str | None, limit: 
     by_account = runs_by_account(settings)
     for run in sorted(chain(*by_account.values()), key=lambda run: run.started_at, reverse=True)[:limit]:
         reporter.line(run.to_json(), f"{rfc3339(run.started_at)}  account {run.account_id}  {run.summary()}")
-    found = {account: age(runs) for account, runs in by_account.items()}
+    found = {account: Freshness.of(runs) for account, runs in by_account.items()}
     if not found:
         reporter.line(None, "no complete sync yet")
-    for account, seconds in sorted(found.items()):
-        reporter.line(None, f"account {account}: {_told(seconds)}")
+    for account, freshness in sorted(found.items()):
+        reporter.line(None, f"account {account}: {freshness}")
     return _exit_code(found, oldest)
 
 
-def _told(seconds: float | None) -> str:
-    if seconds is None:
-        return "no complete sync yet"
-    return f"the last complete sync started {seconds / 3600:.1f} h ago"
-
-
-def _exit_code(found: Mapping[str, float | None], oldest: float | None) -> int:
+def _exit_code(found: Mapping[str, Freshness], oldest: float | None) -> int:
     """1 if there is no complete run; with `oldest`, also if an account has none that is younger."""
     if oldest is None:
-        return int(all(seconds is None for seconds in found.values()))
-    return int(not found or any(seconds is None or seconds > oldest for seconds in found.values()))
+        return int(all(freshness.seconds is None for freshness in found.values()))
+    return int(not found or any(not freshness.within(oldest) for freshness in found.values()))
 
 
 def _seconds(text: str) -> float:

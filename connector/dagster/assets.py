@@ -9,8 +9,9 @@ from pydantic import Field
 from connector.dagster.errors import RETRIES, retried
 from connector.dagster.resource import TcssResource
 from connector.dagster.translator import DagsterTcssTranslator
+from connector.runs.identity import rfc3339
 from connector.runs.progress import Lines
-from connector.runs.row import SyncRun, rfc3339
+from connector.runs.row import SyncRun
 from connector.tables import TABLES
 
 RUN_FACTS = (

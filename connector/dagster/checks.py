@@ -10,7 +10,7 @@ import dagster as dg
 from connector.dagster.errors import RETRIES, retried
 from connector.dagster.resource import TcssResource
 from connector.dagster.translator import DagsterTcssTranslator
-from connector.runs.freshness import age, sync_runs
+from connector.runs.freshness import Freshness, sync_runs
 from connector.tables import IMAGES, SYNC_RUNS, TABLES, Table
 from connector.warehouse.inventory import AccountInventory, Inventory
 
@@ -92,13 +92,13 @@ def _complete(inventory: Inventory, account_id: str) -> dg.AssetCheckResult:
 
 
 def _fresh(inventory: Inventory, account_id: str, *, max_age: timedelta) -> dg.AssetCheckResult:
-    seconds = age(sync_runs(AccountInventory(inventory, account_id).runs()))
-    if seconds is None:
-        return _never(account_id)
+    freshness, limit = Freshness.of(sync_runs(AccountInventory(inventory, account_id).runs())), max_age.total_seconds()
+    if freshness.seconds is None:
+        return dg.AssetCheckResult(passed=False, description=str(freshness), metadata={"account_id": account_id})
     return dg.AssetCheckResult(
-        passed=seconds <= max_age.total_seconds(),
-        description=f"the last complete sync started {seconds / 3600:.1f} h ago",
-        metadata={"account_id": account_id, "age_seconds": seconds, "max_age_seconds": max_age.total_seconds()},
+        passed=freshness.within(limit),
+        description=str(freshness),
+        metadata={"account_id": account_id, "age_seconds": freshness.seconds, "max_age_seconds": limit},
     )
 
 

@@ -162,7 +162,7 @@ class FullSweep:
         outcome, found = self.outcome, parts.evidence
         outcome.add(found)
         outcome.total_count = found.latest_total
-        missing = found.unread if found.unread > 0 and found.unread != len(found.twins) else 0
+        missing = found.unread if found.unread > 0 and found.unread != found.listed_twice else 0
         if found.problem is None and missing:
             found.problem = ListReason.COUNT_DIFFERS.given(total=found.constant_total, images=len(found.values))
         if found.problem is None:
@@ -175,8 +175,6 @@ class FullSweep:
 
 def _listed_twice(rows: int, evidence: Evidence, previous: Evidence | None) -> bool:
     """Whether so many rows are those of images that are listed twice: in one answer, or at two places in two passes."""
-    twins = evidence.twins.keys()
-    far = evidence.moved - twins
-    return rows == len(twins) or (
-        previous is not None and previous.moved == evidence.moved and rows == len(twins | far)
-    )
+    twice = evidence.listed_twice
+    far = evidence.moved - evidence.repeated.keys()
+    return rows == twice or (previous is not None and previous.moved == evidence.moved and rows == twice + len(far))

@@ -34,13 +34,14 @@ class _FallBackError(Exception):
 class IncrementalSweep:
     """Reads the images that are not scanned, and those with a ScanTime at or after `since`, newest first.
 
+    `watermark` is the newest ScanTime that was shown before, if any: one that is as new has to be shown again.
     `since` and `now` are microseconds; a ScanTime after `now`, the start of the run, is read but not believed: with a
     clock in `remote`, nothing after the present. The outcome's `fallback` says why only a full sweep can tell
     what is new; what was read has been yielded all the same. Raises what `fetch` raises, rejected requests excepted.
     """
 
-    def __init__(self, remote: RemoteList, *, since: int, now: int) -> None:
-        self._remote, self._since = remote, since
+    def __init__(self, remote: RemoteList, *, since: int, now: int, watermark: int | None = None) -> None:
+        self._remote, self._since, self._watermark = remote, since, watermark
         self._clock = remote.clock or (lambda: now)
         self._ends: list[int] = []
         self.outcome = Outcome()
@@ -113,6 +114,8 @@ class IncrementalSweep:
             head = self._top(page) if head is None else head
             self.outcome.total_count = page.total if page.total is not None else self.outcome.total_count
             yield page
+        if self._watermark is not None and (head is None or head < self._watermark):
+            raise _FallBackError(ListReason.BELOW_WATERMARK.given())
         return self._since if head is None else max(head, self._since)
 
     def _top(self, page: Page) -> int | None:

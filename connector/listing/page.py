@@ -102,9 +102,12 @@ class Page:
         """Whether an image is in the page more than once."""
         return len(self.places) < len(self.rows)
 
-    def twins(self) -> set[str]:
-        """Images that are in the page more than once."""
-        return {image_id for image_id, times in Counter(i for _, i in self.rows).items() if times > 1}
+    @property
+    def repeated(self) -> dict[str, int]:
+        """Of the images that are in the page more than once, the rows beyond the first."""
+        if not self.repeats:
+            return {}
+        return {image_id: rows - 1 for image_id, rows in Counter(i for _, i in self.rows).items() if rows > 1}
 
     @property
     def ids(self) -> Iterable[str]:

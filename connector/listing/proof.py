@@ -49,9 +49,9 @@ class Evidence:
     `snapshot` says that the last page shows the whole list. `ties` counts wide ties that were proven by their size.
 
     `totals` are all TotalCounts, `answered` those of each answer, with the moments when it was asked for and when it
-    came. `values` are the sort values of the images read, by id. `twins` are ids that occurred twice in one answer,
-    with the offset of that answer. `moved` are ids that had two sort values. `nameless` are the places of items without
-    an id. `left_out` counts the rows that the server cannot show, and `unreadable` names the first of them.
+    came. `values` are the sort values of the images read, by id. `repeated` counts, for each id that was in one
+    answer more than once, the rows beyond its first. `moved` are ids that had two sort values, `nameless` the places of
+    items without an id. `left_out` counts the rows that the server cannot show, and `unreadable` names the first one.
     """
 
     orders: tuple[Order, ...]
@@ -78,7 +78,7 @@ class Evidence:
     latest_total: int | None = None
     contradicted: bool = False
     values: dict[str, int | None] = field(default_factory=dict)
-    twins: dict[str, int] = field(default_factory=dict)
+    repeated: dict[str, int] = field(default_factory=dict)
     moved: set[str] = field(default_factory=set)
     nameless: set[int] = field(default_factory=set)
 
@@ -111,8 +111,7 @@ class Evidence:
         if len(page.rows) != len(page.items):
             self.values.update((i, None) for i in page.ids if i not in self.values)
             self.nameless.update(page.nameless())
-        if page.repeats:
-            self.twins.update(dict.fromkeys(page.twins(), page.offset))
+        self.repeated |= {i: max(more, self.repeated.get(i, 0)) for i, more in page.repeated.items()}
         self.idle = 0 if len(self.values) > known else self.idle + 1
 
     def leave_out(self, place: int, code: str | None) -> None:
@@ -153,6 +152,11 @@ class Evidence:
         images were read than the list had at any moment. An image that is listed twice counts once."""
         total = self.constant_total
         return 0 if total is None else total - len(self.values) - len(self.nameless)
+
+    @property
+    def listed_twice(self) -> int:
+        """Rows that showed an image again within one answer."""
+        return sum(self.repeated.values())
 
     def dip(self) -> Cause | None:
         """A TotalCount that fell and came back: a part of the list may have been hidden meanwhile.
@@ -199,7 +203,7 @@ class Outcome:
     """What a sweep has read and proven: `proof` where it is complete, `cause` where it is not, or only by count.
 
     `notes` say what was not as usual; `total_count` is the newest TotalCount of the list; `fallback` is set where only
-    a full sweep can tell.
+    a full sweep can tell. `listed_twice` counts the rows that showed an image again within one answer of the last pass.
     """
 
     proof: Proof | None = None
@@ -211,6 +215,7 @@ class Outcome:
     rows_listed: int = 0
     seam_repairs: int = 0
     total_count: int | None = None
+    listed_twice: int = 0
     notes: list[Cause] = field(default_factory=list)
 
     @property
@@ -230,3 +235,5 @@ class Outcome:
         self.rows_listed += evidence.rows
         self.seam_repairs += evidence.seam_repairs
         self.passes += 1
+        confirmed = evidence.constant_total is None or evidence.unread == evidence.listed_twice
+        self.listed_twice = evidence.listed_twice if confirmed else 0  # an answer may repeat a row by mistake

@@ -62,6 +62,7 @@ class ListReason(Reason):
     SORT_REJECTED = "the server rejects By={by} ({code}): its own order was read"
 
     # Only a full sweep can tell what is new.
+    BELOW_WATERMARK = "the newest ScanTime is below the watermark: times are written otherwise, or that image is gone"
     CHEAPER = "a full sweep needs fewer requests"
     FEW_AT_ONCE = "the server gives {rows} rows at once, and a list ended so"
     HEAD_MOVES = "images are scanned faster than the newest of them can be read"

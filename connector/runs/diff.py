@@ -10,17 +10,15 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from connector.images.records import Record, Rejected, hash_of_row, json_text, reject_id
+from connector.runs.audit import Audit
 from connector.runs.identity import Identity
 from connector.runs.known import ABSENT, ROOM, UNWRITTEN, Kind, Known, short_hash
+from connector.runs.twins import Parse, Twins
 from connector.tables import API_COLUMNS, IMAGE_SCANS, IMAGES, REJECTED_VALUES, Table, plain_rows
 
 TWICE = "listed twice in one answer, with other contents"
 
 _scan_values = itemgetter(*(API_COLUMNS.index(c.name) for c in IMAGE_SCANS.columns if c.name in API_COLUMNS))
-
-
-Parse = Callable[[Sequence[Any]], list[Record | Rejected]]
-"""Makes a record of each item; a `Rejected` of an item that is no image."""
 
 
 class Rows(Protocol):
@@ -36,9 +34,9 @@ class Diff:
     """Takes what a sweep shows, one answer after the other, and writes the rows that the warehouse lacks to `rows`.
 
     `parse` makes records of items, `rejected_ids` gives the rejected values that the warehouse has. An image that is
-    shown again with other contents takes the place of its first row, and one that is again as the warehouse has it is
-    not written. `kinds` counts images, and `rejected` holds the ids of values. `missed` counts images with a ScanTime
-    in `audited` (after, up to) that is not the one in the warehouse.
+    shown again with other contents takes the place of its first row, unless its ScanTime is smaller; one that is again
+    as the warehouse has it is not written. `kinds` counts images, and `rejected` holds the ids of values. `audit` is
+    told of every ScanTime.
     """
 
     def __init__(
@@ -49,16 +47,16 @@ class Diff:
         parse: Parse,
         *,
         rejected_ids: Callable[[], set[str]] = set,
-        audited: tuple[int, int] | None = None,
+        audit: Audit | None = None,
     ) -> None:
         self.known, self._rows, self._parse = known, rows, parse
         self._account_id, self._sync_id, self._observed_at = run.account_id, run.sync_id, run.started_at
-        self._load_rejected_ids, self._audited = rejected_ids, audited
+        self._load_rejected_ids = rejected_ids
+        self.audit = audit or Audit()
         self._stored_rejects: set[str] | None = None
-        self._twins: set[tuple[str, str]] = set()
+        self._twins = Twins(parse)
         self._earlier_scans: dict[tuple[int, int], int] = {}
         self.kinds: Counter[Kind] = Counter()
-        self.missed = 0
         self.newest_scan: int | None = None
         self.unknown_fields: set[str] = set()
         self.rejected: set[str] = set()
@@ -70,16 +68,13 @@ class Diff:
 
     def absorb(self, items: Sequence[Any], request_id: str | None) -> None:
         """The items of one answer."""
-        in_answer: dict[str, str] = {}
+        self._twins.learn(items)
         for start in range(0, len(items), ROOM):  # a look-up's answers come as one, of any length
             part = items[start : start + ROOM]
-            records = self._parse(part)
-            # Where no image is shown twice, and none ever had a twin, none has one here: a shortcut, as that is usual.
-            alone = len(items) <= ROOM and not self._twins and len({r.image_id for r in records}) == len(records)
-            for item, record in zip(part, records, strict=True):
+            for item, record in zip(part, self._parse(part), strict=True):
                 if isinstance(record, Rejected):
                     self._reject(record, request_id)
-                elif not alone and self._is_twin(record, in_answer):
+                elif self._twins.rejects(record):
                     self._reject(Rejected(record.image_id, "image_id", json_text(item), TWICE), request_id)
                 else:
                     self._take(record, request_id)
@@ -110,15 +105,6 @@ class Diff:
 
     # One image.
 
-    def _is_twin(self, record: Record, in_answer: dict[str, str]) -> bool:
-        """Whether it is the second of two rows that differ; once it was, it is in every other answer too."""
-        twin = (record.image_id, record.row_hash)
-        if twin not in self._twins:
-            if in_answer.setdefault(*twin) == record.row_hash:
-                return False
-            self._twins.add(twin)
-        return True
-
     def _take(self, record: Record, request_id: str | None) -> None:
         known, short, scan_time = self.known, short_hash(record.row_hash), record.scan_time
         slot = known.slot(record.image_id, self._observed_at)
@@ -129,8 +115,11 @@ class Diff:
         if known.seen[slot]:
             if known.shown[slot] == short:
                 return
+            if known.is_older(slot, scan_time):
+                self._take_older(slot, record, short)
+                return
             self.kinds[known.kind(slot)] -= 1
-        known.seen[slot], known.shown[slot] = 1, short
+        known.show(slot, short, scan_time)
         kind = known.kind(slot)
         self.kinds[kind] += 1
         if kind == "unchanged":
@@ -140,18 +129,23 @@ class Diff:
         if scan_time is not None:
             self._write_scan(slot, record, scan_time, correct_only=kind == "unchanged")
 
+    def _take_older(self, slot: int, record: Record, short: int) -> None:
+        """A state from before the one that was shown: only its scan is news."""
+        if record.scan_time is not None:
+            stored = slot < self.known.count and self.known.hash[slot] == short
+            self._write_scan(slot, record, record.scan_time, correct_only=stored)
+
     def _note_odd(self, record: Record, request_id: str | None) -> None:
         self.unknown_fields.update(record.unknown)
         for rejected in record.rejected:
             self._reject(rejected, request_id)
 
     def _note_scan(self, slot: int, scan_time: int) -> None:
-        """What counts even where nothing is written; an image is audited when it is first shown."""
+        """What counts even where nothing is written."""
         if scan_time <= self._observed_at and (self.newest_scan is None or scan_time > self.newest_scan):
             self.newest_scan = scan_time
-        if self._audited is not None and not self.known.seen[slot]:
-            after, up_to = self._audited
-            self.missed += after < scan_time <= up_to and self.known.scan_time[slot] != scan_time
+        if not self.audit.idle:
+            self.audit.note(slot, scan_time, stored=self.known.scan_time[slot], first=not self.known.seen[slot])
 
     def _write(self, slot: int, image_id: str, values: tuple[Any, ...], row_hash: str, deleted_at: int | None) -> None:
         self._retract(slot)

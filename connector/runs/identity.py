@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 
 @dataclass(frozen=True)
@@ -16,11 +17,18 @@ class Identity:
     started_at: int
 
     @classmethod
-    def new(cls, account_id: str) -> Identity:
-        """A run that starts now."""
-        return cls(account_id, uuid.uuid4().hex, now())
+    def new(cls, account_id: str, started_at: int) -> Identity:
+        """A run that starts at that instant, by the server's clock (`Client.now`)."""
+        return cls(account_id, uuid.uuid4().hex, started_at)
 
 
 def now() -> int:
-    """The present, in microseconds."""
+    """The present by this machine's clock, in microseconds."""
     return time.time_ns() // 1000
+
+
+def rfc3339(instant: int | None) -> str | None:
+    """An instant in microseconds as RFC 3339, UTC."""
+    if instant is None:
+        return None
+    return datetime.fromtimestamp(instant / 1e6, UTC).isoformat().replace("+00:00", "Z")

@@ -18,11 +18,13 @@ from connector.listing.proof import Outcome
 from connector.listing.query import Filters
 from connector.listing.reasons import Cause
 from connector.listing.remote import RemoteList
-from connector.runs.diff import Diff, Parse
+from connector.runs.audit import Audit, Span, warn_of_misses
+from connector.runs.diff import Diff
 from connector.runs.identity import Identity
 from connector.runs.known import Known
-from connector.runs.policy import History, Mode, Policy, RunReason, Verdict, choose
+from connector.runs.policy import History, Mode, Policy, RunReason, Verdict, choose, error_code
 from connector.runs.spool import Spool
+from connector.runs.twins import Parse
 from connector.tables import Row
 
 UNSCANNED_STATUSES = {"NOT_SCAN", "SCANNING", "SCAN_ERR"}  # those of the filter's words, as answers spell them
@@ -59,7 +61,7 @@ class Observation:
     ) -> None:
         self.identity, self.policy, self.spool = identity, policy, spool
         self._held, self._remote = held, remote
-        self.history = History.of(held.runs())
+        self.history = History.of(held.runs(), identity.started_at)
         self.mode, self.mode_cause = choose(policy, self.history, identity.started_at)
         self.diff = self._compared_with(Known(held.known()), parse)
         self.pages = self.rows_listed = 0
@@ -67,29 +69,52 @@ class Observation:
         self._doubt: Cause | None = None
         self._remarks: list[Cause] = []
         self._error: Cause | None = None
+        self._error_code = "error"
         self._over = False
 
     def observe(self) -> Generator[Progress, None, None]:
         """Sweeps and writes rows, a page after the other. Raises what the API or the warehouse raise."""
+        self.history.warn(self.identity.account_id)
         outcome: Outcome | None = None
         if self.mode == Mode.INCREMENTAL:
             outcome = yield from self._incremental()
+        elif self.mode_cause.reason is RunReason.INCREMENTAL_MISSED:
+            yield from self._tried()
         if outcome is None:
             outcome = yield from self._full()
         self._over = True
         if self.mode == Mode.FULL and outcome.complete and not self.policy.filters:
             self._close_gone(self.diff.known.missing())
+        if self.mode == Mode.FULL:
+            warn_of_misses(self.identity.account_id, self.diff.audit.missed)
         self.diff.forget()  # the load wants the memory
 
-    def fail(self, error: str) -> None:
+    def fail(self, error: Exception) -> None:
         """The run ended by an error."""
         self._error = RunReason.ERROR.given(error=error)
+        self._error_code = error_code(error)
 
     @property
     def verdict(self) -> Verdict:
         if self._error is not None or not self._over:
             return Verdict.FAILED
         return Verdict.COMPLETE if self._outcomes[-1].complete and self._doubt is None else Verdict.PARTIAL
+
+    @property
+    def mode_reason(self) -> str:
+        """Why the run has its mode, and which earlier runs had no say in it."""
+        return "; ".join(str(cause) for cause in (self.mode_cause, self.history.doubt) if cause)
+
+    @property
+    def reason_code(self) -> str:
+        """A stable word for what decided the verdict: the proof of a complete run, else the cause."""
+        if self.verdict == Verdict.FAILED:
+            return self._error_code
+        last = self._outcomes[-1]
+        if self._doubt is None and last.proof is not None:
+            return last.proof.name.lower()
+        cause = self._doubt or last.cause
+        return cause.reason.code if cause is not None else "error"
 
     def reasons(self) -> list[str]:
         """What the verdict rests on, or what is missing, and what was not as usual: a sentence each."""
@@ -107,21 +132,39 @@ class Observation:
             total_count=last.total_count,
             passes=sum(outcome.passes for outcome in self._outcomes),
             seam_repairs=sum(outcome.seam_repairs for outcome in self._outcomes),
+            listed_twice=last.listed_twice,
         )
 
     # Sweeps.
 
     def _incremental(self) -> Generator[Progress, None, Outcome | None]:
         """The outcome, or None where a full sweep has to follow."""
-        watermark = self.policy.initial_scan_time if self.history.watermark is None else self.history.watermark
-        since = (watermark or 0) - self.policy.lookback
-        sweep = IncrementalSweep(self._remote, since=since, now=self.identity.started_at)
+        sweep = self._since_watermark()
         yield from self._absorb(sweep.pages(), sweep.outcome)
         fallback = sweep.outcome.fallback or self._unknown_images(sweep.outcome) or self._left_out()
         if fallback is None:
             return sweep.outcome
         self.mode, self.mode_cause = Mode.FULL, RunReason.NOT_ENOUGH.given(cause=fallback)
         return None
+
+    def _tried(self) -> Generator[Progress, None, None]:
+        """An incremental sweep that the full one after it judges, because earlier ones had missed something."""
+        sweep, audit = self._since_watermark(), self.diff.audit
+        audit.watch(Span(self._since - 1, self.identity.started_at))
+        yield from self._absorb(sweep.pages(), sweep.outcome)
+        audit.compare(trusted=sweep.outcome.complete)
+        if sweep.outcome.fallback is not None:
+            sweep.outcome.notes.append(RunReason.NOT_COMPARED.given(cause=sweep.outcome.fallback))
+
+    def _since_watermark(self) -> IncrementalSweep:
+        watermark, started_at = self.history.watermark, self.identity.started_at
+        return IncrementalSweep(self._remote, since=self._since, now=started_at, watermark=watermark)
+
+    @property
+    def _since(self) -> int:
+        """The ScanTime from which on an incremental sweep of this run shows everything."""
+        watermark = self.policy.initial_scan_time if self.history.watermark is None else self.history.watermark
+        return (watermark or 0) - self.policy.lookback
 
     def _unknown_images(self, outcome: Outcome) -> Cause | None:
         """TotalCount against what is known now: more means images that this run did not see, fewer are deletions."""
@@ -169,8 +212,8 @@ class Observation:
     # What the warehouse holds.
 
     def _compared_with(self, known: Known, parse: Parse) -> Diff:
-        audited = self.history.audited(self.policy.lookback)
-        diff = Diff(self.identity, known, self.spool, parse, rejected_ids=self._held.rejected_ids, audited=audited)
+        audit = Audit(self.history.audited(self.policy))
+        diff = Diff(self.identity, known, self.spool, parse, rejected_ids=self._held.rejected_ids, audit=audit)
         for stored in self._stored(known.outdated):
             diff.rehash(stored)
         return diff

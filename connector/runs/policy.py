@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import logging
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from connector.listing.query import Filters
 from connector.listing.reasons import Cause, Reason
+from connector.runs.audit import Span
+from connector.runs.identity import rfc3339
 from connector.tables import Row
 
+log = logging.getLogger(__name__)
+
 HOUR = 3_600_000_000  # in microseconds, as every duration here
+AHEAD = HOUR // 12  # by how much a run may seem to have started in the future: clocks differ
 
 
 class Mode(StrEnum):
@@ -38,14 +46,20 @@ class RunReason(Reason):
     NO_WATERMARK = "no watermark yet"
     NO_FULL_SWEEP = "no complete full sweep yet"
     FULL_TOO_OLD = "the last complete full sweep is too old"
-    INCREMENTAL_MISSED = "incremental runs had missed {missed} images"
+    OTHER_ZONE = "naive_time_zone was {zone} in the last complete run"
+    INCREMENTAL_MISSED = "incremental runs had missed {missed} images: both sweeps are made and compared"
+    ASKED_FOR_STILL = "asked for, although incremental runs had missed {missed} images"
     SINCE_WATERMARK = "since the watermark"
     NOT_ENOUGH = "incremental was not enough: {cause}"
+    AHEAD = "earlier runs that start in the future do not count ({runs}, the newest at {started_at})"
 
     # An incremental sweep that does not know all images.
     UNKNOWN_IMAGES = "TotalCount is {total}, {unknown} more than the images that are known"
     FEWER_IMAGES = "TotalCount is {fewer} less than the images known: left to a full sweep"
     STATUS_INCOMPLETE = "the ScanStatus filter does not give all images that are not scanned"
+
+    # The comparison of an incremental with a full sweep.
+    NOT_COMPARED = "no incremental sweep to compare with: {cause}"
 
     # Images that seem gone.
     EMPTY_LIST = "the list is empty, and the warehouse has {live} images"
@@ -67,17 +81,28 @@ class Policy:
     full_every: int = 24 * HOUR
     initial_scan_time: int | None = None
     max_delete_share: float = 0.2
+    naive_time_zone: str = "+08:00"
 
 
 @dataclass(frozen=True)
 class History:
-    """What earlier runs of the account say: rows of `sync_runs`, newest first."""
+    """What earlier runs of the account say: rows of `sync_runs`, newest first.
 
+    `complete` are the complete runs without filters. Runs that are `ahead` have started in the future, by the clock of
+    this run: one of the two clocks was wrong, so that they count for nothing. A column that an older release did not
+    have is null.
+    """
+
+    runs: Sequence[Row]
     complete: Sequence[Row]
+    ahead: Sequence[Row] = ()
 
     @classmethod
-    def of(cls, runs: Iterable[Row]) -> History:
-        return cls([run for run in runs if run["verdict"] == Verdict.COMPLETE and run["filters"] is None])
+    def of(cls, runs: Iterable[Row], now: int) -> History:
+        runs = list(runs)
+        ahead = [run for run in runs if run["started_at"] > now + AHEAD]
+        believed = [run for run in runs if run["started_at"] <= now + AHEAD]
+        return cls(believed, [run for run in believed if is_whole(run)], ahead)
 
     @property
     def watermark(self) -> int | None:
@@ -89,43 +114,100 @@ class History:
 
     @property
     def surplus(self) -> int:
-        """By how much TotalCount exceeded the images listed, in the last complete full sweep."""
+        """By how much TotalCount may exceed the images: rows that the last complete full sweep was shown twice."""
         full = self.last_full
-        return full["total_count"] - full["images_listed"] if full and full["total_count"] is not None else 0
+        return (full["listed_twice"] or 0) if full else 0
 
-    def audited(self, lookback: int) -> tuple[int, int] | None:
-        """The ScanTimes that incremental runs since the last full sweep say they have seen: after, up to.
+    @property
+    def zone(self) -> str | None:
+        """The zone of naive times in the last complete run; None where that is not known."""
+        return self.complete[0]["naive_time_zone"] if self.complete else None
 
-        Without the last `lookback`, which the next incremental run would read again: a scan may be listed late.
+    @property
+    def missed(self) -> int:
+        """Images that incremental runs had missed, by the newest audit that says something.
+
+        A miss counts whatever became of the run that found it, because that run has loaded the image; that there was
+        none, only by a complete run. Releases without a reason_code wrote 0 where nothing was audited.
+        """
+        for run in self.runs:
+            if run["missed_by_incremental"]:
+                return int(run["missed_by_incremental"])
+            if run["missed_by_incremental"] == 0 and is_whole(run) and run["reason_code"] is not None:
+                break
+        return 0
+
+    @property
+    def request_ids(self) -> set[str]:
+        """RequestIds of answers that earlier runs had."""
+        runs = (*self.runs, *self.ahead)
+        return {run[name] for run in runs for name in ("first_request_id", "last_request_id") if run[name]}
+
+    @property
+    def doubt(self) -> Cause | None:
+        """Why some runs do not count."""
+        if not self.ahead:
+            return None
+        return RunReason.AHEAD.given(runs=len(self.ahead), started_at=rfc3339(self.ahead[0]["started_at"]))
+
+    def warn(self, account_id: str) -> None:
+        """Tells a person of runs that do not count."""
+        if self.doubt is not None:
+            log.warning("account %s: %s; a clock was wrong, then or now", account_id, self.doubt)
+
+    def audited(self, policy: Policy) -> Span | None:
+        """The ScanTimes that incremental runs since the last full sweep should have shown.
+
+        From the start of that sweep up to the start of the newest of them, whatever these runs say of themselves. The
+        last `lookback` is left out, since the next one would read it again: a scan may be listed late. In another time
+        zone no ScanTime compares.
         """
         full = self.last_full
-        if full is None or self.complete[0]["mode"] != Mode.INCREMENTAL or self.watermark is None:
+        if (
+            full is None
+            or self.complete[0]["mode"] != Mode.INCREMENTAL
+            or self.zone not in (None, policy.naive_time_zone)
+        ):
             return None
-        return full["watermark_after"] or 0, self.watermark - lookback
+        return Span(full["started_at"], self.complete[0]["started_at"] - policy.lookback)
+
+
+def is_whole(run: Mapping[str, Any]) -> bool:
+    """Whether a run is complete and had no filters."""
+    return run["verdict"] == Verdict.COMPLETE and run["filters"] is None
 
 
 def choose(policy: Policy, history: History, now: int) -> tuple[Mode, Cause]:
-    """The mode of a run, and why."""
-    if reason := _whole_anyway(policy, history):
-        return Mode.FULL, reason.given()
+    """The mode of a run, and why. With INCREMENTAL_MISSED the run makes an incremental sweep first, to be judged."""
+    if cause := _whole_anyway(policy, history):
+        return Mode.FULL, cause
+    missed = history.missed
     if policy.mode == Mode.INCREMENTAL:
-        return Mode.INCREMENTAL, RunReason.ASKED_FOR.given()
+        still = RunReason.ASKED_FOR_STILL.given(missed=missed)
+        return Mode.INCREMENTAL, still if missed else RunReason.ASKED_FOR.given()
     full = history.last_full
     if full is None:
         return Mode.FULL, RunReason.NO_FULL_SWEEP.given()
+    if missed:
+        return Mode.FULL, RunReason.INCREMENTAL_MISSED.given(missed=missed)
     if now - full["started_at"] >= policy.full_every:
         return Mode.FULL, RunReason.FULL_TOO_OLD.given()
-    if missed := full["missed_by_incremental"]:
-        return Mode.FULL, RunReason.INCREMENTAL_MISSED.given(missed=missed)
     return Mode.INCREMENTAL, RunReason.SINCE_WATERMARK.given()
 
 
-def _whole_anyway(policy: Policy, history: History) -> RunReason | None:
+def _whole_anyway(policy: Policy, history: History) -> Cause | None:
     """Why nothing but a full sweep is possible, or wanted."""
     if policy.filters:
-        return RunReason.FILTERED
+        return RunReason.FILTERED.given()
     if policy.mode == Mode.FULL:
-        return RunReason.ASKED_FOR
+        return RunReason.ASKED_FOR.given()
     if history.watermark is None and policy.initial_scan_time is None:
-        return RunReason.NO_WATERMARK
+        return RunReason.NO_WATERMARK.given()
+    if history.zone not in (None, policy.naive_time_zone):
+        return RunReason.OTHER_ZONE.given(zone=history.zone)
     return None
+
+
+def error_code(error: Exception) -> str:
+    """The `reason_code` of a run that an error has ended: the name of its class, `AccessError` as `access_error`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from connector.runs.identity import rfc3339
 from connector.runs.policy import Mode, Verdict
 from connector.tables import SYNC_RUNS
 
@@ -57,6 +57,9 @@ class SyncRun(Mapping[str, Any]):
     endpoint: str | None
     filters: str | None
     connector_version: str | None
+    reason_code: str | None
+    naive_time_zone: str | None
+    listed_twice: int | None
 
     def __getitem__(self, name: str) -> Any:
         if name not in SYNC_RUNS.column_names:
@@ -125,18 +128,16 @@ def run_row(observation: Observation, finished_at: int, sent: Sent) -> SyncRun:
     diff, run, history = observation.diff, observation.identity, observation.history
     filters = observation.policy.filters
     found = observation.found
-    before = history.watermark
-    newest = max((value for value in (before, diff.newest_scan) if value is not None), default=None)
-    moves = observation.verdict == Verdict.COMPLETE and not filters
+    full = observation.mode == Mode.FULL
     return SyncRun(
         sync_id=run.sync_id,
         account_id=run.account_id,
         mode=str(observation.mode),
-        mode_reason=str(observation.mode_cause),
+        mode_reason=observation.mode_reason,
         verdict=str(observation.verdict),
         verdict_reason="; ".join(observation.reasons()) or None,
         started_at=run.started_at,
-        finished_at=finished_at,
+        finished_at=max(finished_at, run.started_at),
         total_count=found.total_count,
         rows_listed=observation.rows_listed,
         images_listed=diff.listed,
@@ -151,11 +152,14 @@ def run_row(observation: Observation, finished_at: int, sent: Sent) -> SyncRun:
         seam_repairs=found.seam_repairs,
         passes=found.passes,
         order_proven=found.order_proven,
-        missed_by_incremental=diff.missed if observation.mode == Mode.FULL else None,
-        watermark_before=before,
-        watermark_after=newest if moves else before,
+        missed_by_incremental=diff.audit.missed if full else None,
+        watermark_before=history.watermark,
+        watermark_after=_watermark_after(observation),
         filters=json.dumps({name: list(values) for name, values in filters}) if filters else None,
         connector_version=__version__,
+        reason_code=observation.reason_code,
+        naive_time_zone=observation.policy.naive_time_zone,
+        listed_twice=found.listed_twice if full else None,
         requests=sent.requests,
         throttled=sent.throttled,
         retries=sent.retries,
@@ -165,8 +169,11 @@ def run_row(observation: Observation, finished_at: int, sent: Sent) -> SyncRun:
     )
 
 
-def rfc3339(instant: int | None) -> str | None:
-    """An instant in microseconds as RFC 3339, UTC."""
-    if instant is None:
-        return None
-    return datetime.fromtimestamp(instant / 1e6, UTC).isoformat().replace("+00:00", "Z")
+def _watermark_after(observation: Observation) -> int | None:
+    """The newest ScanTime that was shown by what read all images; an incremental sweep may not have shown it."""
+    before, newest = observation.history.watermark, observation.diff.newest_scan
+    if observation.verdict != Verdict.COMPLETE or observation.policy.filters:
+        return before
+    if observation.mode == Mode.FULL:
+        return newest
+    return max((value for value in (before, newest) if value is not None), default=None)

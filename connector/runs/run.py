@@ -14,7 +14,7 @@ import pyarrow as pa
 from connector.api.client import Client
 from connector.errors import DestinationError, TcssError
 from connector.runs.assembly import image_list, parser_of, policy_of, sent
-from connector.runs.identity import Identity, now
+from connector.runs.identity import Identity
 from connector.runs.observation import Observation
 from connector.runs.progress import Report
 from connector.runs.row import SyncRun, run_row
@@ -62,6 +62,7 @@ class Run:
             parser_of(settings).parse,
             self._spool,
         )
+        client.refuse_answers(self._observation.history.request_ids)
 
     def execute(self, report: Report | None = None) -> SyncRun:
         """The run from its first request to its row. Raises what the API or the warehouse raise."""
@@ -110,14 +111,14 @@ class Run:
 
     def _record(self) -> SyncRun:
         """Writes the run's row, which promises what has been committed before."""
-        row = run_row(self._observation, now(), sent(self._client))
+        row = run_row(self._observation, self._client.now(), sent(self._client))
         self._spool.add(SYNC_RUNS, tuple(row.values()))
         self._load((SYNC_RUNS,))
         return row
 
     def _record_failure(self, error: TcssError) -> SyncRun | None:
         """Writes the row of a run that the API ended after its first page; nothing else is loaded."""
-        self._observation.fail(str(error))
+        self._observation.fail(error)
         try:
             self._prepare()
             return self._record()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from connector.images.records import ItemParser, Record, Rejected, reject_id
+from connector.runs.audit import Audit, Span
 from connector.runs.diff import TWICE, Diff
 from connector.runs.identity import Identity
 from connector.runs.known import Known
@@ -258,6 +261,96 @@ def test_every_scan_that_is_shown_is_kept(
     ]
 
 
+NOT_SCANNED: dict[str, Any] = {"ScanTime": "", "ScanStatus": "NOT_SCAN"}
+SCANNING: dict[str, Any] = {"ScanTime": "", "ScanStatus": "SCANNING"}
+
+
+@pytest.mark.parametrize(
+    ("known", "shown", "expected"),
+    [
+        ([], [{"ScanTime": LATER, "VulCnt": 6}, {}], (LATER_SCANNED, "SCANNED", 6)),
+        ([{}], [{"ScanTime": LATER, "VulCnt": 6}, {}], (LATER_SCANNED, "SCANNED", 6)),
+        ([], [{}, {"ScanTime": LATER, "VulCnt": 6}, {"VulCnt": 7}], (LATER_SCANNED, "SCANNED", 6)),
+        ([], [NOT_SCANNED, {}], (SCANNED, "SCANNED", 5)),
+        ([], [{}, NOT_SCANNED], (SCANNED, "SCANNED", 5)),
+        ([], [{}, SCANNING], (SCANNED, "SCANNED", 5)),
+        ([], [SCANNING, {}, SCANNING], (SCANNED, "SCANNED", 5)),
+        ([], [{}, {"ScanStatus": "SCANNING"}], (SCANNED, "SCANNING", 5)),
+        ([], [NOT_SCANNED, SCANNING], (None, "SCANNING", 5)),
+        ([], [{}, {"VulCnt": 7}], (SCANNED, "SCANNED", 7)),
+    ],
+    ids=[
+        "an older scan",
+        "as it is known",
+        "the first scan again, with other counts",
+        "scanned",
+        "before the scan",
+        "without its scan",
+        "before and after",
+        "scanned again",
+        "never scanned",
+        "the same scan",
+    ],
+)
+def test_an_older_state_never_replaces_a_newer_one(
+    tmp_path: Path, known: list[dict[str, Any]], shown: list[dict[str, Any]], expected: tuple[Any, ...]
+) -> None:
+    """The greater ScanTime wins, and any ScanTime over none; with equal ones what was shown last."""
+    trial = Trial(tmp_path, *(stored(**changes) for changes in known))
+    trial.show(*([{**ITEM, **changes}] for changes in shown))
+    (row,) = trial.written(IMAGES)
+    assert (row["scan_time"], row["scan_status"], row["vul_cnt"]) == expected
+    assert trial.diff.listed == 1
+
+
+def test_an_older_state_that_is_unchanged_does_not_undo_a_change(tmp_path: Path) -> None:
+    """A late answer shows the image as the warehouse has it: the new version stays, and the image has changed."""
+    trial = Trial(tmp_path, stored()).show([{**ITEM, "ScanTime": LATER}], [ITEM])
+    assert versions(trial) == [("i1", 2, 12, None)]
+    assert trial.kinds == {"changed": 1}
+
+
+TWINS: list[dict[str, Any]] = [
+    ITEM,
+    {**ITEM, "ImageName": "a10:old"},
+    {**ITEM, "ImageName": "z10:new", "HostCnt": 99},
+    {**ITEM, "ImageName": "b10:x", "ScanTime": "", "ScanStatus": "NOT_SCAN"},
+]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))), ids=str)
+def test_the_twin_that_is_the_image_follows_from_its_contents(tmp_path: Path, order: tuple[int, ...]) -> None:
+    """In whatever order an answer has them, and whatever answers show of them before and after."""
+    rows = [TWINS[place] for place in order]
+    trial = Trial(tmp_path).show(rows[:2], rows[1:3], rows, [rows[3]], [rows[0]], rows[2:])
+    assert [(row["image_name"], row["version"]) for row in trial.written(IMAGES)] == [("a10:old", 1)]
+    rejected = {json.loads(row["raw"])["ImageName"] for row in trial.written(REJECTED_VALUES)}
+    assert rejected == {"l10:latest", "z10:new", "b10:x"}
+    assert [(row["scan_time"], row["vul_cnt"]) for row in trial.written(IMAGE_SCANS)] == [(SCANNED, 5)]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"ScanTime": LATER}, {"ImageName": "a:1", "ScanTime": SCAN}),
+        ({"CreateTime": "2021-01-29T04:03:19Z"}, {"ImageName": "a:1"}),
+        ({"HostCnt": 12}, {"HostCnt": 13}),
+        ({"HostCnt": 12}, {"HostCnt": -1}),
+        ({"New": 1}, {"New": 2}),
+    ],
+    ids=["the newer scan", "the newer image", "the smaller number", "rather than null", "a field that is not known"],
+)
+def test_what_makes_a_twin_the_image(tmp_path: Path, one: dict[str, Any], other: dict[str, Any]) -> None:
+    """The first of these two, on either side."""
+    expected = record(**one).values
+    for number, rows in enumerate(([one, other], [other, one])):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        trial = Trial(directory).show([{**ITEM, **changes} for changes in rows])
+        (row,) = trial.written(IMAGES)
+        assert tuple(row[name] for name in API_COLUMNS) == expected
+
+
 def test_listed_twice_alike_is_one_image(tmp_path: Path) -> None:
     """No second row, and nothing rejected."""
     trial = Trial(tmp_path).show([ITEM, ITEM])
@@ -361,12 +454,12 @@ def test_the_newest_scan_is_no_later_than_the_run(tmp_path: Path, scan_times: li
 
 
 @pytest.mark.parametrize(
-    ("known", "audited", "missed"),
+    ("known", "span", "missed"),
     [
         ([], (SCANNED - 1, SCANNED), 1),
-        ([], (SCANNED, SCANNED + 1), 0),
-        ([], (SCANNED - 2, SCANNED - 1), 0),
-        ([], None, 0),
+        ([], (SCANNED, SCANNED + 1), None),
+        ([], (SCANNED - 2, SCANNED - 1), None),
+        ([], None, None),
         ([SCAN], (SCANNED - 1, SCANNED), 0),
         ([LATER], (SCANNED - 1, SCANNED), 1),
         ([""], (SCANNED - 1, SCANNED), 1),
@@ -374,12 +467,13 @@ def test_the_newest_scan_is_no_later_than_the_run(tmp_path: Path, scan_times: li
     ids=["unknown", "before", "after", "no audit", "known", "known with another scan", "known without a scan"],
 )
 def test_scans_that_should_be_known_are_missed(
-    tmp_path: Path, known: list[str], audited: tuple[int, int] | None, missed: int
+    tmp_path: Path, known: list[str], span: tuple[int, int] | None, missed: int | None
 ) -> None:
-    """An image counts once, where its ScanTime lies within what is audited and is not the one in the warehouse."""
-    trial = Trial(tmp_path, *(stored(ScanTime=text) for text in known), audited=audited)
+    """An image counts once, where its ScanTime lies within the span and is not the one in the warehouse."""
+    audit = Audit(Span(*span) if span else None)
+    trial = Trial(tmp_path, *(stored(ScanTime=text) for text in known), audit=audit)
     trial.show([ITEM], [{**ITEM, "HostCnt": 13}])
-    assert trial.diff.missed == missed
+    assert trial.diff.audit.missed == missed
 
 
 def test_known_is_read_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import closing
+from datetime import timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 
 import connector
 from connector.errors import AccessError, ConfigurationError, DestinationError, RequestRejectedError, TcssError
+from connector.images.records import ItemParser
+from connector.runs.identity import rfc3339
 from connector.runs.observation import Observation
 from connector.runs.policy import HOUR, History, Mode, Policy, choose
 from connector.runs.row import Sent, run_row
@@ -32,7 +35,12 @@ def earlier(mode: str, ago: int, **columns: Any) -> Row:
     row: Row = dict.fromkeys(SYNC_RUNS.column_names)
     started_at = NOW - ago * HOUR
     row |= {"mode": mode, "verdict": "complete", "started_at": started_at, "watermark_after": started_at - HOUR}
+    row |= {"reason_code": "order", "naive_time_zone": "+08:00"}
     return {**row, **columns}
+
+
+OLD: Row = {"reason_code": None, "naive_time_zone": None}  # columns that the first release did not have
+MISSED = "incremental runs had missed 2 images: both sweeps are made and compared"
 
 
 @pytest.mark.parametrize(
@@ -59,8 +67,9 @@ def earlier(mode: str, ago: int, **columns: Any) -> Row:
         (
             Policy(),
             [earlier("full", 1, missed_by_incremental=2)],
-            ("full", "incremental runs had missed 2 images"),
+            ("full", MISSED),
         ),
+        (Policy(), [earlier("full", 99, missed_by_incremental=2)], ("full", MISSED)),
         (
             Policy(),
             [earlier("full", 1, missed_by_incremental=0), earlier("full", 2, missed_by_incremental=2)],
@@ -68,12 +77,51 @@ def earlier(mode: str, ago: int, **columns: Any) -> Row:
         ),
         (
             Policy(),
+            [earlier("full", 1, missed_by_incremental=None), earlier("full", 2, missed_by_incremental=2)],
+            ("full", MISSED),
+        ),
+        (
+            Policy(),
+            [earlier("full", 1, missed_by_incremental=0, **OLD), earlier("full", 2, missed_by_incremental=2, **OLD)],
+            ("full", MISSED),
+        ),
+        (
+            Policy(),
+            [earlier("full", 1, verdict="partial", missed_by_incremental=2), earlier("full", 2)],
+            ("full", MISSED),
+        ),
+        (
+            Policy(),
+            [earlier("full", 1, filters="{}", missed_by_incremental=2), earlier("full", 2, missed_by_incremental=0)],
+            ("full", MISSED),
+        ),
+        (
+            INCREMENTAL,
+            [earlier("full", 1, missed_by_incremental=2)],
+            ("incremental", "asked for, although incremental runs had missed 2 images"),
+        ),
+        (FULL, [earlier("full", 1, missed_by_incremental=2)], ("full", "asked for")),
+        (
+            Policy(),
             [
                 earlier("full", 1, verdict="partial", missed_by_incremental=0),
                 earlier("full", 2, missed_by_incremental=2),
             ],
-            ("full", "incremental runs had missed 2 images"),
+            ("full", MISSED),
         ),
+        (Policy(), [earlier("full", -1)], ("full", "no watermark yet")),
+        (Policy(), [earlier("full", -99), earlier("full", 1)], ("incremental", "since the watermark")),
+        (
+            Policy(naive_time_zone="+00:00"),
+            [earlier("full", 1)],
+            ("full", "naive_time_zone was +08:00 in the last complete run"),
+        ),
+        (
+            Policy(mode=Mode.INCREMENTAL, naive_time_zone="+00:00"),
+            [earlier("incremental", 1), earlier("full", 2)],
+            ("full", "naive_time_zone was +08:00 in the last complete run"),
+        ),
+        (Policy(naive_time_zone="+00:00"), [earlier("full", 1, **OLD)], ("incremental", "since the watermark")),
         (
             Policy(mode=Mode.INCREMENTAL, filters=FILTERED.filters),
             [earlier("full", 1)],
@@ -96,14 +144,26 @@ def earlier(mode: str, ago: int, **columns: Any) -> Row:
         "nothing scanned yet",
         "never full",
         "missed",
+        "missed, and long ago",
         "missed, then clean",
+        "missed, then nothing audited",
+        "missed, then nothing audited by an old release",
+        "missed, as a partial run found",
+        "missed, as a filtered run found",
+        "missed, incremental asked for",
+        "missed, full asked for",
         "missed, then partial",
+        "in the future",
+        "in the future, and an hour ago",
+        "another time zone",
+        "another time zone, incremental asked for",
+        "a time zone that is not known",
         "filters",
     ],
 )
 def test_a_run_says_which_sweep_it_makes_and_why(policy: Policy, runs: list[Row], expected: tuple[str, str]) -> None:
     """auto is incremental unless only a full sweep can tell; only complete runs without filters count."""
-    mode, cause = choose(policy, History.of(runs), NOW)
+    mode, cause = choose(policy, History.of(runs, NOW), NOW)
     assert (mode, str(cause)) == expected
 
 
@@ -113,36 +173,51 @@ def test_a_run_says_which_sweep_it_makes_and_why(policy: Policy, runs: list[Row]
         ([], None),
         ([earlier("full", 1)], None),
         ([earlier("incremental", 1)], None),
-        ([earlier("incremental", 1), earlier("full", 9)], (NOW - 10 * HOUR, NOW - 3 * HOUR)),
-        ([earlier("incremental", 1), earlier("full", 9, watermark_after=None)], (0, NOW - 3 * HOUR)),
+        ([earlier("incremental", 1), earlier("incremental", 2), earlier("full", 9)], (NOW - 9 * HOUR, NOW - 2 * HOUR)),
+        ([earlier("incremental", 1, watermark_after=7), earlier("full", 9)], (NOW - 9 * HOUR, NOW - 2 * HOUR)),
         ([earlier("full", 1), earlier("incremental", 2), earlier("full", 9)], None),
+        ([earlier("incremental", 1), earlier("full", 9, naive_time_zone=None)], (NOW - 9 * HOUR, NOW - 2 * HOUR)),
+        ([earlier("incremental", 1, naive_time_zone="+00:00"), earlier("full", 9)], None),
     ],
-    ids=["no runs", "only full", "never full", "incremental since full", "nothing scanned before", "full since"],
+    ids=[
+        "no runs",
+        "only full",
+        "never full",
+        "incremental since full",
+        "whatever the watermark",
+        "full since",
+        "a time zone that is not known",
+        "another time zone",
+    ],
 )
 def test_what_is_audited(runs: list[Row], expected: tuple[int, int] | None) -> None:
-    """From the last full sweep's watermark to that of the incremental ones since, less the lookback."""
-    assert History.of(runs).audited(HOUR) == expected
+    """From the last full sweep's start to that of the newest incremental one since, less the lookback."""
+    assert History.of(runs, NOW).audited(Policy()) == expected
 
 
 @pytest.mark.parametrize(
     ("runs", "expected"),
     [
         ([], 0),
-        ([earlier("full", 1, total_count=12, images_listed=10)], 2),
-        (
-            [
-                earlier("incremental", 1, total_count=12, images_listed=3),
-                earlier("full", 2, total_count=9, images_listed=10),
-            ],
-            -1,
-        ),
-        ([earlier("full", 1, total_count=None, images_listed=10)], 0),
+        ([earlier("full", 1, total_count=12, images_listed=10, listed_twice=0)], 0),
+        ([earlier("incremental", 1), earlier("full", 2, total_count=12, images_listed=10, listed_twice=2)], 2),
+        ([earlier("full", 1, total_count=12, images_listed=10, listed_twice=None)], 0),
     ],
-    ids=["no runs", "more", "fewer", "no TotalCount"],
+    ids=["no runs", "more by TotalCount", "listed twice", "of an old release"],
 )
 def test_the_surplus_of_total_count(runs: list[Row], expected: int) -> None:
-    """What TotalCount said beyond the images listed, when all were read last."""
-    assert History.of(runs).surplus == expected
+    """The rows that were shown twice when all were read last, and nothing that TotalCount says."""
+    assert History.of(runs, NOW).surplus == expected
+
+
+def test_earlier_answers_are_known_by_their_ids() -> None:
+    """Those of all runs, whatever came of them; an id that is missing is none."""
+    runs = [
+        earlier("full", 1, first_request_id="a", last_request_id="b"),
+        earlier("full", -9, verdict="partial", first_request_id="c"),
+        earlier("full", 3),
+    ]
+    assert History.of(runs, NOW).request_ids == {"a", "b", "c"}
 
 
 # Runs against a server.
@@ -219,7 +294,7 @@ def test_a_first_run_reads_all(tmp_path: Path) -> None:
         "seam_repairs": 0,
         "passes": 1,
         "order_proven": True,
-        "missed_by_incremental": 0,
+        "missed_by_incremental": None,
         "watermark_before": None,
         "watermark_after": 1_748_622_189_854_000,
         "first_request_id": None,
@@ -227,6 +302,9 @@ def test_a_first_run_reads_all(tmp_path: Path) -> None:
         "endpoint": "local",
         "filters": None,
         "connector_version": connector.__version__,
+        "reason_code": "order",
+        "naive_time_zone": "+08:00",
+        "listed_twice": 0,
     }
     assert [observation.spool.count(table) for table in (IMAGES, IMAGE_HISTORY, REJECTED_VALUES)] == [7, 7, 1]
 
@@ -342,51 +420,254 @@ def test_total_count_below_what_is_known_is_noted() -> None:
     assert deleted(runs) == set(gone)
 
 
-def test_total_count_is_corrected_by_what_the_last_full_sweep_measured() -> None:
+def test_total_count_is_corrected_by_rows_that_were_listed_twice() -> None:
     """An image that is listed twice is no image that we do not know."""
     runs = account()
     runs.server.fleet.list_twice({scanned(runs)[0]: {"HostCnt": 4_000}})
     first = runs.run()
-    assert some(first, "total_count", "images_listed", "values_rejected") == (61, 60, 1)
+    assert some(first, "total_count", "images_listed", "values_rejected", "listed_twice") == (61, 60, 1, 1)
     later(runs, 1)
     row = runs.run()
-    assert some(row, "mode", "verdict_reason") == ("incremental", "by order, down to the watermark")
+    assert some(row, "mode", "verdict_reason", "listed_twice") == (
+        "incremental",
+        "by order, down to the watermark",
+        None,
+    )
+
+
+def test_total_count_is_corrected_by_nothing_else() -> None:
+    """An image that comes behind the reader of a full sweep is unknown, and the next run does not take it for known."""
+    runs = account()
+    late = sorted(runs.server.fleet.truth().values(), key=lambda item: str(item["CreateTime"]))[0]["ImageID"]
+    runs.server.fleet.delete([late])
+
+    def churn(fleet: Fleet, number: int) -> None:
+        if number == 5:
+            fleet.bring_back([late])
+
+    runs.server.backend.churn = churn
+    first = runs.run()
+    assert some(first, "verdict", "total_count", "images_listed", "listed_twice") == ("complete", 60, 59, 0)
+    later(runs, 1)
+    row = runs.run()
+    assert row["mode_reason"] == "incremental was not enough: TotalCount is 60, 1 more than the images that are known"
+    assert is_true(runs)
+
+
+@pytest.mark.parametrize("differs", [{"ImageName": "another:name"}, {"HostCnt": 4_000}], ids=["name", "count"])
+def test_unchanged_runs_write_no_versions_of_an_image_that_is_listed_twice(differs: dict[str, Any]) -> None:
+    """Whichever of the two rows comes first, in runs of both modes."""
+    runs = account(quirks=Quirks(ties="permuted"))
+    twins = [*scanned(runs)[-3:], *(i for i, item in runs.server.fleet.truth().items() if not item["ScanTime"])][:6]
+    runs.server.fleet.list_twice(dict.fromkeys(twins, differs))
+    runs.run()
+    for number in range(24):
+        later(runs, 1)
+        row = runs.run(FULL if number % 2 else Policy())
+        assert (row["images_new"], row["images_changed"]) == (0, 0)
+    assert {row["version"] for row in runs.warehouse[IMAGE_HISTORY]} == {1}
+    assert len(runs.warehouse[REJECTED_VALUES]) == len(twins)
 
 
 # The audit of incremental runs.
 
 
-@pytest.mark.parametrize(("hours", "missed"), [(2, 1), (0.5, 0)], ids=["beyond the lookback", "within the lookback"])
-def test_a_full_sweep_audits_the_incremental_ones(hours: float, missed: int) -> None:
-    """A scan that they should have shown is counted, unless the next one would still have read it."""
+def missed_scan(runs: Runs, hours: float) -> str:
+    """An image that is listed only now with a scan of so many hours ago."""
+    late = scanned(runs)[0]
+    runs.server.fleet.replace({late: {"ScanTime": instant_text(runs.server.fleet.now - int(hours * HOUR))}})
+    return late
+
+
+@pytest.mark.parametrize("moves", [True, False], ids=["the watermark moved", "it did not"])
+@pytest.mark.parametrize(("hours", "missed"), [(2, 1), (0.5, None)], ids=["beyond the lookback", "within the lookback"])
+def test_a_full_sweep_audits_the_incremental_ones(
+    hours: float, missed: int | None, moves: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A scan that they should have shown is counted, unless the next one would still have read it; the user is told.
+
+    An incremental run that finds nothing sets no watermark that hides what it has missed.
+    """
     runs = account()
     runs.run()
     later(runs, 9)
-    late, other = scanned(runs)[:2]
-    runs.server.fleet.rescan([other])
+    if moves:
+        runs.server.fleet.rescan([scanned(runs)[1]])
     assert runs.run()["mode"] == "incremental"
-    scan_time = instant_text(runs.server.fleet.now - int(hours * HOUR))
-    runs.server.fleet.replace({late: {"ScanTime": scan_time}})
+    missed_scan(runs, hours)
     row = runs.run(FULL)
     assert some(row, "images_changed", "missed_by_incremental") == (1, missed)
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * (missed or 0)
 
 
-def test_incremental_runs_that_missed_images_stop_until_a_full_sweep_is_clean() -> None:
-    """auto stays full for one run after the last miss, and is incremental again then."""
+def test_a_scan_that_incremental_runs_have_found_is_audited_and_not_missed() -> None:
+    """0 says that they were right, null that there was nothing to judge."""
     runs = account()
     runs.run()
-    later(runs, 9)
-    late, other = scanned(runs)[:2]
-    runs.server.fleet.rescan([other])
+    later(runs, 2)
+    runs.server.fleet.rescan([scanned(runs)[1]])
+    rows = [runs.run()]
+    later(runs, 2)
+    rows += [runs.run(), runs.run(FULL), runs.run(FULL)]
+    assert [row["missed_by_incremental"] for row in rows] == [None, None, 0, None]
+
+
+def after_a_miss(size: int = 60) -> Runs:
+    """Runs of which the last one, a full one, has found a scan that the incremental one before had missed."""
+    runs = account(size)
     runs.run()
-    runs.server.fleet.replace({late: {"ScanTime": instant_text(runs.server.fleet.now - 3 * HOUR)}})
+    later(runs, 9)
+    runs.run()
+    missed_scan(runs, 3)
     later(runs, 20)
-    rows = [runs.run() for _ in range(3)]
+    row = runs.run()
+    assert some(row, "mode_reason", "missed_by_incremental") == ("the last complete full sweep is too old", 1)
+    return runs
+
+
+TRIED = "incremental runs had missed 1 images: both sweeps are made and compared"
+
+
+def test_incremental_runs_that_missed_images_stop_until_both_sweeps_agree() -> None:
+    """auto makes both in one run; that they agree on the newest scan turns incremental runs on again."""
+    runs = after_a_miss()
+    runs.server.backend.reset()
+    rows = [runs.run() for _ in range(2)]
+    assert [some(row, "mode", "mode_reason", "verdict_reason", "missed_by_incremental") for row in rows] == [
+        ("full", TRIED, "by order", 0),
+        ("incremental", "since the watermark", "by order, down to the watermark", None),
+    ]
+    assert [(p.get("By"), "Filters" in p) for p in runs.server.payloads][:3] == [
+        ("ScanTime", False),
+        ("CreateTime", True),
+        ("CreateTime", True),
+    ]
+
+
+def test_a_sweep_that_misses_a_scan_again_keeps_incremental_runs_off() -> None:
+    """Here a scan from before the run is listed between the two sweeps; the run after it agrees with itself."""
+    runs = after_a_miss()
+    late, before = scanned(runs)[3], runs.server.fleet.now - HOUR // 2
+
+    def churn(fleet: Fleet, number: int) -> None:
+        last = runs.server.payloads[-1]
+        if last.get("By") == "CreateTime" and "Filters" not in last and not last["Offset"]:
+            fleet.replace({late: {"ScanTime": instant_text(before)}})
+
+    runs.server.backend.churn = churn
+    rows = [runs.run()]
+    runs.server.backend.churn = None
+    rows += [runs.run() for _ in range(2)]
     assert [some(row, "mode", "mode_reason", "missed_by_incremental") for row in rows] == [
-        ("full", "the last complete full sweep is too old", 1),
-        ("full", "incremental runs had missed 1 images", 0),
+        ("full", TRIED, 1),
+        ("full", TRIED, 0),
         ("incremental", "since the watermark", None),
     ]
+
+
+def test_a_sweep_that_proves_nothing_keeps_incremental_runs_off() -> None:
+    """Nothing was audited, however often; the reason says why, and a filter that works again ends it."""
+    runs = after_a_miss()
+    runs.server.backend.quirks = Quirks(status_filter="ignored")
+    rows = [runs.run() for _ in range(2)]
+    reason = "by order; no incremental sweep to compare with: the server does not filter by ScanStatus"
+    assert [some(row, "mode_reason", "verdict_reason", "missed_by_incremental") for row in rows] == [
+        (TRIED, reason, None)
+    ] * 2
+    runs.server.backend.quirks = Quirks()
+    assert some(runs.run(), "mode_reason", "missed_by_incremental") == (TRIED, 0)
+
+
+# Clocks and time zones.
+
+
+def test_runs_of_the_future_do_not_count(caplog: pytest.LogCaptureFixture) -> None:
+    """As if there had been none: neither a full sweep nor a watermark; and each run says it."""
+    runs = account()
+    runs.run()
+    (row,) = runs.warehouse[SYNC_RUNS]
+    started_at = runs.server.fleet.now + 365 * 24 * HOUR
+    row["started_at"] = started_at
+    later(runs, 1)
+    rows = [runs.run(), runs.run()]
+    ahead = f"earlier runs that start in the future do not count (1, the newest at {rfc3339(started_at)})"
+    assert [some(row, "mode", "mode_reason") for row in rows] == [
+        ("full", f"no watermark yet; {ahead}"),
+        ("incremental", f"since the watermark; {ahead}"),
+    ]
+    assert [record.message for record in caplog.records] == [
+        f"account {ACCOUNT}: {ahead}; a clock was wrong, then or now"
+    ] * 2
+
+
+def test_a_run_that_seems_to_start_a_little_later_counts() -> None:
+    """Clocks of two machines differ."""
+    assert History.of([earlier("full", 0, started_at=NOW + HOUR // 12)], NOW).last_full is not None
+    assert History.of([earlier("full", 0, started_at=NOW + HOUR // 12 + 1)], NOW).last_full is None
+
+
+def test_times_that_turn_naive_make_a_full_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read in a zone that is not theirs they lie below the watermark, where an incremental sweep would not look."""
+    runs = account()
+    runs.run()
+    later(runs, 3)
+    runs.server.fleet.rescan(5)
+    assert runs.run()["mode"] == "incremental"
+    later(runs, 2)
+    monkeypatch.setattr("tests.runs.memory.ZONE", timezone(timedelta(hours=14)))
+    runs.parser = ItemParser(naive_time_zone="+14:00")
+    runs.server.backend.quirks = Quirks(times="naive")
+    changed = set(runs.server.fleet.rescan(5))
+    rows = [runs.run(), runs.run()]
+    below = "the newest ScanTime is below the watermark: times are written otherwise, or that image is gone"
+    assert [some(row, "mode_reason", "verdict") for row in rows] == [
+        (f"incremental was not enough: {below}", "complete"),
+        ("since the watermark", "complete"),
+    ]
+    assert {runs.warehouse.image(image_id)["sync_id"] for image_id in changed} == {"run-3"}
+
+
+def test_the_newest_scan_that_is_gone_costs_one_full_sweep() -> None:
+    """It sets the watermark back to what there is; here to an image with an older scan, then to none at all."""
+    runs = account()
+    first = runs.run()
+    later(runs, 1)
+    *_, second, newest = scanned(runs)
+    runs.server.fleet.delete([newest])
+    rows = [runs.run(), runs.run()]
+    assert [row["mode"] for row in rows] == ["full", "incremental"]
+    assert first["watermark_after"] > rows[0]["watermark_after"] == rows[1]["watermark_after"]
+    assert rows[0]["watermark_after"] == runs.warehouse.image(second)["scan_time"]
+
+
+# The code of the reason.
+
+
+@pytest.mark.parametrize(
+    ("size", "quirks", "policy", "expected"),
+    [
+        (60, Quirks(), FULL, ("complete", "order")),
+        (5, Quirks(), FULL, ("complete", "one_answer")),
+        (60, Quirks(sortable=frozenset(), default_order="shuffled"), FULL, ("partial", "passes_differ")),
+        (60, Quirks(), Policy(), ("complete", "watermark")),
+    ],
+    ids=["order", "one answer", "not proven", "watermark"],
+)
+def test_a_reason_has_a_code(size: int, quirks: Quirks, policy: Policy, expected: tuple[str, str]) -> None:
+    """The proof of a complete run, else what is missing."""
+    runs = account(size)
+    runs.run()
+    later(runs, 1)
+    runs.server.backend.quirks = quirks
+    assert some(runs.run(policy), "verdict", "reason_code") == expected
+
+
+def test_a_doubt_is_the_code_of_what_it_doubts() -> None:
+    """However well the sweep itself is proven."""
+    runs = account()
+    runs.run()
+    runs.server.fleet.delete(13)
+    assert some(runs.run(FULL), "verdict", "reason_code") == ("partial", "too_many_gone")
 
 
 # The watermark.
@@ -593,9 +874,13 @@ def test_a_run_that_the_api_ends_has_a_row(tmp_path: Path) -> None:
     observation = runs.observation(Spool(tmp_path), runs.server.fleet.now, Policy())
     with pytest.raises(AccessError) as caught:
         list(observation.observe())
-    observation.fail(str(caught.value))
+    observation.fail(caught.value)
     row = run_row(observation, runs.server.fleet.now, Sent())
-    assert some(row, "verdict", "verdict_reason") == ("failed", str(caught.value))
+    assert some(row, "verdict", "verdict_reason", "reason_code") == (
+        "failed",
+        str(caught.value),
+        "permission_denied_error",
+    )
     assert some(row, "pages", "rows_listed", "images_listed", "images_new") == (2, 20, 18, 18)
     assert some(row, "watermark_before", "watermark_after") == (None, None)
     assert observation.pages == 2

@@ -1,0 +1,87 @@
+"""Whether incremental sweeps have found what they should: a full sweep judges them by the ScanTimes that it shows.
+
+An image is audited if its ScanTime lies in a span of time of which incremental sweeps have promised every scan. Where
+no image has such a ScanTime, nothing was audited, and the sweeps have been proven neither right nor wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+log = logging.getLogger(__name__)
+
+
+class Span(NamedTuple):
+    """ScanTimes after one instant, and up to another, in microseconds."""
+
+    after: int
+    up_to: int
+
+
+class Audit:
+    """Counts the images that incremental sweeps should have shown and did not.
+
+    Earlier runs are judged by `span`: what they found is in the warehouse. The incremental sweep of this run, if there
+    is one to judge, is watched, and compared with the full sweep that follows. Images are numbers, as in `Known`.
+    """
+
+    def __init__(self, span: Span | None = None) -> None:
+        self._span = span
+        self._trial: Span | None = None
+        self._shown: dict[int, int] = {}  # by the incremental sweep of this run: the newest ScanTime of each image
+        self._watching = False
+        self._judged = False
+        self._missed: set[int] = set()
+
+    @property
+    def missed(self) -> int | None:
+        """Images that were missed; None where nothing was audited."""
+        return len(self._missed) if self._judged else None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing that is shown counts."""
+        return self._span is None and self._trial is None
+
+    def watch(self, span: Span) -> None:
+        """From now on an incremental sweep shows images; it promises all scans in `span`."""
+        self._trial, self._watching = span, True
+
+    def compare(self, *, trusted: bool) -> None:
+        """From now on a full sweep does. An incremental one that is not `trusted` has promised nothing."""
+        self._watching = False
+        if not trusted:
+            self._trial = None
+            self._shown.clear()
+
+    def note(self, image: int, scan_time: int, *, stored: int, first: bool) -> None:
+        """An image is shown with a ScanTime. The warehouse has `stored`, and this run shows it for the `first` time."""
+        if first and _within(self._span, scan_time):
+            self._judge(image, missed=scan_time != stored)
+        if not _within(self._trial, scan_time):
+            return
+        if self._watching:
+            self._shown[image] = max(scan_time, self._shown.get(image, scan_time))
+        else:
+            self._judge(image, missed=image not in self._shown or self._shown[image] < scan_time)
+
+    def _judge(self, image: int, *, missed: bool) -> None:
+        self._judged = True
+        if missed:
+            self._missed.add(image)
+
+
+def _within(span: Span | None, scan_time: int) -> bool:
+    return span is not None and span.after < scan_time <= span.up_to
+
+
+def warn_of_misses(account_id: str, missed: int | None) -> None:
+    """Tells a person what incremental runs have missed, and what follows."""
+    if missed:
+        log.warning(
+            "account %s: incremental runs had missed %d images, which are loaded now; runs of mode auto read all "
+            "images until an incremental and a full sweep agree",
+            account_id,
+            missed,
+        )

@@ -1,0 +1,52 @@
+"""Images that are listed twice in one answer, with other contents: which of the rows is the image."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from connector.images.records import Record, Rejected
+from connector.listing.page import image_id_of
+
+Parse = Callable[[Sequence[Any]], list[Record | Rejected]]
+"""Makes a record of each item; a `Rejected` of an item that is no image."""
+
+
+class Twins:
+    """The rows that are not the image, in any answer of the run.
+
+    The choice follows from what the rows say, and not from their places: the same rows have the same winner in every
+    order, and in every run.
+    """
+
+    def __init__(self, parse: Parse) -> None:
+        self._parse = parse
+        self._losers: set[tuple[str, str]] = set()
+
+    def learn(self, items: Sequence[Any]) -> None:
+        """The items of one answer, whole."""
+        ids = list(map(image_id_of, items))
+        if len(set(ids)) == len(ids):
+            return
+        rows: defaultdict[str | None, list[Any]] = defaultdict(list)
+        for image_id, item in zip(ids, items, strict=True):
+            rows[image_id].append(item)
+        for image_id, found in rows.items():
+            if image_id is not None and len(found) > 1:
+                self._choose([record for record in self._parse(found) if isinstance(record, Record)])
+
+    def rejects(self, record: Record) -> bool:
+        """Whether the record is that of a row that is not the image."""
+        return bool(self._losers) and (record.image_id, record.row_hash) in self._losers
+
+    def _choose(self, records: Sequence[Record]) -> None:
+        winner = min(records, key=_rank, default=None)
+        self._losers |= {(r.image_id, r.row_hash) for r in records if winner and r.row_hash != winner.row_hash}
+
+
+def _rank(record: Record) -> tuple[Any, ...]:
+    """The newest scan first, then the newest image, as in a sweep that shows the rows apart; else what comes first in
+    the order of the columns, with nulls last."""
+    newest = tuple((time is None, -(time or 0)) for time in (record.scan_time, record.create_time))
+    return (*newest, *((value is None, value) for value in record.values), record.row_hash)
