@@ -614,7 +614,7 @@ SYNC_RUNS = Table(
             "The newest ScanTime that is known now, no later than started_at. Only a complete run without filters "
             "moves it, and only a full one back: where the images with the newest ScanTimes are gone.",
         ),
-        Column("first_request_id", "text", "RequestId of the run's first answer."),
+        Column("first_request_id", "text", "RequestId of the first page of the run's last sweep."),
         Column("last_request_id", "text", "RequestId of the run's last answer."),
         Column("endpoint", "text", "Host that was asked.", example="tcss.intl.tencentcloudapi.com"),
         Column(

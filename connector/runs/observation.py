@@ -54,6 +54,7 @@ class Observation:
     """One run of one account. `observe` sweeps, and leaves the rows to write in `spool`.
 
     What the run has come to (`verdict`, `reasons`, counters) is right whenever it ends, by an error too.
+    `first_request_id` is that of the last sweep's first page, by which a later sweep knows the answer if it comes again.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Observation:
         self.mode, self.mode_cause = choose(policy, self.history, identity.started_at)
         self.diff = self._compared_with(Known(held.known()), parse)
         self.pages = self.rows_listed = 0
+        self.first_request_id: str | None = None
         self._outcomes: list[Outcome] = []
         self._doubt: Cause | None = None
         self._remarks: list[Cause] = []
@@ -202,10 +204,12 @@ class Observation:
 
     def _absorb(self, pages: Generator[Page, None, None], outcome: Outcome) -> Iterator[Progress]:
         self._outcomes.append(outcome)
+        self.first_request_id = None
         with closing(pages):  # so that no more requests are sent once something fails here
             for page in pages:
                 self.diff.absorb(page.items, page.request_id)
                 self.pages += 1
+                self.first_request_id = self.first_request_id or page.request_id
                 self.rows_listed += len(page.items)
                 yield Progress(self.diff.listed, page.total)
 

@@ -163,7 +163,7 @@ def run_row(observation: Observation, finished_at: int, sent: Sent) -> SyncRun:
         requests=sent.requests,
         throttled=sent.throttled,
         retries=sent.retries,
-        first_request_id=sent.first_request_id,
+        first_request_id=observation.first_request_id or sent.first_request_id,
         last_request_id=sent.last_request_id,
         endpoint=sent.endpoint,
     )

@@ -297,7 +297,7 @@ def test_a_first_run_reads_all(tmp_path: Path) -> None:
         "missed_by_incremental": None,
         "watermark_before": None,
         "watermark_after": 1_748_622_189_854_000,
-        "first_request_id": None,
+        "first_request_id": "local-1",
         "last_request_id": None,
         "endpoint": "local",
         "filters": None,
@@ -617,7 +617,7 @@ def test_times_that_turn_naive_make_a_full_sweep(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("tests.runs.memory.ZONE", timezone(timedelta(hours=14)))
     runs.parser = ItemParser(naive_time_zone="+14:00")
     runs.server.backend.quirks = Quirks(times="naive")
-    changed = set(runs.server.fleet.rescan(5))
+    changed = set(runs.server.fleet.rescan(25))
     rows = [runs.run(), runs.run()]
     below = "the newest ScanTime is below the watermark: times are written otherwise, or that image is gone"
     assert [some(row, "mode_reason", "verdict") for row in rows] == [

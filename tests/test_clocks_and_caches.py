@@ -1,0 +1,116 @@
+"""Whole syncs beside a wrong clock, after one, and behind a cache."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connector.runs.identity import now
+from connector.sandbox import Fleet, Quirks
+from tests.world import world
+
+DAY = 86_400
+AHEAD = 365 * DAY
+
+
+@pytest.mark.parametrize("arguments", [(), ("--account-id", "42")], ids=["STS tells the time", "the list tells it"])
+@pytest.mark.parametrize("wrong", [AHEAD, -AHEAD, 120], ids=["a year behind", "a year ahead", "two minutes behind"])
+def test_instants_are_the_servers_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: int, arguments: tuple[str, ...]
+) -> None:
+    """Of the run and of the rows; the run after that, by a clock that has been set right, is incremental."""
+
+    def clock() -> float:
+        return time.time() + wrong
+
+    fleet = Fleet.seeded(500, clock=lambda: int(clock() * 1e6))
+    with world(tmp_path, monkeypatch, fleet=fleet, clock=clock) as account:
+        before = clock()
+        account.sync(*arguments)
+        query = (
+            "select epoch_us(started_at), epoch_us(finished_at), (select max(epoch_us(changed_at)) from tcss.images)"
+        )
+        ((started_at, finished_at, changed_at),) = account.query(f"{query} from tcss.sync_runs")
+        assert before - 3 <= started_at / 1e6 <= finished_at / 1e6 <= clock() + 1
+        assert changed_at == started_at
+        row = account.sync(*arguments)
+        assert (row["mode"], row["mode_reason"]) == ("incremental", "since the watermark")
+
+
+def test_with_an_account_id_one_request_tells_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One row of the list; STS is not asked."""
+    with world(tmp_path, monkeypatch, 50) as account:
+        account.sync("--account-id", "42")
+        assert [payload["Limit"] for payload in account.sandbox.backend.payloads()][:2] == [1, 100]
+        assert account.sandbox.backend.numbers["GetCallerIdentity"] == 0
+
+
+def test_a_run_of_the_future_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By status, which does not take it for fresh data, and by the next run, which does not take it for a full one."""
+    with world(tmp_path, monkeypatch, 50) as account:
+        account.sync()
+        with account.writing() as db:
+            db.execute("update tcss.sync_runs set started_at = started_at + interval 400 days")
+        status = account.tcss("status", "--max-age", "1h")
+        assert (status.exit_code, "which is in the future" in status.stdout) == (1, True)
+        assert "-" not in status.stdout.rpartition("sync started at")[0].rpartition("account")[2]
+        row = account.sync()
+        assert row["mode_reason"].startswith("no watermark yet; earlier runs that start in the future do not count (1,")
+        assert "a clock was wrong" in caplog.text
+        status = account.tcss("status", "--max-age", "1h")
+        assert (status.exit_code, "which is in the future" in status.stdout) == (0, True)
+
+
+def replayed(account: Any) -> Any:
+    account.sandbox.backend.replaying = True
+    return account.tcss("sync", "--json")
+
+
+@pytest.mark.parametrize("size", [5, 500])
+def test_a_cache_that_replays_an_earlier_run_is_no_sync(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """The images that came since are not there, and the run does not say that it is complete."""
+    monkeypatch.setenv("SOURCES__TCSS__PATIENCE", "1")
+    with world(tmp_path, monkeypatch, size, quirks=Quirks(cache=True)) as account:
+        account.sync("--mode", "full")
+        account.fleet.insert(3)
+        result = replayed(account)
+        assert result.exit_code == 4
+        assert "the answer has the RequestId of an earlier answer" in result.output
+        account.sandbox.backend.replaying = False
+        assert account.sync("--mode", "full")["images_new"] == 3
+
+
+def test_a_warehouse_without_the_new_columns_is_upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of an older release say nothing of them: the next run is incremental, and writes them."""
+    with world(tmp_path, monkeypatch, 500) as account:
+        account.sync()
+        with account.writing() as db:
+            for column in ("reason_code", "naive_time_zone", "listed_twice"):
+                db.execute(f"alter table tcss.sync_runs drop column {column}")
+        row = account.sync()
+        assert (row["mode_reason"], row["reason_code"], row["naive_time_zone"]) == (
+            "since the watermark",
+            "watermark",
+            "+08:00",
+        )
+        columns = "reason_code, naive_time_zone, listed_twice"
+        rows = account.query(f"select {columns} from tcss.sync_runs order by started_at")
+        assert rows == [(None, None, None), ("watermark", "+08:00", None)]
+        assert row["started_at"] <= row["finished_at"]
+        assert now() > 0
+
+
+def test_another_time_zone_makes_a_full_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once: the run after it has the zone of the one before."""
+    with world(tmp_path, monkeypatch, 500) as account:
+        account.sync()
+        monkeypatch.setenv("SOURCES__TCSS__NAIVE_TIME_ZONE", "UTC")
+        reasons = [account.sync()["mode_reason"] for _ in range(2)]
+    assert reasons == ["naive_time_zone was +08:00 in the last complete run", "since the watermark"]
