@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from connector.runs.identity import now
 from connector.sandbox import Fleet, Quirks
 from tests.world import world
 
@@ -21,7 +19,7 @@ AHEAD = 365 * DAY
 def test_instants_are_the_servers_clock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: int, arguments: tuple[str, ...]
 ) -> None:
-    """Of the run and of the rows; the run after that, by a clock that has been set right, is incremental."""
+    """Of the run and of its rows; the next run, beside the same wrong clock, is incremental."""
 
     def clock() -> float:
         return time.time() + wrong
@@ -58,7 +56,6 @@ def test_a_run_of_the_future_is_said(
             db.execute("update tcss.sync_runs set started_at = started_at + interval 400 days")
         status = account.tcss("status", "--max-age", "1h")
         assert (status.exit_code, "which is in the future" in status.stdout) == (1, True)
-        assert "-" not in status.stdout.rpartition("sync started at")[0].rpartition("account")[2]
         row = account.sync()
         assert row["mode_reason"].startswith("no watermark yet; earlier runs that start in the future do not count (1,")
         assert "a clock was wrong" in caplog.text
@@ -66,25 +63,23 @@ def test_a_run_of_the_future_is_said(
         assert (status.exit_code, "which is in the future" in status.stdout) == (0, True)
 
 
-def replayed(account: Any) -> Any:
-    account.sandbox.backend.replaying = True
-    return account.tcss("sync", "--json")
-
-
+@pytest.mark.parametrize("mode", ["full", "auto"])
 @pytest.mark.parametrize("size", [5, 500])
 def test_a_cache_that_replays_an_earlier_run_is_no_sync(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, mode: str
 ) -> None:
     """The images that came since are not there, and the run does not say that it is complete."""
     monkeypatch.setenv("SOURCES__TCSS__PATIENCE", "1")
     with world(tmp_path, monkeypatch, size, quirks=Quirks(cache=True)) as account:
         account.sync("--mode", "full")
+        account.sync("--mode", mode)
         account.fleet.insert(3)
-        result = replayed(account)
+        account.sandbox.backend.replaying = True
+        result = account.tcss("sync", "--json", "--mode", mode)
         assert result.exit_code == 4
         assert "the answer has the RequestId of an earlier answer" in result.output
         account.sandbox.backend.replaying = False
-        assert account.sync("--mode", "full")["images_new"] == 3
+        assert account.sync("--mode", mode)["images_new"] == 3
 
 
 def test_a_warehouse_without_the_new_columns_is_upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,8 +98,6 @@ def test_a_warehouse_without_the_new_columns_is_upgraded(tmp_path: Path, monkeyp
         columns = "reason_code, naive_time_zone, listed_twice"
         rows = account.query(f"select {columns} from tcss.sync_runs order by started_at")
         assert rows == [(None, None, None), ("watermark", "+08:00", None)]
-        assert row["started_at"] <= row["finished_at"]
-        assert now() > 0
 
 
 def test_another_time_zone_makes_a_full_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,7 @@ class Observation:
     """One run of one account. `observe` sweeps, and leaves the rows to write in `spool`.
 
     What the run has come to (`verdict`, `reasons`, counters) is right whenever it ends, by an error too.
-    `first_request_id` is that of the last sweep's first page, by which a later sweep knows the answer if it comes again.
+    `first_request_id` is that of the last sweep's first page: a later run knows by it that the answer comes again.
     """
 
     def __init__(
