@@ -1,4 +1,8 @@
-"""The look-up of images that seem gone: asks for them by id, and believes no answer that a control does not confirm."""
+"""The look-up of images that seem gone: asks for them by id, and believes no answer that two controls do not confirm.
+
+A server that reads only some of a filter's values looks like one that does not list the others. So the candidates stand
+between two ids that were just listed: where the first value and the last one are read, those between them are too.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,8 @@ from connector.listing.query import Query
 from connector.listing.reasons import Cause, ListReason
 from connector.listing.remote import RemoteList
 
-CONTROLS = 3  # ids just listed that may be tried before a look-up by id is not trusted
+ATTEMPTS = 3  # with other controls each, before a look-up by id is not trusted
+CONTROLS = 2 * ATTEMPTS  # ids just listed that may be needed
 
 
 @dataclass
@@ -27,33 +32,53 @@ class LookUp:
     distrust: Cause | None = None
 
 
-def look_up(remote: RemoteList, candidates: Sequence[str], listed: Sequence[str]) -> LookUp:
-    """Asks for `candidates` by id, up to 99 at once, each time with one id of `listed` that has to come back.
+def room(remote: RemoteList) -> int:
+    """How many candidates one look-up takes."""
+    return max(1, remote.limit - 2)
 
-    `listed` are ids that the sweep has just seen. Raises what the fetch raises.
+
+def look_up(remote: RemoteList, candidates: Sequence[str], listed: Sequence[str]) -> LookUp:
+    """Asks for `candidates` by id, up to 98 at once, each time between two ids of `listed` that have to come back.
+
+    `listed` are ids that the sweep has just seen, none of them a candidate. Raises what the fetch raises.
     """
     found = LookUp()
-    size = max(1, remote.limit - 1)
-    for start in range(0, len(candidates), size):
-        chunk = list(candidates[start : start + size])
+    for start in range(0, len(candidates), room(remote)):
+        chunk = candidates[start : start + room(remote)]
         items = _controlled(remote, chunk, listed)
         if items is None:
             return LookUp(present=found.present, distrust=ListReason.ID_FILTER.given())
-        present = {image_id_of(item) for item in items}
         found.present += items
-        found.gone += [image_id for image_id in chunk if image_id not in present]
+        found.gone += [image_id for image_id in chunk if image_id not in _ids(items)]
     return found
 
 
 def _controlled(remote: RemoteList, chunk: Sequence[str], listed: Sequence[str]) -> list[Any] | None:
     """The items among `chunk` that are listed; None where no answer was believable."""
-    for control in listed[:CONTROLS]:
-        asked = {*chunk, control}
+    for start in range(0, len(listed[:CONTROLS]), 2):
+        controls = listed[start : start + 2]
         try:
-            page = remote.first(Query(filters=(("ImageID", tuple(sorted(asked))),)), limit=remote.limit)
+            answers = [_items(remote, values, controls) for values in _orders(chunk, controls)]
         except RequestRejectedError:
             return None
-        ids = {image_id_of(item) for item in page.items}
-        if control in ids and ids <= asked and page.reaches_total:
-            return [item for item in page.items if image_id_of(item) != control]
+        first, last = answers[0], answers[-1]
+        if first is not None and last is not None and _ids(first) == _ids(last):
+            return [item for item in last if image_id_of(item) not in controls]
     return None
+
+
+def _orders(chunk: Sequence[str], controls: Sequence[str]) -> list[tuple[str, ...]]:
+    """The values to ask for: the candidates between two controls; the only control comes first, and then last."""
+    first, *last = controls
+    return [(first, *chunk, *last)] if last else [(first, *chunk), (*chunk, first)]
+
+
+def _items(remote: RemoteList, values: tuple[str, ...], controls: Sequence[str]) -> list[Any] | None:
+    """The answer to a request for the ids in `values`; None where it is not believable."""
+    page = remote.first(Query(filters=(("ImageID", values),)), limit=remote.limit)
+    believable = {*controls} <= _ids(page.items) <= {*values} and page.reaches_total
+    return list(page.items) if believable else None
+
+
+def _ids(items: Sequence[Any]) -> set[str | None]:
+    return {image_id_of(item) for item in items}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from random import Random
 from typing import Any, Literal
 
 import pytest
@@ -363,20 +364,24 @@ def _look_up(quirks: Quirks, candidates: int = 3, gone: int = 2) -> tuple[LookUp
 
 
 def test_candidates_that_do_not_come_back_are_gone() -> None:
-    """One that does is present, with its item; the control is neither."""
+    """One that does is present, with its item; the controls, which are first and last, are neither."""
     found, watched = _look_up(Quirks())
     assert found == LookUp(present=[watched.fleet["i0002"]], gone=["i0000", "i0001"])
     assert watched.server.payloads == [
-        {"Limit": 100, "Offset": 0, "Filters": [{"Name": "ImageID", "Values": ["i0000", "i0001", "i0002", "i0397"]}]}
+        {
+            "Limit": 100,
+            "Offset": 0,
+            "Filters": [{"Name": "ImageID", "Values": ["i0397", "i0000", "i0001", "i0002", "i0398"]}],
+        }
     ]
 
 
-def test_99_candidates_go_into_a_request() -> None:
-    """Each with a control of its own."""
+def test_98_candidates_go_into_a_request() -> None:
+    """Each between two controls."""
     found, watched = _look_up(Quirks(), candidates=200, gone=150)
     assert found.gone == [f"i{n:04}" for n in range(150)]
     assert [item["ImageID"] for item in found.present] == [f"i{n:04}" for n in range(150, 200)]
-    assert [len(payload["Filters"][0]["Values"]) for payload in watched.server.payloads] == [100, 100, 3]
+    assert [len(payload["Filters"][0]["Values"]) for payload in watched.server.payloads] == [100, 100, 6]
 
 
 @pytest.mark.parametrize("behaviour", ["ignored", "empty"])
@@ -394,22 +399,27 @@ def test_a_filter_that_finds_more_than_it_was_asked_for_is_not_trusted() -> None
     def fetch(payload: dict[str, Any]) -> Any:
         return watched.fetch({**payload, "Filters": [{**payload["Filters"][0], "ExactMatch": True}]})
 
-    found = look_up(replace(watched.remote(), fetch=fetch), ["i0000"], ["i0005"])
+    found = look_up(replace(watched.remote(), fetch=fetch), ["i0000"], ["i0005", "i0006"])
     assert found == LookUp(distrust=ListReason.ID_FILTER.given())
 
 
 def test_a_look_up_that_is_cut_short_is_not_trusted() -> None:
     """What the answer does not show may be listed all the same."""
-    watched = Watched(Fleet(_listed(20)), Quirks(page_cap=2))
-    found = look_up(watched.remote(), ["i0001", "i0002", "i0003"], ["i0000"])
+    watched = Watched(Fleet(_listed(20)), Quirks(page_cap=3))
+    found = look_up(watched.remote(), ["i0001", "i0002", "i0003"], ["i0000", "i0004"])
     assert found == LookUp(distrust=ListReason.ID_FILTER.given())
 
 
-def test_a_control_that_was_deleted_meanwhile_is_replaced() -> None:
-    """Up to three of them; without any, nothing is gone."""
+def test_controls_that_were_deleted_meanwhile_are_replaced() -> None:
+    """Up to three times; without any, nothing is gone."""
     watched = Watched(Fleet(_listed(20)))
-    watched.fleet.delete(["i0000", "i0005", "i0006"])
-    assert look_up(watched.remote(), ["i0000"], ["i0005", "i0006", "i0007"]) == LookUp(gone=["i0000"])
+    watched.fleet.delete(["i0000", *(f"i{n:04}" for n in range(5, 12, 2))])
+    listed = [f"i{n:04}" for n in range(5, 15)]
+    assert look_up(watched.remote(), ["i0000"], ["i0005", "i0006", "i0007", "i0008", "i0012", "i0013"]).gone == [
+        "i0000"
+    ]
+    assert look_up(watched.remote(), ["i0000"], ["i0005", "i0007", "i0006"]).gone == ["i0000"]
+    assert look_up(watched.remote(), ["i0000"], listed).gone == []
     assert look_up(watched.remote(), ["i0000"], ["i0005", "i0006"]).gone == []
     assert look_up(watched.remote(), ["i0000"], []).gone == []
 
@@ -424,3 +434,63 @@ def test_no_candidates_need_no_request() -> None:
     """Nothing is gone, and nothing was asked."""
     watched = Watched(Fleet(_listed(20)))
     assert (look_up(watched.remote(), [], ["i0005"]), watched.server.requests) == (LookUp(), 0)
+
+
+@pytest.mark.parametrize("quirks", [Quirks(filter_values=50), Quirks(filter_values_max=50)], ids=["ignored", "refused"])
+def test_a_filter_of_which_only_the_first_values_are_read_is_never_trusted(quirks: Quirks) -> None:
+    """In 200 of 200 look-ups, wherever the ids stand among each other; the order of the values is ours."""
+    everything = [f"i{n:04}" for n in range(400)]
+    watched = Watched(Fleet(_listed(400)), quirks)
+    for seed in range(200):
+        ids = Random(seed).sample(everything, 104)
+        assert look_up(watched.remote(), ids[6:], ids[:6]) == LookUp(distrust=ListReason.ID_FILTER.given())
+
+
+@pytest.mark.parametrize("candidates", [1, 3, 47, 48, 50, 98, 99])
+def test_as_many_values_as_are_read_are_trusted(candidates: int) -> None:
+    """A look-up with its controls either fits into what the server reads, or is not believed."""
+    found, _ = _look_up(Quirks(filter_values=50), candidates=candidates, gone=candidates)
+    assert len(found.gone) == (candidates if candidates <= 48 else 0)
+    assert (found.distrust is None) == (candidates <= 48)
+
+
+def test_the_only_control_stands_at_both_ends() -> None:
+    """Of a list of one image: first in one request and last in another, which must be alike."""
+    watched = Watched(Fleet(_listed(1)))
+    assert look_up(watched.remote(), ["a", "b"], ["i0000"]) == LookUp(gone=["a", "b"])
+    assert [payload["Filters"][0]["Values"] for payload in watched.server.payloads] == [
+        ["i0000", "a", "b"],
+        ["a", "b", "i0000"],
+    ]
+
+
+@pytest.mark.parametrize("read", [slice(2), slice(-2, None)], ids=["the first two", "the last two"])
+def test_the_only_control_shows_that_values_are_not_read(read: slice) -> None:
+    """At whichever end the server stops."""
+    watched = Watched(Fleet(_listed(20)))
+
+    def fetch(payload: dict[str, Any]) -> Any:
+        (wanted,) = payload["Filters"]
+        return watched.fetch({**payload, "Filters": [{**wanted, "Values": wanted["Values"][read]}]})
+
+    remote = replace(watched.remote(), fetch=fetch)
+    assert look_up(remote, ["i0001", "i0002"], ["i0000"]) == LookUp(distrust=ListReason.ID_FILTER.given())
+    assert look_up(remote, ["i0001", "i0002"], ["i0000", "i0003"]) == LookUp(distrust=ListReason.ID_FILTER.given())
+
+
+def test_a_candidate_that_appears_between_the_two_requests_is_not_gone() -> None:
+    """They are not alike then."""
+
+    def change(watched: Watched, number: int) -> None:
+        if number == 1:
+            watched.fleet.bring_back(["i0001"])
+
+    watched = Watched(Fleet(_listed(20)), change=change)
+    watched.fleet.delete(["i0001"])
+    assert look_up(watched.remote(), ["i0001"], ["i0000"]) == LookUp(distrust=ListReason.ID_FILTER.given())
+
+
+def test_a_substring_filter_is_trusted_where_it_finds_nothing_else() -> None:
+    """Ids are of one length, so that one never contains another."""
+    found, _ = _look_up(Quirks(image_id_match="substring"))
+    assert (found.gone, found.distrust) == (["i0000", "i0001"], None)
