@@ -23,7 +23,7 @@ _ACCOUNT_PREFIX = "SOURCES__TCSS__ACCOUNTS__"
 FILTERS = ("ImageName", "ImageID", "ScanStatus", "SecurityRisk")  # documented names
 DEFAULT_DESTINATION = "duckdb:///warehouse.duckdb"
 POSITIVE = ("in_flight", "requests_per_second", "patience", "connect_timeout", "read_timeout", "full_every")
-NUMBERS = (*POSITIVE, "lookback", "max_delete_share")
+NUMBERS = (*POSITIVE, "lookback", "max_delete_share", "confirm_gone_after")
 MODES = ("auto", "incremental", "full")
 
 
@@ -43,7 +43,8 @@ class Settings(BaseConfiguration):
     destination, dataset: where the tables are. site: `intl` or `cn`. endpoint: instead of the site's host. language: of
     the texts that the API gives. naive_time_zone: of times that state none. patience: for one call, waiting included.
     in_flight: requests under way at once; None: as many as the latency calls for. metadata: whether a CVM's role is
-    looked for. role_arn: a role to assume. strict: rejected values are an error.
+    looked for. role_arn: a role to assume. confirm_gone_after: from the first look-up that does not find an image to
+    the one that calls it gone; 0: the first one does. strict: rejected values are an error.
     """
 
     destination: str = DEFAULT_DESTINATION
@@ -67,6 +68,7 @@ class Settings(BaseConfiguration):
     full_every: int = 86400
     initial_scan_time: str | None = None
     max_delete_share: float = 0.2
+    confirm_gone_after: int = 600
     account_id: str | None = None
 
     @classmethod
@@ -103,6 +105,8 @@ class Settings(BaseConfiguration):
                 raise ConfigurationError(f"{name} must be more than 0")
         if not 0 <= self.max_delete_share <= 1:
             raise ConfigurationError("max_delete_share must be between 0 and 1")
+        if not self.confirm_gone_after >= 0:  # so that NaN is refused too
+            raise ConfigurationError("confirm_gone_after must not be less than 0")
         if self.mode not in MODES:
             raise ConfigurationError(f"mode {self.mode!r} is none of {', '.join(MODES)}")
         for name in self.filters or {}:
@@ -139,6 +143,7 @@ class Given(TypedDict, total=False):
     full_every: int | None
     initial_scan_time: str | None
     max_delete_share: float | None
+    confirm_gone_after: int | None
     account_id: str | None
 
 

@@ -434,7 +434,7 @@ IMAGES = Table(
         Column(
             "deleted_at",
             "timestamp",
-            "When a complete full sweep found the image gone from all hosts. Null: it is there.",
+            "When a sync found for the second time that the image is gone from all hosts. Null: it is there.",
         ),
         Column(
             "row_hash",
@@ -445,6 +445,12 @@ IMAGES = Table(
             example="1:0123456789abcdef0123456789abcdef",
         ),
         SYNC_ID,
+        Column(
+            "missing_since",
+            "timestamp",
+            "When a complete full sweep and a look-up by id first did not find the image. A later run looks it up "
+            "again, and only then sets deleted_at. Null: it was listed when it was last looked for.",
+        ),
     ),
 )
 
@@ -452,6 +458,8 @@ IMAGES = Table(
 def _pick(table: Table, *names: str) -> tuple[Column, ...]:
     return tuple(table.column(name) for name in names)
 
+
+_NOT_OF_A_VERSION = ("first_seen_at", "missing_since")
 
 IMAGE_HISTORY = Table(
     "image_history",
@@ -461,14 +469,14 @@ IMAGE_HISTORY = Table(
     tuple(
         _OBSERVED_AT if column.name == "changed_at" else column
         for column in IMAGES.columns
-        if column.name != "first_seen_at"
+        if column.name not in _NOT_OF_A_VERSION
     ),
 )
 
 
 def versions(images: pa.Table) -> pa.Table:
     """Rows of `images` as the rows of `image_history` that they are."""
-    kept = images.drop_columns(["first_seen_at"])
+    kept = images.drop_columns(list(_NOT_OF_A_VERSION))
     return kept.rename_columns(list(IMAGE_HISTORY.column_names)).cast(IMAGE_HISTORY.arrow_schema)
 
 

@@ -55,7 +55,8 @@ def keys(account: Account) -> dict[str, str]:
 def _settings(place: Place, endpoint: str, given: dict[str, Any]) -> dict[str, Any]:
     default = {"secret_id": DEFAULT_ID, "secret_key": DEFAULT_KEY}
     where = {"destination": place.url, "dataset": place.dataset, "endpoint": endpoint}
-    return {**where, "credentials": default, "requests_per_second": 1e6, "max_delete_share": 1.0, **given}
+    at_once = {"requests_per_second": 1e6, "max_delete_share": 1.0, "confirm_gone_after": 0}
+    return {**where, "credentials": default, **at_once, **given}
 
 
 def _run(settings: dict[str, Any], staging: str | None) -> None:

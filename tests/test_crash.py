@@ -28,7 +28,7 @@ def sync(place: Place, url: str, temporary: Path, kill_at: int | None = None) ->
     temporary.mkdir(exist_ok=True)
     keys = {"secret_id": DEFAULT_ID, "secret_key": DEFAULT_KEY}
     given = {"destination": place.url, "dataset": place.dataset, "endpoint": url, "mode": "full", "credentials": keys}
-    settings = {**given, "requests_per_second": 1e6, "max_delete_share": 1.0}
+    settings = {**given, "requests_per_second": 1e6, "max_delete_share": 1.0, "confirm_gone_after": 0}
     process = PROCESSES.Process(target=crashing.run, args=(settings, str(temporary), kill_at))
     process.start()
     process.join(120)

@@ -27,6 +27,14 @@ def test_what_has_to_be_more_than_nothing_is(name: str, value: float) -> None:
         Settings.load(**{name: value})
 
 
+@pytest.mark.parametrize("value", [-1, float("nan")])
+def test_what_is_not_found_twice_cannot_be_gone_before_that(value: float) -> None:
+    """The time between two look-ups is 0, or more."""
+    with pytest.raises(ConfigurationError, match="confirm_gone_after must not be less than 0"):
+        Settings.load(confirm_gone_after=value)  # type: ignore[arg-type]
+    assert (Settings.load().confirm_gone_after, Settings.load(confirm_gone_after=0).confirm_gone_after) == (600, 0)
+
+
 def test_the_number_of_requests_under_way_may_be_left_open() -> None:
     """Then it follows the latency."""
     assert Settings.load().in_flight is None

@@ -41,6 +41,22 @@ def test_two_runs_are_a_full_and_an_incremental_load(account: World) -> None:
     assert account.query("select count(*), count(distinct image_id) from tcss.images") == [(1510, 1510)]
 
 
+def test_two_runs_call_an_image_gone(account: World) -> None:
+    """The mark of the first one is in the destination, in `images` alone."""
+    mine = pipeline(account)
+    mine.run(connector.tcss(endpoint=account.sandbox.url))
+    ids = account.sandbox.change({"delete": 3})["delete"]
+    mine.run(connector.tcss(endpoint=account.sandbox.url, mode="full"))
+    marked = "select count(missing_since), count(deleted_at), max(version) from tcss.images"
+    assert account.query(marked) == [(3, 0, 1)]
+    account.sandbox.change({"bring_back": ids[:1]})
+    mine.run(connector.tcss(endpoint=account.sandbox.url, mode="full", confirm_gone_after=0))
+    assert account.query(marked) == [(2, 2, 2)]
+    assert account.query("select count(*), count(deleted_at) from tcss.image_history") == [(1502, 2)]
+    runs = "select verdict, images_gone, images_returned from tcss.sync_runs order by started_at"
+    assert account.query(runs) == [("complete", 0, 0), ("complete", 0, 0), ("complete", 2, 0)]
+
+
 def test_the_resources_are_the_tables(account: World) -> None:
     """One resource a table, of the same name."""
     assert list(connector.tcss(endpoint=account.sandbox.url).resources) == [table.name for table in TABLES]

@@ -43,6 +43,7 @@ def test_a_second_run_finds_what_its_mode_can_see(tmp_path: Path, monkeypatch: p
     # Scans ten minutes ago, 20 ms apart: made at once, hundreds would share a millisecond.
     ticks = itertools.count(wall_clock() - 600_000_000, 20_000)
     fleet = Fleet.seeded(20_000, clock=lambda: next(ticks))
+    monkeypatch.setenv("SOURCES__TCSS__CONFIRM_GONE_AFTER", "0")
     with world(tmp_path, monkeypatch, fleet=fleet) as account:
         assert some(account.sync()) == ("full", "complete", 20_000, 0, 0)
         scanned = account.query("select image_id from tcss.images where scan_status = 'SCANNED' order by scan_time")
@@ -63,6 +64,38 @@ def test_a_second_run_finds_what_its_mode_can_see(tmp_path: Path, monkeypatch: p
         containers = loaded(account, "container_cnt")
         assert containers == {image_id: item["ContainerCnt"] for image_id, item in truth.items()}
         assert some(account.sync()) == ("incremental", "complete", 0, 0, 0)
+
+
+def test_two_syncs_call_an_image_gone(account: World) -> None:
+    """The first one marks it, and a later one of any mode finds the mark in the warehouse and looks it up again."""
+    account.sync()
+    (image_id,) = account.sandbox.change({"delete": 1})["delete"]
+    rows = [account.sync("--mode", "full"), account.sync("--mode", "full")]
+    with account.writing() as warehouse:
+        warehouse.execute("update tcss.images set missing_since = missing_since - interval 10 minute")
+    rows.append(account.sync())
+    assert [some(row)[-1] for row in rows] == [0, 0, 1]
+    query = "select version, missing_since < deleted_at, deleted_at is null from tcss.images where image_id = "
+    assert account.query(f"{query} '{image_id}'") == [(2, True, False)]
+    assert account.query(
+        f"select version, deleted_at is null from tcss.image_history where image_id = '{image_id}'"
+    ) == [
+        (1, True),
+        (2, False),
+    ]
+    assert account.query("select count(missing_since), count(*) from tcss.images") == [(1, 50)]
+
+
+def test_a_warehouse_of_an_older_release_gets_the_column_for_missing_images(account: World) -> None:
+    """In the first sync, at the end of the table; what was known is known."""
+    account.sync()
+    with account.writing() as warehouse:
+        for view in views():
+            warehouse.execute(f"drop view if exists tcss.{view.name} cascade")
+        warehouse.execute("alter table tcss.images drop column missing_since")
+    account.sandbox.change({"delete": 2})
+    assert some(account.sync("--mode", "full")) == ("full", "complete", 0, 0, 0)
+    assert account.query("select count(missing_since) from tcss.images") == [(2,)]
 
 
 def test_a_full_sync_asks_ahead_as_far_as_the_warehouse_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ FROM_THE_ITEM = words("""
 COLUMNS = {
     "images": [
         *("account_id", "image_id", *FROM_THE_ITEM),
-        *("version", "first_seen_at", "changed_at", "deleted_at", "row_hash", "sync_id"),
+        *("version", "first_seen_at", "changed_at", "deleted_at", "row_hash", "sync_id", "missing_since"),
     ],
     "image_history": [
         *("account_id", "image_id", *FROM_THE_ITEM),
@@ -68,7 +68,7 @@ BIGINTS = words("""
 BOOLS = ["is_trust_image", "is_latest_image", "recommended_fix", "order_proven"]
 TIMES = words("""
     create_time scan_time first_seen_at changed_at deleted_at observed_at started_at finished_at watermark_before
-    watermark_after
+    watermark_after missing_since
 """)
 NEVER_NULL = {
     "images": {"account_id", "image_id", "version", "first_seen_at", "changed_at", "row_hash", "sync_id"},

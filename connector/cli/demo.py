@@ -62,7 +62,9 @@ def show(images: int, output: Path | None, say: Callable[[str], None]) -> None:
 
 def _sync(path: Path, url: str, mode: str, say: Callable[[str], None]) -> None:
     credentials = TcssCredentials(secret_id=DEFAULT_ID, secret_key=DEFAULT_KEY)
-    settings = Settings.load(destination=f"duckdb:///{path}", endpoint=url, mode=mode, credentials=credentials)
+    settings = Settings.load(
+        destination=f"duckdb:///{path}", endpoint=url, mode=mode, credentials=credentials, confirm_gone_after=0
+    )  # nobody waits ten minutes for what is gone
     say(sync(settings=settings).summary())
 
 

@@ -9,6 +9,7 @@ policy       what the user asks for; history is what earlier runs say; the mode 
 observation  the sweep and what it shows, up to the rows to write.
 known        the account's images in the warehouse, in memory for as long as a sweep takes.
 diff         what a sweep shows against what is known: new, changed, unchanged, returned, gone.
+gone         images that a sweep does not show: looked up twice, by two runs, before they are called gone.
 spool        rows on their way to the warehouse, in files.
 held         what the warehouse holds of an account, as the observation asks for it (`warehouse.inventory`).
 """

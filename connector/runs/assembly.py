@@ -93,6 +93,7 @@ def policy_of(settings: Settings) -> Policy:
         initial_scan_time=initial_instant(settings.initial_scan_time),
         max_delete_share=settings.max_delete_share,
         naive_time_zone=settings.naive_time_zone,
+        confirm_gone_after=int(settings.confirm_gone_after * HOUR / 3600),
     )
 
 

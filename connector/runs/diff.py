@@ -23,9 +23,11 @@ _scan_values = itemgetter(*(API_COLUMNS.index(c.name) for c in IMAGE_SCANS.colum
 
 class Rows(Protocol):
     """Where rows go: `add` returns a row's number in its table, `drop` takes a row back. A row of `images` is one of
-    `image_history` too."""
+    `image_history` too, unless it comes by `amend`."""
 
     def add(self, table: Table, row: tuple[Any, ...]) -> int: ...
+
+    def amend(self, row: tuple[Any, ...]) -> int: ...
 
     def drop(self, table: Table, number: int) -> None: ...
 
@@ -87,8 +89,14 @@ class Diff:
         """Marks images as gone; `stored` holds their rows in `images`, whole."""
         for row in plain_rows(stored):
             values = tuple(row[name] for name in API_COLUMNS)
-            self._write(self.known.slots[row["image_id"]], row["image_id"], values, row["row_hash"], self._observed_at)
+            self._write(self.known.slots[row["image_id"]], row["image_id"], values, row["row_hash"], gone=True)
             self.kinds["gone"] += 1
+
+    def set_missing(self, stored: pa.Table, since: int | None) -> None:
+        """Writes `missing_since` into images; `stored` holds their rows in `images`, whole. They get no version."""
+        for row in plain_rows(stored):
+            values = tuple(row[name] for name in IMAGES.column_names if name != "missing_since")
+            self.known.image_row[self.known.slots[row["image_id"]]] = self._rows.amend((*values, since))
 
     def forget(self) -> None:
         """Frees the index of images. What was counted stays; nothing more can be absorbed."""
@@ -125,7 +133,7 @@ class Diff:
         if kind == "unchanged":
             self._retract(slot)
         else:
-            self._write(slot, record.image_id, record.values, record.row_hash, None)
+            self._write(slot, record.image_id, record.values, record.row_hash)
         if scan_time is not None:
             self._write_scan(slot, record, scan_time, correct_only=kind == "unchanged")
 
@@ -147,12 +155,18 @@ class Diff:
         if not self.audit.idle:
             self.audit.note(slot, scan_time, stored=self.known.scan_time[slot], first=not self.known.seen[slot])
 
-    def _write(self, slot: int, image_id: str, values: tuple[Any, ...], row_hash: str, deleted_at: int | None) -> None:
+    def _write(self, slot: int, image_id: str, values: tuple[Any, ...], row_hash: str, *, gone: bool = False) -> None:
         self._retract(slot)
         known, observed = self.known, self._observed_at
-        times = (known.version[slot] + 1, known.first_seen_at[slot], observed, deleted_at)
-        row = (self._account_id, image_id, *values, *times, row_hash, self._sync_id)
+        times = (known.version[slot] + 1, known.first_seen_at[slot], observed, observed if gone else None)
+        missing_since = self._missing_since(slot) if gone else None
+        row = (self._account_id, image_id, *values, *times, row_hash, self._sync_id, missing_since)
         known.image_row[slot] = self._rows.add(IMAGES, row)
+
+    def _missing_since(self, slot: int) -> int:
+        """Since when an image has been missing that is gone now."""
+        since = self.known.missing_since[slot]
+        return self._observed_at if since == ABSENT else since
 
     def _retract(self, slot: int) -> None:
         """Takes the image's row of this run back."""

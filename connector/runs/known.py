@@ -21,15 +21,16 @@ Kind = Literal["new", "changed", "unchanged", "returned", "gone"]
 class Known:
     """The account's images in the warehouse as columns, and a slot for each image that this run adds.
 
-    `table` has image_id, row_hash, version, first_seen_at, deleted_at and scan_time (`inventory.Inventory.known`), and
-    these columns stay as they are; `seen`, `shown`, `state_scan`, `shown_scan`, `image_row` and `scan_row` are of this
-    run. `state_scan` is the ScanTime of the state that is shown. The one index by id of a run: 260 bytes an image.
+    `table` has the columns `KNOWN` of `warehouse.inventory`, and these stay as they are; `seen`, `shown`, `state_scan`,
+    `shown_scan`, `image_row` and `scan_row` are of this run. `state_scan` is the ScanTime of the state that is shown.
+    The one index by id of a run: about 270 bytes an image.
     """
 
     def __init__(self, table: pa.Table) -> None:
         self.slots: dict[str, int] = {}
         self.hash, self.shown = array("Q"), array("Q")
-        self.version, self.first_seen_at, self.deleted_at, self.scan_time = (array("q") for _ in range(4))
+        self.version, self.first_seen_at, self.deleted_at = (array("q") for _ in range(3))
+        self.scan_time, self.missing_since = array("q"), array("q")
         self.outdated: list[str] = []
         for batch in table.to_batches(max_chunksize=BATCH):
             self._take(batch)
@@ -46,7 +47,7 @@ class Known:
         self.slots.update(zip(ids, range(len(self.hash), len(self.hash) + len(ids)), strict=True))
         self.hash.extend(short_hash(text) if text.startswith(PREFIX) else 0 for text in hashes)
         self.version.extend(versions)
-        for name in ("first_seen_at", "deleted_at", "scan_time"):
+        for name in ("first_seen_at", "deleted_at", "scan_time", "missing_since"):
             getattr(self, name).extend(batch[name].cast(pa.int64()).fill_null(ABSENT).to_pylist())
         self.outdated += [i for i, text in zip(ids, hashes, strict=True) if not text.startswith(PREFIX)]
 
@@ -66,7 +67,7 @@ class Known:
         self.first_seen_at.extend([observed_at] * ROOM)
         for numbers in (self.hash, self.shown, self.version):
             numbers.frombytes(bytes(8 * ROOM))
-        for instants in (self.deleted_at, self.scan_time, self.state_scan, self.shown_scan):
+        for instants in (self.deleted_at, self.scan_time, self.missing_since, self.state_scan, self.shown_scan):
             instants.extend([ABSENT] * ROOM)
         for rows in (self.image_row, self.scan_row):
             rows.extend([UNWRITTEN] * ROOM)
@@ -99,6 +100,15 @@ class Known:
     def missing(self) -> list[str]:
         """Those among them that this run has not shown."""
         return [i for i, slot in self.slots.items() if not self.seen[slot] and self.deleted_at[slot] == ABSENT]
+
+    def marked(self) -> list[str]:
+        """Those among the missing that earlier runs have missed already."""
+        return [image_id for image_id in self.missing() if self.missing_since[self.slots[image_id]] != ABSENT]
+
+    def found_again(self) -> list[str]:
+        """Images that earlier runs have missed, and that this one has shown as they were."""
+        slots = {i: slot for i, slot in self.slots.items() if self.seen[slot] and self.missing_since[slot] != ABSENT}
+        return [image_id for image_id, slot in slots.items() if self.kind(slot) == "unchanged"]
 
     def missing_unscanned(self) -> list[str]:
         """Those among the missing that had no ScanTime when they were loaded."""

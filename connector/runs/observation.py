@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import pyarrow as pa
 
 from connector.errors import ConfigurationError, RequestRejectedError
-from connector.listing.confirm import CONTROLS, look_up
+from connector.listing.confirm import CONTROLS, look_up, room
 from connector.listing.full import FullSweep
 from connector.listing.incremental import IncrementalSweep
 from connector.listing.page import Page
@@ -20,6 +20,7 @@ from connector.listing.reasons import Cause
 from connector.listing.remote import RemoteList
 from connector.runs.audit import Audit, Span, warn_of_misses
 from connector.runs.diff import Diff
+from connector.runs.gone import Strikes
 from connector.runs.identity import Identity
 from connector.runs.known import Known
 from connector.runs.policy import History, Mode, Policy, RunReason, Verdict, choose, error_code
@@ -85,8 +86,9 @@ class Observation:
         if outcome is None:
             outcome = yield from self._full()
         self._over = True
-        if self.mode == Mode.FULL and outcome.complete and not self.policy.filters:
-            self._close_gone(self.diff.known.missing())
+        if outcome.complete and not self.policy.filters:
+            self._close_gone()
+        self._set_missing(self.diff.known.found_again(), None)
         if self.mode == Mode.FULL:
             warn_of_misses(self.identity.account_id, self.diff.audit.missed)
         self.diff.forget()  # the load wants the memory
@@ -169,10 +171,13 @@ class Observation:
         return (watermark or 0) - self.policy.lookback
 
     def _unknown_images(self, outcome: Outcome) -> Cause | None:
-        """TotalCount against what is known now: more means images that this run did not see, fewer are deletions."""
+        """TotalCount against what is known now: more means images that this run did not see, fewer are deletions.
+
+        Images that are missing are not expected, so that a full sweep follows where they are listed again.
+        """
         if self.history.watermark is None:
             return None  # only what is newer than `initial_scan_time` was asked for
-        expected = self.diff.live_after() + self.history.surplus
+        expected = self.diff.live_after() - len(self.diff.known.marked()) + self.history.surplus
         total = outcome.total_count
         if total is not None and total > expected:
             return RunReason.UNKNOWN_IMAGES.given(total=total, unknown=total - expected)
@@ -182,7 +187,7 @@ class Observation:
 
     def _left_out(self) -> Cause | None:
         """Whether the ScanStatus filter is to be trusted: images without a scan that it did not give must be gone."""
-        candidates = self.diff.known.missing_unscanned()[: self._remote.limit - 1]
+        candidates = self.diff.known.missing_unscanned()[: room(self._remote)]
         if not candidates:
             return None
         found = look_up(self._remote, candidates, self._controls())
@@ -227,35 +232,43 @@ class Observation:
             yield self._held.rows(image_ids[start : start + IDS_AT_ONCE])
 
     def _controls(self) -> list[str]:
-        """Ids just shown, one of which a look-up has to give back."""
+        """Ids just shown, two of which a look-up has to give back."""
         return list(islice(self.diff.seen(), CONTROLS))
 
     # Images that are gone.
 
-    def _close_gone(self, candidates: Sequence[str]) -> None:
+    def _close_gone(self) -> None:
+        """Looks up what seems gone. A candidate that is listed after all is loaded, and none is called gone then."""
+        strikes = Strikes(self.diff.known, self.policy, self.identity.started_at, full=self.mode == Mode.FULL)
+        candidates = strikes.candidates()
         if not candidates:
             return
-        self._doubt = self._implausible(len(candidates))
+        self._doubt = strikes.implausible(len(candidates), self.diff.listed)
         if self._doubt is not None:
             return
         found = look_up(self._remote, candidates, self._controls())
         self.diff.absorb(found.present, None)
-        if found.present:  # then the sweep has missed them, and no candidate is called gone
-            self._doubt = RunReason.LISTED_AFTER_ALL.given(images=len(found.present))
-        elif found.distrust:
-            self._remarks.append(RunReason.NONE_CALLED_GONE.given(cause=found.distrust, images=len(candidates)))
-        else:
-            for stored in self._stored(found.gone):
-                self.diff.close_gone(stored)
+        cause = RunReason.LISTED_AFTER_ALL.given(images=len(found.present)) if found.present else found.distrust
+        others = sum(not self.diff.known.seen[self.diff.known.slots[image_id]] for image_id in candidates)
+        if cause is None:
+            self._strike(strikes, found.gone)
+        elif found.present and strikes.full:  # then the sweep has missed them
+            self._doubt = cause
+        elif others:
+            self._remarks.append(RunReason.NONE_CALLED_GONE.given(cause=cause, images=others))
 
-    def _implausible(self, candidates: int) -> Cause | None:
-        """Why so many images cannot have gone, before any is looked up."""
-        live = self.diff.known.live()
-        if not self.diff.listed:
-            return RunReason.EMPTY_LIST.given(live=live)
-        if candidates > self.policy.max_delete_share * live:
-            return RunReason.TOO_MANY_GONE.given(gone=candidates, live=live)
-        return None
+    def _strike(self, strikes: Strikes, image_ids: Sequence[str]) -> None:
+        """A look-up has not found these images: those that are overdue are gone, and the others are marked."""
+        overdue = set(strikes.overdue())
+        for stored in self._stored([image_id for image_id in image_ids if image_id in overdue]):
+            self.diff.close_gone(stored)
+        clock = self._remote.clock
+        since = clock() if clock is not None else self.identity.started_at
+        self._set_missing(strikes.unmarked(image_id for image_id in image_ids if image_id not in overdue), since)
+
+    def _set_missing(self, image_ids: Sequence[str], since: int | None) -> None:
+        for stored in self._stored(image_ids):
+            self.diff.set_missing(stored, since)
 
 
 def _refused(filters: Filters, error: RequestRejectedError) -> ConfigurationError:

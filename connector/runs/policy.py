@@ -82,6 +82,7 @@ class Policy:
     initial_scan_time: int | None = None
     max_delete_share: float = 0.2
     naive_time_zone: str = "+08:00"
+    confirm_gone_after: int = HOUR // 6
 
 
 @dataclass(frozen=True)

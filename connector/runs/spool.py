@@ -18,8 +18,9 @@ UNIQUE = ("image_id", "row_hash")  # columns of which a dictionary would be as l
 class Spool:
     """Takes rows one by one and gives a finished parquet file for each table that has any.
 
-    Rows of `images` are those of `image_history` as well, which takes none of its own. Memory holds at most one row
-    group of a table. Rows are numbered from 0; a row that was dropped is not in the file.
+    Rows of `images` are those of `image_history` as well, which takes none of its own; an amended row is one of
+    `images` alone. Memory holds at most one row group of a table. Rows are numbered from 0; a row that was dropped is
+    not in the file.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -33,6 +34,13 @@ class Spool:
             raise ValueError("rows of image_history are added as rows of images")
         return self._of(table).add(row)
 
+    def amend(self, row: tuple[Any, ...]) -> int:
+        """Takes a row of `images` that is no version of its image, and returns its number; see `add`."""
+        rows = self._of(IMAGES)
+        number = rows.add(row)
+        rows.amended.add(number)
+        return number
+
     def drop(self, table: Table, number: int) -> None:
         """Takes row `number` back."""
         self._of(table).dropped.add(number)
@@ -40,7 +48,7 @@ class Spool:
     def count(self, table: Table) -> int:
         """Rows that the finished file of `table` has."""
         rows = self._of(table)
-        return rows.added - len(rows.dropped)
+        return rows.added - len(rows.left_out(table))
 
     def finish(self, table: Table) -> Path | None:
         """The parquet file with the rows of `table`, None where there are none; the same one when asked again."""
@@ -68,6 +76,7 @@ class _Rows:
         self._finished = False
         self.added = 0
         self.dropped: set[int] = set()
+        self.amended: set[int] = set()
 
     def add(self, row: tuple[Any, ...]) -> int:
         if self._finished:
@@ -88,8 +97,12 @@ class _Rows:
         if self._batches:
             self._write()
         for file in self._files:
-            file.close(self.dropped)
+            file.close(self.left_out(file.table))
         self._finished = True
+
+    def left_out(self, table: Table) -> set[int]:
+        """Numbers of the rows that are not in the file of `table`."""
+        return self.dropped | self.amended if table is IMAGE_HISTORY else self.dropped
 
     def _pack(self) -> None:
         self._batches.append(self._table.arrow(self._buffer))
@@ -106,33 +119,33 @@ class _File:
     """A parquet file in the making, which is there once it has rows."""
 
     def __init__(self, table: Table, path: Path) -> None:
-        self._table, self._path = table, path
+        self.table, self._path = table, path
         self._writer: pq.ParquetWriter | None = None
 
     def write(self, group: pa.Table) -> None:
         if self._writer is None:
             self._writer = self._open(self._path)
-        self._writer.write_table(versions(group) if self._table is IMAGE_HISTORY else group)
+        self._writer.write_table(versions(group) if self.table is IMAGE_HISTORY else group)
 
-    def close(self, dropped: set[int]) -> None:
+    def close(self, left_out: set[int]) -> None:
         """Ends it, without the rows of these numbers."""
         if self._writer is not None:
             self._writer.close()
-            if dropped:
-                self._leave_out(dropped)
+            if left_out:
+                self._leave_out(left_out)
 
     def _open(self, path: Path) -> pq.ParquetWriter:
-        repeated: Any = [name for name in self._table.column_names if name not in UNIQUE]  # pyarrow's stubs want bool
+        repeated: Any = [name for name in self.table.column_names if name not in UNIQUE]  # pyarrow's stubs want bool
         # Nobody asks for the statistics of a file that is read as a whole.
         return pq.ParquetWriter(
-            path, self._table.arrow_schema, compression="zstd", use_dictionary=repeated, write_statistics=False
+            path, self.table.arrow_schema, compression="zstd", use_dictionary=repeated, write_statistics=False
         )
 
-    def _leave_out(self, dropped: set[int]) -> None:
+    def _leave_out(self, left_out: set[int]) -> None:
         kept, start = self._path.with_suffix(".kept.parquet"), 0
         with pq.ParquetFile(self._path) as source, self._open(kept) as sink:
             for batch in source.iter_batches(BATCH * ROW_GROUP):
-                keep = pa.array([number not in dropped for number in range(start, start + len(batch))])
+                keep = pa.array([number not in left_out for number in range(start, start + len(batch))])
                 sink.write_batch(batch.filter(keep))
                 start += len(batch)
         kept.replace(self._path)

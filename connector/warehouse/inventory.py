@@ -19,7 +19,7 @@ from connector.warehouse.locations import Location
 from connector.warehouse.pipeline import SCHEMA
 from connector.warehouse.results import collect, execute
 
-KNOWN = ("image_id", "row_hash", "version", "first_seen_at", "deleted_at", "scan_time")
+KNOWN = ("image_id", "row_hash", "version", "first_seen_at", "deleted_at", "scan_time", "missing_since")
 BATCH_ROWS = 10_000
 RUNS = 2_000  # earlier runs of an account that a run looks at
 # Parameters in one statement; SQL Server allows 2,100, older SQLite 999.

@@ -41,7 +41,7 @@ class Accounts:
             name: TcssAccount(secret_id=account.secret_id, secret_key=dg.EnvVar(f"{name.upper()}_SECRET_KEY"))
             for name, account in self.by_name.items()
         }
-        fast = {"requests_per_second": 1e6, "metadata": False, "max_delete_share": 1.0}
+        fast = {"requests_per_second": 1e6, "metadata": False, "max_delete_share": 1.0, "confirm_gone_after": 0}
         where = {"destination": place.url, "dataset": place.dataset, "endpoint": self.sandbox.url}
         return TcssResource(**{**where, "accounts": accounts, "options": fast, **given})
 

@@ -77,7 +77,9 @@ def record(**changes: Any) -> Record:
     return parsed
 
 
-def stored(deleted_at: int | None = None, version: int = 1, **changes: Any) -> dict[str, Any]:
+def stored(
+    deleted_at: int | None = None, version: int = 1, missing_since: int | None = None, **changes: Any
+) -> dict[str, Any]:
     """A row of `images` that an earlier run wrote."""
     found = record(**changes)
     return {
@@ -90,6 +92,7 @@ def stored(deleted_at: int | None = None, version: int = 1, **changes: Any) -> d
         "deleted_at": deleted_at,
         "row_hash": found.row_hash,
         "sync_id": "s1",
+        "missing_since": missing_since,
     }
 
 
@@ -132,7 +135,8 @@ def test_a_new_image_is_version_1(tmp_path: Path) -> None:
     trial = Trial(tmp_path).show([ITEM])
     ends = {"deleted_at": None, "row_hash": record().row_hash, "sync_id": "s2"}
     head = {"account_id": "1", "image_id": "i1", **VALUES, "version": 1}
-    assert trial.written(IMAGES) == [{**head, "first_seen_at": NOW, "changed_at": NOW, **ends}]
+    own = {"first_seen_at": NOW, "changed_at": NOW, "missing_since": None}
+    assert trial.written(IMAGES) == [{**head, **own, **ends}]
     assert trial.written(IMAGE_HISTORY) == [{**head, "observed_at": NOW, **ends}]
     assert trial.written(IMAGE_SCANS) == [SCAN_ROW]
     assert trial.written(REJECTED_VALUES) == []
@@ -144,7 +148,8 @@ def test_a_changed_image_gets_the_next_version(tmp_path: Path) -> None:
     trial = Trial(tmp_path, stored(version=4)).show([{**ITEM, "HostCnt": 13}])
     ends = {"deleted_at": None, "row_hash": record(HostCnt=13).row_hash, "sync_id": "s2"}
     head = {"account_id": "1", "image_id": "i1", **VALUES, "host_cnt": 13, "version": 5}
-    assert trial.written(IMAGES) == [{**head, "first_seen_at": FIRST, "changed_at": NOW, **ends}]
+    own = {"first_seen_at": FIRST, "changed_at": NOW, "missing_since": None}
+    assert trial.written(IMAGES) == [{**head, **own, **ends}]
     assert trial.written(IMAGE_HISTORY) == [{**head, "observed_at": NOW, **ends}]
     assert trial.kinds == {"changed": 1}
 
@@ -157,19 +162,55 @@ def test_an_unchanged_image_is_not_written(tmp_path: Path) -> None:
     assert trial.diff.listed == 1
 
 
-def test_a_gone_image_keeps_its_values(tmp_path: Path) -> None:
-    """The row that is read back is written again with deleted_at, as a version of its own."""
-    row = stored(version=2)
+@pytest.mark.parametrize(("before", "after"), [(None, NOW), (BEFORE, BEFORE)], ids=["at once", "missing before"])
+def test_a_gone_image_keeps_its_values(tmp_path: Path, before: int | None, after: int) -> None:
+    """The row that is read back is written again with deleted_at, as a version of its own. It says since when the
+    image has been missing."""
+    row = stored(version=2, missing_since=before)
     trial = Trial(tmp_path, row, stored(ImageID="i2")).show([{**ITEM, "ImageID": "i2"}])
     assert trial.diff.known.missing() == ["i1"]
     trial.diff.close_gone(as_arrow(IMAGES, [row]))
     now = {"version": 3, "changed_at": NOW, "deleted_at": NOW, "sync_id": "s2"}
-    assert trial.written(IMAGES) == [{**row, **now}]
+    assert trial.written(IMAGES) == [{**row, **now, "missing_since": after}]
     history = {**row, **now, "observed_at": NOW}
     assert trial.written(IMAGE_HISTORY) == [{name: history[name] for name in IMAGE_HISTORY.column_names}]
     assert trial.written(IMAGE_SCANS) == []
     assert trial.kinds == {"unchanged": 1, "gone": 1}
     assert trial.diff.live_after() == 1
+
+
+def test_a_missing_image_is_marked_in_its_row_alone(tmp_path: Path) -> None:
+    """Its row stays as it was, with the run that wrote its version; nothing goes into the history."""
+    row = stored(version=2)
+    trial = Trial(tmp_path, row)
+    trial.diff.set_missing(as_arrow(IMAGES, [row]), NOW)
+    assert trial.written(IMAGES) == [{**row, "missing_since": NOW}]
+    assert trial.written(IMAGE_HISTORY) == []
+    assert (trial.kinds, trial.diff.listed, trial.diff.live_after()) == ({}, 0, 1)
+
+
+def test_an_image_that_is_found_again_as_it_was_gets_no_version(tmp_path: Path) -> None:
+    """Only its mark goes."""
+    row = stored(version=2, missing_since=BEFORE)
+    trial = Trial(tmp_path, row, stored(ImageID="i2", missing_since=BEFORE)).show([ITEM])
+    assert trial.diff.known.found_again() == ["i1"]
+    assert trial.diff.known.marked() == ["i2"]
+    trial.diff.set_missing(as_arrow(IMAGES, [row]), None)
+    assert trial.written(IMAGES) == [{**row, "missing_since": None}]
+    assert trial.written(IMAGE_HISTORY) == []
+    assert trial.kinds == {"unchanged": 1}
+
+
+@pytest.mark.parametrize("deleted_at", [None, BEFORE], ids=["changed", "returned"])
+def test_an_image_that_is_found_again_otherwise_loses_its_mark_with_its_version(
+    tmp_path: Path, deleted_at: int | None
+) -> None:
+    """One row, one version."""
+    row = stored(deleted_at, version=2, missing_since=BEFORE, HostCnt=1)
+    trial = Trial(tmp_path, row).show([ITEM])
+    assert trial.diff.known.found_again() == []
+    assert versions(trial) == [("i1", 3, 12, None)]
+    assert [row["missing_since"] for row in trial.written(IMAGES)] == [None]
 
 
 @pytest.mark.parametrize("changes", [{}, {"HostCnt": 13}], ids=["as it was", "changed"])

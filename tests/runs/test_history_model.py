@@ -32,6 +32,7 @@ SOME = {
     "delete": 3,
     "bring_back": 2,
 }
+NOTHING: Row = dict.fromkeys(IMAGES.column_names)
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,10 @@ class Step:
     mode: Literal["auto", "incremental", "full"]
     filters: Filters
     packages: int
+    confirm: int
 
     def policy(self) -> Policy:
-        return Policy(mode=self.mode, filters=self.filters, lookback=0)
+        return Policy(mode=self.mode, filters=self.filters, lookback=0, confirm_gone_after=self.confirm)
 
 
 def changes(most: Mapping[str, int]) -> st.SearchStrategy[Mapping[str, int]]:
@@ -63,6 +65,7 @@ STEPS = st.builds(
     mode=st.sampled_from(["auto", "auto", "incremental", "full"]),
     filters=st.sampled_from([(), (), (), FILTERED]),
     packages=st.sampled_from([3, 3, 3, 0, 1, 2]),
+    confirm=st.sampled_from([0, HOUR // 6, HOUR // 6, 2 * HOUR]),
 )
 
 
@@ -115,10 +118,13 @@ class World:
         self.runs.server.backend.churn = Churn(every=step.every, **step.during)
         self.parser.scans.clear()
         mark = self.fleet.mark()
+        before = {image["image_id"]: image for image in self.warehouse[IMAGES]}
         row = self.runs.run(step.policy(), packages=step.packages)
         if step.packages:
             self.scans |= self.parser.scans
         self.check_history()
+        if step.packages >= 2:
+            self.check_strikes(step, row, mark, before)
         if step.packages == 3 and row["verdict"] == "complete" and not step.filters:
             if row["mode"] == "full":
                 self.check_full(row, mark, quiet=not step.during)
@@ -139,6 +145,35 @@ class World:
             assert (found[0]["observed_at"], found[-1]["observed_at"]) == (image["first_seen_at"], image["changed_at"])
         assert {(row["image_id"], row["scan_time"]) for row in self.warehouse[IMAGE_SCANS]} == self.scans
 
+    def check_strikes(self, step: Step, row: Row, mark: int, before: Mapping[str, Row]) -> None:
+        """Who is marked or called gone was not listed all the time, and nobody goes without a mark that is old enough.
+        A mark stays until its image is listed or gone. A run that judges leaves no old mark, unless it finds others."""
+        judges = row["verdict"] == "complete" and not step.filters
+        latest = row["started_at"] - step.confirm
+        found = False
+        for image in self.warehouse[IMAGES]:
+            old = before.get(image["image_id"], NOTHING)
+            marked = old["missing_since"] if old["deleted_at"] is None else None
+            goes = image["deleted_at"] is not None and old["deleted_at"] is None
+            is_marked = image["deleted_at"] is None and image["missing_since"] is not None and marked is None
+            found |= marked is not None and image["missing_since"] is None
+            if goes or is_marked:
+                assert judges
+                assert image["image_id"] not in self.fleet.listed_throughout(mark)
+            if goes:
+                assert step.confirm == 0 or (marked is not None and marked <= latest)
+                assert image["missing_since"] == (row["started_at"] if marked is None else marked)
+            elif is_marked:
+                assert (row["mode"], image) == ("full", {**old, "missing_since": row["started_at"]})
+            elif image["missing_since"] is not None:
+                assert image == old
+        if judges and not found and "called gone" not in row["verdict_reason"]:
+            marks = [image["missing_since"] for image in self.live() if image["missing_since"] is not None]
+            assert not marks or (step.confirm and min(marks) > latest)
+
+    def live(self) -> list[Row]:
+        return [image for image in self.warehouse[IMAGES] if image["deleted_at"] is None]
+
     def check_watermark(self, row: Row, mark: int) -> None:
         """Of an image that was listed all the time, every scan up to the watermark is known.
 
@@ -152,11 +187,12 @@ class World:
                 assert stored.get(image_id) == scan_time
 
     def check_full(self, row: Row, mark: int, *, quiet: bool) -> None:
-        """The live images are those that are listed, as they are; if these change, those listed all the time."""
+        """The live images that are not missing are those that are listed, as they are; if these change, those listed
+        all the time."""
         live = {
             image["image_id"]: tuple(image[name] for name in API_COLUMNS)
-            for image in self.warehouse[IMAGES]
-            if image["deleted_at"] is None
+            for image in self.live()
+            if image["missing_since"] is None
         }
         if quiet:
             assert live == typed(self.fleet.truth())

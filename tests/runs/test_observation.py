@@ -27,6 +27,7 @@ from tests.runs.memory import ACCOUNT, Runs, typed
 NOW = 1_000 * HOUR
 FULL = Policy(mode=Mode.FULL)
 INCREMENTAL = Policy(mode=Mode.INCREMENTAL)
+AT_ONCE = Policy(mode=Mode.FULL, confirm_gone_after=0)
 FILTERED = Policy(filters=(("ScanStatus", ("scanned",)),))
 
 
@@ -416,7 +417,7 @@ def test_total_count_below_what_is_known_is_noted() -> None:
     assert some(row, "mode", "verdict") == ("incremental", "complete")
     assert row["verdict_reason"].endswith("; TotalCount is 2 less than the images known: left to a full sweep")
     assert deleted(runs) == set()
-    assert runs.run(FULL)["images_gone"] == 2
+    assert runs.run(AT_ONCE)["images_gone"] == 2
     assert deleted(runs) == set(gone)
 
 
@@ -745,7 +746,7 @@ def test_gone_and_returned_images() -> None:
     first = runs.run()["started_at"]
     later(runs, 1)
     (image_id,) = runs.server.fleet.delete(1)
-    second = runs.run(FULL)
+    second = runs.run(AT_ONCE)
     later(runs, 1)
     runs.server.fleet.bring_back()
     third = runs.run(FULL)
@@ -761,17 +762,17 @@ def test_gone_and_returned_images() -> None:
     assert is_true(runs)
 
 
-def test_a_candidate_is_looked_up_together_with_an_id_just_listed() -> None:
-    """By ImageID, as many as go into a page, and never without a control."""
+def test_candidates_are_looked_up_between_two_ids_just_listed() -> None:
+    """By ImageID, as many as go into a page, and never without controls."""
     runs = account()
     runs.run()
     gone = runs.server.fleet.delete(12)
     runs.server.backend.reset()
     runs.run(FULL)
     asked = [payload["Filters"][0]["Values"] for payload in runs.server.payloads if "Filters" in payload]
-    assert [len(values) for values in asked] == [10, 4]
-    assert {image_id for values in asked for image_id in values} > set(gone)
-    assert all(set(values) - set(gone) for values in asked)
+    assert [len(values) for values in asked] == [10, 6]
+    assert {image_id for values in asked for image_id in values[1:-1]} == set(gone)
+    assert all(set(values) - set(gone) == {values[0], values[-1]} for values in asked)
 
 
 @pytest.mark.parametrize(
@@ -799,7 +800,7 @@ def test_no_more_than_a_share_can_be_gone(share: float, verdict: str, gone: int)
     runs = account()
     runs.run()
     runs.server.fleet.delete(12)
-    row = runs.run(Policy(mode=Mode.FULL, max_delete_share=share))
+    row = runs.run(Policy(mode=Mode.FULL, max_delete_share=share, confirm_gone_after=0))
     assert some(row, "verdict", "images_gone") == (verdict, gone)
     if not gone:
         assert row["verdict_reason"] == "12 of 60 images are not listed any more, more than max_delete_share allows"
@@ -841,7 +842,7 @@ def test_a_candidate_that_is_listed_after_all_makes_the_run_partial() -> None:
     assert some(row, "watermark_before", "watermark_after") == (before, before)
     assert (deleted(runs), runs.warehouse.image(back)["sync_id"]) == (set(), "run-2")
     runs.server.backend.churn = None
-    assert some(runs.run(FULL), "verdict", "images_gone") == ("complete", 1)
+    assert some(runs.run(AT_ONCE), "verdict", "images_gone") == ("complete", 1)
     assert deleted(runs) == {gone}
     assert is_true(runs)
 
@@ -910,7 +911,7 @@ def test_rows_with_an_older_hash_are_read_back_and_compared(monkeypatch: pytest.
     runs = account()
     runs.run()
     runs.server.fleet.delete(2)
-    runs.run(FULL)
+    runs.run(AT_ONCE)
     for row in runs.warehouse[IMAGES]:
         row["row_hash"] = "0:of another release"
     changed = runs.server.fleet.change_counts(3)

@@ -101,15 +101,36 @@ def test_rows_of_images_are_versions_too(spool: Spool) -> None:
     assert [row["version"] for row in images] == [0, 1, 2, 4]
     for row in images:
         row["observed_at"] = row.pop("changed_at")
-        assert row.pop("first_seen_at") == 7
+        assert (row.pop("first_seen_at"), row.pop("missing_since")) == (7, 8)
     assert history == images
     assert spool.count(IMAGE_HISTORY) == 4
     with pytest.raises(ValueError, match="as rows of images"):
         spool.add(IMAGE_HISTORY, image(5))
 
 
+@pytest.mark.parametrize("dropped", [set(), {1}, {2}, {1, 2}], ids=str)
+def test_an_amended_row_is_no_version(spool: Spool, dropped: set[int]) -> None:
+    """It is in images alone, also beside rows that are versions, and can be taken back like these."""
+    for number in range(5):
+        row = image(number)
+        assert (spool.add(IMAGES, row) if number in (0, 2) else spool.amend(row)) == number
+    for number in dropped:
+        spool.drop(IMAGES, number)
+    assert [row["version"] for row in _read(spool, IMAGES)] == [n for n in range(5) if n not in dropped]
+    assert [row["version"] for row in _read(spool, IMAGE_HISTORY)] == [n for n in (0, 2) if n not in dropped]
+    assert spool.count(IMAGES) == 5 - len(dropped)
+
+
+def test_amended_rows_alone_make_no_history(spool: Spool) -> None:
+    """There is nothing to load into image_history then, not even an empty file."""
+    spool.amend(image(0))
+    assert [row["version"] for row in _read(spool, IMAGES)] == [0]
+    assert (spool.finish(IMAGE_HISTORY), spool.count(IMAGE_HISTORY)) == (None, 0)
+
+
 def image(version: int) -> tuple[Any, ...]:
     given = {"account_id": "1", "image_id": "i", "version": version, "first_seen_at": 7, "changed_at": version}
+    given["missing_since"] = 8
     return tuple({**given, "row_hash": "1:0", "sync_id": "s"}.get(name) for name in IMAGES.column_names)
 
 

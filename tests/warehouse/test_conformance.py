@@ -56,7 +56,8 @@ def test_the_same_rows_everywhere(place: Place) -> None:
     ours = {"version": 1, "deleted_at": None, "sync_id": run["sync_id"]}
     images = [{**row, **ours, "row_hash": hashed[row["image_id"]]} for row in odd_images.rows()]
     scans = [{c.name: row[c.name] for c in IMAGE_SCANS.columns if c.name in row} for row in images if row["scan_time"]]
-    assert place.table(IMAGES) == [{**row, "first_seen_at": seen, "changed_at": seen} for row in images]
+    own = {"first_seen_at": seen, "changed_at": seen, "missing_since": None}
+    assert place.table(IMAGES) == [{**row, **own} for row in images]
     assert place.table(IMAGE_HISTORY) == [{**row, "observed_at": seen} for row in images]
     assert place.table(IMAGE_SCANS) == [{**row, "observed_at": seen} for row in scans]
     rejected = place.table(REJECTED_VALUES)

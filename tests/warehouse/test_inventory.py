@@ -168,6 +168,8 @@ def test_a_column_that_an_older_release_did_not_have_is_null(place: Place) -> No
     expected = {"changed_at": 0, **GONE}
     del expected["is_trust_image"]
     assert plain(found.rows("1", ["gone"])) == [expected]
+    place.sql("ALTER TABLE {data}.images DROP COLUMN missing_since")
+    assert found.known("1")["missing_since"].to_pylist() == [None] * 3
 
 
 def test_the_time_zone_of_the_server_does_not_matter(tmp_path: Path) -> None:
