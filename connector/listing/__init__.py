@@ -27,5 +27,5 @@ tie         a group of rows with equal sort values. A wide tie is as long as a p
 cap         the rows that a server gives at once, where that is less than we ask for.
 evidence    what a pass has shown. `Proof` is what makes a sweep complete, and a `Reason` says why it is not.
 watermark   the newest ScanTime that a complete run has seen. An incremental sweep reads down to it.
-look-up     a request for images by their ids, with an id that must come back.
+look-up     a request for images by their ids, between two ids that must come back.
 """

@@ -49,7 +49,8 @@ IMAGES = table_asset("images")
 with DAG("accounts", schedule=None, params={"mode": "auto"},
          default_args={"retries": 3, "retry_delay": timedelta(seconds=1)}):
     syncs = sync_accounts(os.environ["ACCOUNTS"].split(","), destination_conn_id="warehouse",
-                          dataset=os.environ["DATASET"], mode="{{ params.mode }}")
+                          dataset=os.environ["DATASET"], mode="{{ params.mode }}",
+                          settings={"confirm_gone_after": 0})
     TcssPublishOperator(task_id="publish", results=[sync.output for sync in syncs], outlets=[IMAGES])
 
 with DAG("consumer", schedule=[IMAGES]):
