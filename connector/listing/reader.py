@@ -135,6 +135,7 @@ class ListReader:
         """Reads the group of equal values at the end of the tail, and goes on behind it."""
         group = TieReader(self._plan, tail)
         self.tail = yield from group.pages(page)
+        self.evidence.idle = 0  # to read a group again shows nothing new
         if group.whole:
             self.evidence.ties += 1
         else:
@@ -207,9 +208,9 @@ class ListReader:
             settled = True
         else:
             settled = not unread or self._belongs_to(tail, page.turned, unread)
-        if unread:
-            yield page
         if settled:
+            if unread:
+                yield page
             return True
         evidence.end_checks += 1
         if evidence.end_checks > END_CHECKS:

@@ -9,6 +9,9 @@ policy       what the user asks for; history is what earlier runs say; the mode 
 observation  the sweep and what it shows, up to the rows to write.
 known        the account's images in the warehouse, in memory for as long as a sweep takes.
 diff         what a sweep shows against what is known: new, changed, unchanged, returned, gone.
+twins        rows of one answer with one ImageID: which of them is the image.
+audit        whether incremental sweeps have found what they should; null where there was nothing to judge.
+freshness    how old the data of a warehouse is.
 gone         images that a sweep does not show: looked up twice, by two runs, before they are called gone.
 spool        rows on their way to the warehouse, in files.
 held         what the warehouse holds of an account, as the observation asks for it (`warehouse.inventory`).

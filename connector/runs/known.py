@@ -93,6 +93,10 @@ class Known:
             return "returned"
         return "unchanged" if self.hash[slot] == self.shown[slot] else "changed"
 
+    def live_ids(self) -> list[str]:
+        """The ids of images that the warehouse holds as not deleted."""
+        return [image_id for image_id, slot in self.slots.items() if self.deleted_at[slot] == ABSENT]
+
     def live(self) -> int:
         """Images that the warehouse holds as not deleted."""
         return sum(self.deleted_at[slot] == ABSENT for slot in range(self.count))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from typing import NamedTuple, Protocol
@@ -198,7 +198,9 @@ class Observation:
     def _full(self) -> Generator[Progress, None, Outcome]:
         filters = self.policy.filters
         expected = 0 if filters else self.diff.known.live() or self._remote.first_look()
-        sweep = FullSweep(self._remote, filters, expected=expected)
+        known: Callable[[], list[str]] = list if filters else self.diff.known.live_ids
+        parts_first = self.history.needed_parts and not filters
+        sweep = FullSweep(self._remote, filters, expected=expected, known=known, parts_first=parts_first)
         try:
             yield from self._absorb(sweep.pages(), sweep.outcome)
         except RequestRejectedError as error:

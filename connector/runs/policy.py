@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from connector.listing.proof import Proof
 from connector.listing.query import Filters
 from connector.listing.reasons import Cause, Reason
 from connector.runs.audit import Span
@@ -112,6 +113,11 @@ class History:
     @property
     def last_full(self) -> Row | None:
         return next((run for run in self.complete if run["mode"] == Mode.FULL), None)
+
+    @property
+    def needed_parts(self) -> bool:
+        """Whether the last complete full sweep read the list in parts."""
+        return self.last_full is not None and self.last_full["reason_code"] == Proof.PARTS.name.lower()
 
     @property
     def surplus(self) -> int:

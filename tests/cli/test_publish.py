@@ -32,7 +32,7 @@ def test_a_sync_makes_views_and_descriptions_once(account: World, monkeypatch: p
     """The next ones find them as they are, and lock nothing."""
     account.sync()
     assert made(account) == sorted([*NAMES, MARKER])
-    assert account.query(DESCRIBED) == [(46,)]
+    assert account.query(DESCRIBED) == [(47,)]
     assert account.query("select count(*) from tcss.current_images") == [(50,)]
     monkeypatch.setattr(views, "create", lambda client: pytest.fail("made again"))
     account.sync()
@@ -60,7 +60,7 @@ def test_the_command_makes_them_again_and_lists_them(account: World) -> None:
         connection.execute("comment on column tcss.images.vul_cnt is null")
     result = account.tcss("views")
     assert (result.exit_code, made(account)) == (0, sorted([*NAMES, MARKER]))
-    assert account.query(DESCRIBED) == [(46,)]
+    assert account.query(DESCRIBED) == [(47,)]
     assert [line.split()[0] for line in result.stdout.splitlines()] == [f"tcss.{name}" for name in NAMES]
 
 

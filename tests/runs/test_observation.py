@@ -552,7 +552,11 @@ def test_a_sweep_that_misses_a_scan_again_keeps_incremental_runs_off() -> None:
 
     def churn(fleet: Fleet, number: int) -> None:
         last = runs.server.payloads[-1]
-        if last.get("By") == "CreateTime" and "Filters" not in last and not last["Offset"]:
+        if (
+            (last.get("By"), last.get("Order")) == ("CreateTime", "asc")
+            and "Filters" not in last
+            and not last["Offset"]
+        ):
             fleet.replace({late: {"ScanTime": instant_text(before)}})
 
     runs.server.backend.churn = churn
