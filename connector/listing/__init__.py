@@ -11,6 +11,16 @@ every row whose sort value lies before page n's last value has been read. Page n
 strictly before that value. The list being sorted, page n+1 then holds everything from that row to its own end, whole
 groups of equal values included. It does not matter in which order the pages were asked for.
 
+A group of equal values that is as long as a page has no such row inside. It is proven by its size, or by one order of
+its own (`ties`). The end of the list is believed once the list's other end, in one answer, shows nothing that was not
+read. A list that the server cuts short is read from both ends, until the passes meet (`full`). Where the order proves
+nothing, the list is read in parts by ImageID, which no movement enters or leaves (`parts`).
+
+TotalCount is never the proof, and always a witness. If it was the same in every answer, it has to be the number of
+rows that were read; if it fell and came back, the list is read again.
+
+What no reader can see from outside, and is therefore assumed, is in the README.
+
 The words
 ---------
 list        what an action of the API gives, `TotalCount` rows long, and changing while we read.
@@ -24,6 +34,8 @@ seam        the place between two pages. It closes if the later page holds a row
             the earlier one's last sort value.
 bridge      a page that is read again from further back, to close a seam that did not close.
 tie         a group of rows with equal sort values. A wide tie is as long as a page.
+part        the images whose ids begin with one of a few texts, in one answer.
+other end   the first rows of the same list in the opposite order.
 cap         the rows that a server gives at once, where that is less than we ask for.
 evidence    what a pass has shown. `Proof` is what makes a sweep complete, and a `Reason` says why it is not.
 watermark   the newest ScanTime that a complete run has seen. An incremental sweep reads down to it.
