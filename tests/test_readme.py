@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from connector.listing.proof import Proof
 from connector.settings import Settings
 from connector.tables import TABLES
 from connector.warehouse import locations
@@ -125,3 +126,11 @@ def test_the_files_that_the_architecture_names_exist() -> None:
     assert missing == []
     wings = {path.name for path in (ROOT / "connector").iterdir() if (path / "__init__.py").exists()}
     assert wings <= {name.rstrip("/") for name in named}
+
+
+def test_the_proofs_that_the_manual_explains_are_those_that_there_are() -> None:
+    """By their `reason_code`, as it is stored."""
+    text = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == {proof.name.lower() for proof in Proof} | {
+        "reason_code"
+    }
