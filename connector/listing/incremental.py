@@ -89,7 +89,7 @@ class IncrementalSweep:
         """A server that reads only the first values of a filter gives other images for the same words turned round."""
         turned = self._remote.first(query.turned or query, self._remote.limit)
         yield turned
-        if turned.places.keys() - reader.evidence.values.keys() and turned.total == reader.evidence.latest_total:
+        if not turned.places.keys() <= reader.evidence.values.keys():
             raise _FallBackError(ListReason.STATUS_PARTLY_READ.given())
 
     def _other_orders(self) -> Iterator[Page]:

@@ -66,7 +66,7 @@ class ListReason(Reason):
     CHEAPER = "a full sweep needs fewer requests"
     FEW_AT_ONCE = "the server gives {rows} rows at once, and a list ended so"
     HEAD_MOVES = "images are scanned faster than the newest of them can be read"
-    NOT_BY_SCAN_TIME = "the server does not sort by ScanTime"
+    NOT_BY_SCAN_TIME = "the list begins alike in another order: the server may not sort by ScanTime"
     REJECTED = "the server rejects the requests of an incremental sweep ({code})"
     SCAN_TIME = "ScanTime: {cause}"
     STATUS_IGNORED = "the server does not filter by ScanStatus"
