@@ -49,13 +49,14 @@ def test_with_an_account_id_one_request_tells_the_time(tmp_path: Path, monkeypat
 def test_a_run_of_the_future_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """By status, which does not take it for fresh data, and by the next run, which does not take it for a full one."""
+    """Neither status nor the view takes it for fresh data, and the next run does not take it for a full one."""
     with world(tmp_path, monkeypatch, 50) as account:
         account.sync()
         with account.writing() as db:
             db.execute("update tcss.sync_runs set started_at = started_at + interval 400 days")
         status = account.tcss("status", "--max-age", "1h")
         assert (status.exit_code, "which is in the future" in status.stdout) == (1, True)
+        assert account.query("select complete_at, data_age_hours from tcss.data_freshness") == [(None, None)]
         row = account.sync()
         assert row["mode_reason"].startswith("no watermark yet; earlier runs that start in the future do not count (1,")
         assert "a clock was wrong" in caplog.text

@@ -1,6 +1,7 @@
 -- Can I trust the data, and how old is it?
 --
--- One row an account. A run counts as complete here if its verdict is complete and no filter restricted it.
+-- One row an account. A run counts as complete here if its verdict is complete and no filter restricted it, and if it
+-- started no more than five minutes in the future: else a clock was wrong, and its age would be none.
 --
 -- complete_at: start of the last complete run: what images listed then is here; null: there was none
 -- data_age_hours: whole hours since then
@@ -28,7 +29,10 @@ complete as (
         max(started_at) as complete_at,
         max(case when mode = 'full' then started_at end) as full_at
     from sync_runs
-    where verdict = 'complete' and filters is null
+    where
+        verdict = 'complete'
+        and filters is null
+        and date_diff('second', started_at, current_timestamp) >= -300
     group by account_id
 ),
 ordered as (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -943,3 +944,20 @@ def test_a_run_that_died_is_made_up_for() -> None:
         assert is_true(runs)
     assert wholes == [wholes[0]] * 4
     assert len(wholes[0]) == 24
+
+
+# A list whose order proves nothing.
+
+
+def test_a_list_without_an_order_is_read_in_parts_and_the_next_full_sweep_begins_with_them() -> None:
+    """The server does not sort, and finds images by the beginning of their ids: that is stored, and used at once."""
+    quirks = Quirks(sortable=frozenset(), image_id_match="substring", default_order="shuffled", max_limit=20)
+    runs = Runs(LocalServer(Fleet.seeded(300), quirks), limit=20)
+    first = runs.run(FULL)
+    assert some(first, "verdict", "reason_code", "images_new") == ("complete", "parts", 300)
+    runs.server.fleet.delete(3)
+    asked = len(runs.server.payloads)
+    second = runs.run(replace(FULL, confirm_gone_after=0))
+    assert some(second, "verdict", "reason_code", "images_gone") == ("complete", "parts", 3)
+    assert is_true(runs)
+    assert not any("By" in payload for payload in runs.server.payloads[asked:])
