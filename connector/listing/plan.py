@@ -92,7 +92,7 @@ class Plan:
     def follow(self, page: Page) -> None:
         """Plans on from the end of `page`, where nothing is under way."""
         if page.items and not len(self._prefetch):
-            self._next_offset = max(page.offset + 1, page.end - self.cap + self.stride)
+            self._next_offset = max(page.offset + 1, page.end - self.cap + self._step(page.offset))
 
     def close(self, *, wait: bool) -> None:
         self._prefetch.close(wait=wait)
@@ -104,8 +104,11 @@ class Plan:
         horizon = total if end < total else end + self.stride
         while not len(self._prefetch) or (len(self._prefetch) < self._window() and self._next_offset < horizon):
             self._prefetch.plan(self._next_offset, self._limit)
-            first_of_shifted = self._aim.shift and self._next_offset == 0
-            self._next_offset += max(1, self.cap // 2) if first_of_shifted else self.stride
+            self._next_offset += self._step(self._next_offset)
+
+    def _step(self, offset: int) -> int:
+        """Rows from the page at `offset` to the next one."""
+        return max(1, self.cap // 2) if self._aim.shift and offset == 0 else self.stride
 
     def _window(self) -> int:
         """Pages under way: few at first for a list that will be left early."""
