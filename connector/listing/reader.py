@@ -174,6 +174,8 @@ class ListReader:
         evidence.re_reads += 1
         if again.reaches_total and again.places.keys() <= tail.places.keys():
             return True
+        if not tail.items:  # an empty list that has another end: a filter of which some values are not read
+            self._looked_for_end_again()
         self._plan.again_from(tail.offset)
         return False
 
@@ -212,12 +214,15 @@ class ListReader:
             if unread:
                 yield page
             return True
-        evidence.end_checks += 1
-        if evidence.end_checks > END_CHECKS:
-            evidence.problem = ListReason.END_HIDDEN.given()
+        self._looked_for_end_again()
         self._plan.again_from(max(0, tail.end - max(1, self._plan.cap // 2)))
         self.tail = None if evidence.snapshot else tail
         return False
+
+    def _looked_for_end_again(self) -> None:
+        self.evidence.end_checks += 1
+        if self.evidence.end_checks > END_CHECKS:
+            self.evidence.problem = ListReason.END_HIDDEN.given()
 
     def _is_turned(self, page: Page) -> bool:
         """Whether the page from the other end is sorted the other way."""

@@ -301,6 +301,16 @@ def test_a_server_that_does_not_do_as_asked_needs_a_full_sweep(quirks: Quirks, f
     assert (outcome.complete, str(outcome.fallback), outcome.reason) == (False, fallback, fallback)
 
 
+def test_a_status_filter_that_reads_one_value_is_found_out_at_once() -> None:
+    """The list of its first word is empty, and with the words turned round it is not: a few requests tell."""
+    watched = Watched(Fleet(_listed(900, unscanned=30)), Quirks(status_values=1))
+    _, outcome = _incremental(watched, NOW - 50 * HOUR)
+    assert str(outcome.fallback) == (
+        "unscanned images: the list goes on beyond the end that it shows: rows at its other end were not read"
+    )
+    assert watched.server.requests == 9
+
+
 def test_a_status_filter_that_returns_nothing_cannot_be_found_out_here() -> None:
     """It looks like a fleet without unscanned images: the caller's view of TotalCount and a full sweep find out."""
     shown, outcome = _incremental(Watched(_fleet(), Quirks(status_filter="empty")), NOW - 50 * HOUR)
