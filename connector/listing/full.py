@@ -90,7 +90,8 @@ class FullSweep:
             for page in pages:
                 self._read.update(page.values)
                 yield page
-                if number == 0 and not reader.evidence.ordered and self._parts().can_be_had():
+                given_up = not reader.evidence.ordered and not reader.evidence.unreadable
+                if number == 0 and given_up and self._parts().can_be_had():
                     return
 
     def _judge(self, evidence: Evidence, previous: Evidence | None) -> None:

@@ -18,8 +18,9 @@ from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from connector.errors import RequestRejectedError, ResponseTooLargeError, TcssError
+from connector.errors import RequestRejectedError, ResponseTooLargeError, TcssError, TransientError
 from connector.listing.page import Page, image_id_of
+from connector.listing.plan import FAILING
 from connector.listing.prefetch import Prefetch
 from connector.listing.proof import Evidence
 from connector.listing.query import Filters, Query
@@ -119,6 +120,11 @@ class PartsReader:
                     yield page
         except RequestRejectedError:
             self.evidence.problem = ListReason.ID_FILTER.given()
+        except TransientError as error:
+            if not answered or not (error.code or "").startswith(FAILING):
+                raise
+            # Perhaps one row is at fault: a pass finds the row, and reads the others.
+            self.evidence.problem = ListReason.REFUSED.given(rows=len(self.evidence.values), code=error.code)
         finally:
             prefetch.close(wait=True)
         self.evidence.ended = self.evidence.problem is None

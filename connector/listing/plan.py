@@ -53,6 +53,8 @@ class Plan:
             page = self.whole(offset)
         elif self._evidence.reads and (answer.code or "").startswith(FAILING):
             page = self._noted(self._up_to_failing_row(offset, limit, answer))
+            if not page.items and self._evidence.problem is None:
+                return self.next(tail)
         else:
             raise answer
         self._overlap.learn(page, self._asked, self.cap)
@@ -136,6 +138,9 @@ class Plan:
                 limit = middle
         self._evidence.leave_out(offset + readable, error.code)
         self.again_from(offset + readable + 1)
+        if readable:  # the next page begins behind the row, not at the end of this one
+            self._prefetch.plan(self._next_offset, self._limit)
+            self._next_offset += self.stride
         return page
 
     def _recover(self) -> None:
