@@ -61,6 +61,8 @@ class FullSweep:
                 return
             if number == 0 and ((yield from self._from_the_other_end(reader)) or (yield from self._in_parts())):
                 return
+            if _is_cut_short(reader.evidence):
+                return  # another pass would end at the same place
             if reader.evidence.problem and previous is not None and previous.problem:
                 return
             previous = reader.evidence
@@ -68,9 +70,8 @@ class FullSweep:
 
     def _pass(self, number: int, previous: Evidence | None) -> Generator[Page, None, ListReader]:
         lost = previous.order_lost if previous is not None else None
-        aim = Aim(expected=self._expected if number == 0 else 0)
-        if lost in REFUTED:
-            aim = Aim(orders=(), shift=number % 2 == 1)
+        shift = number % 2 == 1  # two passes over the same boundaries may miss the same rows
+        aim = Aim(orders=(), shift=shift) if lost in REFUTED else Aim(expected=self._expected_now(number), shift=shift)
         for by, order in SORTS:
             reader = ListReader(self._remote, Query(by, order, self._filters), FIELD, aim)
             reader.evidence.order_lost = lost if lost in REFUTED else None
@@ -83,6 +84,9 @@ class FullSweep:
                 self.outcome.notes = [ListReason.SORT_REJECTED.given(by=by, code=error.code)]
         self._judge(reader.evidence, previous)
         return reader
+
+    def _expected_now(self, number: int) -> int:
+        return self._expected if number == 0 else 0
 
     def _as_long_as_it_pays(self, reader: ListReader, number: int) -> Generator[Page, None, None]:
         """The pass; where its order is lost and parts can be had, the rest is left to them."""
@@ -122,12 +126,12 @@ class FullSweep:
         unread = evidence.unread
         if (unread > 0 and not _listed_twice(unread, evidence, previous)) or (unread < 0 and previous is None):
             return ListReason.COUNT_DIFFERS.given(total=evidence.constant_total, images=len(evidence.values))
-        dip = evidence.dip()
-        return None if dip is None or self._only_newer(evidence, previous) else dip
+        hidden = evidence.hidden()
+        return None if hidden is None or self._nothing_old_is_new(evidence, previous) else hidden
 
-    def _only_newer(self, evidence: Evidence, previous: Evidence | None) -> bool:
-        """Whether all that the last pass shows was read before, or was created since."""
-        if previous is None:
+    def _nothing_old_is_new(self, evidence: Evidence, previous: Evidence | None) -> bool:
+        """Whether a second pass shows only what was read before, or was created since, and as much as there was."""
+        if previous is None or len(evidence.values) + evidence.listed_twice + len(evidence.nameless) < evidence.total:
             return False
         newest = max((value for value in self._before.values() if value is not None), default=0)
         values = (evidence.values[image_id] for image_id in evidence.values.keys() - self._before.keys())
@@ -135,8 +139,8 @@ class FullSweep:
 
     def _from_the_other_end(self, first: ListReader) -> Generator[Page, None, bool]:
         """The rest of a list that the server cut short, read in the opposite order until the passes meet."""
-        problem, tail = first.evidence.problem, first.tail
-        if not first.evidence.ordered or problem is None or problem.reason not in CUT_SHORT or tail is None:
+        tail = first.tail
+        if not first.evidence.ordered or not _is_cut_short(first.evidence) or tail is None:
             return False
         until = tail.rows[-1][0] if tail.rows else None
         if until is None:
@@ -146,9 +150,14 @@ class FullSweep:
             self._read.update(page.values)
             yield page
         self.outcome.add(reader.evidence)
-        if reader.evidence.in_order:
+        if reader.evidence.in_order and self._have_met(first.evidence, reader.evidence):
             self.outcome.proof, self.outcome.cause, self.outcome.order_proven = Proof.BOTH_ENDS, None, True
         return self.outcome.complete
+
+    def _have_met(self, first: Evidence, second: Evidence) -> bool:
+        """Whether nothing can stand where neither pass has been: images without a CreateTime, at the end of both."""
+        totals = first.totals | second.totals
+        return None in self._read.values() or totals == {len(self._read) + len(first.nameless | second.nameless)}
 
     def _in_parts(self) -> Generator[Page, None, bool]:
         """The list in parts by ImageID, where the server finds images by the beginning of their ids."""
@@ -172,6 +181,10 @@ class FullSweep:
 
     def _parts(self) -> PartsReader:
         return PartsReader(self._remote, self._filters, list(self._read))
+
+
+def _is_cut_short(evidence: Evidence) -> bool:
+    return evidence.problem is not None and evidence.problem.reason in CUT_SHORT
 
 
 def _listed_twice(rows: int, evidence: Evidence, previous: Evidence | None) -> bool:

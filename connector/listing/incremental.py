@@ -7,7 +7,7 @@ from typing import Any
 
 from connector.errors import RequestRejectedError
 from connector.listing.page import DESCENDING, Page, image_id_of
-from connector.listing.proof import Outcome, Proof
+from connector.listing.proof import Evidence, Outcome, Proof
 from connector.listing.query import Query
 from connector.listing.reader import ListReader
 from connector.listing.reasons import Cause, ListReason
@@ -44,17 +44,20 @@ class IncrementalSweep:
         self._remote, self._since, self._watermark = remote, since, watermark
         self._clock = remote.clock or (lambda: now)
         self._ends: list[int] = []
+        self._whole_list = Evidence(())  # the TotalCounts of the list without filters
         self.outcome = Outcome()
 
     def pages(self) -> Generator[Page, None, None]:
         """All pages; an id may come several times, each time in a state that it had during the sweep."""
         outcome = self.outcome
         try:
-            oldest = self._remote.first(Query("ScanTime", "asc"))
+            oldest = self._counted(self._remote.first(Query("ScanTime", "asc")))
             # Not scanned first: an image that is scanned in between is then seen twice, and not never.
             last = yield from self._unscanned(oldest.total or 0)
             head = yield from self._newest([oldest, last, *self._other_orders()])
             yield from self._scanned_meanwhile(head)
+            if (hidden := self._whole_list.hidden()) is not None:
+                raise _FallBackError(hidden)
             cap = self._remote.server.cap
             if max(self._ends, default=0) >= cap:  # no end, but all that the server gives at once
                 raise _FallBackError(ListReason.FEW_AT_ONCE.given(rows=cap))
@@ -81,6 +84,8 @@ class IncrementalSweep:
                 raise _FallBackError(ListReason.CHEAPER.given())
         if not (reader.evidence.in_order or reader.evidence.one_answer):
             raise _FallBackError(ListReason.UNSCANNED.given(cause=_why(reader)))
+        if (hidden := reader.evidence.hidden()) is not None:
+            raise _FallBackError(ListReason.UNSCANNED.given(cause=hidden))
         if reader.evidence.one_answer and statuses and NOT_SCANNED not in statuses:
             yield from self._all_words_are_read(query, reader)
         return page
@@ -96,7 +101,7 @@ class IncrementalSweep:
         """The beginnings of lists that a server would give if it did not know `By=ScanTime`."""
         for query in (Query("CreateTime", "desc"), Query(None, "desc")):
             try:
-                yield self._remote.first(query, self._remote.limit)
+                yield self._counted(self._remote.first(query, self._remote.limit))
             except RequestRejectedError:
                 continue  # it does not take this order for that one
 
@@ -146,9 +151,14 @@ class IncrementalSweep:
     def _by_scan_time(self, until: int) -> Iterator[Page]:
         aim = Aim(DESCENDING, until=until, insist=True, ignore_nulls=True)
         reader = ListReader(self._remote, Query("ScanTime", "desc"), "ScanTime", aim)
-        yield from self._noted(reader)
+        for page in self._noted(reader):
+            yield self._counted(page)
         if not reader.evidence.in_order:
             raise _FallBackError(ListReason.SCAN_TIME.given(cause=_why(reader)))
+
+    def _counted(self, page: Page) -> Page:
+        self._whole_list.count(page)
+        return page
 
     def _noted(self, reader: ListReader) -> Iterator[Page]:
         try:

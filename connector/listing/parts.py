@@ -12,7 +12,7 @@ back: one is asked for by the filter's first value, the other by its last.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -35,6 +35,7 @@ ROOM = 4  # rows of a page that are left free, two of them for the controls
 FIRST_FILL = 0.8  # of a page, where the ids are not known: parts vary in size
 TRIED = len(_ALGORITHM) + 3  # characters of an id with which the filter is tried
 LONGEST = len(_ALGORITHM) + 12  # characters of a beginning
+GONE_SHARE = 0.05  # of the known images of a part, that may be missing in its first answer
 TRIES = 3  # pairs of controls that may be missing: images are deleted
 
 
@@ -76,6 +77,7 @@ class PartsReader:
     def __init__(self, remote: RemoteList, filters: Filters, listed: Sequence[str]) -> None:
         self._remote, self._filters = remote, filters
         self._listed = list(listed)
+        self._known: list[str] = []
         self.evidence = Evidence((), ListReason.UNSORTED)
 
     def can_be_had(self) -> bool:
@@ -86,16 +88,18 @@ class PartsReader:
         if len(self._listed) < 2 or not all(map(_ID.fullmatch, self._listed)):
             return False
         if server.finds_prefixes is None:
-            server.finds_prefixes = self._try(self._listed[-1])
+            server.finds_prefixes = self._try(self._listed[-1], TRIED)
         return server.finds_prefixes
 
-    def _try(self, wanted: str) -> bool:
-        part = Part((wanted[:TRIED],))
+    def _try(self, wanted: str, length: int) -> bool:
+        """Whether the server finds an image by so many characters of its id, or others that fill the answer."""
+        part = Part((wanted[:length],))
         try:
             page = self._ask(part.beginnings)
         except RequestRejectedError:
             return False
-        return wanted in page.places and all(part.holds(image_id_of(item)) for item in page.items)
+        found = wanted in page.places or (page.total is not None and page.total > len(page.items) > 0)
+        return found and all(part.holds(image_id_of(item)) for item in page.items)
 
     def pages(self, known: Collection[str]) -> Generator[Page, None, None]:
         """The answers of all parts, one of each. `known` are ids that may be listed, and say how large parts will be.
@@ -103,7 +107,12 @@ class PartsReader:
         `evidence.problem` says why the filter is not to be trusted after all.
         """
         total = self._total()
-        questions = [self._question(part) for part in plan(known, total, self._remote.limit - ROOM)]
+        self._known = sorted(filter(_ID.fullmatch, known))
+        parts = plan(self._known, total, self._remote.limit - ROOM)
+        if not self._finds_all_lengths(parts):
+            self.evidence.problem = ListReason.ID_FILTER.given()
+            return
+        questions = [self._question(part) for part in parts]
         prefetch = Prefetch(lambda number, _: self._ask(questions[number].values), self._remote.in_flight)
         planned = answered = 0
         try:
@@ -127,8 +136,23 @@ class PartsReader:
             self.evidence.problem = ListReason.REFUSED.given(rows=len(self.evidence.values), code=error.code)
         finally:
             prefetch.close(wait=True)
+        if self.evidence.problem is None and not self._covers_all():
+            self.evidence.problem = ListReason.OTHER_IDS.given()
         self.evidence.ended = self.evidence.problem is None
-        self._total()
+
+    def _finds_all_lengths(self, parts: Sequence[Part]) -> bool:
+        """Whether beginnings of every length that the parts use are found."""
+        lengths = {len(beginning) for part in parts for beginning in part.beginnings}
+        return all(self._try(self._listed[-1], length) for length in sorted(lengths))
+
+    def _covers_all(self) -> bool:
+        """Whether the list has no ids of another form: as many images have one of the 16 first digits as there are."""
+        digits = tuple(_ALGORITHM + digit for digit in _DIGITS)
+        for _ in range(TRIES):  # the list may move between the two requests
+            of_this_form = self._remote.first(Query(filters=(*self._filters, ("ImageID", digits)))).total
+            if of_this_form == self._total():
+                return True
+        return False
 
     def _judge(self, question: _Question, page: Page | TcssError) -> list[_Question]:
         """What is to be asked instead of a question whose answer is not the whole part."""
@@ -141,19 +165,31 @@ class PartsReader:
                 self.evidence.problem = ListReason.PARTS_OVERFLOW.given()
             return [self._question(each) for each in smaller]
         strangers = [i for item in page.items if not part.holds(i := image_id_of(item)) and i not in controls]
-        if strangers or page.total is None:
+        if strangers or page.total != len(page.items):
             self.evidence.problem = ListReason.ID_FILTER.given()
         elif not page.places.keys() >= {*controls}:
             if question.tries == TRIES:
                 self.evidence.problem = ListReason.ID_FILTER.given()
             return [self._question(part, question.tries + 1)]
+        elif question.tries == 1 and self._lacks_known(part, page):
+            return [self._question(part, question.tries + 1)]
         return []
+
+    def _lacks_known(self, part: Part, page: Page) -> bool:
+        """Whether images are missing that were known: they may be gone, or a back end was silent for a moment."""
+        expected = [i for beginning in part.beginnings for i in self._known_from(beginning)]
+        missing = sum(i not in page.places for i in expected)
+        return missing > len(expected) * GONE_SHARE
+
+    def _known_from(self, beginning: str) -> Sequence[str]:
+        start = bisect_left(self._known, beginning)
+        return self._known[start : bisect_left(self._known, beginning + "g", start)]
 
     def _question(self, part: Part, tries: int = 1) -> _Question:
         """With controls that are not of the part, as far as there are such."""
         others = [i for i in self._listed[-(MOST_VALUES + 2) * tries :] if not part.holds(i)]
         others = others if len({*others}) > 1 else self._listed
-        first = others[-tries]
+        first = others[-min(tries, len(others))]
         last = next((i for i in others if i != first), first)
         return _Question(part, (first, last), tries)
 

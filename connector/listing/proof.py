@@ -6,12 +6,13 @@ from bisect import bisect_left
 from collections.abc import Set
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from connector.listing.page import Order, Page
 from connector.listing.query import MAX_LIMIT
 from connector.listing.reasons import Cause, ListReason
 
+GREAT_STEP = 0.05  # of TotalCount, between two answers
 MOST_LEFT_OUT = 3  # rows that the server cannot show, after which a pass ends
 
 
@@ -158,13 +159,21 @@ class Evidence:
         """Rows that showed an image again within one answer."""
         return sum(self.repeated.values())
 
-    def dip(self) -> Cause | None:
-        """A TotalCount that fell and came back: a part of the list may have been hidden meanwhile.
-
-        Answers whose requests were under way at the same time are not compared.
-        """
+    def hidden(self) -> Cause | None:
+        """What TotalCount says of a part of the list that was hidden for a while: a great step, or a way back."""
         if len(self.totals) < 2:
             return None
+        return self._jump() or self._dip()
+
+    def _jump(self) -> Cause | None:
+        steps = pairwise(total for _, total in sorted((came, total) for _, came, total in self.answered))
+        for before, after in steps:
+            if abs(after - before) > max(1, max(before, after) * GREAT_STEP):
+                return ListReason.TOTAL_JUMPED.given(before=before, after=after)
+        return None
+
+    def _dip(self) -> Cause | None:
+        """Answers whose requests were under way at the same time are not compared."""
         by_came = sorted((came, total) for _, came, total in self.answered)
         by_sent = sorted(((sent, total) for sent, _, total in self.answered), reverse=True)
         before = list(accumulate((total for _, total in by_came), max))

@@ -203,7 +203,8 @@ class ListReader:
         evidence.count(page)
         unread = page.values.keys() - evidence.values.keys()
         if evidence.snapshot:
-            settled = not unread or page.total != tail.total  # else as many rows, and other ones
+            # As many rows as before, and other ones, or more rows than one answer shows: the list goes on.
+            settled = not unread or (page.total != tail.total and page.reaches_total)
         elif not evidence.ordered:
             evidence.re_reads += len(unread)
             settled = True

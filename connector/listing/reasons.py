@@ -45,6 +45,7 @@ class ListReason(Reason):
     # The order holds, and yet rows may be missing.
     END_HIDDEN = "the list goes on beyond the end that it shows: rows at its other end were not read"
     COUNT_DIFFERS = "TotalCount is {total} in every answer, and {images} images were read"
+    TOTAL_JUMPED = "TotalCount went from {before} to {after} at once: a part of the list may have been hidden"
     TOTAL_DIPPED = "TotalCount fell to {low} and came back to {high}: a part of the list may have been hidden"
 
     # A pass came to no end.
@@ -56,6 +57,7 @@ class ListReason(Reason):
     NOTHING_NEW = "the last {answers} answers showed nothing new, before the end of the list"
 
     # A full sweep, and its parts by ImageID.
+    OTHER_IDS = "some images have ids that do not begin with sha256: and a digit"
     PARTS_OVERFLOW = "a part of the list cannot be made small enough for one answer"
     PARTS_UNKNOWN = "the server does not find images by the beginning of their ids"
     PASSES_DIFFER = "{cause}, and no two passes were alike"

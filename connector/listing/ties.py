@@ -8,8 +8,9 @@ same in every answer) and as many were read, all were: unless one image left the
 gap between two requests.
 
 By its own order: where the server gives equal rows in one order, any shared row closes the seam between two pages. That
-the order is one shows where pages overlap: the last rows of each page are the first rows of the next one. A server that
-mixes equal rows anew for each answer does not do so by chance, page after page.
+the order is one shows where pages overlap: the last rows of each page are the first rows of the next one, as many as
+the offsets say, less what TotalCount says has gone. A server that mixes equal rows anew for each answer does not do so
+by chance, page after page. The group must not have more places than images were read, all the same.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Tie:
     totals: set[int | None] = field(default_factory=set)
     shared: int = 0
     mixed: bool = False
-    _before: list[str] = field(default_factory=list)
+    _before: Page | None = None
 
     def take(self, page: Page) -> None:
         """A page that shows rows of the group, wherever they are."""
@@ -48,12 +49,24 @@ class Tie:
     def follow(self, page: Page) -> None:
         """The page that was asked for after the one before it."""
         self.take(page)
-        rows = [image_id for value, image_id in page.rows if value == self.value]
-        common = {*rows} & {*self._before}
-        size = len(common)
-        self.mixed |= bool(self._before) and (not size or self._before[-size:] != rows[:size])
-        self.shared += size
-        self._before = rows
+        if self._before is not None:
+            shared = self._shared(self._before, page)
+            self.mixed |= shared is None
+            self.shared += shared or 0
+        self._before = page
+
+    def _shared(self, before: Page, page: Page) -> int | None:
+        """Rows of the group that both pages have, where one order puts them; None where they are elsewhere."""
+        earlier, later = self._of(before), self._of(page)
+        size = len({*earlier} & {*later})
+        if not size or earlier[-size:] != later[:size] or before.total is None or page.total is None:
+            return None
+        moved = size - (before.end - page.offset)
+        came = page.total - before.total
+        return size if min(0, came) <= moved <= max(0, came) else None
+
+    def _of(self, page: Page) -> list[str]:
+        return [image_id for value, image_id in page.rows if value == self.value]
 
     @property
     def has_one_order(self) -> bool:
@@ -94,20 +107,17 @@ class TieReader:
         """The group's pages, `page` first, and those that prove it; returns the page that shows its end."""
         for _ in range(ROUNDS):
             last = yield from self._through(page)
-            if self._tie.has_one_order:
-                self.whole = True
-                break
+            ordered = self._tie.has_one_order
             begin = yield from self._begin()
             end = self._tie.end_in(last)
             if begin is None or end is None:
                 break
             still = len(self._tie.totals) == 1 and None not in self._tie.totals
-            self.whole = still and len(self._tie.ids) == end - begin
+            read, places = len(self._tie.ids), end - begin
+            self.whole = (still and read == places) or (ordered and read >= places)
             if self.whole:
                 break
-            if (
-                not still or len(self._tie.ids) > end - begin
-            ):  # images came or went: only what is read from now on counts
+            if not still or read > places:  # images came or went: only what is read from now on counts
                 self._tie = Tie(self._tie.value)
             # Other boundaries than before: a server may give equal rows in another order each time.
             self._plan.again_from(max(0, begin - self._plan.cap // 2))

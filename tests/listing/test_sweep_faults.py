@@ -78,6 +78,7 @@ REFUSALS = {
 OTHERWISE = {
     ("incremental", "response_too_large", 1): "ResponseTooLargeError",  # it asks for one row there
     ("incremental", "response_too_large", 3): "not complete",  # smaller pages: a full sweep costs as little
+    ("incremental", "wrong_total", 4): "not complete",  # TotalCount falls and comes back
     ("incremental", "stale_page", 3): "not complete",  # the answer to another question
 }
 
