@@ -161,14 +161,15 @@ class FullSweep:
 
     def _in_parts(self) -> Generator[Page, None, bool]:
         """The list in parts by ImageID, where the server finds images by the beginning of their ids."""
+        first: Page | None = None
         if not self._read:
-            page = self._remote.first(Query(filters=self._filters), self._remote.limit)
-            self._read.update(page.values)
-            yield page
+            first = self._remote.first(Query(filters=self._filters), self._remote.limit)
+            self._read.update(first.values)
+            yield first
         parts = self._parts()
         if not parts.can_be_had():
             return False
-        yield from parts.pages({*self._known(), *self._read})
+        yield from parts.pages({*self._known(), *self._read}, first)
         outcome, found = self.outcome, parts.evidence
         outcome.add(found)
         outcome.total_count = found.latest_total

@@ -101,12 +101,13 @@ class PartsReader:
         found = wanted in page.places or (page.total is not None and page.total > len(page.items) > 0)
         return found and all(part.holds(image_id_of(item)) for item in page.items)
 
-    def pages(self, known: Collection[str]) -> Generator[Page, None, None]:
+    def pages(self, known: Collection[str], first: Page | None = None) -> Generator[Page, None, None]:
         """The answers of all parts, one of each. `known` are ids that may be listed, and say how large parts will be.
 
+        `first` is the list's first page, where that was read just now, and says how long the list is.
         `evidence.problem` says why the filter is not to be trusted after all.
         """
-        total = self._total()
+        total = self._total(first)
         self._known = sorted(filter(_ID.fullmatch, known))
         parts = plan(self._known, total, self._remote.limit - ROOM)
         if not self._finds_all_lengths(parts):
@@ -196,9 +197,9 @@ class PartsReader:
     def _ask(self, values: Sequence[str]) -> Page:
         return self._remote.first(Query(filters=(*self._filters, ("ImageID", tuple(values)))), self._remote.limit)
 
-    def _total(self) -> int:
+    def _total(self, page: Page | None = None) -> int:
         """TotalCount of the whole list now."""
-        page = self._remote.first(Query(filters=self._filters))
+        page = page or self._remote.first(Query(filters=self._filters))
         self.evidence.count(page)
         return page.total or 0
 
