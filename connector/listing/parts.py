@@ -36,7 +36,8 @@ FIRST_FILL = 0.8  # of a page, where the ids are not known: parts vary in size
 TRIED = len(_ALGORITHM) + 3  # characters of an id with which the filter is tried
 LONGEST = len(_ALGORITHM) + 12  # characters of a beginning
 GONE_SHARE = 0.05  # of the known images of a part, that may be missing in its first answer
-TRIES = 3  # pairs of controls that may be missing: images are deleted
+TRIES = 3  # answers to one question that may not be whole: images are deleted, controls too
+SLACK = 2  # times the parts that were planned
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,22 @@ class PartsReader:
     def can_be_had(self) -> bool:
         """Whether the server finds images by the beginning of their ids; it is asked once."""
         server = self._remote.server
-        if self._remote.limit - ROOM < 1 or any(name == "ImageID" for name, _ in self._filters):
+        if self._room < 1 or any(name == "ImageID" for name, _ in self._filters):
             return False
         if len(self._listed) < 2 or not all(map(_ID.fullmatch, self._listed)):
             return False
         if server.finds_prefixes is None:
             server.finds_prefixes = self._try(self._listed[-1], TRIED)
         return server.finds_prefixes
+
+    @property
+    def _most(self) -> int:
+        """Rows that an answer has at most."""
+        return min(self._remote.limit, self._remote.server.cap)
+
+    @property
+    def _room(self) -> int:
+        return self._most - ROOM
 
     def _try(self, wanted: str, length: int) -> bool:
         """Whether the server finds an image by so many characters of its id, or others that fill the answer."""
@@ -109,11 +119,12 @@ class PartsReader:
         """
         total = self._total(first)
         self._known = sorted(filter(_ID.fullmatch, known))
-        parts = plan(self._known, total, self._remote.limit - ROOM)
+        parts = plan(self._known, total, self._room)
         if not self._finds_all_lengths(parts):
             self.evidence.problem = ListReason.ID_FILTER.given()
             return
         questions = [self._question(part) for part in parts]
+        most = SLACK * len(questions) + 8 * TRIES
         prefetch = Prefetch(lambda number, _: self._ask(questions[number].values), self._remote.in_flight)
         planned = answered = 0
         try:
@@ -128,6 +139,12 @@ class PartsReader:
                     self.evidence.take(page)
                     self._listed += page.places
                     yield page
+                if len(questions) > most and self.evidence.problem is None:
+                    self.evidence.problem = ListReason.PARTS_OVERFLOW.given()
+            if self.evidence.problem is None and not self._covers_all():
+                self.evidence.problem = ListReason.OTHER_IDS.given()
+            yield from self._until_none_is_missing(questions)
+            self.evidence.ended = self.evidence.problem is None
         except RequestRejectedError:
             self.evidence.problem = ListReason.ID_FILTER.given()
         except TransientError as error:
@@ -137,9 +154,6 @@ class PartsReader:
             self.evidence.problem = ListReason.REFUSED.given(rows=len(self.evidence.values), code=error.code)
         finally:
             prefetch.close(wait=True)
-        if self.evidence.problem is None and not self._covers_all():
-            self.evidence.problem = ListReason.OTHER_IDS.given()
-        self.evidence.ended = self.evidence.problem is None
 
     def _finds_all_lengths(self, parts: Sequence[Part]) -> bool:
         """Whether beginnings of every length that the parts use are found."""
@@ -155,22 +169,40 @@ class PartsReader:
                 return True
         return False
 
+    def _until_none_is_missing(self, questions: Sequence[_Question]) -> Generator[Page, None, None]:
+        """Parts once more, the first ones first, until as many images were read as TotalCount says.
+
+        Either images came and went, or a part was not shown whole although its own TotalCount was right.
+        """
+        evidence = self.evidence
+        for question in questions:
+            if evidence.problem is not None or evidence.unread <= 0 or evidence.unread == evidence.listed_twice:
+                return
+            try:
+                page = self._ask(question.values)
+            except ResponseTooLargeError:
+                continue  # its halves are asked for too
+            if not self._judge(question, page) and evidence.problem is None:
+                evidence.take(page)
+                yield page
+
     def _judge(self, question: _Question, page: Page | TcssError) -> list[_Question]:
         """What is to be asked instead of a question whose answer is not the whole part."""
         part, controls = question.part, question.controls
         if isinstance(page, TcssError) and not isinstance(page, ResponseTooLargeError):
             raise page
-        if isinstance(page, TcssError) or (page.total is not None and page.total > len(page.items)):
+        whole = isinstance(page, Page) and (page.total is None or page.total <= len(page.items))
+        if isinstance(page, TcssError) or (not whole and len(page.items) >= self._most):
             smaller = part.smaller()
             if not smaller:
                 self.evidence.problem = ListReason.PARTS_OVERFLOW.given()
             return [self._question(each) for each in smaller]
         strangers = [i for item in page.items if not part.holds(i := image_id_of(item)) and i not in controls]
-        if strangers or page.total != len(page.items):
+        if strangers or page.total is None or page.total < len(page.items):
             self.evidence.problem = ListReason.ID_FILTER.given()
-        elif not page.places.keys() >= {*controls}:
+        elif not whole or not page.places.keys() >= {*controls}:
             if question.tries == TRIES:
-                self.evidence.problem = ListReason.ID_FILTER.given()
+                self.evidence.problem = ListReason.ID_FILTER.given() if whole else ListReason.PARTS_OVERFLOW.given()
             return [self._question(part, question.tries + 1)]
         elif question.tries == 1 and self._lacks_known(part, page):
             return [self._question(part, question.tries + 1)]

@@ -76,15 +76,19 @@ class Plan:
                 self._shrink(offset, limit)
 
     def beside(self, load: Load) -> Page:
-        """The first page of another list, of as many rows as can be sent."""
-        limit = self.cap
+        """The first page of another list, of as many rows as can be sent; asked for again where it is too short."""
+        limit, tries = self.cap, 1
         while True:
             try:
-                return load(0, limit)
+                page = load(0, limit)
             except ResponseTooLargeError:
                 if limit == 1:
                     raise
                 limit //= 2
+                continue
+            if tries > RE_READS or len(page.items) >= limit or page.reaches_total:
+                return page
+            tries += 1
 
     def again_from(self, offset: int) -> None:
         """Drops what is planned, and plans from `offset` on."""

@@ -202,7 +202,9 @@ class ListReader:
         page = self._plan.beside(partial(self._remote.page, turned, self._field_name))
         evidence.count(page)
         unread = page.values.keys() - evidence.values.keys()
-        if evidence.snapshot:
+        if not page.items and not page.reaches_total:
+            settled = False
+        elif evidence.snapshot:
             # As many rows as before, and other ones, or more rows than one answer shows: the list goes on.
             settled = not unread or (page.total != tail.total and page.reaches_total)
         elif not evidence.ordered:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 from unittest import mock
@@ -17,6 +17,7 @@ from connector.listing.incremental import IncrementalSweep
 from connector.listing.page import Page
 from connector.listing.proof import Outcome
 from connector.sandbox import CHANGES, Fault, Fleet, Quirks
+from connector.sandbox.filters import shard_of
 from tests.listing.lists import DAY, NOW, Item, Watched, in_turns, instant, items
 
 EXAMPLES = int(os.environ.get("TCSS_SWEEP_EXAMPLES", "0"))
@@ -30,6 +31,8 @@ MODEL = settings(
 )
 
 LIMIT = 5
+SHARDS = 3
+SILENT = (0, 1, 2)
 QUIRKS = Quirks(max_limit=LIMIT)
 STEPS = (*CHANGES, "delete_read", "delete_unread", "delete_bring_back")
 PAGE_FAULTS = (
@@ -54,14 +57,42 @@ class Script:
     scanned: tuple[int | None, ...] = ()
     since: int = 0
     now: int = NOW
+    hashed: bool = False
+    known: int = 0
+    parts_first: bool = False
+    lacking: tuple[int, ...] = ()
+    poisoned: tuple[int, ...] = ()
+    large: tuple[tuple[int, int], ...] = ()
+    twice: tuple[int, ...] = ()
 
     def watched(self) -> Watched:
         created = [DAY * number for number, size in enumerate(self.groups, start=1) for _ in range(size)]
         rng = Random(self.seed)
         scans = [rng.choice(self.scanned) if self.scanned else None for _ in created]
         listed = items(created, scans)
+        if self.hashed:
+            ids_of = Random(f"ids {self.seed}")
+            listed = [{**item, "ImageID": f"sha256:{ids_of.getrandbits(256):064x}"} for item in listed]
         rng.shuffle(listed)
-        return Watched(Fleet(listed, seed=self.seed, now=NOW), self.quirks, self.faults, self._change)
+        ids = [item["ImageID"] for item in listed]
+        return Watched(Fleet(listed, seed=self.seed, now=NOW), self._quirks(ids), self.faults, self._change)
+
+    def _quirks(self, ids: list[str]) -> Quirks:
+        """The quirks, with those that name images."""
+
+        def some(numbers: tuple[int, ...]) -> list[str]:
+            return [ids[number % len(ids)] for number in numbers if ids]
+
+        replicas = self.quirks.replicas
+        if self.lacking:
+            replicas = (*(frozenset([image_id]) for image_id in some(self.lacking)), frozenset())
+        return replace(
+            self.quirks,
+            replicas=replicas,
+            poison=frozenset(some(self.poisoned)),
+            huge={i: most for (_, most), i in zip(self.large, some(tuple(n for n, _ in self.large)), strict=False)},
+            listed_twice={image_id: {} for image_id in some(self.twice)},
+        )
 
     def _change(self, watched: Watched, number: int) -> None:
         if self.steps and (self.endless or number <= len(self.steps)):
@@ -95,21 +126,31 @@ def run(script: Script, sweep: Any, watched: Watched) -> list[Page] | None:
         return None
 
 
-def promised(watched: Watched) -> set[str]:
+def promised(watched: Watched, script: Script) -> set[str]:
     """What a complete sweep promises: every image that was listed throughout.
 
     With another CreateTime an image is at another place: it is promised only where TotalCount gives it away, that is,
     where nothing else came or went.
     """
+    listed = watched.throughout - {image_id for each in watched.server.backend.quirks.replicas for image_id in each}
+    silent = {number for fault in script.faults if fault.name == "silent_shard" for number in _numbers(fault)}
+    if {1, watched.server.requests} & silent:
+        return {i for i in listed if shard_of(i, SHARDS) not in SILENT}
     if len({answer.total for answer in watched.answers}) == 1:
-        return watched.throughout
+        return listed
     moved = {i for i, states in watched.states.items() if len({state["CreateTime"] for state in states}) > 1}
-    return watched.throughout - moved
+    return listed - moved
+
+
+def _numbers(fault):
+    return (fault.at,) if isinstance(fault.at, int) else fault.at
 
 
 def check_full(script: Script) -> Outcome:
     watched = script.watched()
-    sweep = FullSweep(watched.remote(script.in_flight, script.limit), expected=script.expected)
+    known = watched.fleet.ids()[: script.known]
+    remote = watched.remote(script.in_flight, script.limit)
+    sweep = FullSweep(remote, expected=script.expected, known=lambda: known, parts_first=script.parts_first)
     pages = run(script, sweep, watched)
     outcome = sweep.outcome
     shown: dict[str, Item] = {item["ImageID"]: item for page in pages or () for item in page.items}
@@ -119,7 +160,7 @@ def check_full(script: Script) -> Outcome:
     if pages is None:
         return Outcome()
     assert outcome.reason
-    missed = promised(watched) - shown.keys()
+    missed = promised(watched, script) - shown.keys()
     assert not (outcome.complete and missed), (outcome, missed)
     return outcome
 
