@@ -156,8 +156,10 @@ class FullSweep:
 
     def _have_met(self, first: Evidence, second: Evidence) -> bool:
         """Whether nothing can stand where neither pass has been: images without a CreateTime, at the end of both."""
+        if first.hidden() or second.hidden():
+            return False
         totals = first.totals | second.totals
-        return None in self._read.values() or totals == {len(self._read) + len(first.nameless | second.nameless)}
+        return first.nulls or second.nulls or totals == {len(self._read) + len(first.nameless | second.nameless)}
 
     def _in_parts(self) -> Generator[Page, None, bool]:
         """The list in parts by ImageID, where the server finds images by the beginning of their ids."""

@@ -101,7 +101,10 @@ class IncrementalSweep:
         """The beginnings of lists that a server would give if it did not know `By=ScanTime`."""
         for query in (Query("CreateTime", "desc"), Query(None, "desc")):
             try:
-                yield self._counted(self._remote.first(query, self._remote.limit))
+                page = self._counted(self._remote.first(query, self._remote.limit))
+                if len(page.items) < min(self._remote.limit, self._remote.server.cap, page.total or 0):
+                    page = self._counted(self._remote.first(query, self._remote.limit))
+                yield page
             except RequestRejectedError:
                 continue  # it does not take this order for that one
 
@@ -184,4 +187,5 @@ def _alike(page: Page, other: Page | None) -> bool:
     begins = [image_id_of(item) for item in page.items[: len(ids)]]
     shared = {*ids} & {*begins}
     in_order = [i for i in ids if i in shared] == [i for i in begins if i in shared]
-    return in_order and len(shared) > 0 and len(shared) >= min(len(ids), len(begins)) * (1 - CHANGED_SHARE)
+    both = min(len(ids), len(begins))
+    return in_order and len(shared) > 0 and len(shared) >= both - max(1, both * CHANGED_SHARE)

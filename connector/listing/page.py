@@ -124,6 +124,12 @@ class Page:
         end = max(self.total or 0, len(self.items))
         return replace(self, offset=end - len(self.items), items=self.items[::-1], rows=self.rows[::-1])
 
+    @property
+    def distinct(self) -> Page:
+        """The page with one row of each image."""
+        places = {image_id: place for place, (_, image_id) in reversed([*enumerate(self.rows)])}
+        return replace(self, rows=[self.rows[place] for place in sorted(places.values())]) if self.repeats else self
+
     def nameless(self) -> list[int]:
         """The places in the list of items without a usable id."""
         if len(self.rows) == len(self.items):

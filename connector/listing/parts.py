@@ -134,9 +134,11 @@ class PartsReader:
                     planned += 1
                 number, _, page = prefetch.take()
                 answered += 1
-                questions += self._judge(questions[number], page)
+                instead = self._judge(questions[number], page)
+                questions += instead
                 if isinstance(page, Page):
-                    self.evidence.take(page)
+                    most += len(instead) if page.total is not None and page.total > len(page.items) else 0
+                    self.evidence.take(page.distinct if instead else page)
                     self._listed += page.places
                     yield page
                 if len(questions) > most and self.evidence.problem is None:
@@ -191,7 +193,7 @@ class PartsReader:
         part, controls = question.part, question.controls
         if isinstance(page, TcssError) and not isinstance(page, ResponseTooLargeError):
             raise page
-        whole = isinstance(page, Page) and (page.total is None or page.total <= len(page.items))
+        whole = isinstance(page, Page) and (page.total is None or page.total <= len(page.items) < self._most)
         if isinstance(page, TcssError) or (not whole and len(page.items) >= self._most):
             smaller = part.smaller()
             if not smaller:
@@ -204,7 +206,7 @@ class PartsReader:
             if question.tries == TRIES:
                 self.evidence.problem = ListReason.ID_FILTER.given() if whole else ListReason.PARTS_OVERFLOW.given()
             return [self._question(part, question.tries + 1)]
-        elif question.tries == 1 and self._lacks_known(part, page):
+        elif question.tries == 1 and (page.repeats or self._lacks_known(part, page)):
             return [self._question(part, question.tries + 1)]
         return []
 
@@ -221,9 +223,9 @@ class PartsReader:
     def _question(self, part: Part, tries: int = 1) -> _Question:
         """With controls that are not of the part, as far as there are such."""
         others = [i for i in self._listed[-(MOST_VALUES + 2) * tries :] if not part.holds(i)]
-        others = others if len({*others}) > 1 else self._listed
-        first = others[-min(tries, len(others))]
-        last = next((i for i in others if i != first), first)
+        others = [*dict.fromkeys(others if len({*others}) > 1 else self._listed)]
+        start = 2 * (tries - 1) % len(others)
+        first, last = (others[-1 - (start + place) % len(others)] for place in (0, 1))
         return _Question(part, (first, last), tries)
 
     def _ask(self, values: Sequence[str]) -> Page:

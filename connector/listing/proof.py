@@ -78,6 +78,7 @@ class Evidence:
     first_total: int = 0
     latest_total: int | None = None
     contradicted: bool = False
+    nulls: bool = False
     values: dict[str, int | None] = field(default_factory=dict)
     repeated: dict[str, int] = field(default_factory=dict)
     moved: set[str] = field(default_factory=set)
@@ -109,6 +110,7 @@ class Evidence:
         seen_again = self.values.keys() & page.values.keys()
         self.moved.update(i for i in seen_again if self.values[i] != page.values[i])
         self.values.update(page.values)
+        self.nulls |= any(value is None for value, _ in page.rows)
         if len(page.rows) != len(page.items):
             self.values.update((i, None) for i in page.ids if i not in self.values)
             self.nameless.update(page.nameless())
@@ -181,8 +183,8 @@ class Evidence:
         for sent, came, total in self.answered:
             earlier = bisect_left(by_came, (sent,))
             later = bisect_left(by_sent, -came, key=lambda entry: -entry[0])
-            if earlier and later and total < before[earlier - 1] <= after[later - 1]:
-                return ListReason.TOTAL_DIPPED.given(low=total, high=before[earlier - 1])
+            if earlier and later and total < min(before[earlier - 1], after[later - 1]):
+                return ListReason.TOTAL_DIPPED.given(low=total, high=after[later - 1])
         return None
 
     @property

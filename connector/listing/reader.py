@@ -36,6 +36,8 @@ class ListReader:
         self.evidence = Evidence(aim.orders, None if aim.orders else ListReason.UNSORTED)
         self._plan = Plan(remote, lambda at, limit: remote.page(query, field_name, at, limit), aim, self.evidence)
         self.tail: Page | None = None
+        self._first: Page | None = None  # the first page
+        self._last_rows: Page | None = None  # the last page of the tail's kind that has rows
 
     def pages(self) -> Generator[Page, None, None]:
         """Every page as its seam closes; pages that show nothing new are among them."""
@@ -88,6 +90,8 @@ class ListReader:
         if tail is not None and short and page.end <= tail.end and not page.reaches_total:
             self.evidence.problem = ListReason.TOTAL_TOO_LARGE.given(rows=tail.end, total=page.total)
         self.tail = page
+        self._first = page if page.offset == 0 else self._first
+        self._last_rows = page if page.rows else self._last_rows
         return page
 
     def _start_again(self) -> None:
@@ -135,12 +139,13 @@ class ListReader:
         """Reads the group of equal values at the end of the tail, and goes on behind it."""
         group = TieReader(self._plan, tail)
         self.tail = yield from group.pages(page)
+        self._last_rows = self.tail
         self.evidence.idle = 0  # to read a group again shows nothing new
         if group.whole:
             self.evidence.ties += 1
         else:
             self.evidence.lose_order(ListReason.WIDE_TIE)
-        self._plan.again_from(max(0, self.tail.end - self._plan.cap + self._plan.stride))
+        self._plan.again_from(max(0, self._last_rows.end - self._plan.cap + self._plan.stride))
 
     # The end.
 
@@ -195,12 +200,11 @@ class ListReader:
         """
         evidence, turned = self.evidence, self._query.turned
         evidence.snapshot = tail.offset == 0
-        if turned is None or not tail.items or (evidence.snapshot and self._aim.one_end_of_one_answer):
+        if turned is None or not evidence.values or (evidence.snapshot and self._aim.one_end_of_one_answer):
             return True
         if evidence.left_out:  # a row is missing in any case, and from there the server may fail at it again
             return True
-        page = self._plan.beside(partial(self._remote.page, turned, self._field_name))
-        evidence.count(page)
+        page = self._other_end(turned)
         unread = page.values.keys() - evidence.values.keys()
         if not page.items and not page.reaches_total:
             settled = False
@@ -214,7 +218,7 @@ class ListReader:
             evidence.lose_order(ListReason.NOT_TURNED)
             settled = True
         else:
-            settled = not unread or self._belongs_to(tail, page.turned, unread)
+            settled = self._is_end_of(self._last_rows or tail, page, unread)
         if settled:
             if unread:
                 yield page
@@ -229,16 +233,37 @@ class ListReader:
         if self.evidence.end_checks > END_CHECKS:
             self.evidence.problem = ListReason.END_HIDDEN.given()
 
-    def _is_turned(self, page: Page) -> bool:
-        """Whether the page from the other end is sorted the other way."""
-        return any(page.is_sorted(Order(-order.sign, null)) for order in self.evidence.orders for null in (-FAR, FAR))
+    def _other_end(self, turned: Query) -> Page:
+        """The first rows in the opposite order; those with a value, where a page of nulls stands before them."""
+        page = self._plan.beside(partial(self._remote.page, turned, self._field_name))
+        self.evidence.count(page)
+        nulls = sum(value is None for value in self.evidence.values.values())
+        if page.rows and nulls < len(self.evidence.values) and all(value is None for value, _ in page.rows):
+            page = self._remote.page(turned, self._field_name, max(0, nulls - 1), self._plan.cap)
+            self.evidence.count(page)
+        return page
 
-    def _belongs_to(self, tail: Page, end: Page, unread: set[str]) -> bool:
-        """Whether `end`, the last rows of the list, goes on from the tail, or shows what was inserted before it."""
+    def _is_turned(self, page: Page) -> bool:
+        """Whether the page from the other end is sorted the other way, and not the list's beginning once more."""
+        orders, first = self.evidence.orders, self._first
+        turned = any(page.is_sorted(Order(-order.sign, null)) for order in orders for null in (-FAR, FAR))
+        constant = len({value for value, _ in page.rows}) == 1
+        begins = first is not None and bool(first.rows and page.rows) and page.rows[0][0] == first.rows[0][0]
+        return turned and not (constant and begins and len({*self.evidence.values.values()}) > 1)
+
+    def _is_end_of(self, tail: Page, page: Page, unread: set[str]) -> bool:
+        """Whether `page`, from the other end, goes on from the tail; or shows only rows read, or inserted before.
+
+        It has to begin where the tail ends, or further on: the newest rows may have been deleted meanwhile.
+        """
         orders = self.evidence.orders
-        return seams.joins(tail, end, orders, ignore_nulls=self._aim.ignore_nulls) or all(
-            order.key(end.values[image_id]) < tail.last(order) for image_id in unread for order in orders
-        )
+        if not tail.rows or not page.rows:
+            return not unread
+        if seams.joins(tail, page.turned, orders, ignore_nulls=self._aim.ignore_nulls):
+            return True
+        value = next((value for value, _ in page.rows if value is not None), None)
+        reaches = all(order.key(value) >= tail.last(order) or tail.rows[-1][0] is None for order in orders)
+        return reaches and all(order.key(page.values[i]) < tail.last(order) for i in unread for order in orders)
 
     def _budget(self) -> int:
         """Requests after which we stop: the list grows, or its seams break, faster than it can be read."""
