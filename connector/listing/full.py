@@ -47,6 +47,7 @@ class FullSweep:
         self._expected, self._known, self._parts_first = expected, known, parts_first
         self._read: dict[str, int | None] = {}  # what all passes have read, with its sort values, the newest last
         self._before: dict[str, int | None] = {}  # the same of all passes but the last one
+        self._first: Page | None = None  # of the list, where a try in parts came before all passes
         self._lost: Cause | None = None  # why the first way of reading proved nothing
         self.outcome = Outcome()
 
@@ -75,6 +76,8 @@ class FullSweep:
         for by, order in SORTS:
             reader = ListReader(self._remote, Query(by, order, self._filters), FIELD, aim)
             reader.evidence.order_lost = lost if lost in REFUTED else None
+            if self._first is not None and number == 0:
+                reader.evidence.count(self._first)
             try:
                 yield from self._as_long_as_it_pays(reader, number)
                 break
@@ -165,7 +168,7 @@ class FullSweep:
         """The list in parts by ImageID, where the server finds images by the beginning of their ids."""
         first: Page | None = None
         if not self._read:
-            first = self._remote.first(Query(filters=self._filters), self._remote.limit)
+            first = self._first = self._remote.first(Query(filters=self._filters), self._remote.limit)
             self._read.update(first.values)
             yield first
         parts = self._parts()

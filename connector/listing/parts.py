@@ -193,12 +193,12 @@ class PartsReader:
         part, controls = question.part, question.controls
         if isinstance(page, TcssError) and not isinstance(page, ResponseTooLargeError):
             raise page
-        whole = isinstance(page, Page) and (page.total is None or page.total <= len(page.items) < self._most)
-        if isinstance(page, TcssError) or (not whole and len(page.items) >= self._most):
+        if isinstance(page, TcssError) or len(page.items) >= self._most:  # a full answer, whatever its TotalCount says
             smaller = part.smaller()
             if not smaller:
                 self.evidence.problem = ListReason.PARTS_OVERFLOW.given()
             return [self._question(each) for each in smaller]
+        whole = page.total is None or page.total == len(page.items)
         strangers = [i for item in page.items if not part.holds(i := image_id_of(item)) and i not in controls]
         if strangers or page.total is None or page.total < len(page.items):
             self.evidence.problem = ListReason.ID_FILTER.given()

@@ -205,6 +205,8 @@ class ListReader:
         if evidence.left_out:  # a row is missing in any case, and from there the server may fail at it again
             return True
         page = self._other_end(turned)
+        if not evidence.snapshot and evidence.ordered and not self._is_turned(page):  # perhaps it is an old answer
+            page = self._other_end(turned)
         unread = page.values.keys() - evidence.values.keys()
         if not page.items and not page.reaches_total:
             settled = False

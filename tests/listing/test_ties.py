@@ -1,0 +1,212 @@
+"""Wide ties: a group of equal sort values is proven by its size, or by the one order in which the server gives it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from connector.listing.page import Page
+from connector.listing.proof import Evidence
+from connector.listing.query import Query
+from connector.listing.reader import ListReader
+from connector.listing.reasons import ListReason
+from connector.listing.ties import ENOUGH_SHARED, Tie
+from connector.sandbox import Fleet, Quirks
+from tests.listing.lists import DAY, Change, Watched, items
+
+STABLE, PERMUTED = Quirks(), Quirks(ties="permuted")
+IDS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def page(text: str, offset: int = 0, total: int = 100) -> Page:
+    """`a1 b2` are images a and b with sort values 1 and 2."""
+    words = text.split()
+    return Page(offset, words, total, None, tuple((int(word[1:]), word[0]) for word in words))
+
+
+def tie(*pages: Page) -> Tie:
+    """The group with value 5 as these pages, one after the other, show it."""
+    group = Tie(5)
+    for each in pages:
+        group.follow(each)
+    return group
+
+
+# What pages show of a group.
+
+
+@pytest.mark.parametrize(
+    ("shown", "begin", "end"),
+    [
+        (page("a4 b5 c5"), 1, None),
+        (page("a5 b5 c5"), 0, None),
+        (page("a5 b5 c5", offset=3), None, None),
+        (page("a5 b5 c6", offset=3), None, 5),
+        (page("a4 b5 c6", offset=3), 4, 5),
+        (page("a5 b5", offset=3, total=5), None, 5),
+        (page("a4 b6", offset=3), None, None),
+        (page(""), None, None),
+        (Page(3, [1, 2, 3], 100, None, ((4, "a"), (5, "b"))), None, None),
+    ],
+    ids=[
+        "the row before",
+        "the list begins with it",
+        "neither end",
+        "the row after",
+        "both",
+        "the list ends with it",
+        "none of it",
+        "an empty page",
+        "a row that cannot be read",
+    ],
+)
+def test_where_a_group_begins_and_ends(shown: Page, begin: int | None, end: int | None) -> None:
+    """A place counts only if the same answer shows the row beside it, or the list's own end."""
+    assert (Tie(5).begin_in(shown), Tie(5).end_in(shown)) == (begin, end)
+
+
+@pytest.mark.parametrize(
+    ("pages", "shared", "mixed"),
+    [
+        ([page("a5 b5 c5"), page("b5 c5 d5", 1)], 2, False),
+        ([page("a5 b5 c5"), page("c5 b5 d5", 1)], 2, True),
+        ([page("a5 b5 c5"), page("a5 d5 e5", 1)], 1, True),
+        ([page("a5 b5 c5"), page("d5 e5 f5", 3)], 0, True),
+        ([page("a5 b5 c5"), page("b5 c5 d5", 1), page("c5 d5 e5", 2)], 4, False),
+        ([page("a4 b5 c5"), page("b5 c5 d6", 1)], 2, False),
+    ],
+    ids=[
+        "the last rows are the next first ones",
+        "in another order",
+        "one from elsewhere",
+        "no row shared",
+        "three pages",
+        "beside other values",
+    ],
+)
+def test_what_pages_share_of_a_group(pages: list[Page], shared: int, mixed: bool) -> None:
+    """In one order, the last rows of each page are the first rows of the next one."""
+    group = tie(*pages)
+    assert (group.shared, group.mixed) == (shared, mixed)
+
+
+def test_one_order_takes_many_shared_rows() -> None:
+    """Fewer than 16 may be at their places by chance; one elsewhere refutes it for good."""
+    pages = [page(" ".join(f"{IDS[n + k]}5" for k in range(4)), n) for n in range(ENOUGH_SHARED)]
+    assert not tie(*pages[:6]).has_one_order  # 5 times 3 rows
+    assert tie(*pages[:7]).has_one_order
+    assert not tie(*pages, page("b5 a5 c5 d5", 20)).has_one_order
+
+
+def test_a_page_that_shows_the_beginning_is_no_step_of_the_order() -> None:
+    """It adds images, and nothing is compared with the page before it."""
+    group = tie(page("a5 b5 c5"))
+    group.take(page("x4 y5 z5"))
+    assert (group.ids, group.shared, group.mixed) == ({*"abcyz"}, 0, False)
+
+
+# Groups in a list: 200 images before the group, and 200 after it.
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a pass over a list has come to."""
+
+    missed: set[str]
+    ties: int
+    lost: ListReason | None
+    requests: int
+
+
+def _read(size: int, quirks: Quirks, change: Change = lambda watched, number: None, limit: int = 20) -> Read:
+    created = [*(DAY * n for n in range(200)), *([DAY * 200] * size), *(DAY * (n + 201) for n in range(200))]
+    watched = Watched(Fleet(items(created), seed=3), quirks, change=change)
+    reader = ListReader(watched.remote(limit=limit), Query("CreateTime", "asc"), "CreateTime")
+    shown = {item["ImageID"] for each in reader.pages() for item in each.items}
+    found: Evidence = reader.evidence
+    return Read(watched.throughout - shown, found.ties, found.order_lost, watched.server.requests)
+
+
+@pytest.mark.parametrize("quirks", [STABLE, PERMUTED], ids=["stable", "permuted"])
+@pytest.mark.parametrize("size", [18, 19, 20, 21, 37])
+def test_a_wide_tie_in_a_quiet_list_is_proven(size: int, quirks: Quirks) -> None:
+    """However its rows are ordered; from the size on at which a page has no room for a row beside the group."""
+    found = _read(size, quirks)
+    assert (found.missed, found.lost, found.ties <= 1) == (set(), None, True)
+
+
+def test_a_mixed_group_of_three_pages_is_more_than_four_readings_show() -> None:
+    """Each answer shows other rows of it; parts by ImageID, or passes that are counted, take over."""
+    assert _read(60, PERMUTED).lost == ListReason.WIDE_TIE
+
+
+def test_the_size_at_which_a_tie_is_wide() -> None:
+    """A page of 20 rows closes a seam over 18 equal ones by itself."""
+    assert [_read(size, STABLE).ties for size in (10, 25, 60)] == [0, 1, 1]
+
+
+def test_a_group_of_one_order_costs_hardly_more_than_other_rows() -> None:
+    """600 images of one value, in pages of 20: the pages of the whole list, and a few more."""
+    quiet = _read(600, STABLE)
+    assert (quiet.missed, quiet.ties) == (set(), 1)
+    assert quiet.requests <= 62
+
+
+def _every(times: int, **changes: int) -> Change:
+    def change(watched: Watched, number: int) -> None:
+        if number % times == 0:
+            watched.fleet.apply(changes)
+
+    return change
+
+
+@pytest.mark.parametrize("change", [_every(1, rescan=3), _every(5, insert=1), _every(5, delete=1), _every(1, delete=1)])
+def test_a_group_of_one_order_is_proven_while_the_list_moves(change: Change) -> None:
+    """Rows that come and go do not change the order of the others."""
+    found = _read(1000, STABLE, change, limit=100)
+    assert (found.missed, found.ties, found.lost) == (set(), 1, None)
+
+
+def test_a_group_that_is_mixed_anew_while_the_list_moves_is_not_proven() -> None:
+    """Neither its size nor an order can be told; a reading that begins anew after each change comes to no end."""
+    found = _read(60, PERMUTED, _every(1, delete=1))
+    assert (found.ties, found.lost) == (0, ListReason.WIDE_TIE)
+
+
+def test_a_mixed_group_is_proven_between_two_changes() -> None:
+    """What was read before the change is forgotten, and the group read again."""
+
+    def change(watched: Watched, number: int) -> None:
+        if number == 14:  # the group is being read
+            watched.fleet.delete(["i0220"])
+
+    found = _read(30, PERMUTED, change)
+    assert (found.missed, found.ties, found.lost) == (set(), 1, None)
+
+
+def test_pages_of_a_few_rows_cannot_measure_a_group() -> None:
+    """There is no room for a row beside the group."""
+    assert _read(20, STABLE, limit=4).lost == ListReason.WIDE_TIE
+
+
+@pytest.mark.parametrize("at", ["first", "last"])
+@pytest.mark.parametrize("quirks", [STABLE, PERMUTED], ids=["stable", "permuted"])
+def test_a_group_at_an_end_of_the_list(at: str, quirks: Quirks) -> None:
+    """The list's own ends bound it: 1970-01-01 is the first value of most lists."""
+    alike = [0] * 60
+    created = alike + [DAY * (n + 1) for n in range(100)] if at == "first" else [-DAY * n for n in range(100)] + alike
+    watched = Watched(Fleet(items(created)), quirks)
+    reader = ListReader(watched.remote(limit=20), Query("CreateTime", "asc"), "CreateTime")
+    shown = {item["ImageID"] for each in reader.pages() for item in each.items}
+    assert shown == watched.fleet.truth().keys()
+    assert (reader.evidence.in_order, reader.evidence.ties) == (True, 1)
+
+
+def test_a_list_that_is_one_group() -> None:
+    """All images are of one value."""
+    watched = Watched(Fleet(items([0] * 130)))
+    reader = ListReader(watched.remote(limit=20), Query("CreateTime", "asc"), "CreateTime")
+    shown = {item["ImageID"] for each in reader.pages() for item in each.items}
+    assert shown == watched.fleet.truth().keys()
+    assert reader.evidence.order_lost in (None, ListReason.NOT_TURNED)
