@@ -94,7 +94,12 @@ class IncrementalSweep:
         """A server that reads only the first values of a filter gives other images for the same words turned round."""
         turned = self._remote.first(query.turned or query, self._remote.limit)
         yield turned
-        if not turned.places.keys() <= reader.evidence.values.keys():
+        unseen = turned.places.keys() - reader.evidence.values.keys()
+        if not unseen:
+            return
+        again = self._remote.first(query, self._remote.limit)
+        yield again
+        if unseen - again.places.keys():
             raise _FallBackError(ListReason.STATUS_PARTLY_READ.given())
 
     def _other_orders(self) -> Iterator[Page]:

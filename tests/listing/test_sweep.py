@@ -311,6 +311,28 @@ def test_a_status_filter_that_reads_one_value_is_found_out_at_once() -> None:
     assert watched.server.requests == 9
 
 
+@pytest.mark.parametrize("read", [1, 2])
+def test_a_status_filter_that_reads_its_first_words_only(read: int) -> None:
+    """Images of these words alone are listed; those of the words turned round are others, also when asked again."""
+    fleet = Fleet(_listed(900, unscanned=30))
+    fleet.replace({"i0000": {"ScanStatus": "SCANNING"}, "i0001": {"ScanStatus": "SCAN_ERR"}})
+    _, outcome = _incremental(Watched(fleet, Quirks(status_values=read)), NOW - 50 * HOUR)
+    assert str(outcome.fallback) == "the server does not read every value of the ScanStatus filter"
+
+
+def test_an_image_that_is_not_scanned_since_just_now_is_no_sign_of_unread_words() -> None:
+    """All words are read: asked again, the list has it too."""
+
+    def change(watched: Watched, number: int) -> None:
+        if number == 2:
+            watched.fleet.replace({"i0100": {"ScanStatus": "SCANNING"}})
+
+    fleet = Fleet(_listed(900)[::-1])
+    fleet.replace({"i0000": {"ScanStatus": "SCANNING"}})
+    shown, outcome = _incremental(Watched(fleet, change=change), NOW - 50 * HOUR)
+    assert (outcome.complete, {"i0000", "i0100"} <= shown.keys()) == (True, True)
+
+
 def test_a_status_filter_that_returns_nothing_cannot_be_found_out_here() -> None:
     """It looks like a fleet without unscanned images: the caller's view of TotalCount and a full sweep find out."""
     shown, outcome = _incremental(Watched(_fleet(), Quirks(status_filter="empty")), NOW - 50 * HOUR)

@@ -333,7 +333,7 @@ def check_incremental(script: Script) -> Outcome:
         return Outcome()
     assert outcome.reason
     assert outcome.complete is (outcome.fallback is None)
-    if outcome.complete and "ScanTime" in script.quirks.sortable:
+    if outcome.complete:
         unseen = _unscanned(watched) - {item["ImageID"] for item in shown}
         late = _scanned(watched, script.since) - {
             item["ImageID"] for item in shown if (instant(item) or -1) >= script.since
@@ -362,11 +362,19 @@ times = st.builds(
     spread=st.sampled_from((10, 40, 200, 200)),
     nulls=st.sampled_from((0, 1, 10, 30)),
 )
+INCREMENTAL = {
+    "groups": st.builds(_grouped, st.integers(20, 120), st.sampled_from((1, 2, 3)), st.integers(0, 2**16)),
+    "steps": steps,
+    "endless": st.booleans(),
+    "faults": some_faults,
+    "in_flight": st.sampled_from((1, 4)),
+    "seed": st.integers(0, 2**16),
+    "scanned": times,
+    "since": st.integers(-1, 8).map(lambda days: NOW - DAY * days),
+    "now": st.sampled_from((NOW, NOW, NOW, NOW - DAY, NOW + DAY)),
+}
 incremental_scripts = st.builds(
     Script,
-    groups=st.builds(_grouped, st.integers(20, 120), st.sampled_from((1, 2, 3)), st.integers(0, 2**16)),
-    steps=steps,
-    endless=st.booleans(),
     quirks=st.one_of(
         st.just(Quirks(max_limit=LIMIT)),
         st.builds(
@@ -380,12 +388,26 @@ incremental_scripts = st.builds(
             status_filter=st.sampled_from(("honoured", "honoured", "ignored")),
         ),
     ),
-    faults=st.one_of(st.just(()), faults),
-    in_flight=st.sampled_from((1, 4)),
-    seed=st.integers(0, 2**16),
-    scanned=times,
-    since=st.integers(-1, 8).map(lambda days: NOW - DAY * days),
-    now=st.sampled_from((NOW, NOW, NOW, NOW - DAY, NOW + DAY)),
+    **INCREMENTAL,
+)
+ONLY_CREATE_TIME = frozenset({"CreateTime"})
+otherwise_sorted = st.one_of(
+    st.builds(
+        Quirks,
+        sortable=st.sampled_from((frozenset(), ONLY_CREATE_TIME)),
+        unknown_by=st.sampled_from(("ignore", "create_time")),
+        default_order=st.sampled_from(("insertion", "create_time", "create_time_desc", "shuffled")),
+        **ORDERS,
+    ),
+    st.builds(
+        Quirks,
+        by_aliases=st.sampled_from(("CreateTime", "Size", "HostCnt")).map(lambda name: {"ScanTime": name}),
+        **ORDERS,
+    ),
+    st.builds(Quirks, status_values=st.integers(1, 3), **ORDERS),
+    st.builds(Quirks, window=sizes, **ORDERS),
+    st.builds(Quirks, max_offset=sizes, **ORDERS),
+    st.builds(Quirks, total_as=st.sampled_from(("text", "float")), **ORDERS),
 )
 
 
@@ -393,6 +415,13 @@ incremental_scripts = st.builds(
 @given(incremental_scripts)
 def test_a_complete_incremental_sweep_missed_nothing_new(script: Script) -> None:
     """Complete: every image scanned since, and every one not scanned, that was listed throughout was shown."""
+    check_incremental(script)
+
+
+@MODEL
+@given(st.builds(Script, **{**INCREMENTAL, "quirks": otherwise_sorted}))
+def test_an_incremental_sweep_of_a_server_that_does_otherwise(script: Script) -> None:
+    """The same where By, the filter's words, offsets or TotalCount are not what they seem."""
     check_incremental(script)
 
 
