@@ -105,7 +105,7 @@ class PartsReader:
         """Whether the server finds an image by so many characters of its id, or others that fill the answer."""
         part = Part((wanted[:length],))
         try:
-            page = self._ask(part.beginnings)
+            page = self._remote.first(Query(filters=(*self._filters, ("ImageID", part.beginnings))), self._remote.limit)
         except RequestRejectedError:
             return False
         found = wanted in page.places or (page.total is not None and page.total > len(page.items) > 0)
@@ -229,7 +229,7 @@ class PartsReader:
         return _Question(part, (first, last), tries)
 
     def _ask(self, values: Sequence[str]) -> Page:
-        return self._remote.first(Query(filters=(*self._filters, ("ImageID", tuple(values)))), self._remote.limit)
+        return self._remote.at_once(Query(filters=(*self._filters, ("ImageID", tuple(values)))), self._remote.limit)
 
     def _total(self, page: Page | None = None) -> int:
         """TotalCount of the whole list now."""

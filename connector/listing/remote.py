@@ -41,12 +41,16 @@ class RemoteList:
         """The first `limit` rows of `query`, fewer where these are too large to be sent; without a sort value."""
         while True:
             try:
-                sent = moment()
-                return page_of(self.fetch(query.payload(0, limit)), 0, lambda items: [None] * len(items), sent)
+                return self.at_once(query, limit)
             except ResponseTooLargeError:
                 if limit == 1:
                     raise
                 limit //= 2
+
+    def at_once(self, query: Query, limit: int) -> Page:
+        """The same, or ResponseTooLargeError."""
+        sent = moment()
+        return page_of(self.fetch(query.payload(0, limit)), 0, lambda items: [None] * len(items), sent)
 
     def first_look(self) -> int:
         """Rows to ask for before an answer says how many there are: as many as can be on their way until it comes.

@@ -1,0 +1,281 @@
+"""A list in parts by ImageID: the plan covers every id once, and no answer is believed that its controls contradict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connector.errors import ThrottledError, TransientError
+from connector.listing.parts import MOST_VALUES, ROOM, Part, PartsReader, plan
+from connector.listing.proof import Evidence
+from connector.listing.reasons import ListReason
+from connector.sandbox import Fault, Fleet, Quirks
+from tests.listing.lists import DAY, Change, Item, Watched, items
+
+DIGITS = "0123456789abcdef"
+LIMIT = 20
+SUBSTRING = Quirks(image_id_match="substring")
+PREFIX = Quirks(image_id_match="prefix")
+
+
+def digests(count: int, seed: int = 0) -> list[str]:
+    """`count` ids."""
+    rng = Random(f"digests {seed}")
+    return [f"sha256:{rng.getrandbits(256):064x}" for _ in range(count)]
+
+
+def listed(count: int) -> list[Item]:
+    """`count` images with such ids, a day apart."""
+    named = zip(items(DAY * number for number in range(count)), digests(count), strict=True)
+    return [{**item, "ImageID": image_id} for item, image_id in named]
+
+
+# The plan.
+
+sizes = st.one_of(st.integers(0, 30), st.integers(0, 600), st.integers(600, 30_000))
+
+
+def _covered(parts: list[Part], images: list[str]) -> list[int]:
+    """For each id, the number of parts that hold it."""
+    beginnings = Counter(beginning for part in parts for beginning in part.beginnings)
+    lengths = {len(beginning) for beginning in beginnings}
+    return [sum(beginnings[image_id[:length]] for length in lengths) for image_id in images]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(
+    images=sizes, share=st.sampled_from((0.0, 0.05, 0.5, 0.95, 1.0)), room=st.integers(1, 96), seed=st.integers(0, 9)
+)
+def test_every_id_is_in_one_part(images: int, share: float, room: int, seed: int) -> None:
+    """However many there are and are known, and for ids that nobody knows; no filter has too many values."""
+    ids = digests(images, seed)
+    parts = plan(ids[: int(images * share)], images, room)
+    unknown = [f"sha256:{digit}{other}" + "0" * 62 for digit in DIGITS for other in DIGITS]
+    assert set(_covered(parts, ids + digests(500, seed + 100) + unknown)) == {1}
+    assert max(len(part.beginnings) for part in parts) <= MOST_VALUES
+
+
+@pytest.mark.parametrize(("images", "most"), [(0, 1), (90, 1), (500, 7), (2_000, 24), (20_000, 220), (100_000, 1_100)])
+def test_parts_of_known_ids_are_nearly_full(images: int, most: int) -> None:
+    """None has more images than there is room for, and there are few more parts than that takes."""
+    ids = digests(images)
+    parts = plan(ids, images, 96)
+    assert max(sum(map(part.holds, ids)) for part in parts[:50]) <= 96
+    assert len(parts) <= most
+
+
+@pytest.mark.parametrize(("images", "most"), [(90, 2), (2_000, 30), (20_000, 290)])
+def test_parts_of_unknown_ids_have_room_for_chance(images: int, most: int) -> None:
+    """Few of them have more images than one answer."""
+    ids = digests(images)
+    parts = plan((), images, 96)
+    assert sum(sum(map(part.holds, ids)) > 98 for part in parts) <= len(parts) // 50
+    assert len(parts) <= most
+
+
+def test_ids_that_begin_alike_are_parted_further_on() -> None:
+    """A part that overflows is halved: by its values, and a single one by its next digit."""
+    assert Part(("sha256:a", "sha256:b", "sha256:c")).smaller() == [
+        Part(("sha256:a",)),
+        Part(("sha256:b", "sha256:c")),
+    ]
+    assert Part(("sha256:a",)).smaller() == [
+        Part(tuple(f"sha256:a{digit}" for digit in "01234567")),
+        Part(tuple(f"sha256:a{digit}" for digit in "89abcdef")),
+    ]
+    assert Part(("sha256:" + "a" * 12,)).smaller() == []
+
+
+# The reader.
+
+
+def _reader(watched: Watched, shown: int = LIMIT, limit: int = LIMIT, in_flight: int = 1) -> PartsReader:
+    return PartsReader(watched.remote(in_flight, limit), (), watched.fleet.ids()[:shown])
+
+
+def _read(
+    quirks: Quirks,
+    count: int = 100,
+    *,
+    faults: tuple[Fault, ...] = (),
+    change: Change = lambda watched, number: None,
+    known: bool = True,
+) -> tuple[set[str], Evidence, Watched]:
+    """What was missed in parts, the evidence, and the server."""
+    watched = Watched(Fleet(listed(count)), quirks, faults, change)
+    reader = _reader(watched)
+    assert reader.can_be_had()
+    shown = {item["ImageID"] for page in reader.pages(watched.fleet.ids() if known else ()) for item in page.items}
+    return watched.throughout - shown, reader.evidence, watched
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
+@pytest.mark.parametrize("quirks", [SUBSTRING, PREFIX], ids=["substring", "prefix"])
+def test_a_list_in_parts(quirks: Quirks, known: bool) -> None:
+    """Whether the server looks for the text at the beginning of ids or anywhere in them."""
+    missed, evidence, _ = _read(quirks, known=known)
+    assert (missed, evidence.problem, evidence.ended, evidence.unread) == (set(), None, True, 0)
+
+
+def test_each_part_stands_between_two_controls() -> None:
+    """Ids that were just listed: the first value and the last one, with beginnings between them."""
+    _, _, watched = _read(SUBSTRING)
+    asked = [payload["Filters"][0]["Values"] for payload in watched.server.payloads if "Filters" in payload]
+    assert len(asked.pop(0)) == 1  # the first question is whether the server finds beginnings at all
+    for values in asked:
+        first, *beginnings, last = values
+        assert (len(first), len(last), first != last) == (71, 71, True)
+        assert max(map(len, beginnings)) < 20
+        assert not first.startswith(tuple(beginnings))
+        assert not last.startswith(tuple(beginnings))
+
+
+@pytest.mark.parametrize(
+    "quirks",
+    [
+        Quirks(),
+        replace(SUBSTRING, image_id_filter="ignored"),
+        replace(SUBSTRING, image_id_filter="empty"),
+        replace(SUBSTRING, filter_values_max=0),
+    ],
+    ids=["exact", "ignored", "empty", "refused"],
+)
+def test_a_server_that_does_not_find_beginnings_is_asked_once(quirks: Quirks) -> None:
+    """What is learnt holds for the server."""
+    watched = Watched(Fleet(listed(100)), quirks)
+    remote = watched.remote(limit=LIMIT)
+    shown = watched.fleet.ids()[:LIMIT]
+    assert [PartsReader(remote, (), shown).can_be_had() for _ in range(3)] == [False, False, False]
+    assert (remote.server.finds_prefixes, watched.server.requests) == (False, 1)
+
+
+@pytest.mark.parametrize(
+    ("ids", "filters", "limit"),
+    [
+        (["i0001", "i0002"], (), LIMIT),
+        ([*digests(5), "i0001"], (), LIMIT),
+        ([digest.upper() for digest in digests(5)], (), LIMIT),
+        (digests(1), (), LIMIT),
+        (digests(5), (("ImageID", ("sha256:0",)),), LIMIT),
+        (digests(5), (), ROOM),
+    ],
+    ids=["no digests", "one that is none", "upper case", "one image", "filtered by id already", "no room"],
+)
+def test_lists_that_have_no_parts(ids: list[str], filters: tuple[tuple[str, tuple[str, ...]], ...], limit: int) -> None:
+    """Nothing is asked."""
+    watched = Watched(Fleet(listed(100)), SUBSTRING)
+    assert not PartsReader(watched.remote(limit=limit), filters, ids).can_be_had()
+    assert watched.server.requests == 0
+
+
+@pytest.mark.parametrize("read", [1, 2, 3, 5])
+def test_a_filter_of_which_only_the_first_values_are_read_is_noticed(read: int) -> None:
+    """The last control does not come back."""
+    _, evidence, _ = _read(replace(SUBSTRING, filter_values=read))
+    assert (evidence.problem, evidence.ended) == (ListReason.ID_FILTER.given(), False)
+
+
+def test_a_filter_that_refuses_so_many_values_ends_the_reading() -> None:
+    """It is no error of the sweep."""
+    _, evidence, _ = _read(replace(SUBSTRING, filter_values_max=3))
+    assert evidence.problem == ListReason.ID_FILTER.given()
+
+
+def test_a_part_that_overflows_is_halved() -> None:
+    """Of 100 images only 20 are known, and those are not where the others are."""
+    watched = Watched(Fleet(listed(100)), SUBSTRING)
+    reader = _reader(watched)
+    assert reader.can_be_had()
+    pages = list(reader.pages(watched.fleet.ids()[:20]))
+    assert {image_id for page in pages for image_id in page.places} == watched.fleet.truth().keys()
+    assert (reader.evidence.problem, reader.evidence.unread) == (None, 0)
+
+
+@pytest.mark.parametrize("delta", [3, -3])
+def test_a_total_count_that_contradicts_its_rows_comes_to_an_end(delta: int) -> None:
+    """Parts are not halved for ever."""
+    _, evidence, watched = _read(replace(SUBSTRING, total_delta=delta))
+    assert evidence.problem is not None
+    assert watched.server.requests <= 60
+
+
+def test_pages_that_are_capped_leave_no_room() -> None:
+    """Where it is not known yet how few rows the server gives, the reading ends soon."""
+    _, evidence, watched = _read(replace(SUBSTRING, page_cap=6))
+    assert (evidence.problem, watched.server.requests <= 60) == (ListReason.PARTS_OVERFLOW.given(), True)
+
+
+def test_a_cap_that_is_known_makes_smaller_parts() -> None:
+    """A pass has learnt it before."""
+    watched = Watched(Fleet(listed(100)), replace(SUBSTRING, page_cap=10))
+    reader = _reader(watched)
+    reader._remote.server.cap = 10
+    assert reader.can_be_had()
+    shown = {item["ImageID"] for page in reader.pages(watched.fleet.ids()) for item in page.items}
+    assert (shown, reader.evidence.problem) == (watched.fleet.truth().keys(), None)
+
+
+def test_controls_that_are_deleted_are_replaced() -> None:
+    """Ids that were just listed may be gone when the part is asked for."""
+
+    def change(watched: Watched, number: int) -> None:
+        if number == 3:
+            watched.fleet.delete(watched.server.payloads[-1]["Filters"][0]["Values"][:1])
+
+    missed, evidence, _ = _read(SUBSTRING, change=change)
+    assert (missed, evidence.problem) == (set(), None)
+
+
+def test_what_moves_is_in_its_part_all_the_same() -> None:
+    """Rescans, insertions and deletions at every request: every image that was there throughout is read."""
+    missed, evidence, _ = _read(
+        SUBSTRING, 300, change=lambda watched, number: watched.fleet.apply({"rescan": 3, "insert": 1, "delete": 1})
+    )
+    assert (missed, evidence.problem) == (set(), None)
+
+
+def test_a_part_that_was_not_whole_is_found_again() -> None:
+    """A shard was silent for one part: TotalCount says that images are missing, and the parts are read once more."""
+    missed, evidence, _ = _read(replace(SUBSTRING, shards=5), faults=(Fault("silent_shard", at=5, value=2),))
+    assert (missed, evidence.unread, evidence.problem) == (set(), 0, None)
+
+
+def test_rows_repeated_in_place_of_others_are_asked_for_again() -> None:
+    """An answer that shows an image twice may lack another one."""
+    missed, evidence, _ = _read(SUBSTRING, faults=(Fault("duplicate_rows", at=5, value=3),))
+    assert (missed, evidence.problem) == (set(), None)
+
+
+def test_images_that_are_listed_twice_are_read() -> None:
+    """Both rows are in the answer of one part."""
+    twice = {image_id: {"HostCnt": -1} for image_id in digests(100)[::20]}
+    missed, evidence, _ = _read(replace(SUBSTRING, listed_twice=twice))
+    assert (missed, evidence.problem, evidence.listed_twice, evidence.unread) == (set(), None, 5, 5)
+
+
+def test_a_large_row_halves_its_part() -> None:
+    """As an overflow does."""
+    missed, evidence, _ = _read(replace(SUBSTRING, huge={digests(100)[50]: 9}))
+    assert (missed, evidence.problem) == (set(), None)
+
+
+def test_a_row_at_which_the_server_fails_ends_the_reading() -> None:
+    """A pass by CreateTime finds the row, and reads all others."""
+    _, evidence, _ = _read(replace(SUBSTRING, poison=frozenset({digests(100)[50]})))
+    assert evidence.problem is not None
+    assert (evidence.problem.reason, evidence.problem.facts["code"]) == (ListReason.REFUSED, "InternalError")
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("throttle", ThrottledError), ("request_timeout", TransientError)],
+)
+def test_an_error_of_the_api_is_raised(name: str, error: type[Exception]) -> None:
+    """It says nothing about the filter."""
+    with pytest.raises(error):
+        _read(SUBSTRING, faults=(Fault(name, at=range(5, 100)),))
