@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
 
 from connector.errors import RequestRejectedError
 from connector.listing.page import DESCENDING, Page
 from connector.listing.parts import PartsReader
 from connector.listing.proof import Evidence, Outcome, Proof
-from connector.listing.query import Filters, Query
+from connector.listing.query import SCANNED, UNSCANNED, Filters, Query
 from connector.listing.reader import ListReader
 from connector.listing.reasons import Cause, ListReason
 from connector.listing.remote import RemoteList
@@ -86,7 +86,25 @@ class FullSweep:
                     raise
                 self.outcome.notes = [ListReason.SORT_REJECTED.given(by=by, code=error.code)]
         self._judge(reader.evidence, previous)
+        if self.outcome.proof is Proof.COUNT:
+            yield from self._all_are_counted(reader.evidence.total)
         return reader
+
+    def _all_are_counted(self, total: int) -> Iterator[Page]:
+        """A result window may cap TotalCount as well as the list: scanned images and the others are counted apart."""
+        try:
+            others, scanned = [
+                self._remote.first(Query(filters=(*self._filters, ("ScanStatus", words))), self._remote.limit)
+                for words in (UNSCANNED, (SCANNED.lower(),))
+            ]
+        except RequestRejectedError:
+            return  # the server does not count them apart
+        yield from (others, scanned)
+        is_scanned = [{item.get("ScanStatus") == SCANNED for item in page.items} for page in (others, scanned)]
+        apart = (others.total or 0) + (scanned.total or 0)
+        if True not in is_scanned[0] and False not in is_scanned[1] and apart > total:
+            self.outcome.proof = None
+            self.outcome.cause = ListReason.COUNT_CAPPED.given(total=total, apart=apart)
 
     def _expected_now(self, number: int) -> int:
         return self._expected if number == 0 else 0

@@ -8,7 +8,7 @@ from typing import Any
 from connector.errors import RequestRejectedError
 from connector.listing.page import DESCENDING, Page, image_id_of
 from connector.listing.proof import Evidence, Outcome, Proof
-from connector.listing.query import Query
+from connector.listing.query import SCANNED, UNSCANNED, Query
 from connector.listing.reader import ListReader
 from connector.listing.reasons import Cause, ListReason
 from connector.listing.remote import RemoteList
@@ -16,9 +16,7 @@ from connector.listing.seams import Aim
 
 # Words of the filter; answers spell them SCANNING, SCAN_ERR and NOT_SCAN. Most lists have images of the last one, and
 # these show that all words were read.
-UNSCANNED = ("scanning", "scanErr", "notScan")
 NOT_SCANNED = "NOT_SCAN"
-SCANNED = "SCANNED"
 HEAD_READS = 6  # of what was scanned during an incremental sweep
 CHANGED_SHARE = 0.05  # of two answers to the same question, asked one after the other
 

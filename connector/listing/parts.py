@@ -120,14 +120,14 @@ class PartsReader:
         total = self._total(first)
         self._known = sorted(filter(_ID.fullmatch, known))
         parts = plan(self._known, total, self._room)
-        if not self._finds_all_lengths(parts):
-            self.evidence.problem = ListReason.ID_FILTER.given()
-            return
         questions = [self._question(part) for part in parts]
         most = SLACK * len(questions) + 8 * TRIES
         prefetch = Prefetch(lambda number, _: self._ask(questions[number].values), self._remote.in_flight)
         planned = answered = 0
         try:
+            if not self._finds_all_lengths(parts):
+                self.evidence.problem = ListReason.ID_FILTER.given()
+                return
             while answered < len(questions) and self.evidence.problem is None:
                 while planned < len(questions) and (not len(prefetch) or len(prefetch) < prefetch.most):
                     prefetch.plan(planned, self._remote.limit)
@@ -150,7 +150,7 @@ class PartsReader:
         except RequestRejectedError:
             self.evidence.problem = ListReason.ID_FILTER.given()
         except TransientError as error:
-            if not answered or not (error.code or "").startswith(FAILING):
+            if not (error.code or "").startswith(FAILING):
                 raise
             # Perhaps one row is at fault: a pass finds the row, and reads the others.
             self.evidence.problem = ListReason.REFUSED.given(rows=len(self.evidence.values), code=error.code)
@@ -163,12 +163,18 @@ class PartsReader:
         return all(self._try(self._listed[-1], length) for length in sorted(lengths))
 
     def _covers_all(self) -> bool:
-        """Whether the list has no ids of another form: as many images have one of the 16 first digits as there are."""
+        """Whether the list has no ids of another form: as many images have one of the 16 first digits as there are.
+
+        The list may move meanwhile: its length is that half way between the answers before and after.
+        """
         digits = tuple(_ALGORITHM + digit for digit in _DIGITS)
-        for _ in range(TRIES):  # the list may move between the two requests
+        before = self._total()
+        for _ in range(2 * TRIES):
             of_this_form = self._remote.first(Query(filters=(*self._filters, ("ImageID", digits)))).total
-            if of_this_form == self._total():
+            after = self._total()
+            if of_this_form is not None and 2 * of_this_form == before + after:
                 return True
+            before = after
         return False
 
     def _until_none_is_missing(self, questions: Sequence[_Question]) -> Generator[Page, None, None]:

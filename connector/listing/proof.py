@@ -165,17 +165,21 @@ class Evidence:
         """What TotalCount says of a part of the list that was hidden for a while: a great step, or a way back."""
         if len(self.totals) < 2:
             return None
-        return self._jump() or self._dip()
+        return self.jump() or self.dip()
 
-    def _jump(self) -> Cause | None:
+    def jump(self) -> Cause | None:
+        """A step of TotalCount that no deletion or insert between two answers explains."""
         steps = pairwise(total for _, total in sorted((came, total) for _, came, total in self.answered))
         for before, after in steps:
             if abs(after - before) > max(1, max(before, after) * GREAT_STEP):
                 return ListReason.TOTAL_JUMPED.given(before=before, after=after)
         return None
 
-    def _dip(self) -> Cause | None:
-        """Answers whose requests were under way at the same time are not compared."""
+    def dip(self) -> Cause | None:
+        """A TotalCount below those before it and after it.
+
+        Answers whose requests were under way at the same time are not compared.
+        """
         by_came = sorted((came, total) for _, came, total in self.answered)
         by_sent = sorted(((sent, total) for sent, _, total in self.answered), reverse=True)
         before = list(accumulate((total for _, total in by_came), max))
@@ -183,8 +187,9 @@ class Evidence:
         for sent, came, total in self.answered:
             earlier = bisect_left(by_came, (sent,))
             later = bisect_left(by_sent, -came, key=lambda entry: -entry[0])
-            if earlier and later and total < min(before[earlier - 1], after[later - 1]):
-                return ListReason.TOTAL_DIPPED.given(low=total, high=after[later - 1])
+            around = min(before[earlier - 1], after[later - 1]) if earlier and later else total
+            if total < around:
+                return ListReason.TOTAL_DIPPED.given(low=total, high=around)
         return None
 
     @property

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+UNSCANNED = ("scanning", "scanErr", "notScan")  # values of the ScanStatus filter
+SCANNED = "SCANNED"  # the same status in an item; as a value of the filter it is in small letters
 MAX_LIMIT = 100  # documented maximum of Limit
 
 Filters = tuple[tuple[str, tuple[str, ...]], ...]

@@ -45,6 +45,7 @@ class ListReason(Reason):
     # The order holds, and yet rows may be missing.
     END_HIDDEN = "the list goes on beyond the end that it shows: rows at its other end were not read"
     COUNT_DIFFERS = "TotalCount is {total} in every answer, and {images} images were read"
+    COUNT_CAPPED = "TotalCount is {total}, but the scanned images and the others are {apart}"
     TOTAL_JUMPED = "TotalCount went from {before} to {after} at once: a part of the list may have been hidden"
     TOTAL_DIPPED = "TotalCount fell to {low} and came back to {high}: a part of the list may have been hidden"
 

@@ -70,8 +70,8 @@ def test_where_a_group_begins_and_ends(shown: Page, begin: int | None, end: int 
     ("pages", "shared", "mixed"),
     [
         ([page("a5 b5 c5"), page("b5 c5 d5", 1)], 2, False),
-        ([page("a5 b5 c5"), page("c5 b5 d5", 1)], 2, True),
-        ([page("a5 b5 c5"), page("a5 d5 e5", 1)], 1, True),
+        ([page("a5 b5 c5"), page("c5 b5 d5", 1)], 0, True),
+        ([page("a5 b5 c5"), page("a5 d5 e5", 1)], 0, True),
         ([page("a5 b5 c5"), page("d5 e5 f5", 3)], 0, True),
         ([page("a5 b5 c5"), page("b5 c5 d5", 1), page("c5 d5 e5", 2)], 4, False),
         ([page("a4 b5 c5"), page("b5 c5 d6", 1)], 2, False),
