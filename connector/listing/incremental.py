@@ -135,22 +135,28 @@ class IncrementalSweep:
         return max((value for value, _ in page.rows if value is not None and value <= now), default=None)
 
     def _scanned_meanwhile(self, head: int) -> Iterator[Page]:
-        """What was scanned while we read has moved to the top, past us: reads it until one answer holds all of it.
+        """What was scanned while we read has moved to the top, past us: reads it until one answer holds all of it,
+        or until images of one instant alone are there, the same ones twice.
 
         `head` is the newest ScanTime that the read before showed first: what was scanned since is as new or newer.
         """
         doubted = False
+        before: dict[str, int | None] = {}
         for _ in range(HEAD_READS):
             pages, top = 0, None
+            shown: dict[str, int | None] = {}
             for page in self._by_scan_time(head):
                 pages, top = pages + 1, self._top(page) if top is None else top
+                shown |= {image_id: value for value, image_id in page.rows if value is not None and value >= head}
                 yield page
+            still = {*shown.values()} == {head} and shown == before  # a batch longer than a page, and nothing since
+            before = shown
             if top is not None and top >= head:
                 doubted, head = False, top
             elif not doubted:
                 doubted = True  # the newest image was deleted, or this answer is an old one
                 continue
-            if pages == 1:
+            if pages == 1 or still:
                 return
         raise _FallBackError(ListReason.HEAD_MOVES.given())
 

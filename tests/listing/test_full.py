@@ -286,7 +286,7 @@ def test_a_second_pass_has_other_boundaries() -> None:
     _, outcome, watched = _sweep(listed(300), UNSORTED)
     offsets = [payload["Offset"] for payload in watched.server.payloads if payload["Limit"] == 100]
     assert outcome.proof is Proof.COUNT
-    assert offsets == [0, 100, 200, 0, 50, 150, 250]
+    assert offsets == [0, 100, 200, 300, 0, 50, 150, 250, 0]
 
 
 # Parts.

@@ -170,7 +170,7 @@ def test_200_rescans_in_one_instant() -> None:
     fleet = Fleet.seeded(20_000, now=NOW)
     scanned = [image_id for image_id, item in fleet.truth().items() if item["ScanStatus"] == "SCANNED"]
     since = max(value for item in fleet.truth().values() if (value := instant(item)) is not None)
-    changed = set(fleet.rescan(scanned[::80][:200]))
+    changed = set(fleet.rescan(scanned[::75][:200]))
     fleet.replace({image_id: {"ScanTime": instant_text(NOW)} for image_id in changed})
     watched = Watched(fleet)
     sweep = IncrementalSweep(watched.remote(in_flight=8), since=since, now=fleet.now)
