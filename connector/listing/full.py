@@ -62,7 +62,7 @@ class FullSweep:
                 return
             if number == 0 and ((yield from self._from_the_other_end(reader)) or (yield from self._in_parts())):
                 return
-            if _is_cut_short(reader.evidence):
+            if _is_cut_short(reader.evidence) or self._is_capped:
                 return  # another pass would end at the same place
             if reader.evidence.problem and previous is not None and previous.problem:
                 return
@@ -89,6 +89,10 @@ class FullSweep:
         if self.outcome.proof is Proof.COUNT:
             yield from self._all_are_counted(reader.evidence.total)
         return reader
+
+    @property
+    def _is_capped(self) -> bool:
+        return self.outcome.cause is not None and self.outcome.cause.reason is ListReason.COUNT_CAPPED
 
     def _all_are_counted(self, total: int) -> Iterator[Page]:
         """A result window may cap TotalCount as well as the list: scanned images and the others are counted apart."""

@@ -58,9 +58,10 @@ def _sweep(
 
 
 def test_a_window_is_seen_from_both_ends() -> None:
-    """12,000 images in a window of 10,000: the rest is read in the opposite order until the passes meet."""
+    """12,000 images in a window of 10,000, and so TotalCount: the rest is read in the opposite order. That is not
+    proven to be all: images without a CreateTime may stand last in both orders."""
     missed, outcome, watched = _sweep(listed(12_000), Quirks(window=10_000))
-    assert (missed, outcome.proof, outcome.order_proven) == (set(), Proof.BOTH_ENDS, True)
+    assert (missed, outcome.proof, outcome.order_proven) == (set(), None, False)
     assert watched.server.requests <= 135
 
 
@@ -139,13 +140,13 @@ def test_a_host_that_flaps_is_not_counted(by: str) -> None:
     [
         (("i0250", "i0050"), set()),
         (("i0050", "i0350"), {"i0050"}),
-        (("i0050", "i0250"), {"i0050", "i0250"}),
+        (("i0050", "i0250"), {"i0050"}),
     ],
     ids=["each at the other's places", "one at its own place", "both at their own places"],
 )
 def test_static_replicas_of_a_sorted_list(lacking: tuple[str, str], missed: set[str]) -> None:
     """Images that every replica has are found. One that is lacking where its replica answers is never seen by anyone:
-    an assumption; two of them are given away by TotalCount."""
+    an assumption. Where that is so of two, a second pass has other boundaries, and finds one of them."""
     apart = Quirks(replicas=tuple(frozenset({image_id}) for image_id in lacking))
     found, outcome, _ = _sweep(listed(500), apart)
     assert found == missed
@@ -284,9 +285,10 @@ def test_two_images_of_one_place_are_not_enough_rows() -> None:
 def test_a_second_pass_has_other_boundaries() -> None:
     """So that two passes over a list without an order are two witnesses."""
     _, outcome, watched = _sweep(listed(300), UNSORTED)
-    offsets = [payload["Offset"] for payload in watched.server.payloads if payload["Limit"] == 100]
+    whole = [payload for payload in watched.server.payloads if "Filters" not in payload]
+    offsets = [payload["Offset"] for payload in whole if payload["Limit"] == 100]
     assert outcome.proof is Proof.COUNT
-    assert offsets == [0, 100, 200, 300, 0, 50, 150, 250, 0]
+    assert offsets == [0, 100, 200, 300, 0, 0, 50, 150, 250, 0]
 
 
 # Parts.
@@ -306,7 +308,7 @@ def test_parts_first() -> None:
     sweep = FullSweep(watched.remote(), known=lambda: known, parts_first=True)
     shown = {item["ImageID"] for page in sweep.pages() for item in page.items}
     assert (shown, sweep.outcome.proof, sweep.outcome.cause) == ({*known}, Proof.PARTS, None)
-    assert watched.server.requests <= 15
+    assert watched.server.requests <= 20
     assert [payload.get("By") for payload in watched.server.payloads] == [None] * watched.server.requests
 
 
