@@ -139,9 +139,9 @@ def promised(watched: Watched, script: Script) -> set[str]:
        end does: not of a server that does not sort, and gives no more rows than it counts, or fails at that answer.
     """
     quirks = script.quirks
-    if quirks.total_delta < 0 or quirks.total_fixed is not None:
-        if script.faults or quirks.page_cap is not None or "CreateTime" not in quirks.sortable:
-            return set()
+    too_small = quirks.total_delta < 0 or quirks.total_fixed is not None
+    if too_small and (script.faults or quirks.page_cap is not None or "CreateTime" not in quirks.sortable):
+        return set()
     listed = watched.throughout - {
         image_id for lacking in watched.server.backend.quirks.replicas for image_id in lacking
     }
