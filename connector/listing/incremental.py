@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from connector.errors import RequestRejectedError
@@ -192,9 +193,21 @@ def _why(reader: ListReader) -> Cause | None:
 
 def _alike(page: Page, other: Page | None) -> bool:
     """Whether `page` begins with the rows of `other`, in the same order, but for a few that may have come or gone."""
-    ids = [image_id_of(item) for item in other.items] if other is not None else []
-    begins = [image_id_of(item) for item in page.items[: len(ids)]]
-    shared = {*ids} & {*begins}
-    in_order = [i for i in ids if i in shared] == [i for i in begins if i in shared]
-    both = min(len(ids), len(begins))
+    if other is None:
+        return False
+    begins = page.items[: len(other.items)]
+    same_times = len({*_times(begins)}) > 1 and _begins_alike(_times(begins), _times(other.items))
+    return same_times or _begins_alike([*map(image_id_of, begins)], [*map(image_id_of, other.items)])
+
+
+def _times(items: Sequence[Any]) -> list[str | None]:
+    """The CreateTimes of groups of rows: images of one CreateTime may stand in another order each time."""
+    times = [str(item.get("CreateTime")) if isinstance(item, dict) else None for item in items]
+    return [time for time, _ in groupby(times)]
+
+
+def _begins_alike(begins: Sequence[str | None], other: Sequence[str | None]) -> bool:
+    shared = {*other} & {*begins}
+    in_order = [i for i in other if i in shared] == [i for i in begins if i in shared]
+    both = min(len(other), len(begins))
     return in_order and len(shared) > 0 and len(shared) >= both - max(1, both * CHANGED_SHARE)

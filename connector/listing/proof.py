@@ -117,6 +117,11 @@ class Evidence:
         self.repeated |= {i: max(more, self.repeated.get(i, 0)) for i, more in page.repeated.items()}
         self.idle = 0 if len(self.values) > known else self.idle + 1
 
+    def take_again(self, page: Page, again: Page) -> None:
+        """The answer to the same question as a page that showed images more than once, which may be a mistake."""
+        self.repeated = {i: n for i, n in self.repeated.items() if i not in page.repeated or i in again.repeated}
+        self.values = again.values | self.values
+
     def leave_out(self, place: int, code: str | None) -> None:
         """A row of the list cannot be read."""
         self.left_out += 1

@@ -45,6 +45,10 @@ class ListReader:
             for page in self._walk():
                 self.evidence.take(page)
                 yield page
+                if page.repeats:  # by mistake, and in place of other rows, or because images are listed twice
+                    again = self._plan.read(page.offset)
+                    self.evidence.take_again(page, again)
+                    yield again
         except RequestRejectedError as error:
             if not self.evidence.reads:
                 raise
@@ -179,7 +183,9 @@ class ListReader:
         evidence.re_reads += 1
         if again.reaches_total and again.places.keys() <= tail.places.keys():
             return True
-        if not tail.items:  # an empty list that has another end: a filter of which some values are not read
+        if (
+            not tail.items and tail.offset == 0
+        ):  # an empty list that has another end: a filter of which some values are not read
             self._looked_for_end_again()
         self._plan.again_from(tail.offset)
         return False
@@ -187,7 +193,7 @@ class ListReader:
     def _shown_again(self, tail: Page) -> Page:
         """The end once more; of an empty list the other end, if it has one."""
         turned = self._query.turned
-        if tail.items or turned is None:
+        if tail.items or tail.offset or turned is None:
             return self._plan.read(tail.offset)
         page = self._plan.beside(partial(self._remote.page, turned, self._field_name))
         self.evidence.count(page)
@@ -204,6 +210,7 @@ class ListReader:
             return True
         if evidence.left_out:  # a row is missing in any case, and from there the server may fail at it again
             return True
+        goes_on = not evidence.ordered and (yield from self._goes_on(tail))
         page = self._other_end(turned)
         if not evidence.snapshot and evidence.ordered and not self._is_turned(page):  # perhaps it is an old answer
             page = self._other_end(turned)
@@ -221,7 +228,9 @@ class ListReader:
             settled = True
         else:
             settled = self._is_end_of(self._last_rows or tail, page, unread)
-        if settled:
+        if evidence.ordered and evidence.snapshot and len(tail.items) > 1 and [*page.ids] == [*tail.ids]:
+            goes_on = yield from self._goes_on(tail)
+        if settled and not goes_on:
             if unread:
                 yield page
             return True
@@ -229,6 +238,17 @@ class ListReader:
         self._plan.again_from(max(0, tail.end - max(1, self._plan.cap // 2)))
         self.tail = None if evidence.snapshot else tail
         return False
+
+    def _goes_on(self, tail: Page) -> Generator[Page, None, bool]:
+        """Whether a list that showed no other end has rows behind this one, whatever TotalCount says."""
+        try:
+            page = self._remote.page(self._query, self._field_name, tail.end, self._plan.cap)
+        except RequestRejectedError:
+            return False  # the server does not look so far
+        self.evidence.count(page)
+        if page.items:
+            yield page
+        return bool(page.items)
 
     def _looked_for_end_again(self) -> None:
         self.evidence.end_checks += 1
