@@ -388,7 +388,6 @@ incremental_scripts = st.builds(
             max_limit=st.just(LIMIT),
             page_cap=st.sampled_from((None, None, None, 3)),
             total_delta=st.sampled_from((0, 0, 0, -3, 3)),
-            sortable=st.sampled_from((Quirks().sortable,) * 3 + (frozenset(),)),
             ties=st.sampled_from(("stable", "permuted")),
             nulls=st.sampled_from(("lowest", "first", "last", "interleaved")),
             status_filter=st.sampled_from(("honoured", "honoured", "ignored")),
@@ -413,6 +412,8 @@ otherwise_sorted = st.one_of(
     st.builds(
         Quirks,
         sortable=st.sampled_from((frozenset(), ONLY_CREATE_TIME)),
+        page_cap=st.sampled_from((None, None, 12)),
+        nulls=st.sampled_from(("lowest", "first", "last", "interleaved")),
         unknown_by=st.sampled_from(("ignore", "create_time")),
         default_order=st.sampled_from(("create_time", "create_time_desc", "insertion", "shuffled")),
         **WIDER,
