@@ -85,17 +85,20 @@ class IncrementalSweep:
             raise _FallBackError(ListReason.UNSCANNED.given(cause=_why(reader)))
         if (hidden := reader.evidence.hidden()) is not None:
             raise _FallBackError(ListReason.UNSCANNED.given(cause=hidden))
-        if reader.evidence.one_answer and statuses and NOT_SCANNED not in statuses:
+        if reader.evidence.one_answer and NOT_SCANNED not in statuses:
             yield from self._all_words_are_read(query, reader)
         return page
 
     def _all_words_are_read(self, query: Query, reader: ListReader) -> Iterator[Page]:
-        """A server that reads only the first values of a filter gives other images for the same words turned round."""
-        turned = self._remote.first(query.turned or query, self._remote.limit)
-        yield turned
-        unseen = turned.places.keys() - reader.evidence.values.keys()
-        if not unseen:
-            return
+        """A server that reads only the first values of a filter gives other images for the same words turned round.
+
+        The words as they were come last: an image may have gone from one word to another in between.
+        """
+        unseen: set[str] = set()
+        if reader.evidence.values:  # an empty list has been turned round by the reader
+            turned = self._remote.first(query.turned or query, self._remote.limit)
+            yield turned
+            unseen = turned.places.keys() - reader.evidence.values.keys()
         again = self._remote.first(query, self._remote.limit)
         yield again
         if unseen - again.places.keys():
