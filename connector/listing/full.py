@@ -177,6 +177,8 @@ class FullSweep:
         self.outcome.add(reader.evidence)
         if reader.evidence.in_order and self._have_met(first.evidence, reader.evidence):
             self.outcome.proof, self.outcome.cause, self.outcome.order_proven = Proof.BOTH_ENDS, None, True
+        elif reader.evidence.in_order:
+            self.outcome.cause = self._lost = ListReason.GAP.given(total=reader.evidence.total)
         return self.outcome.complete
 
     def _have_met(self, first: Evidence, second: Evidence) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from connector.errors import TransientError
 from connector.listing.full import FullSweep
 from connector.listing.proof import Outcome, Proof
+from connector.listing.reasons import ListReason
 from connector.sandbox import Fault, Fleet, Quirks
 from connector.sandbox.filters import shard_of
 from connector.sandbox.images import instant_text
@@ -62,6 +63,7 @@ def test_a_window_is_seen_from_both_ends() -> None:
     proven to be all: images without a CreateTime may stand last in both orders."""
     missed, outcome, watched = _sweep(listed(12_000), Quirks(window=10_000))
     assert (missed, outcome.proof, outcome.order_proven) == (set(), None, False)
+    assert outcome.cause == ListReason.GAP.given(total=10_000)
     assert watched.server.requests <= 135
 
 
