@@ -130,7 +130,10 @@ class Plan:
         self.again_from(offset + self.stride)
 
     def _up_to_failing_row(self, offset: int, limit: int, error: TcssError) -> Page:
-        """The rows before the first one at which the server fails; that row is left out, and the order with it."""
+        """The rows before the first one at which the server fails; that row is left out, and the order with it.
+
+        Raises TransientError where the server fails at the list's first row too.
+        """
         page = Page(offset, (), None, None, ())
         readable = 0
         while limit - readable > 1:
@@ -140,6 +143,8 @@ class Plan:
                 readable = middle
             except TransientError:
                 limit = middle
+        if not readable:
+            self._prefetch.now(0, 1)  # raises where the server fails at everything
         self._evidence.leave_out(offset + readable, error.code)
         self.again_from(offset + readable + 1)
         if readable:  # the next page begins behind the row, not at the end of this one

@@ -492,7 +492,7 @@ def check_storable(item: Any) -> None:
     record = parse_any(item)
     rejected = (record,) if isinstance(record, Rejected) else record.rejected
     if isinstance(record, Record):
-        built = IMAGES.arrow([("1", record.image_id, *record.values, 1, 0, 0, None, record.row_hash, "s")])
+        built = IMAGES.arrow([("1", record.image_id, *record.values, 1, 0, 0, None, record.row_hash, "s", None)])
         built.validate(full=True)
         assert not any("\0" in text for text in record.values if isinstance(text, str))
     rows = [("1", reject_id(r), *r, None, 0, "s") for r in rejected]

@@ -40,6 +40,12 @@ def tcss(command: str, account: World, place: Place, url: str | None = None, *ar
     return account.tcss(command, "--destination", url or place.url, "--dataset", place.dataset, *arguments)
 
 
+@pytest.fixture(autouse=True)
+def gone_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One run calls images gone, and not two."""
+    monkeypatch.setenv("SOURCES__TCSS__CONFIRM_GONE_AFTER", "0")
+
+
 def sync(account: World, place: Place, url: str | None = None) -> Any:
     return tcss("sync", account, place, url, "--mode", "full", "--json")
 
