@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 
 from connector.errors import RequestRejectedError
 from connector.listing.page import DESCENDING, Page
@@ -17,7 +18,10 @@ from connector.listing.seams import Aim
 
 FIELD = "CreateTime"
 MOST_PASSES = 3  # over a list whose order is not proven: a first one, and two that may be alike
-SORTS = ((FIELD, "asc"), (None, None))  # a key that does not move; else the server's own order
+SORTS: tuple[tuple[str | None, str | None], ...] = (
+    (FIELD, "asc"),
+    (None, None),
+)  # a key that does not move; else the server's own order
 REFUTED = (ListReason.UNSORTED, ListReason.WIDE_TIE, ListReason.NOT_TURNED)  # no reason to look for the order again
 CUT_SHORT = (ListReason.REFUSED, ListReason.END_HIDDEN)  # the list has another end, from which the rest can be read
 
@@ -45,6 +49,7 @@ class FullSweep:
     ) -> None:
         self._remote, self._filters = remote, filters
         self._expected, self._known, self._parts_first = expected, known, parts_first
+        self._sorts = SORTS
         self._read: dict[str, int | None] = {}  # what all passes have read, with its sort values, the newest last
         self._before: dict[str, int | None] = {}  # the same of all passes but the last one
         self._first: Page | None = None  # of the list, where a try in parts came before all passes
@@ -73,7 +78,7 @@ class FullSweep:
         lost = previous.order_lost if previous is not None else None
         shift = number % 2 == 1  # two passes over the same boundaries may miss the same rows
         aim = Aim(orders=(), shift=shift) if lost in REFUTED else Aim(expected=self._expected_now(number), shift=shift)
-        for by, order in SORTS:
+        for by, order in self._sorts:
             reader = ListReader(self._remote, Query(by, order, self._filters), FIELD, aim)
             reader.evidence.order_lost = lost if lost in REFUTED else None
             if self._first is not None and number == 0:
@@ -84,31 +89,40 @@ class FullSweep:
             except RequestRejectedError as error:
                 if by is None:
                     raise
+                self._sorts = self._sorts[1:]
                 self.outcome.notes = [ListReason.SORT_REJECTED.given(by=by, code=error.code)]
         self._judge(reader.evidence, previous)
         if self.outcome.proof is Proof.COUNT:
-            yield from self._all_are_counted(reader.evidence.total)
+            yield from self._count_apart(reader.evidence, Query(by, order, self._filters))
         return reader
 
     @property
     def _is_capped(self) -> bool:
         return self.outcome.cause is not None and self.outcome.cause.reason is ListReason.COUNT_CAPPED
 
-    def _all_are_counted(self, total: int) -> Iterator[Page]:
-        """A result window may cap TotalCount as well as the list: scanned images and the others are counted apart."""
+    def _count_apart(self, evidence: Evidence, sort: Query) -> Iterator[Page]:
+        """Scanned images and the others, each from the other end: no more than TotalCount, and all of them read.
+
+        A result window may cap TotalCount as well as the list, and a list without an order has no other end that shows.
+        """
+        turned = sort.turned or sort
         try:
-            others, scanned = [
-                self._remote.first(Query(filters=(*self._filters, ("ScanStatus", words))), self._remote.limit)
-                for words in (UNSCANNED, (SCANNED.lower(),))
-            ]
+            apart = [self._first_of(turned, words) for words in (UNSCANNED, (SCANNED.lower(),))]
         except RequestRejectedError:
-            return  # the server does not count them apart
-        yield from (others, scanned)
-        is_scanned = [{item.get("ScanStatus") == SCANNED for item in page.items} for page in (others, scanned)]
-        apart = (others.total or 0) + (scanned.total or 0)
-        if True not in is_scanned[0] and False not in is_scanned[1] and apart > total:
+            apart = [self._remote.first(turned, self._remote.limit)]
+        yield from apart
+        others, scanned = apart[0], apart[-1]
+        counted = (others.total or 0) + (scanned.total or 0)
+        if _all_scanned(scanned) and _none_scanned(others) and counted > evidence.total:
             self.outcome.proof = None
-            self.outcome.cause = ListReason.COUNT_CAPPED.given(total=total, apart=apart)
+            self.outcome.cause = ListReason.COUNT_CAPPED.given(total=evidence.total, apart=counted)
+        elif any(page.places.keys() - evidence.ids for page in apart):
+            evidence.re_reads += 1  # this pass is not one of two that are alike
+            self.outcome.proof, self.outcome.cause = None, ListReason.PASSES_DIFFER.given(cause=self._lost)
+
+    def _first_of(self, sort: Query, words: tuple[str, ...]) -> Page:
+        filters = (*self._filters, ("ScanStatus", words))
+        return self._remote.first(replace(sort, filters=filters), self._remote.limit)
 
     def _expected_now(self, number: int) -> int:
         return self._expected if number == 0 else 0
@@ -211,6 +225,14 @@ class FullSweep:
 
     def _parts(self) -> PartsReader:
         return PartsReader(self._remote, self._filters, list(self._read))
+
+
+def _all_scanned(page: Page) -> bool:
+    return all(item.get("ScanStatus") == SCANNED for item in page.items)
+
+
+def _none_scanned(page: Page) -> bool:
+    return all(item.get("ScanStatus") != SCANNED for item in page.items)
 
 
 def _is_cut_short(evidence: Evidence) -> bool:

@@ -214,9 +214,12 @@ class Evidence:
 
     @property
     def countable(self) -> bool:
-        """Fit to be one of two alike passes: undisturbed, one TotalCount throughout, and as many ids as it says."""
-        undisturbed = self.ended and not self.seam_repairs and not self.re_reads
-        return undisturbed and self.constant_total == len(self.values)
+        """Fit to be one of two alike passes: undisturbed, one TotalCount throughout, and as many ids as it says.
+
+        A seam that did not close disturbs, but not in a list that proved to have no order.
+        """
+        repairs = self.seam_repairs if self.order_lost is not ListReason.UNSORTED else 0
+        return self.ended and not repairs and not self.re_reads and self.constant_total == len(self.values)
 
 
 @dataclass

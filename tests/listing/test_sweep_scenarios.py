@@ -62,10 +62,10 @@ COMPLETE = {
     "ties permuted": Scenario(BY_ORDER, 216, TIES, PERMUTED),
     "ties permuted and 1 deletion a request": Scenario(BY_ORDER, 229, TIES, replace(PERMUTED, delete=1)),
     "an empty page midway": Scenario(BY_ORDER, 216, faults=(Fault("empty_page", at=100),)),
-    "a row twice in every tenth page": Scenario(BY_ORDER, 235, faults=(Fault("duplicate_rows", every=10),)),
+    "a row twice in every tenth page": Scenario(BY_ORDER, 220, faults=(Fault("duplicate_rows", every=10),)),
     "no page above 50 rows": Scenario(BY_ORDER, 445, quirks=Quirks(page_cap=50)),
-    "sort ignored, quiet": Scenario(f"by count, since {UNSORTED}", 409, quirks=IGNORED),
-    "sort rejected, quiet": Scenario(f"by count, since {UNSORTED}", 408, quirks=replace(IGNORED, unknown_by="reject")),
+    "sort ignored, quiet": Scenario(f"by count, since {UNSORTED}", 404, quirks=IGNORED),
+    "sort rejected, quiet": Scenario(f"by count, since {UNSORTED}", 405, quirks=replace(IGNORED, unknown_by="reject")),
     "sort rejected, newest first": Scenario(
         BY_ORDER, 216, quirks=replace(IGNORED, unknown_by="reject", default_order="create_time_desc")
     ),

@@ -1,0 +1,156 @@
+"""Whether a list ends where a pass over it ended: shown again where that is in doubt, and seen from the other end."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from functools import partial
+
+from connector.errors import RequestRejectedError
+from connector.listing import seams
+from connector.listing.page import FAR, Order, Page
+from connector.listing.plan import Plan
+from connector.listing.proof import Evidence
+from connector.listing.query import Query
+from connector.listing.reasons import ListReason
+from connector.listing.remote import RemoteList
+from connector.listing.seams import Aim
+
+END_CHECKS = 3  # times that the end is looked for again, where the list's other end shows rows that were not read
+
+
+class Ends:
+    """The two ends of the list that a pass reads.
+
+    `tail` is the page that ended the list. Where it was not the end, the pass is planned again from further back.
+    """
+
+    def __init__(
+        self, remote: RemoteList, query: Query, field_name: str, aim: Aim, plan: Plan, evidence: Evidence
+    ) -> None:
+        self._remote, self._query, self._field_name = remote, query, field_name
+        self._aim, self._plan, self._evidence = aim, plan, evidence
+        self._first: Page | None = None  # the first page
+        self._last_rows: Page | None = None  # the last page that has rows
+
+    def take(self, page: Page) -> None:
+        """A page of the pass."""
+        self._first = page if page.offset == 0 else self._first
+        self._last_rows = page if page.rows else self._last_rows
+
+    def are_confirmed(self, tail: Page) -> bool:
+        """An empty list, an end below the largest TotalCount seen, or one with repeated rows, must be shown twice."""
+        evidence = self._evidence
+        if evidence.contradicted:
+            evidence.problem = ListReason.TOTAL_TOO_SMALL.given(total=tail.total)
+            return False
+        if evidence.values and tail.total == evidence.total and not tail.repeats:
+            return True
+        again = self._shown_again(tail)
+        evidence.re_reads += 1
+        if again.reaches_total and again.places.keys() <= tail.places.keys():
+            return True
+        if not tail.items and tail.offset == 0:  # it has another end: some values of the filter are not read
+            self._look_again()
+        self._plan.again_from(tail.offset)
+        return False
+
+    def are_both_seen(self, tail: Page) -> Generator[Page, None, bool]:
+        """Whether the list's other end, shown by one request, has no row that was not read.
+
+        A result window that caps the offset and TotalCount alike looks like the end from one side.
+        """
+        evidence, turned = self._evidence, self._query.turned
+        evidence.snapshot = tail.offset == 0
+        if turned is None or not evidence.values or (evidence.snapshot and self._aim.one_end_of_one_answer):
+            return True
+        if not (evidence.ordered or evidence.snapshot):
+            return True  # a list without an order has no other end
+        if evidence.left_out:  # a row is missing in any case, and from there the server may fail at it again
+            return True
+        goes_on = not evidence.ordered and (yield from self._goes_on(tail))
+        settled, page, unread = self._other_end(tail, turned)
+        if evidence.ordered and evidence.snapshot and len(tail.items) > 1 and [*page.ids] == [*tail.ids]:
+            goes_on = yield from self._goes_on(tail)
+        if settled and not goes_on:
+            if unread:
+                yield page
+            return True
+        self._look_again()
+        self._plan.again_from(max(0, tail.end - max(1, self._plan.cap // 2)))
+        return False
+
+    def _other_end(self, tail: Page, turned: Query) -> tuple[bool, Page, bool]:
+        """Whether the other end says that all was read, its page, and whether that has rows that were not read."""
+        evidence = self._evidence
+        page = self._turned_page(turned)
+        if not evidence.snapshot and not self._is_turned(page):  # perhaps it is an old answer
+            page = self._turned_page(turned)
+        unread = page.values.keys() - evidence.values.keys()
+        if not page.items and not page.reaches_total:
+            settled = False
+        elif evidence.snapshot:
+            # As many rows as before, and other ones, or more rows than one answer shows: the list goes on.
+            settled = not unread or (page.total != tail.total and page.reaches_total)
+        elif not self._is_turned(page):
+            evidence.lose_order(ListReason.NOT_TURNED)
+            settled = True
+        else:
+            settled = self._is_end_of(self._last_rows or tail, page, unread)
+        return settled, page, bool(unread)
+
+    def _shown_again(self, tail: Page) -> Page:
+        """The end once more; of an empty list the other end, if it has one."""
+        turned = self._query.turned
+        if tail.items or tail.offset or turned is None:
+            return self._plan.read(tail.offset)
+        page = self._plan.beside(partial(self._remote.page, turned, self._field_name))
+        self._evidence.count(page)
+        return page
+
+    def _goes_on(self, tail: Page) -> Generator[Page, None, bool]:
+        """Whether a list that showed no other end has rows behind this one, whatever TotalCount says."""
+        try:
+            page = self._remote.page(self._query, self._field_name, tail.end, self._plan.cap)
+        except RequestRejectedError:
+            return False  # the server does not look so far
+        self._evidence.count(page)
+        if page.items:
+            yield page
+        return bool(page.items)
+
+    def _look_again(self) -> None:
+        self._evidence.end_checks += 1
+        if self._evidence.end_checks > END_CHECKS:
+            self._evidence.problem = ListReason.END_HIDDEN.given()
+
+    def _turned_page(self, turned: Query) -> Page:
+        """The first rows in the opposite order; those with a value, where a page of nulls stands before them."""
+        page = self._plan.beside(partial(self._remote.page, turned, self._field_name))
+        self._evidence.count(page)
+        nulls = sum(value is None for value in self._evidence.values.values())
+        if page.rows and nulls < len(self._evidence.values) and all(value is None for value, _ in page.rows):
+            page = self._remote.page(turned, self._field_name, max(0, nulls - 1), self._plan.cap)
+            self._evidence.count(page)
+        return page
+
+    def _is_turned(self, page: Page) -> bool:
+        """Whether the page from the other end is sorted the other way, and not the list's beginning once more."""
+        orders, first = self._evidence.orders, self._first
+        turned = any(page.is_sorted(Order(-order.sign, null)) for order in orders for null in (-FAR, FAR))
+        constant = len({value for value, _ in page.rows}) == 1
+        begins = first is not None and bool(first.rows and page.rows) and page.rows[0][0] == first.rows[0][0]
+        return turned and not (constant and begins and len({*self._evidence.values.values()}) > 1)
+
+    def _is_end_of(self, tail: Page, page: Page, unread: set[str]) -> bool:
+        """Whether `page`, from the other end, goes on from the tail; or shows only rows read, or inserted before.
+
+        It has to begin where the tail ends, or further on: the newest rows may have been deleted meanwhile.
+        """
+        orders = self._evidence.orders
+        if not tail.rows or not page.rows:
+            return not unread
+        if seams.joins(tail, page.turned, orders, ignore_nulls=self._aim.ignore_nulls):
+            return True
+        value = next((value for value, _ in page.rows if value is not None), None)
+        reaches = all(order.key(value) >= tail.last(order) or tail.rows[-1][0] is None for order in orders)
+        return reaches and all(order.key(page.values[i]) < tail.last(order) for i in unread for order in orders)
