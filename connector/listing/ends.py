@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from functools import partial
 
-from connector.errors import RequestRejectedError
+from connector.errors import RequestRejectedError, TransientError
 from connector.listing import seams
 from connector.listing.page import FAR, Order, Page
 from connector.listing.plan import Plan
@@ -61,16 +61,12 @@ class Ends:
         """
         evidence, turned = self._evidence, self._query.turned
         evidence.snapshot = tail.offset == 0
-        if turned is None or not evidence.values or (evidence.snapshot and self._aim.one_end_of_one_answer):
-            return True
+        if not evidence.values or evidence.left_out or (evidence.snapshot and self._aim.one_end_of_one_answer):
+            return True  # of a row that is left out, the server may fail at the other end
         if not (evidence.ordered or evidence.snapshot):
             return True  # a list without an order has no other end
-        if evidence.left_out:  # a row is missing in any case, and from there the server may fail at it again
-            return True
-        goes_on = not evidence.ordered and (yield from self._goes_on(tail))
-        settled, page, unread = self._other_end(tail, turned)
-        if evidence.ordered and evidence.snapshot and len(tail.items) > 1 and [*page.ids] == [*tail.ids]:
-            goes_on = yield from self._goes_on(tail)
+        settled, page, unread = (True, tail, False) if turned is None else self._other_end(tail, turned)
+        goes_on = evidence.snapshot and self._is_cut(tail, page) and (yield from self._goes_on(tail))
         if settled and not goes_on:
             if unread:
                 yield page
@@ -78,6 +74,11 @@ class Ends:
         self._look_again()
         self._plan.again_from(max(0, tail.end - max(1, self._plan.cap // 2)))
         return False
+
+    def _is_cut(self, tail: Page, page: Page) -> bool:
+        """Whether the one answer may be all that the server gives at once: the other end shows the same rows, and they
+        are not turned."""
+        return {*page.ids} == {*tail.ids} and [*page.ids] != [*tail.ids][::-1]
 
     def _other_end(self, tail: Page, turned: Query) -> tuple[bool, Page, bool]:
         """Whether the other end says that all was read, its page, and whether that has rows that were not read."""
@@ -111,7 +112,7 @@ class Ends:
         """Whether a list that showed no other end has rows behind this one, whatever TotalCount says."""
         try:
             page = self._remote.page(self._query, self._field_name, tail.end, self._plan.cap)
-        except RequestRejectedError:
+        except (RequestRejectedError, TransientError):
             return False  # the server does not look so far
         self._evidence.count(page)
         if page.items:

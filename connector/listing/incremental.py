@@ -15,9 +15,8 @@ from connector.listing.reasons import Cause, ListReason
 from connector.listing.remote import RemoteList
 from connector.listing.seams import Aim
 
-# Words of the filter; answers spell them SCANNING, SCAN_ERR and NOT_SCAN. Most lists have images of the last one, and
-# these show that all words were read.
-NOT_SCANNED = "NOT_SCAN"
+# The words of the filter in other orders: each word is the first one once, and the last one once.
+OTHER_WORDS = (UNSCANNED[::-1], (UNSCANNED[1], UNSCANNED[0], UNSCANNED[2]))
 HEAD_READS = 6  # of what was scanned during an incremental sweep
 CHANGED_SHARE = 0.05  # of two answers to the same question, asked one after the other
 
@@ -50,10 +49,12 @@ class IncrementalSweep:
         """All pages; an id may come several times, each time in a state that it had during the sweep."""
         outcome = self.outcome
         try:
-            oldest = self._counted(self._remote.first(Query("ScanTime", "asc")))
+            scanned = self._remote.first(Query(filters=(("ScanStatus", (SCANNED.lower(),)),))).total or 0
             # Not scanned first: an image that is scanned in between is then seen twice, and not never.
-            last = yield from self._unscanned(oldest.total or 0)
-            head = yield from self._newest([oldest, last, *self._other_orders()])
+            unscanned, last = yield from self._unscanned(scanned)
+            others = [*self._other_orders()]
+            yield from self._all_words_are_read(unscanned, scanned, others)
+            head = yield from self._newest([last, *others])
             yield from self._scanned_meanwhile(head)
             if (hidden := self._whole_list.hidden()) is not None:
                 raise _FallBackError(hidden)
@@ -68,41 +69,44 @@ class IncrementalSweep:
         outcome.proof = Proof.WATERMARK if outcome.order_proven else None
         outcome.cause = outcome.fallback
 
-    def _unscanned(self, total: int) -> Generator[Page, None, Page | None]:
-        """The images that are not scanned; returns the last page."""
+    def _unscanned(self, scanned: int) -> Generator[Page, None, tuple[Evidence, Page | None]]:
+        """The images that are not scanned; returns what their list has shown, and its last page."""
         page: Page | None = None
-        query = Query("CreateTime", "asc", (("ScanStatus", UNSCANNED),))
-        reader = ListReader(self._remote, query, "CreateTime", Aim(one_end_of_one_answer=True))
-        statuses: set[Any] = set()
+        reader = ListReader(self._remote, _not_scanned(UNSCANNED), "CreateTime", Aim(one_end_of_one_answer=True))
+        evidence = reader.evidence
         for page in self._noted(reader):
-            statuses |= {item.get("ScanStatus") for item in page.items if isinstance(item, dict)}
-            if SCANNED in statuses:
+            if any(isinstance(item, dict) and item.get("ScanStatus") == SCANNED for item in page.items):
                 raise _FallBackError(ListReason.STATUS_IGNORED.given())
             yield page
-            if self._costs_more(reader.evidence.total, total):
+            total = evidence.total + scanned
+            if total and self._costs_more(evidence.total, total):
                 raise _FallBackError(ListReason.CHEAPER.given())
-        if not (reader.evidence.in_order or reader.evidence.one_answer):
+        if not (evidence.in_order or evidence.one_answer):
             raise _FallBackError(ListReason.UNSCANNED.given(cause=_why(reader)))
-        if (hidden := reader.evidence.hidden()) is not None:
+        if (hidden := evidence.hidden()) is not None:
             raise _FallBackError(ListReason.UNSCANNED.given(cause=hidden))
-        if reader.evidence.one_answer and NOT_SCANNED not in statuses:
-            yield from self._all_words_are_read(query, reader)
-        return page
+        return evidence, page
 
-    def _all_words_are_read(self, query: Query, reader: ListReader) -> Iterator[Page]:
-        """A server that reads only the first values of a filter gives other images for the same words turned round.
+    def _all_words_are_read(self, unscanned: Evidence, scanned: int, others: Sequence[Page]) -> Iterator[Page]:
+        """Scanned images and the others make up the list, unless the list moves, or an answer was not whole.
 
-        The words as they were come last: an image may have gone from one word to another in between.
+        If they do not, the others are asked for with the words in other orders: a server that reads only the first
+        words gives other images then. Images that both answers show are new, or were hidden in the first one.
         """
-        unseen: set[str] = set()
-        if reader.evidence.values:  # an empty list has been turned round by the reader
-            turned = self._remote.first(query.turned or query, self._remote.limit)
-            yield turned
-            unseen = turned.places.keys() - reader.evidence.values.keys()
-        again = self._remote.first(query, self._remote.limit)
-        yield again
-        if unseen - again.places.keys():
+        total = next((page.total for page in others if page.total is not None), None)
+        if total is not None and total == scanned + (unscanned.latest_total or 0):
+            return
+        again = [self._remote.first(_not_scanned(words, "desc"), self._remote.limit) for words in OTHER_WORDS]
+        yield from again
+        unseen = [page.places.keys() - unscanned.ids for page in again]
+        if unseen[0] - again[1].places.keys():
             raise _FallBackError(ListReason.STATUS_PARTLY_READ.given())
+        for page, new in zip(again, unseen, strict=True):
+            if new == page.places.keys() and not page.reaches_total:  # none that was read follows the new ones
+                raise _FallBackError(ListReason.UNSCANNED.given(cause=ListReason.END_HIDDEN.given()))
+        counted = scanned + max([unscanned.total, *(page.total or 0 for page in again)])
+        if total is not None and counted < total * (1 - CHANGED_SHARE):
+            raise _FallBackError(ListReason.STATUS_UNKNOWN.given(counted=counted, total=total))
 
     def _other_orders(self) -> Iterator[Page]:
         """The beginnings of lists that a server would give if it did not know `By=ScanTime`."""
@@ -186,6 +190,10 @@ class IncrementalSweep:
     def _costs_more(self, unscanned: int, total: int) -> bool:
         """Whether reading the unscanned images and a few pages more takes as many requests as reading all."""
         return unscanned // self._remote.limit + 3 >= total // self._remote.limit
+
+
+def _not_scanned(words: tuple[str, ...], order: str = "asc") -> Query:
+    return Query("CreateTime", order, (("ScanStatus", words),))
 
 
 def _why(reader: ListReader) -> Cause | None:

@@ -105,7 +105,7 @@ class PartsReader:
         """Whether the server finds an image by so many characters of its id, or others that fill the answer."""
         part = Part((wanted[:length],))
         try:
-            page = self._remote.first(Query(filters=(*self._filters, ("ImageID", part.beginnings))), self._remote.limit)
+            page = self._remote.first(self._query(part.beginnings), self._remote.limit)
         except RequestRejectedError:
             return False
         found = wanted in page.places or (page.total is not None and page.total > len(page.items) > 0)
@@ -124,6 +124,7 @@ class PartsReader:
         most = SLACK * len(questions) + 8 * TRIES
         prefetch = Prefetch(lambda number, _: self._ask(questions[number].values), self._remote.in_flight)
         planned = answered = 0
+        answers: list[tuple[_Question, int]] = []
         try:
             if not self._finds_all_lengths(parts):
                 self.evidence.problem = ListReason.ID_FILTER.given()
@@ -140,9 +141,12 @@ class PartsReader:
                     most += len(instead) if page.total is not None and page.total > len(page.items) else 0
                     self.evidence.take(page.distinct if instead else page)
                     self._listed += page.places
+                    answers += [] if instead else [(questions[number], len(page.items))]
                     yield page
                 if len(questions) > most and self.evidence.problem is None:
                     self.evidence.problem = ListReason.PARTS_OVERFLOW.given()
+            if self.evidence.problem is None and any(self._goes_on(*answer) for answer in answers):
+                self.evidence.problem = ListReason.PARTS_OVERFLOW.given()
             if self.evidence.problem is None and not self._covers_all():
                 self.evidence.problem = ListReason.OTHER_IDS.given()
             yield from self._until_none_is_missing(questions)
@@ -162,6 +166,12 @@ class PartsReader:
         lengths = {len(beginning) for part in parts for beginning in part.beginnings}
         return all(self._try(self._listed[-1], length) for length in sorted(lengths))
 
+    def _goes_on(self, question: _Question, rows: int) -> bool:
+        """Whether a part has rows behind those that came: asked where no answer at all has had more rows than these."""
+        if rows < self._remote.server.most_rows:
+            return False
+        return bool(self._remote.page(self._query(question.values), "CreateTime", rows, self._remote.limit).items)
+
     def _covers_all(self) -> bool:
         """Whether the list has no ids of another form: as many images have one of the 16 first digits as there are.
 
@@ -170,7 +180,7 @@ class PartsReader:
         digits = tuple(_ALGORITHM + digit for digit in _DIGITS)
         before = self._total()
         for _ in range(2 * TRIES):
-            of_this_form = self._remote.first(Query(filters=(*self._filters, ("ImageID", digits)))).total
+            of_this_form = self._remote.first(self._query(digits)).total
             after = self._total()
             if of_this_form is not None and 2 * of_this_form == before + after:
                 return True
@@ -235,7 +245,10 @@ class PartsReader:
         return _Question(part, (first, last), tries)
 
     def _ask(self, values: Sequence[str]) -> Page:
-        return self._remote.at_once(Query(filters=(*self._filters, ("ImageID", tuple(values)))), self._remote.limit)
+        return self._remote.at_once(self._query(values), self._remote.limit)
+
+    def _query(self, values: Sequence[str]) -> Query:
+        return Query(filters=(*self._filters, ("ImageID", tuple(values))))
 
     def _total(self, page: Page | None = None) -> int:
         """TotalCount of the whole list now."""

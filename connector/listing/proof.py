@@ -32,11 +32,12 @@ class Proof(StrEnum):
 class Server:
     """What is known of a server, whichever of its lists is read.
 
-    `cap` is the most rows that it gives at once. `finds_prefixes` says whether its ImageID filter finds ids by their
-    beginning, None where that was not tried.
+    `cap` is the most rows that it gives at once, and `most_rows` the most that an answer had. `finds_prefixes` says
+    whether its ImageID filter finds ids by their beginning, None where that was not tried.
     """
 
     cap: int = MAX_LIMIT
+    most_rows: int = 0
     finds_prefixes: bool | None = None
 
 

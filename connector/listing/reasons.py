@@ -75,6 +75,7 @@ class ListReason(Reason):
     SCAN_TIME = "ScanTime: {cause}"
     STATUS_IGNORED = "the server does not filter by ScanStatus"
     STATUS_PARTLY_READ = "the server does not read every value of the ScanStatus filter"
+    STATUS_UNKNOWN = "the words of the ScanStatus filter name {counted} of {total} images"
     UNSCANNED = "unscanned images: {cause}"
 
     # A look-up by id.

@@ -35,7 +35,7 @@ class RemoteList:
         """One answer, with the time in `field_name` as the sort value."""
         sent = moment()
         answer = self.fetch(query.payload(offset, limit))
-        return page_of(answer, offset, lambda items: self.instants(items, field_name), sent)
+        return self._noted(page_of(answer, offset, lambda items: self.instants(items, field_name), sent))
 
     def first(self, query: Query, limit: int = 1) -> Page:
         """The first `limit` rows of `query`, fewer where these are too large to be sent; without a sort value."""
@@ -50,7 +50,11 @@ class RemoteList:
     def at_once(self, query: Query, limit: int) -> Page:
         """The same, or ResponseTooLargeError."""
         sent = moment()
-        return page_of(self.fetch(query.payload(0, limit)), 0, lambda items: [None] * len(items), sent)
+        return self._noted(page_of(self.fetch(query.payload(0, limit)), 0, lambda items: [None] * len(items), sent))
+
+    def _noted(self, page: Page) -> Page:
+        self.server.most_rows = max(self.server.most_rows, len(page.items))
+        return page
 
     def first_look(self) -> int:
         """Rows to ask for before an answer says how many there are: as many as can be on their way until it comes.

@@ -132,12 +132,12 @@ UNSCANNED = {f"i{n:04}" for n in range(30)}
 
 
 def test_an_incremental_sweep_shows_what_is_new_and_what_is_not_scanned() -> None:
-    """The oldest, the unscanned, the first rows of other orders, two pages down to the watermark, the newest again."""
+    """How many are scanned, those that are not, two other orders, two pages down to the watermark, the newest again."""
     watched = Watched(Fleet(_listed(900, unscanned=30)))
     shown, outcome = _incremental(watched, NOW - 120 * HOUR)
     assert UNSCANNED | {f"i{n:04}" for n in range(30, 150)} <= shown.keys()
     assert [(p.get("By"), p.get("Order"), p["Offset"], "Filters" in p) for p in watched.server.payloads] == [
-        ("ScanTime", "asc", 0, False),
+        (None, None, 0, True),
         ("CreateTime", "asc", 0, True),
         ("CreateTime", "desc", 0, False),
         (None, "desc", 0, False),
@@ -379,6 +379,7 @@ def test_an_image_that_is_not_scanned_since_just_now_is_no_sign_of_unread_words(
     def change(watched: Watched, number: int) -> None:
         if number == 2:
             watched.fleet.replace({"i0100": {"ScanStatus": "SCANNING"}})
+            watched.fleet.delete(["i0300"])
 
     fleet = Fleet(_listed(900)[::-1])
     fleet.replace({"i0200": {"ScanStatus": "SCANNING"}})
@@ -386,11 +387,30 @@ def test_an_image_that_is_not_scanned_since_just_now_is_no_sign_of_unread_words(
     assert (outcome.complete, {"i0200", "i0100"} <= shown.keys()) == (True, True)
 
 
-def test_a_status_filter_that_returns_nothing_cannot_be_found_out_here() -> None:
-    """It looks like a fleet without unscanned images: the caller's view of TotalCount and a full sweep find out."""
-    shown, outcome = _incremental(Watched(_fleet(), Quirks(status_filter="empty")), NOW - 50 * HOUR)
-    assert outcome.complete
-    assert not UNSCANNED & shown.keys()
+@pytest.mark.parametrize("status", ["SCANNING", "SCAN_ERR", "NOT_SCAN"])
+@pytest.mark.parametrize("read", [1, 2])
+def test_images_of_one_unread_word_alone_are_not_lost(status: str, read: int) -> None:
+    """Whichever word it is: TotalCount, less the scanned images, says how many others there are."""
+    fleet = Fleet(_listed(900))
+    fleet.replace({"i0200": {"ScanStatus": status}})
+    shown, outcome = _incremental(Watched(fleet, Quirks(status_values=read)), NOW - 50 * HOUR)
+    assert "i0200" in shown or not outcome.complete
+
+
+@pytest.mark.parametrize("shard", [0, 1, 2])
+def test_a_shard_that_is_silent_in_the_one_answer_with_all_unscanned_images(shard: int) -> None:
+    """The answer is whole by its own TotalCount, and not by that of the list and of the scanned images."""
+    silent = Fault("silent_shard", at=2, value=shard)
+    watched = Watched(Fleet(_listed(900, unscanned=30)), Quirks(shards=3), (silent,))
+    shown, outcome = _incremental(watched, NOW - 50 * HOUR)
+    assert watched.answers[1].size > len(watched.answers[1].ids)
+    assert (outcome.complete, {f"i{number:04}" for number in range(30)} <= shown.keys()) == (True, True)
+
+
+def test_a_status_filter_that_returns_nothing_is_no_fleet_without_unscanned_images() -> None:
+    """Not even scanned images are there."""
+    _, outcome = _incremental(Watched(_fleet(), Quirks(status_filter="empty")), NOW - 50 * HOUR)
+    assert str(outcome.fallback) == "the words of the ScanStatus filter name 0 of 400 images"
 
 
 def test_many_unscanned_images_are_cheaper_read_with_all() -> None:
