@@ -216,9 +216,7 @@ class FullSweep:
         outcome, found = self.outcome, parts.evidence
         outcome.add(found)
         outcome.total_count = found.latest_total
-        missing = found.unread if found.unread > 0 and found.unread != found.listed_twice else 0
-        if found.problem is None and missing:
-            found.problem = ListReason.COUNT_DIFFERS.given(total=found.constant_total, images=len(found.values))
+        found.problem = found.problem or found.uncounted()
         if found.problem is None:
             outcome.proof, outcome.cause, outcome.order_proven = Proof.PARTS, self._lost, False
         return outcome.complete

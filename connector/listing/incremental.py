@@ -15,8 +15,6 @@ from connector.listing.reasons import Cause, ListReason
 from connector.listing.remote import RemoteList
 from connector.listing.seams import Aim
 
-# The words of the filter in other orders: each word is the first one once, and the last one once.
-OTHER_WORDS = (UNSCANNED[::-1], (UNSCANNED[1], UNSCANNED[0], UNSCANNED[2]))
 HEAD_READS = 6  # of what was scanned during an incremental sweep
 CHANGED_SHARE = 0.05  # of two answers to the same question, asked one after the other
 
@@ -83,30 +81,33 @@ class IncrementalSweep:
                 raise _FallBackError(ListReason.CHEAPER.given())
         if not (evidence.in_order or evidence.one_answer):
             raise _FallBackError(ListReason.UNSCANNED.given(cause=_why(reader)))
-        if (hidden := evidence.hidden()) is not None:
-            raise _FallBackError(ListReason.UNSCANNED.given(cause=hidden))
+        if (doubt := evidence.hidden() or evidence.uncounted()) is not None:
+            raise _FallBackError(ListReason.UNSCANNED.given(cause=doubt))
         return evidence, page
 
     def _all_words_are_read(self, unscanned: Evidence, scanned: int, others: Sequence[Page]) -> Iterator[Page]:
         """Scanned images and the others make up the list, unless the list moves, or an answer was not whole.
 
-        If they do not, the others are asked for with the words in other orders: a server that reads only the first
-        words gives other images then. Images that both answers show are new, or were hidden in the first one.
+        If they do not, images are asked for by each word of the filter alone. Those that the list of all words did not
+        show are new, or were hidden, or their word is not read: then that list does not show them a second time either.
         """
         total = next((page.total for page in others if page.total is not None), None)
-        if total is not None and total == scanned + (unscanned.latest_total or 0):
+        before = unscanned.latest_total or 0
+        if total is not None and total == scanned + before:
             return
-        again = [self._remote.first(_not_scanned(words, "desc"), self._remote.limit) for words in OTHER_WORDS]
-        yield from again
-        unseen = [page.places.keys() - unscanned.ids for page in again]
-        if unseen[0] - again[1].places.keys():
-            raise _FallBackError(ListReason.STATUS_PARTLY_READ.given())
-        for page, new in zip(again, unseen, strict=True):
-            if new == page.places.keys() and not page.reaches_total:  # none that was read follows the new ones
-                raise _FallBackError(ListReason.UNSCANNED.given(cause=ListReason.END_HIDDEN.given()))
-        counted = scanned + max([unscanned.total, *(page.total or 0 for page in again)])
-        if total is not None and counted < total * (1 - CHANGED_SHARE):
-            raise _FallBackError(ListReason.STATUS_UNKNOWN.given(counted=counted, total=total))
+        alone = [self._remote.first(_not_scanned((word,), "desc"), self._remote.limit) for word in UNSCANNED]
+        yield from alone
+        unseen = {image_id for page in alone for image_id in page.places} - unscanned.ids
+        counted = sum(page.total or 0 for page in alone)
+        if unseen:
+            again = self._remote.first(_not_scanned(UNSCANNED, "desc"), self._remote.limit)
+            yield again
+            if unseen - again.places.keys():
+                raise _FallBackError(ListReason.STATUS_PARTLY_READ.given())
+        if counted - before > len(unseen):  # the first rows do not show all that is missing
+            raise _FallBackError(ListReason.UNSCANNED.given(cause=ListReason.END_HIDDEN.given()))
+        if total is not None and scanned + max(counted, unscanned.total) < total * (1 - CHANGED_SHARE):
+            raise _FallBackError(ListReason.STATUS_UNKNOWN.given(counted=scanned + counted, total=total))
 
     def _other_orders(self) -> Iterator[Page]:
         """The beginnings of lists that a server would give if it did not know `By=ScanTime`."""

@@ -12,13 +12,12 @@ back: one is asked for by the filter's first value, the other by its last.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
-from collections import Counter
-from collections.abc import Collection, Generator, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 from connector.errors import RequestRejectedError, ResponseTooLargeError, TcssError, TransientError
+from connector.listing.beginnings import ALGORITHM, DIGITS, MOST_VALUES, Part, plan
 from connector.listing.page import Page, image_id_of
 from connector.listing.plan import FAILING
 from connector.listing.prefetch import Prefetch
@@ -27,36 +26,12 @@ from connector.listing.query import Filters, Query
 from connector.listing.reasons import ListReason
 from connector.listing.remote import RemoteList
 
-_DIGITS = "0123456789abcdef"
-_ALGORITHM = "sha256:"
 _ID = re.compile(r"sha256:[0-9a-f]{12,}")
-MOST_VALUES = 24  # beginnings in one filter, beside the two controls
 ROOM = 4  # rows of a page that are left free, two of them for the controls
-FIRST_FILL = 0.8  # of a page, where the ids are not known: parts vary in size
-TRIED = len(_ALGORITHM) + 3  # characters of an id with which the filter is tried
-LONGEST = len(_ALGORITHM) + 12  # characters of a beginning
+TRIED = len(ALGORITHM) + 3  # characters of an id with which the filter is tried
 GONE_SHARE = 0.05  # of the known images of a part, that may be missing in its first answer
 TRIES = 3  # answers to one question that may not be whole: images are deleted, controls too
 SLACK = 2  # times the parts that were planned
-
-
-@dataclass(frozen=True)
-class Part:
-    """The images whose ids begin with one of these."""
-
-    beginnings: tuple[str, ...]
-
-    def holds(self, image_id: str | None) -> bool:
-        return image_id is not None and image_id.startswith(self.beginnings)
-
-    def smaller(self) -> list[Part]:
-        """Parts that make up this one; none where it cannot be divided."""
-        middle = len(self.beginnings) // 2
-        if middle:
-            return [Part(self.beginnings[:middle]), Part(self.beginnings[middle:])]
-        if len(self.beginnings[0]) >= LONGEST:
-            return []
-        return [Part(tuple(self.beginnings[0] + digit for digit in half)) for half in (_DIGITS[:8], _DIGITS[8:])]
 
 
 @dataclass
@@ -177,7 +152,7 @@ class PartsReader:
 
         The list may move meanwhile: its length is that half way between the answers before and after.
         """
-        digits = tuple(_ALGORITHM + digit for digit in _DIGITS)
+        digits = tuple(ALGORITHM + digit for digit in DIGITS)
         before = self._total()
         for _ in range(2 * TRIES):
             of_this_form = self._remote.first(self._query(digits)).total
@@ -255,53 +230,3 @@ class PartsReader:
         page = page or self._remote.first(Query(filters=self._filters))
         self.evidence.count(page)
         return page.total or 0
-
-
-def plan(known: Collection[str], total: int, room: int) -> list[Part]:
-    """Parts of at most about `room` images, which together hold every id that begins with `sha256:`."""
-    exact = 10 * len(known) >= 9 * total
-    size = max(total, len(known), 1)
-    room = room if exact else max(1, int(room * FIRST_FILL))
-    fewest = next(digits for digits in range(1, LONGEST) if size <= MOST_VALUES * 16**digits)
-    tried = [_counts(known if exact else (), size, digits) for digits in (fewest, fewest + 1)]
-    return min((list(_plan(counts, room)) for counts in tried), key=len)
-
-
-def _counts(known: Collection[str], size: int, digits: int) -> list[float]:
-    """Images for each beginning of so many digits: as known, or of `size` images spread evenly."""
-    if not known:
-        return [size / 16**digits] * 16**digits
-    counts: list[float] = [0] * 16**digits
-    for beginning, images in Counter(image_id[len(_ALGORITHM) :][:digits] for image_id in known).items():
-        counts[int(beginning, 16)] = images
-    return counts
-
-
-def _plan(counts: Sequence[float], room: int) -> Iterator[Part]:
-    sums = [0.0, *accumulate(counts)]
-    digits = len(f"{len(counts) - 1:x}")
-    start = 0
-    while start < len(counts):
-        end = max(start + 1, bisect_right(sums, sums[start] + room) - 1)
-        for level in range(digits + 1):  # where there are too many beginnings, up to a place with fewer digits
-            shorter = end - end % 16**level
-            beginnings = _beginnings(start, shorter, digits) if shorter > start else []
-            if beginnings and len(beginnings) <= MOST_VALUES:
-                break
-        else:
-            shorter = min(end, start + MOST_VALUES // 2)
-            beginnings = _beginnings(start, shorter, digits)
-        yield Part(tuple(beginnings))
-        start = shorter
-
-
-def _beginnings(start: int, end: int, digits: int) -> list[str]:
-    """The fewest beginnings that stand for all numbers of so many hexadecimal digits from `start` up to `end`."""
-    found = []
-    while start < end:
-        free = 0  # digits at the end that may be anything
-        while free < digits - 1 and start % 16 ** (free + 1) == 0 and start + 16 ** (free + 1) <= end:
-            free += 1
-        found.append(f"{_ALGORITHM}{start // 16**free:0{digits - free}x}")
-        start += 16**free
-    return found

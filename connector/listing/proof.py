@@ -167,6 +167,12 @@ class Evidence:
         """Rows that showed an image again within one answer."""
         return sum(self.repeated.values())
 
+    def uncounted(self) -> Cause | None:
+        """What a constant TotalCount says of rows that were not read, but for images that are listed twice."""
+        if self.unread <= 0 or self.unread == self.listed_twice:
+            return None
+        return ListReason.COUNT_DIFFERS.given(total=self.constant_total, images=len(self.values))
+
     def hidden(self) -> Cause | None:
         """What TotalCount says of a part of the list that was hidden for a while: a great step, or a way back."""
         if len(self.totals) < 2:

@@ -61,7 +61,6 @@ class ListReason(Reason):
     GAP = "the list was read from both ends, and TotalCount, {total}, does not say that nothing stands between them"
     OTHER_IDS = "some images have ids that do not begin with sha256: and a digit"
     PARTS_OVERFLOW = "a part of the list cannot be made small enough for one answer"
-    PARTS_UNKNOWN = "the server does not find images by the beginning of their ids"
     PASSES_DIFFER = "{cause}, and no two passes were alike"
     SORT_REJECTED = "the server rejects By={by} ({code}): its own order was read"
 

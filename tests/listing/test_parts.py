@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.errors import ThrottledError, TransientError
-from connector.listing.parts import MOST_VALUES, ROOM, Part, PartsReader, plan
+from connector.listing.beginnings import MOST_VALUES, Part, plan
+from connector.listing.parts import ROOM, PartsReader
 from connector.listing.proof import Evidence
 from connector.listing.reasons import ListReason
 from connector.sandbox import Fault, Fleet, Quirks
