@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -397,6 +398,153 @@ def test_a_list_that_moves_is_surveyed_all_the_same() -> None:
     )
     found = {name: finding["code"] for name, finding in surveyed(server).items()}
     assert found == {name: finding["code"] for name, finding in quiet.items()}
+
+
+NULL_PLACES = [
+    ("lowest", "first", "last"),
+    ("first", "first", "first"),
+    ("last", "last", "last"),
+    ("interleaved", "among the others", "among the others"),
+]
+
+
+@pytest.mark.parametrize(("nulls", "ascending", "descending"), NULL_PLACES, ids=[nulls for nulls, *_ in NULL_PLACES])
+@pytest.mark.parametrize("field", ["CreateTime", "ScanTime"])
+def test_where_rows_without_a_time_stand(field: str, nulls: Any, ascending: str, descending: str) -> None:
+    """Of both times and in both directions; a list that begins and ends with them is not one that is cut."""
+    fleet = Fleet.seeded(500)
+    fleet.replace({image_id: {field: ""} for image_id in IDS[5:40]})
+    found = surveyed(LocalServer(fleet, Quirks(nulls=nulls)))
+    by = {order: found[f"by_{'create' if field == 'CreateTime' else 'scan'}_time_{order}"] for order in ("asc", "desc")}
+    assert by == {"asc": in_order(ascending), "desc": in_order(descending)}
+    assert found["window"] == {"code": "not_cut"}
+
+
+@pytest.mark.parametrize("nulls", ["first", "last"])
+def test_pages_of_rows_without_a_time_do_not_tell_where_the_list_ends(nulls: Any) -> None:
+    """They fill the first page of both directions, or the last one: the newest images are not seen there."""
+    fleet = Fleet.seeded(500)
+    fleet.replace({image_id: {"CreateTime": ""} for image_id in IDS[:150]})
+    assert surveyed(LocalServer(fleet, Quirks(nulls=nulls)))["window"]["code"] == "cannot_be_told"
+
+
+@pytest.mark.parametrize(
+    ("never", "told"),
+    [
+        ("", "empty text"),
+        (None, "null"),
+        ("0001-01-01T00:00:00Z", "zero time YYYY-MM-DDTHH:MM:SSZ"),
+        ("0000-00-00 00:00:00", "zero time YYYY-MM-DD HH:MM:SS"),
+        ("1970-01-01T00:00:00Z", "1970-01-01 YYYY-MM-DDTHH:MM:SSZ"),
+        (0, "int"),
+    ],
+    ids=repr,
+)
+def test_how_images_that_were_never_scanned_are_written(never: Any, told: str) -> None:
+    """Those of status NOT_SCAN, and no others."""
+    fleet = Fleet.seeded(500)
+    unscanned = [image_id for image_id, item in fleet.truth().items() if item["ScanStatus"] == "NOT_SCAN"]
+    fleet.replace({image_id: {"ScanTime": never} for image_id in unscanned})
+    found = surveyed(LocalServer(fleet))["never_scanned"]
+    assert (found["code"], list(found["seen"])) == ("seen", [told])
+
+
+def test_the_largest_group_of_images_of_one_create_time() -> None:
+    """Reproducible builds: as many as the answers have shown."""
+    fleet = Fleet.seeded(500)
+    fleet.replace({image_id: {"CreateTime": "1980-01-01T00:00:01Z"} for image_id in IDS[100:137]})
+    assert surveyed(LocalServer(fleet))["ties"]["largest"] == 37
+
+
+def asked_otherwise(change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The findings about a server that reads other requests than those that are sent."""
+    usual = remote(LocalServer(Fleet.seeded(500))).fetch
+    survey = Survey(RemoteList(lambda payload: usual(change(payload)), instants), FIELDS)
+    return {finding.question.name: finding.as_json() for finding in survey.findings()}
+
+
+def test_a_server_that_does_not_read_order_sorts_backwards_in_one_direction() -> None:
+    """By is read, and the direction is always the same."""
+    found = asked_otherwise(lambda payload: {name: value for name, value in payload.items() if name != "Order"})
+    codes = {order: found[f"by_scan_time_{order}"]["code"] for order in ("asc", "desc")}
+    assert codes == {"asc": "sorted", "desc": "sorted_backwards"}
+
+
+def test_a_filter_of_which_other_values_than_the_first_are_read() -> None:
+    """Every second one: the code is another one than that of the first values."""
+
+    def every_second(payload: dict[str, Any]) -> dict[str, Any]:
+        filters = [{**given, "Values": given["Values"][::2]} for given in payload.get("Filters", [])]
+        return {**payload, "Filters": filters} if filters else payload
+
+    found = asked_otherwise(every_second)["filter_values"]
+    assert (found["code"], found["asked"], found["read"]) == ("some_read", 99, 50)
+
+
+def test_a_list_that_is_left_out_where_it_is_empty() -> None:
+    """As a gateway does that drops what is empty."""
+    server = LocalServer(Fleet.seeded(500))
+    usual = remote(server).fetch
+
+    def fetch(payload: dict[str, Any]) -> Answer:
+        answer = usual(payload)
+        kept = {name: value for name, value in answer.response.items() if value != []}
+        return Given(kept, answer.request_id)
+
+    found = {f.question.name: f.code for f in Survey(RemoteList(fetch, instants), FIELDS).findings()}
+    assert found["empty_list"] == "empty_missing"
+
+
+CANARIES = {
+    "a word": "Canaryword",
+    "a key": "AKIDz8krbsJ5yKBZQpn74WFkmLPx3EXAMPLE",
+    "digits": "3f9c1de07b52a4886cd0",
+    "a path": "registry.canary.example/team/app:1.2@sha256",
+    "other letters": "金丝雀",
+    "a quote": 'canary"},{"x":"\n',
+}
+
+
+def with_canary(item: Mapping[str, Any], canary: str, place: int) -> dict[str, Any]:
+    """The image with the canary in all its texts but the status; every third time is one that cannot be read."""
+    times = ("CreateTime", "ScanTime")
+    texts = {name for name, value in item.items() if isinstance(value, str) and name != "ScanStatus"}
+    spoilt = texts - set(times) | (texts & set(times) if place % 3 == 0 else set())
+    more = {"Labels": {canary: canary}, "Owner": canary, "Digests": [canary]}
+    return {**item, **more, **dict.fromkeys(spoilt, f"{canary}{place}"), "ImageID": f"{canary}{place:064x}"}
+
+
+@pytest.mark.parametrize("canary", CANARIES.values(), ids=CANARIES)
+@pytest.mark.parametrize(
+    "quirks", [Quirks(), Quirks(image_id_match="substring", unknown_by="reject", max_offset=300)], ids=["plain", "odd"]
+)
+def test_findings_hold_nothing_that_the_rows_hold(canary: str, quirks: Quirks) -> None:
+    """Whatever is in their ids, names, times, digests, texts of fields that we do not know, and messages of errors."""
+    usual_rows = Fleet.seeded(300).truth().values()
+    server = LocalServer(Fleet([with_canary(item, canary, place) for place, item in enumerate(usual_rows)]), quirks)
+    usual = server.call
+
+    def call(action: str, payload: dict[str, Any]) -> Any:
+        try:
+            return usual(action, payload)
+        except ApiError as error:
+            raise ApiError(error.code, f"{canary} {error}") from error
+
+    server.call = call  # type: ignore[method-assign,assignment]
+    found = list(Survey(remote(server), FIELDS).findings())
+    told = json.dumps([finding.as_json() for finding in found], ensure_ascii=False) + "".join(map(str, found))
+    assert [part for part in (canary, canary[:9], canary.lower(), json.dumps(canary)[1:-1]) if part in told] == []
+
+
+@pytest.mark.parametrize("canary", [*CANARIES.values(), f"b{'3f9c1de0' * 7}"], ids=[*CANARIES, "a digest"])
+def test_names_of_fields_and_words_of_statuses_that_may_be_values(canary: str) -> None:
+    """A name that is a plain word is shown, since that is what is asked for; another one is a `?`, or a shape."""
+    fleet = Fleet.seeded(300)
+    fleet.replace({image_id: {canary: 1, "ScanStatus": canary} for image_id in fleet.ids()[:9]})
+    found = surveyed(LocalServer(fleet))
+    plain = canary.isalpha() and canary.isascii()
+    assert found["fields"]["unknown"] == ((canary,) if plain else ("?",))
+    assert (canary in found["statuses"]["seen"]) is plain
 
 
 def test_a_cache_shows_by_a_request_id_that_came_before() -> None:

@@ -12,7 +12,7 @@ from connector.listing.survey.findings import FEW_ROWS, FEW_VALUES, Found, NoAns
 FEW = 5  # different values from which on their order is no accident
 SIGNS = {"asc": 1, "desc": -1}
 UNKNOWN_BY = "NoFieldHasThisName"
-NOT_SEEN = "none seen"
+NOT_SEEN, AMONG = "none seen", "among the others"
 
 
 def order_words(asking: Asking) -> Cause:
@@ -146,19 +146,27 @@ def _sorted_otherwise(asking: Asking, reply: Reply) -> Cause:
 
 def _nulls(asking: Asking, reply: Reply, field: str) -> str:
     """Where rows without a time stand: first, last or among the others."""
-    head = [value is None for value in asking.values(reply, field)]
-    if any(head):
-        return _place(head)
-    if not any(asking.time_of(item, field) is None for item in asking.rows.values()):
+    if None in asking.values(reply, field):
+        return _place(asking, reply, field)
+    if not _without_time(asking, field):
         return NOT_SEEN
     end = asking.maybe_end(By=field, Order=reply.payload["Order"])
     if end is None:
         return "not told"
-    tail = [value is None for value in asking.values(end, field)]
-    return "last" if all(tail) else _place(tail) if any(tail) else "among the others"
+    return _place(asking, end, field) if None in asking.values(end, field) else AMONG
 
 
-def _place(nulls: list[bool]) -> str:
-    if nulls == sorted(nulls, reverse=True):
-        return "first"
-    return "last" if nulls == sorted(nulls) else "among the others"
+def _place(asking: Asking, reply: Reply, field: str) -> str:
+    """The same for one end of the list. Where it shows times too, all rows without a time have to be there."""
+    nulls = [value is None for value in asking.values(reply, field)]
+    if all(nulls):
+        return "last" if reply.payload["Offset"] else "first"
+    elsewhere = len(_without_time(asking, field) - {*reply.ids})
+    if elsewhere > FEW or nulls not in (sorted(nulls), sorted(nulls, reverse=True)):
+        return AMONG
+    return "first" if nulls[0] else "last"
+
+
+def _without_time(asking: Asking, field: str) -> set[str]:
+    """The rows without a time that were seen."""
+    return {image_id for image_id, item in asking.rows.items() if asking.time_of(item, field) is None}

@@ -42,9 +42,11 @@ def window(asking: Asking) -> Cause:
         raise cannot_tell(ONE_PAGE)
     if any(sorts(CREATE_TIME, order, asking).reason is not Found.SORTED for order in ("asc", "desc")):
         raise cannot_tell("the rows are not sorted by CreateTime in both directions")
-    newest = asking.ask(By=CREATE_TIME, Order=word(asking, "desc"))
-    end = set(asking.end(By=CREATE_TIME, Order=word(asking, "asc")).ids)
-    cut = next((place for place, image_id in enumerate(newest.ids) if image_id in end), len(newest.ids))
+    newest = _timed(asking, asking.ask(By=CREATE_TIME, Order=word(asking, "desc")))
+    end = _timed(asking, asking.end(By=CREATE_TIME, Order=word(asking, "asc")))
+    if not newest or not end:
+        raise cannot_tell("rows without a time fill a page at the end")
+    cut = next((place for place, image_id in enumerate(newest) if image_id in end), len(newest))
     return Found.CUT.given(rows=cut) if cut > MOVED else Found.NOT_CUT.given()
 
 
@@ -93,6 +95,11 @@ def empty_list(asking: Asking) -> Cause:
     if any("List" not in response for response in empty):
         return Found.EMPTY_MISSING.given()
     return (Found.EMPTY_NULL if any(response["List"] is None for response in empty) else Found.EMPTY_ARRAY).given()
+
+
+def _timed(asking: Asking, reply: Reply) -> list[str]:
+    """The rows that have a CreateTime; the others may stand first, or last, in both directions."""
+    return [item["ImageID"] for item in reply.items if asking.time_of(item, CREATE_TIME) is not None]
 
 
 def _beyond(replies: list[Reply]) -> str:
