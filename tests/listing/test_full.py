@@ -137,6 +137,14 @@ def test_a_host_that_flaps_is_not_counted(by: str) -> None:
     assert (outcome.complete, missed <= {"i0150"}) == (False, True)
 
 
+def test_two_passes_that_are_alike_are_no_proof_where_total_count_varies() -> None:
+    """Both passes ask the replica that lacks an image for that image's place; the other one counts it."""
+    lacking = listed(500)[20]["ImageID"]
+    apart = Quirks(sortable=frozenset(), replicas=(frozenset({lacking}), frozenset()))
+    missed, outcome, _ = _sweep(listed(500), apart)
+    assert (missed, outcome.reason) == ({lacking}, UNLIKE)
+
+
 @pytest.mark.parametrize(
     ("lacking", "missed"),
     [
@@ -202,6 +210,21 @@ def test_a_shard_that_is_silent_for_a_while_is_noticed(first: int) -> None:
     missed, outcome, watched = _sweep(listed(1_000), Quirks(shards=10), faults=[silent])
     assert (missed, outcome.reason) == (set(), "by order")
     assert 18 <= watched.server.requests <= 30
+
+
+@pytest.mark.parametrize("first", range(2, 11))
+def test_a_small_shard_that_is_silent_for_a_while_is_noticed(first: int) -> None:
+    """Of 100: too few images for a great step of TotalCount, so that only its way back tells."""
+    silent = Fault("silent_shard", at=(first, first + 1), value=3)
+    missed, outcome, _ = _sweep(listed(1_000), Quirks(shards=100), faults=[silent])
+    assert (missed, outcome.reason, outcome.passes) == (set(), "by order", 2)
+
+
+@pytest.mark.parametrize("silent", [range(1, 5), range(8, 13)], ids=["up to the fourth answer", "from the eighth on"])
+def test_a_shard_that_is_silent_at_one_end_of_a_pass_is_noticed(silent: range) -> None:
+    """TotalCount does not come back, or was not there before: a tenth of the list at once is more than a deletion."""
+    missed, outcome, _ = _sweep(listed(1_000), Quirks(shards=10), faults=[Fault("silent_shard", at=silent, value=3)])
+    assert (missed, outcome.complete, outcome.passes) == (set(), True, 2)
 
 
 def test_a_shard_that_is_silent_again_and_again_is_no_proof() -> None:

@@ -357,6 +357,16 @@ def test_another_order_that_heeds_the_direction_is_told_apart(quirks: Quirks, fa
     assert not {*rescanned} & shown.keys()
 
 
+def test_another_order_is_told_apart_where_images_share_their_create_times() -> None:
+    """Each answer has the images of one CreateTime in another order; those of another day do not stand among them."""
+    groups = [NOW - HOUR * (n // 40 + 1) for n in range(920)]
+    fleet = Fleet(items([time - HOUR // 2 for time in groups], groups), now=NOW)
+    rescanned = fleet.replace({"i0890": {"ScanTime": instant_text(NOW - HOUR // 4)}})
+    watched = Watched(fleet, replace(UNSORTABLE, unknown_by="create_time", ties="permuted"))
+    shown, outcome = _incremental(watched, NOW - 4 * HOUR)
+    assert (str(outcome.fallback), {*rescanned} & shown.keys()) == (NOT_BY_SCAN_TIME, set())
+
+
 def test_the_other_orders_cost_two_requests() -> None:
     """And a server that refuses them is not to blame: its answer by ScanTime is judged by itself."""
     quirks = Quirks(sortable=frozenset({"ScanTime", "CreateTime"}), unknown_by="reject")
@@ -444,6 +454,18 @@ def test_unscanned_images_have_to_be_proven_as_well() -> None:
     assert (outcome.complete, {f"i{n:04}" for n in range(320)} <= shown.keys()) == (True, True)
     _, outcome = swept(come_and_go)
     assert str(outcome.fallback) == "unscanned images: a group of equal sort values is as long as a page"
+
+
+@pytest.mark.parametrize("at", [3, 4])
+def test_a_shard_that_is_silent_while_the_unscanned_are_read_needs_a_full_sweep(at: int) -> None:
+    """Three pages of them: their TotalCount falls and comes back, and images that lie behind the page are not read."""
+    fleet = Fleet(_listed(4000, unscanned=250))
+    watched = Watched(fleet, Quirks(shards=60), (Fault("silent_shard", at=at, value=7),))
+    _, outcome = _incremental(watched, NOW - 50 * HOUR)
+    assert str(outcome.fallback) == (
+        f"unscanned images: TotalCount fell to {watched.answers[at - 1].total} and came back to 250: "
+        "a part of the list may have been hidden"
+    )
 
 
 @pytest.mark.parametrize("at", [3, 4, 5])
