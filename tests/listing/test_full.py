@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -137,12 +138,13 @@ def test_a_host_that_flaps_is_not_counted(by: str) -> None:
     assert (outcome.complete, missed <= {"i0150"}) == (False, True)
 
 
-def test_two_passes_that_are_alike_are_no_proof_where_total_count_varies() -> None:
-    """Both passes ask the replica that lacks an image for that image's place; the other one counts it."""
-    lacking = listed(500)[20]["ImageID"]
-    apart = Quirks(sortable=frozenset(), replicas=(frozenset({lacking}), frozenset()))
-    missed, outcome, _ = _sweep(listed(500), apart)
-    assert (missed, outcome.reason) == ({lacking}, UNLIKE)
+def test_two_passes_that_are_alike_are_no_proof_where_total_count_says_more() -> None:
+    """Each replica lacks an image that stands where that replica answers, whichever the boundaries."""
+    first, second = (listed(500)[place]["ImageID"] for place in (20, 160))
+    apart = Quirks(sortable=frozenset(), replicas=(frozenset({first}), frozenset({second})))
+    missed, outcome, watched = _sweep(listed(500), apart)
+    assert (missed, outcome.reason) == ({first, second}, UNLIKE)
+    assert {answer.total for answer in watched.answers} == {499}
 
 
 @pytest.mark.parametrize(
@@ -335,6 +337,24 @@ def test_parts_first() -> None:
     assert (shown, sweep.outcome.proof, sweep.outcome.cause) == ({*known}, Proof.PARTS, None)
     assert watched.server.requests <= 20
     assert [payload.get("By") for payload in watched.server.payloads] == [None] * watched.server.requests
+
+
+def test_parts_that_leave_out_an_image_are_no_proof() -> None:
+    """A search index that has not heard of it: TotalCount of the whole list is one more than what all parts show."""
+    watched = Watched(Fleet(hashed(1_000)), SUBSTRING)
+    unheard = hashed(1_000)[700]["ImageID"]
+
+    def fetch(payload: dict[str, Any]) -> Any:
+        answer = watched.fetch(payload)
+        rows = [item for item in answer.response["List"] if item["ImageID"] != unheard]
+        if "Filters" not in payload or len(rows) == len(answer.response["List"]) or payload["Limit"] == 1:
+            return answer
+        return replace(answer, response={"List": rows, "TotalCount": answer.response["TotalCount"] - 1})
+
+    sweep = FullSweep(replace(watched.remote(), fetch=fetch), known=watched.fleet.ids, parts_first=True)
+    shown = {item["ImageID"] for page in sweep.pages() for item in page.items}
+    assert not sweep.outcome.complete or unheard in shown
+    assert sweep.outcome.proof is not Proof.PARTS
 
 
 def test_parts_first_of_a_server_that_finds_no_beginnings() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -186,6 +188,57 @@ def test_a_filter_that_refuses_so_many_values_ends_the_reading() -> None:
     """It is no error of the sweep."""
     _, evidence, _ = _read(replace(SUBSTRING, filter_values_max=3))
     assert evidence.problem == ListReason.ID_FILTER.given()
+
+
+Payload = dict[str, Any]
+
+
+def _read_from(images: list[Item], server: Callable[[Watched, Payload], Any]) -> tuple[set[str], Evidence]:
+    """What was missed in parts of a server that filters in another way, and the evidence. Images come and go."""
+    watched = Watched(Fleet(images), SUBSTRING, change=lambda watched, _: watched.fleet.apply({"rescan": 1}))
+    remote = replace(watched.remote(limit=LIMIT), fetch=lambda payload: server(watched, payload))
+    reader = PartsReader(remote, (), watched.fleet.ids()[:LIMIT])
+    assert reader.can_be_had()
+    shown = {item["ImageID"] for page in reader.pages(watched.fleet.ids()[: len(images) - 5]) for item in page.items}
+    return watched.throughout - shown, reader.evidence
+
+
+def test_rows_that_do_not_belong_to_the_part_are_not_believed() -> None:
+    """A filter that finds the names of images too: here one of them has the digest of its base in its name."""
+    images = listed(100)
+    base = images[0]["ImageID"]
+
+    def fetch(watched: Watched, payload: Payload) -> Any:
+        answer = watched.fetch(payload)
+        (given,) = payload.get("Filters", [{"Values": []}])
+        rows, named = answer.response["List"], watched.fleet[images[50]["ImageID"]]
+        if len(given["Values"]) < 2 or not base.startswith(tuple(given["Values"])) or named in rows:
+            return answer
+        return replace(answer, response={"List": [*rows, named], "TotalCount": len(rows) + 1})
+
+    assert _read_from(images, fetch)[1].problem == ListReason.ID_FILTER.given()
+
+
+def test_ids_of_another_form_are_looked_for() -> None:
+    """The first page has none, and no part would hold one."""
+    images = listed(100)
+    images[90] = {**images[90], "ImageID": "sha512:" + images[90]["ImageID"][7:]}
+    missed, evidence = _read_from(images, Watched.fetch)
+    assert (len(missed), evidence.problem) == (1, ListReason.OTHER_IDS.given())
+
+
+def test_beginnings_of_all_lengths_are_tried() -> None:
+    """A server that wants ten characters at least finds nothing for shorter ones, and its controls all the same."""
+
+    def fetch(watched: Watched, payload: Payload) -> Any:
+        filters = [
+            {**given, "Values": [text for text in given["Values"] if len(text) >= 10]}
+            for given in payload.get("Filters", [])
+        ]
+        return watched.fetch({**payload, "Filters": filters} if filters else payload)
+
+    missed, evidence = _read_from(listed(100), fetch)
+    assert (bool(missed), evidence.problem) == (True, ListReason.ID_FILTER.given())
 
 
 def test_a_part_that_overflows_is_halved() -> None:

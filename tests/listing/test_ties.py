@@ -119,9 +119,11 @@ class Read:
     requests: int
 
 
-def _read(size: int, quirks: Quirks, change: Change = lambda watched, number: None, limit: int = 20) -> Read:
+def _read(
+    size: int, quirks: Quirks, change: Change = lambda watched, number: None, limit: int = 20, seed: int = 3
+) -> Read:
     created = [*(DAY * n for n in range(200)), *([DAY * 200] * size), *(DAY * (n + 201) for n in range(200))]
-    watched = Watched(Fleet(items(created), seed=3), quirks, change=change)
+    watched = Watched(Fleet(items(created), seed=seed), quirks, change=change)
     reader = ListReader(watched.remote(limit=limit), Query("CreateTime", "asc"), "CreateTime")
     shown = {item["ImageID"] for each in reader.pages() for item in each.items}
     found: Evidence = reader.evidence
@@ -183,6 +185,27 @@ def test_a_mixed_group_is_proven_between_two_changes() -> None:
 
     found = _read(30, PERMUTED, change)
     assert (found.missed, found.ties, found.lost) == (set(), 1, None)
+
+
+@pytest.mark.parametrize("at", range(12, 20))
+def test_as_many_images_as_places_are_no_proof_where_one_of_them_went(at: int) -> None:
+    """An image that was read is deleted: the group has one place less, and one of the others was never shown."""
+
+    def change(watched: Watched, number: int) -> None:
+        if number == at:
+            shown = {image_id for answer in watched.answers for image_id in answer.ids}
+            watched.fleet.delete([f"i{n:04}" for n in range(200, 230) if f"i{n:04}" in shown][:1])
+
+    for seed in range(15):
+        found = _read(30, PERMUTED, change, seed=seed)
+        assert not (found.missed and found.lost is None)
+
+
+def test_one_order_is_no_proof_where_a_place_was_not_read() -> None:
+    """A replica that lacks an image shows the others in their order; the places say that there is one more."""
+    lacking = [frozenset({f"i{n:04}"}) for n in range(300, 330)]
+    read = [_read(200, Quirks(replicas=(frozenset(), each), replica_by="request")) for each in lacking]
+    assert {found.lost for found in read if found.missed} == {ListReason.WIDE_TIE}
 
 
 def test_pages_of_a_few_rows_cannot_measure_a_group() -> None:

@@ -187,6 +187,16 @@ def test_a_failed_scan_is_seen_where_few_words_of_the_filter_are_read(read: int)
     assert runs.warehouse.image(BUILT_LONG_AGO)["scan_status"] == "SCAN_ERR"
 
 
+@pytest.mark.parametrize("read", [1, 2])
+def test_an_image_that_is_not_scanned_any_more_is_seen_where_none_was_before(read: int) -> None:
+    """No image is known that the filter should give; the words turned round show that it reads its first ones only."""
+    runs = account(Quirks(status_values=read), [{**item, "ScanStatus": "SCANNED"} for item in made()])
+    runs.run()
+    later(runs)
+    runs.server.fleet.replace({BUILT_LONG_AGO: {"ScanStatus": "NOT_SCAN"}})
+    assert some(runs.run(), "mode", "verdict", "images_changed") == ("full", "complete", 1)
+
+
 @pytest.mark.parametrize("by", ["request", "offset"])
 def test_an_older_state_does_not_replace_a_newer_one(by: Any) -> None:
     """Two of three replicas are late: what they show of an image that is scanned in mid-sweep comes after the news."""
