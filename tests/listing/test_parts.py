@@ -81,6 +81,15 @@ def test_parts_of_unknown_ids_have_room_for_chance(images: int, most: int) -> No
     assert len(parts) <= most
 
 
+@pytest.mark.parametrize("images", [30, 300, 2_000, 6_000])
+def test_a_plan_leaves_room_for_two_controls_among_26_values(images: int) -> None:
+    """Nobody knows how many values a server reads: parts are small rather than filters long."""
+    ids = digests(images)
+    for known in (ids, ()):
+        for room in (16, 96):
+            assert max(len(part.beginnings) for part in plan(known, images, room)) <= 24
+
+
 def test_ids_that_begin_alike_are_parted_further_on() -> None:
     """A part that overflows is halved: by its values, and a single one by its next digit."""
     assert Part(("sha256:a", "sha256:b", "sha256:c")).smaller() == [
@@ -182,6 +191,14 @@ def test_a_filter_of_which_only_the_first_values_are_read_is_noticed(read: int) 
     """The last control does not come back."""
     _, evidence, _ = _read(replace(SUBSTRING, filter_values=read))
     assert (evidence.problem, evidence.ended) == (ListReason.ID_FILTER.given(), False)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
+def test_26_values_are_enough(known: bool) -> None:
+    """More are sent in no filter, however many images there are."""
+    _, evidence, watched = _read(replace(SUBSTRING, filter_values_max=26), 700, known=known)
+    values = [len(given["Values"]) for payload in watched.server.payloads for given in payload.get("Filters", [])]
+    assert (evidence.problem, max(values) <= 26) == (None, True)
 
 
 def test_a_filter_that_refuses_so_many_values_ends_the_reading() -> None:
@@ -297,9 +314,11 @@ def test_what_moves_is_in_its_part_all_the_same() -> None:
     assert (missed, evidence.problem) == (set(), None)
 
 
-def test_a_part_that_was_not_whole_is_found_again() -> None:
-    """A shard was silent for one part: TotalCount says that images are missing, and the parts are read once more."""
-    missed, evidence, _ = _read(replace(SUBSTRING, shards=5), faults=(Fault("silent_shard", at=5, value=2),))
+@pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
+def test_a_part_that_was_not_whole_is_found_again(known: bool) -> None:
+    """A shard was silent for one part: known images are missing at once, and TotalCount says it of the others."""
+    quirks, silent = replace(SUBSTRING, shards=5), Fault("silent_shard", at=6, value=2)
+    missed, evidence, _ = _read(quirks, faults=(silent,), known=known)
     assert (missed, evidence.unread, evidence.problem) == (set(), 0, None)
 
 
@@ -307,6 +326,22 @@ def test_rows_repeated_in_place_of_others_are_asked_for_again() -> None:
     """An answer that shows an image twice may lack another one."""
     missed, evidence, _ = _read(SUBSTRING, faults=(Fault("duplicate_rows", at=5, value=3),))
     assert (missed, evidence.problem) == (set(), None)
+
+
+@pytest.mark.parametrize("at", range(5, 15))
+@pytest.mark.parametrize(("name", "value", "known"), [("silent_shard", 2, True), ("duplicate_rows", 3, False)])
+def test_a_part_that_was_not_whole_is_found_again_while_the_list_grows(
+    name: str, value: int, known: bool, at: int
+) -> None:
+    """TotalCount says nothing then: known images that are missing do, and rows that are there twice."""
+    missed, evidence, _ = _read(
+        replace(SUBSTRING, shards=5),
+        150,
+        faults=(Fault(name, at=at, value=value),),
+        change=lambda watched, number: watched.fleet.apply({"insert": 1}),
+        known=known,
+    )
+    assert not (evidence.problem is None and missed)
 
 
 def test_images_that_are_listed_twice_are_read() -> None:
