@@ -1,7 +1,8 @@
 """The look-up of images that seem gone: asks for them by id, and believes no answer that two controls do not confirm.
 
 A server that reads only some of a filter's values looks like one that does not list the others. So the candidates stand
-between two ids that were just listed: where the first value and the last one are read, those between them are too.
+between two ids that were just listed: where the first value and the last one are read, those between them are too. The
+server may sort the values, or skip some: so it is first asked for as many ids, all of which were just listed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from connector.listing.reasons import Cause, ListReason
 from connector.listing.remote import RemoteList
 
 ATTEMPTS = 3  # with other controls each, before a look-up by id is not trusted
-CONTROLS = 2 * ATTEMPTS  # ids just listed that may be needed
+CONTROLS = 2 * ATTEMPTS  # ids just listed that stand beside candidates
+GONE_SHARE = 0.05  # of ids just listed, that may be gone since
 
 
 @dataclass
@@ -40,9 +42,12 @@ def room(remote: RemoteList) -> int:
 def look_up(remote: RemoteList, candidates: Sequence[str], listed: Sequence[str]) -> LookUp:
     """Asks for `candidates` by id, up to 98 at once, each time between two ids of `listed` that have to come back.
 
-    `listed` are ids that the sweep has just seen, none of them a candidate. Raises what the fetch raises.
+    `listed` are ids that the sweep has just seen, none of them a candidate: best as many as an answer holds. Raises
+    what the fetch raises.
     """
     found = LookUp()
+    if candidates and not _reads_as_many(remote, listed[: len(candidates) + 2]):
+        return LookUp(distrust=ListReason.ID_FILTER.given())
     for start in range(0, len(candidates), room(remote)):
         chunk = candidates[start : start + room(remote)]
         items = _controlled(remote, chunk, listed)
@@ -51,6 +56,24 @@ def look_up(remote: RemoteList, candidates: Sequence[str], listed: Sequence[str]
         found.present += items
         found.gone += [image_id for image_id in chunk if image_id not in _ids(items)]
     return found
+
+
+def _reads_as_many(remote: RemoteList, listed: Sequence[str]) -> bool:
+    """Whether the server finds so many ids that were just listed; not asked where there are few."""
+    if len(listed) <= CONTROLS:
+        return True
+    missing = [*listed[: remote.limit]]
+    for _ in range(2):
+        try:
+            page = remote.first(_of(missing), limit=remote.limit)
+        except RequestRejectedError:
+            return False
+        missing = [image_id for image_id in missing if image_id not in page.places]
+        if not missing:
+            return True
+        if len(missing) > max(1, GONE_SHARE * len(listed)):
+            return False
+    return not page.items  # asked for alone, the few that are missing are gone
 
 
 def _controlled(remote: RemoteList, chunk: Sequence[str], listed: Sequence[str]) -> list[Any] | None:
@@ -75,9 +98,13 @@ def _orders(chunk: Sequence[str], controls: Sequence[str]) -> list[tuple[str, ..
 
 def _items(remote: RemoteList, values: tuple[str, ...], controls: Sequence[str]) -> list[Any] | None:
     """The answer to a request for the ids in `values`; None where it is not believable."""
-    page = remote.first(Query(filters=(("ImageID", values),)), limit=remote.limit)
+    page = remote.first(_of(values), limit=remote.limit)
     believable = {*controls} <= _ids(page.items) <= {*values} and page.reaches_total
     return list(page.items) if believable else None
+
+
+def _of(values: Sequence[str]) -> Query:
+    return Query(filters=(("ImageID", tuple(values)),))
 
 
 def _ids(items: Sequence[Any]) -> set[str | None]:

@@ -87,6 +87,7 @@ class Ends:
         if not evidence.snapshot and not self._is_turned(page):  # perhaps it is an old answer
             page = self._turned_page(turned)
         unread = page.values.keys() - evidence.values.keys()
+        evidence.end_of_nulls = self._ends_in_nulls and any(value is not None for value, _ in page.rows[:1])
         if not page.items and not page.reaches_total:
             settled = False
         elif evidence.snapshot:
@@ -98,6 +99,10 @@ class Ends:
         else:
             settled = self._is_end_of(self._last_rows or tail, page, unread)
         return settled, page, bool(unread)
+
+    @property
+    def _ends_in_nulls(self) -> bool:
+        return self._last_rows is not None and self._last_rows.rows[-1][0] is None
 
     def _shown_again(self, tail: Page) -> Page:
         """The end once more; of an empty list the other end, if it has one."""

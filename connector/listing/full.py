@@ -9,7 +9,7 @@ from dataclasses import replace
 from connector.errors import RequestRejectedError
 from connector.listing.page import DESCENDING, Page
 from connector.listing.parts import PartsReader
-from connector.listing.proof import Evidence, Outcome, Proof
+from connector.listing.proof import Evidence, Outcome, Proof, is_great_step
 from connector.listing.query import SCANNED, UNSCANNED, Filters, Query
 from connector.listing.reader import ListReader
 from connector.listing.reasons import Cause, ListReason
@@ -53,6 +53,7 @@ class FullSweep:
         self._read: dict[str, int | None] = {}  # what all passes have read, with its sort values, the newest last
         self._before: dict[str, int | None] = {}  # the same of all passes but the last one
         self._first: Page | None = None  # of the list, where a try in parts came before all passes
+        self._most = 0  # images that the list had in any pass, by TotalCount
         self._lost: Cause | None = None  # why the first way of reading proved nothing
         self.outcome = Outcome()
 
@@ -92,7 +93,7 @@ class FullSweep:
                 self._sorts = self._sorts[1:]
                 self.outcome.notes = [ListReason.SORT_REJECTED.given(by=by, code=error.code)]
         self._judge(reader.evidence, previous)
-        if self.outcome.proof is Proof.COUNT:
+        if self.outcome.proof is Proof.COUNT or (self.outcome.complete and reader.evidence.end_of_nulls):
             yield from self._count_apart(reader.evidence, Query(by, order, self._filters))
         return reader
 
@@ -103,7 +104,8 @@ class FullSweep:
     def _count_apart(self, evidence: Evidence, sort: Query) -> Iterator[Page]:
         """Scanned images and the others, each from the other end: no more than TotalCount, and all of them read.
 
-        A result window may cap TotalCount as well as the list, and a list without an order has no other end that shows.
+        A result window may cap TotalCount as well as the list. The other end does not show that where the list has no
+        order, or where rows without a value stand last in both directions.
         """
         turned = sort.turned or sort
         try:
@@ -116,7 +118,7 @@ class FullSweep:
         if _all_scanned(scanned) and _none_scanned(others) and counted > evidence.total:
             self.outcome.proof = None
             self.outcome.cause = ListReason.COUNT_CAPPED.given(total=evidence.total, apart=counted)
-        elif any(page.places.keys() - evidence.ids for page in apart):
+        elif self.outcome.proof is Proof.COUNT and any(page.places.keys() - evidence.ids for page in apart):
             evidence.re_reads += 1  # this pass is not one of two that are alike
             self.outcome.proof, self.outcome.cause = None, ListReason.PASSES_DIFFER.given(cause=self._lost)
 
@@ -143,7 +145,16 @@ class FullSweep:
         outcome.total_count = evidence.latest_total
         outcome.order_proven = evidence.in_order
         outcome.proof, outcome.cause = self._proven(evidence, previous)
+        if outcome.complete and (fallen := self._fallen(evidence)) is not None:
+            outcome.proof, outcome.cause = None, fallen
+        self._most = max(self._most, evidence.usual_total)
         self._lost = evidence.order_lost.given() if evidence.order_lost else outcome.cause
+
+    def _fallen(self, evidence: Evidence) -> Cause | None:
+        """A TotalCount far below that of an earlier pass: a part of the list may have been hidden ever since."""
+        if not is_great_step(self._most, evidence.total):
+            return None
+        return ListReason.TOTAL_JUMPED.given(before=self._most, after=evidence.total)
 
     def _proven(self, evidence: Evidence, previous: Evidence | None) -> tuple[Proof | None, Cause | None]:
         """What the last pass proves, with those before it."""
@@ -216,7 +227,7 @@ class FullSweep:
         outcome, found = self.outcome, parts.evidence
         outcome.add(found)
         outcome.total_count = found.latest_total
-        found.problem = found.problem or found.uncounted()
+        found.problem = found.problem or found.uncounted() or self._fallen(found)
         if found.problem is None:
             outcome.proof, outcome.cause, outcome.order_proven = Proof.PARTS, self._lost, False
         return outcome.complete

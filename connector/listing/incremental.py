@@ -6,8 +6,9 @@ from collections.abc import Generator, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from connector.errors import RequestRejectedError
+from connector.errors import RequestRejectedError, TransientError
 from connector.listing.page import DESCENDING, Page, image_id_of
+from connector.listing.plan import FAILING
 from connector.listing.proof import Evidence, Outcome, Proof
 from connector.listing.query import SCANNED, UNSCANNED, Query
 from connector.listing.reader import ListReader
@@ -15,6 +16,7 @@ from connector.listing.reasons import Cause, ListReason
 from connector.listing.remote import RemoteList
 from connector.listing.seams import Aim
 
+UNKNOWN_BY = "NoSuchField"
 HEAD_READS = 6  # of what was scanned during an incremental sweep
 CHANGED_SHARE = 0.05  # of two answers to the same question, asked one after the other
 
@@ -45,9 +47,10 @@ class IncrementalSweep:
 
     def pages(self) -> Generator[Page, None, None]:
         """All pages; an id may come several times, each time in a state that it had during the sweep."""
-        outcome = self.outcome
+        outcome, answered = self.outcome, False
         try:
             scanned = self._remote.first(Query(filters=(("ScanStatus", (SCANNED.lower(),)),))).total or 0
+            answered = True
             # Not scanned first: an image that is scanned in between is then seen twice, and not never.
             unscanned, last = yield from self._unscanned(scanned)
             others = [*self._other_orders()]
@@ -63,6 +66,10 @@ class IncrementalSweep:
             outcome.fallback = error.cause
         except RequestRejectedError as error:
             outcome.fallback = ListReason.REJECTED.given(code=error.code)
+        except TransientError as error:
+            if not (answered and (error.code or "").startswith(FAILING)):
+                raise
+            outcome.fallback = ListReason.FAILING.given(code=error.code)  # perhaps at one row, which a full sweep finds
         outcome.order_proven = outcome.fallback is None
         outcome.proof = Proof.WATERMARK if outcome.order_proven else None
         outcome.cause = outcome.fallback
@@ -110,15 +117,23 @@ class IncrementalSweep:
             raise _FallBackError(ListReason.STATUS_UNKNOWN.given(counted=scanned + counted, total=total))
 
     def _other_orders(self) -> Iterator[Page]:
-        """The beginnings of lists that a server would give if it did not know `By=ScanTime`."""
-        for query in (Query("CreateTime", "desc"), Query(None, "desc")):
-            try:
+        """The beginnings of lists that a server would give if it did not know `By=ScanTime`.
+
+        What it does with a name that it cannot know, it does with any that it does not know. Where it rejects such a
+        name, ScanTime may still be another name of its own order.
+        """
+        yield from self._other_order(Query("CreateTime", "desc"))
+        unknown = [*self._other_order(Query(UNKNOWN_BY, "desc"))]
+        yield from unknown or self._other_order(Query(None, "desc"))
+
+    def _other_order(self, query: Query) -> Iterator[Page]:
+        try:
+            page = self._counted(self._remote.first(query, self._remote.limit))
+            if len(page.items) < min(self._remote.limit, self._remote.server.cap, page.total or 0):
                 page = self._counted(self._remote.first(query, self._remote.limit))
-                if len(page.items) < min(self._remote.limit, self._remote.server.cap, page.total or 0):
-                    page = self._counted(self._remote.first(query, self._remote.limit))
-                yield page
-            except RequestRejectedError:
-                continue  # it does not take this order for that one
+            yield page
+        except RequestRejectedError:
+            return  # it does not take this order for that one
 
     def _newest(self, others: Sequence[Page | None]) -> Generator[Page, None, int]:
         """Down to the watermark; returns the newest ScanTime that can be believed.

@@ -53,7 +53,9 @@ class Evidence:
     `totals` are all TotalCounts, `answered` those of each answer, with the moments when it was asked for and when it
     came. `values` are the sort values of the images read, by id. `repeated` counts, for each id that was in one
     answer more than once, the rows beyond its first. `moved` are ids that had two sort values, `nameless` the places of
-    items without an id. `left_out` counts the rows that the server cannot show, and `unreadable` names the first one.
+    items without an id. `end_of_nulls` says that rows without a value stand last in both directions, so that the list's
+    other end does not show where they end. `left_out` counts the rows that the server cannot show, and `unreadable`
+    names the first one.
     """
 
     orders: tuple[Order, ...]
@@ -70,6 +72,7 @@ class Evidence:
     restarts: int = 0
     end_checks: int = 0
     snapshot: bool = False
+    end_of_nulls: bool = False
     unreadable: Cause | None = None
     left_out: int = 0
     idle: int = 0
@@ -151,6 +154,11 @@ class Evidence:
         return max(self.totals, default=0)
 
     @property
+    def usual_total(self) -> int:
+        """The largest TotalCount that more than one answer has reached: one alone may be wrong."""
+        return sorted(total for _, _, total in self.answered)[-2:][0] if self.answered else 0
+
+    @property
     def constant_total(self) -> int | None:
         """The TotalCount of every answer; None where it was not the same in all of them."""
         return max(self.totals) if len(self.totals) == 1 else None
@@ -183,7 +191,7 @@ class Evidence:
         """A step of TotalCount that no deletion or insert between two answers explains."""
         steps = pairwise(total for _, total in sorted((came, total) for _, came, total in self.answered))
         for before, after in steps:
-            if abs(after - before) > max(1, max(before, after) * GREAT_STEP):
+            if is_great_step(before, after) or is_great_step(after, before):
                 return ListReason.TOTAL_JUMPED.given(before=before, after=after)
         return None
 
@@ -227,6 +235,11 @@ class Evidence:
         """
         repairs = self.seam_repairs if self.order_lost is not ListReason.UNSORTED else 0
         return self.ended and not repairs and not self.re_reads and self.constant_total == len(self.values)
+
+
+def is_great_step(before: int, after: int) -> bool:
+    """Whether a TotalCount fell by more than deletions explain."""
+    return before - after > max(1, before * GREAT_STEP)
 
 
 @dataclass

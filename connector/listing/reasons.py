@@ -67,6 +67,7 @@ class ListReason(Reason):
     # Only a full sweep can tell what is new.
     BELOW_WATERMARK = "the newest ScanTime is below the watermark: times are written otherwise, or that image is gone"
     CHEAPER = "a full sweep needs fewer requests"
+    FAILING = "the server fails at a request of an incremental sweep ({code})"
     FEW_AT_ONCE = "the server gives {rows} rows at once, and a list ended so"
     HEAD_MOVES = "images are scanned faster than the newest of them can be read"
     NOT_BY_SCAN_TIME = "the list begins alike in another order: the server may not sort by ScanTime"

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import pyarrow as pa
 
 from connector.errors import ConfigurationError, RequestRejectedError
-from connector.listing.confirm import CONTROLS, look_up, room
+from connector.listing.confirm import look_up, room
 from connector.listing.full import FullSweep
 from connector.listing.incremental import IncrementalSweep
 from connector.listing.page import Page
@@ -235,7 +235,7 @@ class Observation:
 
     def _controls(self) -> list[str]:
         """Ids just shown, two of which a look-up has to give back."""
-        return list(islice(self.diff.seen(), CONTROLS))
+        return list(islice(self.diff.seen(), self._remote.limit))
 
     # Images that are gone.
 

@@ -140,7 +140,7 @@ def test_an_incremental_sweep_shows_what_is_new_and_what_is_not_scanned() -> Non
         (None, None, 0, True),
         ("CreateTime", "asc", 0, True),
         ("CreateTime", "desc", 0, False),
-        (None, "desc", 0, False),
+        ("NoSuchField", "desc", 0, False),
         ("ScanTime", "desc", 0, False),
         ("ScanTime", "desc", 98, False),
         ("ScanTime", "desc", 0, False),
@@ -571,6 +571,40 @@ def test_a_filter_of_which_only_the_first_values_are_read_is_never_trusted(quirk
     for seed in range(200):
         ids = Random(seed).sample(everything, 104)
         assert look_up(watched.remote(), ids[6:], ids[:6]) == LookUp(distrust=ListReason.ID_FILTER.given())
+
+
+READS = {
+    "the first 50, sorted": lambda values: sorted(values)[:50],
+    "the last 50, sorted": lambda values: sorted(values)[-50:],
+    "every other one": lambda values: values[::2],
+    "the first 50 and the last": lambda values: [*values[:50], *values[-1:]],
+    "all but three": lambda values: [*values[:-4], *values[-1:]],
+}
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_a_filter_of_which_some_values_are_read_is_never_trusted(read: Callable[[list[str]], list[str]]) -> None:
+    """Whichever they are: as many ids that were just listed do not come back."""
+    everything = [f"i{n:04}" for n in range(400)]
+    watched = Watched(Fleet(_listed(400)))
+
+    def fetch(payload: dict[str, Any]) -> Any:
+        values = payload["Filters"][0]["Values"]
+        return watched.fetch({**payload, "Filters": [{"Name": "ImageID", "Values": read(values)}]})
+
+    for seed in range(50):
+        ids = Random(seed).sample(everything, 250)
+        found = look_up(replace(watched.remote(), fetch=fetch), ids[100:], ids[:100])
+        assert found == LookUp(distrust=ListReason.ID_FILTER.given())
+
+
+def test_images_that_went_since_they_were_listed_do_not_put_the_filter_in_doubt() -> None:
+    """Asked for alone, they do not come back either."""
+    watched = Watched(Fleet(_listed(400)))
+    watched.fleet.delete(["i0003", "i0050", *(f"i{n:04}" for n in range(100, 190))])
+    ids = [f"i{n:04}" for n in range(400)]
+    assert look_up(watched.remote(), ids[100:190], ids[:100]) == LookUp(gone=ids[100:190])
+    assert watched.server.requests == 3
 
 
 @pytest.mark.parametrize("candidates", [1, 3, 47, 48, 50, 98, 99])
