@@ -8,8 +8,9 @@ from typing import Any
 
 from connector.errors import RequestRejectedError, TransientError
 from connector.listing.page import DESCENDING, Page, image_id_of
+from connector.listing.parts import PartsReader
 from connector.listing.plan import FAILING
-from connector.listing.proof import Evidence, Outcome, Proof
+from connector.listing.proof import Evidence, Outcome, Proof, is_great_step
 from connector.listing.query import SCANNED, UNSCANNED, Query
 from connector.listing.reader import ListReader
 from connector.listing.reasons import Cause, ListReason
@@ -87,10 +88,23 @@ class IncrementalSweep:
             if total and self._costs_more(evidence.total, total):
                 raise _FallBackError(ListReason.CHEAPER.given())
         if not (evidence.in_order or evidence.one_answer):
-            raise _FallBackError(ListReason.UNSCANNED.given(cause=_why(reader)))
+            evidence = yield from self._unscanned_in_parts(reader)
         if (doubt := evidence.hidden() or evidence.uncounted()) is not None:
             raise _FallBackError(ListReason.UNSCANNED.given(cause=doubt))
         return evidence, page
+
+    def _unscanned_in_parts(self, reader: ListReader) -> Generator[Page, None, Evidence]:
+        """The same in parts by ImageID, where their order proves nothing; returns what the parts have shown."""
+        filters = _not_scanned(UNSCANNED).filters
+        parts = PartsReader(self._remote, filters, [*reader.evidence.ids])
+        if reader.evidence.ordered or not parts.can_be_had():
+            raise _FallBackError(ListReason.UNSCANNED.given(cause=_why(reader)))
+        yield from parts.pages(reader.evidence.ids)
+        self.outcome.add(parts.evidence)
+        if parts.evidence.problem is not None:
+            raise _FallBackError(ListReason.UNSCANNED.given(cause=parts.evidence.problem))
+        self.outcome.notes.append(ListReason.UNSCANNED.given(cause=ListReason.IN_PARTS.given(cause=_why(reader))))
+        return parts.evidence
 
     def _all_words_are_read(self, unscanned: Evidence, scanned: int, others: Sequence[Page]) -> Iterator[Page]:
         """Scanned images and the others make up the list, unless the list moves, or an answer was not whole.
@@ -109,7 +123,8 @@ class IncrementalSweep:
         if unseen:
             again = self._remote.first(_not_scanned(UNSCANNED, "desc"), self._remote.limit)
             yield again
-            if unseen - again.places.keys():
+            whole = again.reaches_total
+            if unseen - again.places.keys() if whole else is_great_step(counted, again.total or 0):
                 raise _FallBackError(ListReason.STATUS_PARTLY_READ.given())
         if counted - before > len(unseen):  # the first rows do not show all that is missing
             raise _FallBackError(ListReason.UNSCANNED.given(cause=ListReason.END_HIDDEN.given()))

@@ -58,6 +58,7 @@ class ListReason(Reason):
     NOTHING_NEW = "the last {answers} answers showed nothing new, before the end of the list"
 
     # A full sweep, and its parts by ImageID.
+    IN_PARTS = "read by parts of the ids, since {cause}"
     GAP = "the list was read from both ends, and TotalCount, {total}, does not say that nothing stands between them"
     OTHER_IDS = "some images have ids that do not begin with sha256: and a digit"
     PARTS_OVERFLOW = "a part of the list cannot be made small enough for one answer"

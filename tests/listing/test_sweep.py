@@ -655,3 +655,19 @@ def test_a_substring_filter_is_trusted_where_it_finds_nothing_else() -> None:
     """Ids are of one length, so that one never contains another."""
     found, _ = _look_up(Quirks(image_id_match="substring"))
     assert (found.gone, found.distrust) == (["i0000", "i0001"], None)
+
+
+def test_unscanned_images_whose_order_proves_nothing_are_read_in_parts() -> None:
+    """A reproducible build, 250 images that nobody has scanned, in another order each time; images come and go."""
+    fleet = Fleet.seeded(5000, now=NOW)
+    unscanned = [i for i, item in fleet.truth().items() if item["ScanStatus"] == "NOT_SCAN"][:250]
+    fleet.replace({image_id: {"CreateTime": "1970-01-01T00:00:00Z"} for image_id in unscanned})
+    quirks = Quirks(image_id_match="substring", ties="permuted")
+    watched = Watched(fleet, quirks, change=lambda watched, number: watched.fleet.apply({"delete": 1, "insert": 1}))
+    shown, outcome = _incremental(watched, NOW - 5 * HOUR)
+    assert outcome.complete
+    assert outcome.reason == "by order, down to the watermark"
+    assert [str(note) for note in outcome.notes] == [
+        "unscanned images: read by parts of the ids, since a group of equal sort values is as long as a page"
+    ]
+    assert {*unscanned} & watched.throughout <= shown.keys()
