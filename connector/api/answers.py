@@ -11,8 +11,6 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
-
 from connector.api.attempts import Attempt, HttpResponse, NoResponse
 from connector.errors import (
     ClockError,
@@ -24,6 +22,7 @@ from connector.errors import (
     from_code,
     is_known,
 )
+from connector.wire import decode, storable
 
 # Requests under way at once: twice as many as are sent in 2 s, so that a refused request does not stop the others.
 MAX_IN_FLIGHT = 100
@@ -60,15 +59,15 @@ def judge(attempt: Attempt, got: HttpResponse | NoResponse, skew: float | None =
         return _redirect(attempt, got)
     inner = _response_of(got.body)
     request_id = inner.get("RequestId")
-    request_id = request_id if isinstance(request_id, str) else None
+    request_id = storable(request_id) if isinstance(request_id, str) else None
     if inner and inner.get("Error") is None and got.status == 200:
         return Answer(inner, request_id)
     problem = inner.get("Error")
     problem = problem if isinstance(problem, dict) else {}
     code = problem.get("Code")
     if isinstance(code, str) and (is_known(code) or (got.status < 500 and got.status != 429)):
-        text = attempt.redact(str(problem.get("Message", "")))
-        return _refusal(attempt, code, text, request_id=request_id, skew=skew)
+        text = attempt.redact(storable(str(problem.get("Message", ""))))
+        return _refusal(attempt, storable(code), text, request_id=request_id, skew=skew)
     return _unusable(attempt, got)
 
 
@@ -134,8 +133,8 @@ def _unusable(attempt: Attempt, got: HttpResponse) -> TcssError:
 def _response_of(body: bytes) -> dict[str, Any]:
     """The object under `Response`; empty if the body is not JSON (HTML, cut off) or has none."""
     try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        document = decode(body)
+    except ValueError:
         return {}
     inner = document.get("Response") if isinstance(document, dict) else None
     return inner if isinstance(inner, dict) else {}

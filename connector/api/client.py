@@ -140,9 +140,11 @@ class Client:
         """The root account's UIN, by STS GetCallerIdentity. Raises what `call` raises."""
         call = self._sts("GetCallerIdentity", {}, region=_STS_REGION, keyring=self._keyring)
         answer = self._run(call)
-        if not (account := answer.response.get("AccountId")):
+        account = answer.response.get("AccountId")
+        account_id = str(account).strip() if type(account) in (str, int) else ""
+        if not account_id.isalnum():
             raise UnavailableError("no AccountId in the answer", action=call.action, request_id=answer.request_id)
-        return str(account)
+        return account_id
 
     def origin(self) -> str:
         """Where the keys in use were found, without secrets. Raises CredentialsError if there are none."""

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any, ClassVar, NoReturn, Protocol
 from urllib.parse import quote
 
-import orjson
-
 from connector.errors import CredentialsError, UnavailableError
+from connector.wire import decode
 
 METADATA_URL = "http://metadata.tencentyun.com"
 _ROLES_PATH = "/latest/meta-data/cam/security-credentials/"
@@ -182,8 +181,8 @@ class CvmRole:
         base = self.url + _ROLES_PATH
         try:
             role = self.role or network.metadata(base).strip().partition("\n")[0]
-            answer = orjson.loads(network.metadata(base + quote(role, safe="")))
-        except (UnavailableError, orjson.JSONDecodeError):
+            answer = decode(network.metadata(base + quote(role, safe="")))
+        except (UnavailableError, ValueError):
             return None
         if not isinstance(answer, dict) or answer.get("Code") != "Success":
             return None

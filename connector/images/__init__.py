@@ -1,6 +1,7 @@
 """Turns items of the API into records, whose values every warehouse can store. Pure: no files, no sockets, no clock.
 
-May import `connector.tables`, the standard library, orjson and pyarrow; never api, listing, warehouse, runs or dlt.
+May import `connector.tables`, `connector.wire`, the standard library, orjson and pyarrow; never api, listing,
+warehouse, runs or dlt.
 
 item: an element of `Response.List`, as its JSON was decoded.
 field: a value of an item under the API's own name. `fields.Field` says how a field is parsed into its column.

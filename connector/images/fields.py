@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from connector.images.names import split_image_name, split_os_name
 from connector.images.times import is_plain_rfc3339, parse_instant, parse_plain
 from connector.tables import API_COLUMNS, IMAGES
+from connector.wire import storable
 
 COLUMNS = (IMAGES.column("image_id"), *map(IMAGES.column, API_COLUMNS))
 
@@ -25,20 +26,13 @@ NOT_A_BOOLEAN = "not true or false"
 NOT_A_TIME = "not a time in a known shape"
 
 
-def storable(text: str) -> str:
-    """The text itself, or a copy with U+FFFD for what PostgreSQL (NUL) or UTF-8 (a lone surrogate) cannot hold."""
-    if text.isascii() and "\0" not in text:
-        return text
-    return _NOT_STORABLE.sub("\ufffd", text)
-
-
 # ---- parsing one value: None for "nothing there", RejectedError for what does not fit the column ----
 
 _ID_LENGTH = IMAGES.column("image_id").precision or 0
 _INT64_MAX = 2**63 - 1
+_DOUBLE_MAX = 2**53 - 1  # beyond, one double stands for several integers
 _DAY = 86_400_000_000
 _DIGITS = re.compile(r"[0-9]{1,19}")
-_NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 _BOOLEANS = {True: True, False: False, "true": True, "false": False}  # 1 and 0 are the keys True and False
 
 
@@ -79,7 +73,7 @@ def _parse_integer(received: Any) -> int:
         number = int(received)
     else:
         raise RejectedError(NOT_AN_INTEGER)
-    if 0 <= number <= _INT64_MAX:
+    if 0 <= number <= (_DOUBLE_MAX if type(received) is float else _INT64_MAX):
         return number
     raise RejectedError(NOT_AN_INTEGER)
 

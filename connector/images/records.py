@@ -7,7 +7,6 @@ The items of an answer are parsed together, field by field: most values are plai
 takes a fraction of the time. What becomes of an item does not depend on the others.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
@@ -16,9 +15,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from connector.images.fields import COLUMNS, NO_IMAGE_ID, api_fields, storable
+from connector.images.fields import COLUMNS, NO_IMAGE_ID, api_fields
 from connector.images.times import time_zone
 from connector.tables import API_COLUMNS
+from connector.wire import decode, encode, storable
 
 HASH_DEFINITION = 1
 """Number of the definition of `row_hash` (see `_row_hash`). Another number makes a new version of every image."""
@@ -80,7 +80,7 @@ class ItemParser:
         """The record of each element of `Response.List`; a `Rejected` if it is no object with a usable ImageID."""
         parsed = self._parse([item for item in items if isinstance(item, dict)])
         return [
-            next(parsed) if isinstance(item, dict) else Rejected(None, "image_id", json_text(item), NOT_AN_OBJECT)
+            next(parsed) if isinstance(item, dict) else Rejected(None, "image_id", encode(item), NOT_AN_OBJECT)
             for item in items
         ]
 
@@ -95,13 +95,13 @@ class ItemParser:
                 cells[field.column : field.column + len(columns)] = columns
                 typed[name] = columns[0]
             for place, reason in rejects:
-                rejected[place].append(Rejected(None, COLUMNS[field.column].name, json_text(values[place]), reason))
+                rejected[place].append(Rejected(None, COLUMNS[field.column].name, encode(values[place]), reason))
         names = sorted(typed)
         images = zip(cells[0], zip(*cells[1:], strict=True), zip(*map(typed.get, names), strict=True), strict=True)
         for place, (image_id, values, row) in enumerate(images):
             known = {name: value for name, value in zip(names, row, strict=False) if value is not None}
             if image_id is None:
-                yield Rejected(None, "image_id", json_text(items[place]), NO_IMAGE_ID)
+                yield Rejected(None, "image_id", encode(items[place]), NO_IMAGE_ID)
             elif place in others or place in rejected:
                 yield _odd(Record(image_id, values, "", (), ()), known, others.get(place, {}), rejected.get(place, []))
             else:
@@ -130,7 +130,7 @@ def _odd(record: Record, known: dict[str, Any], others: dict[str, Any], rejected
     extra = {name: value for name, value in others.items() if not _is_empty(value)}
     return Record(
         record.image_id,
-        (*record.values[:-1], json_text(extra)) if extra else record.values,
+        (*record.values[:-1], encode(extra)) if extra else record.values,
         _row_hash(known | extra),
         tuple(value._replace(image_id=record.image_id) for value in rejected),
         tuple(map(storable, others)),
@@ -140,12 +140,12 @@ def _odd(record: Record, known: dict[str, Any], others: dict[str, Any], rejected
 def hash_of_row(row: Mapping[str, Any]) -> str:
     """The present `row_hash` of a row of `images` as stored, by column name, instants as microseconds."""
     fields = {c.source: row[c.name] for c in COLUMNS if c.source and not c.derived and row[c.name] is not None}
-    return _row_hash({**fields, **orjson.loads(row["extra"] or "{}")})
+    return _row_hash({**fields, **decode(row["extra"] or "{}")})
 
 
 def reject_id(rejected: Rejected) -> str:
     """Identifies a rejected value: 32 hex digits of a hash of its image_id, column_name and raw."""
-    return _digest(json_text(rejected[:3]).encode())
+    return _digest(encode(rejected[:3]).encode())
 
 
 # ---- texts and hashes ----
@@ -157,7 +157,7 @@ def _row_hash(fields: dict[str, Any]) -> str:
     Empty ones are left out, and so is what is derived, so that neither a better parser nor a column for a field that
     was unknown (a count, flag or text) makes a new version of an image that did not change.
     """
-    return f"{HASH_DEFINITION}:{_digest(json_text(fields).encode())}"
+    return f"{HASH_DEFINITION}:{_digest(encode(fields).encode())}"
 
 
 def _hash_of_sorted(fields: dict[str, Any]) -> str:
@@ -171,15 +171,3 @@ def _digest(text: bytes) -> str:
 
 def _is_empty(received: Any) -> bool:
     return received is None or received == ""
-
-
-def json_text(value: Any) -> str:
-    """Compact JSON with sorted keys. Always storable: NUL and lone surrogates are written as escapes."""
-    try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
-    except orjson.JSONEncodeError:  # a lone surrogate, an integer over 64 bits, or more than 254 levels
-        pass
-    try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"))
-    except RecursionError:
-        return '"(nested too deeply to be written)"'

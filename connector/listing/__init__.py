@@ -1,7 +1,7 @@
 """A moving list, read whole with Limit and Offset: the sweeps, and the proof that they missed nothing.
 
-This wing knows neither the API's client nor dlt nor the warehouse: it imports `connector.errors` and its own modules.
-What it needs of the world comes in a `RemoteList`.
+This wing knows neither the API's client nor dlt nor the warehouse: it imports `connector.errors`, `connector.wire`
+and its own modules. What it needs of the world comes in a `RemoteList`.
 
 The argument
 ------------

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from connector.errors import RequestRejectedError
-from connector.listing.page import DESCENDING, Page
+from connector.listing.page import DESCENDING, Page, text_of
 from connector.listing.parts import PartsReader
 from connector.listing.proof import Evidence, Outcome, Proof, is_great_step
 from connector.listing.query import SCANNED, UNSCANNED, Filters, Query
@@ -237,11 +237,11 @@ class FullSweep:
 
 
 def _all_scanned(page: Page) -> bool:
-    return all(item.get("ScanStatus") == SCANNED for item in page.items)
+    return all(text_of(item, "ScanStatus") == SCANNED for item in page.items)
 
 
 def _none_scanned(page: Page) -> bool:
-    return all(item.get("ScanStatus") != SCANNED for item in page.items)
+    return all(text_of(item, "ScanStatus") != SCANNED for item in page.items)
 
 
 def _is_cut_short(evidence: Evidence) -> bool:

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from connector.errors import RequestRejectedError, TransientError
-from connector.listing.page import DESCENDING, Page, image_id_of
+from connector.listing.page import DESCENDING, Page, image_id_of, text_of
 from connector.listing.parts import PartsReader
 from connector.listing.plan import FAILING
 from connector.listing.proof import Evidence, Outcome, Proof, is_great_step
@@ -81,7 +81,7 @@ class IncrementalSweep:
         reader = ListReader(self._remote, _not_scanned(UNSCANNED), "CreateTime", Aim(one_end_of_one_answer=True))
         evidence = reader.evidence
         for page in self._noted(reader):
-            if any(isinstance(item, dict) and item.get("ScanStatus") == SCANNED for item in page.items):
+            if any(text_of(item, "ScanStatus") == SCANNED for item in page.items):
                 raise _FallBackError(ListReason.STATUS_IGNORED.given())
             yield page
             total = evidence.total + scanned
@@ -244,7 +244,7 @@ def _alike(page: Page, other: Page | None) -> bool:
 
 def _times(items: Sequence[Any]) -> list[str | None]:
     """The CreateTimes of groups of rows: images of one CreateTime may stand in another order each time."""
-    times = [str(item.get("CreateTime")) if isinstance(item, dict) else None for item in items]
+    times = [text_of(item, "CreateTime") for item in items]
     return [time for time, _ in groupby(times)]
 
 

@@ -12,6 +12,7 @@ from statistics import median_low
 from typing import Any, NamedTuple
 
 from connector.listing.query import Answer
+from connector.wire import storable
 
 FAR = 1 << 62  # beyond every instant in microseconds
 
@@ -144,10 +145,16 @@ class Page:
         return median_low(shifts) if shifts else None
 
 
+def text_of(item: Any, name: str) -> str | None:
+    """The text that an item has in a field, or None where it has none."""
+    text = item.get(name) if isinstance(item, dict) else None
+    return text if isinstance(text, str) else None
+
+
 def image_id_of(item: Any) -> str | None:
     """The item's ImageID, or None where it has none that can serve as a key."""
-    image_id = item.get("ImageID") if isinstance(item, dict) else None
-    return image_id if isinstance(image_id, str) and image_id else None
+    image_id = text_of(item, "ImageID")
+    return image_id if image_id and storable(image_id) == image_id else None
 
 
 def page_of(answer: Answer, offset: int, values_of: ValuesOf, sent: int = 0) -> Page:
@@ -158,16 +165,16 @@ def page_of(answer: Answer, offset: int, values_of: ValuesOf, sent: int = 0) -> 
     came = moment()
     items = answer.response.get("List")
     items = items if isinstance(items, list) else []
-    total = _count(answer.response.get("TotalCount"))
+    total = count_of(answer.response.get("TotalCount"))
     return Page(offset, items, total, answer.request_id, _rows(items, values_of), sent or came, came)
 
 
-def _count(total: Any) -> int | None:
+def count_of(total: Any) -> int | None:
     """TotalCount, also where it is written as a text or with a decimal point; None where it is no count."""
     if isinstance(total, bool) or not isinstance(total, int | float | str):
         return None
     if isinstance(total, int):
-        return total if total >= 0 else None
+        return total if 0 <= total < 10**18 else None
     match = _COUNT.fullmatch(str(total))
     return int(match[1]) if match else None
 

@@ -9,12 +9,13 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from connector.images.records import Record, Rejected, hash_of_row, json_text, reject_id
+from connector.images.records import Record, Rejected, hash_of_row, reject_id
 from connector.runs.audit import Audit
 from connector.runs.identity import Identity
 from connector.runs.known import ABSENT, ROOM, UNWRITTEN, Kind, Known, short_hash
 from connector.runs.twins import Parse, Twins
 from connector.tables import API_COLUMNS, IMAGE_SCANS, IMAGES, REJECTED_VALUES, Table, plain_rows
+from connector.wire import encode
 
 TWICE = "listed twice in one answer, with other contents"
 
@@ -77,7 +78,7 @@ class Diff:
                 if isinstance(record, Rejected):
                     self._reject(record, request_id)
                 elif self._twins.rejects(record):
-                    self._reject(Rejected(record.image_id, "image_id", json_text(item), TWICE), request_id)
+                    self._reject(Rejected(record.image_id, "image_id", encode(item), TWICE), request_id)
                 else:
                     self._take(record, request_id)
 

@@ -13,7 +13,7 @@ from connector.errors import ConfigurationError, RequestRejectedError
 from connector.listing.confirm import look_up, room
 from connector.listing.full import FullSweep
 from connector.listing.incremental import IncrementalSweep
-from connector.listing.page import Page
+from connector.listing.page import Page, text_of
 from connector.listing.proof import Outcome
 from connector.listing.query import Filters
 from connector.listing.reasons import Cause
@@ -192,7 +192,7 @@ class Observation:
             return None
         found = look_up(self._remote, candidates, self._controls())
         self.diff.absorb(found.present, None)
-        statuses = {item.get("ScanStatus") for item in found.present}
+        statuses = {text_of(item, "ScanStatus") for item in found.present}
         return found.distrust or (RunReason.STATUS_INCOMPLETE.given() if statuses & UNSCANNED_STATUSES else None)
 
     def _full(self) -> Generator[Progress, None, Outcome]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from connector.sandbox.identity import DEFAULT_ACCOUNT
 
 BUILT, SCANNED = "2021-01-29 04:03:18+00:00", "2021-02-03 04:05:06+00:00"
@@ -167,6 +169,60 @@ NUMBERS = {
         (("recommended_fix", '"maybe"'),),
     ),
 }
+
+
+def _as_sent(text: str | bytes) -> orjson.Fragment:
+    """A value as the API sends it, which need not be JSON."""
+    return orjson.Fragment(text)
+
+
+# Values that no JSON library writes, and that many read: see `connector.wire`.
+BAD = {
+    "a lone surrogate": Odd(
+        {"Solution": _as_sent(r'"a\ud83d"'), "CreateTime": _as_sent(r'"\ude00"')},
+        {"solution": "a\ufffd", "create_time": None, "create_time_raw": "\ufffd"},
+        (("solution", r'"a\ud83d"'), ("create_time", r'"\ude00"')),
+    ),
+    "no UTF-8": Odd(
+        {"ImageName": _as_sent(b'"caf\xe9"')},
+        {"image_name": "caf\ufffd", "image_repository": None, "image_tag": None},
+        (("image_name", r'"caf\udce9"'),),
+    ),
+    "raw control characters": Odd({"Reason": _as_sent('"a\tb\r\nc\x1b"')}, {"reason": "a\tb\r\nc\x1b"}),
+    "raw NUL": Odd({"Reason": _as_sent('"a\0b"')}, {"reason": "a\ufffdb"}, (("reason", r'"a\u0000b"'),)),
+    "no escape": Odd({"AgentError": _as_sent(r'"C:\path"')}, {"agent_error": None}, (("agent_error", r'"C:\\path"'),)),
+    "over a double": Odd({"VulCnt": _as_sent("1e400")}, {"vul_cnt": None}, (("vul_cnt", "1e400"),)),
+    "over 64 bits": Odd(
+        {"Size": _as_sent("18446744073709551617"), "RiskCnt": _as_sent("-9223372036854775809")},
+        {"size": None, "risk_cnt": None},
+        (("size", "18446744073709551617"), ("risk_cnt", "-9223372036854775809")),
+    ),
+    "5,000 digits": Odd({"HostCnt": _as_sent("7" * 5000)}, {"host_cnt": None}, (("host_cnt", "7" * 5000),)),
+    "no exact double": Odd({"Size": 2.0**53}, {"size": None}, (("size", "9007199254740992.0"),)),
+    "words": Odd(
+        {"VulCnt": _as_sent("NaN"), "IsTrustImage": _as_sent("True"), "OsName": _as_sent("undefined")},
+        {"vul_cnt": None, "is_trust_image": None, "os_name": None, "os_family": None, "os_version": None},
+        (("vul_cnt", '"NaN"'), ("is_trust_image", '"True"'), ("os_name", '"undefined"')),
+    ),
+    "a deep nest": Odd(
+        {"VirusCnt": _as_sent("[" * 1020 + "]" * 1020)}, {"virus_cnt": None}, (("virus_cnt", "[" * 1020 + "]" * 1020),)
+    ),
+    "bad new fields": Odd(
+        {
+            "Digits": _as_sent("1" + "0" * 30),
+            "Score": _as_sent("1e400"),
+            "Text": _as_sent(r'"\ud83d"'),
+            "Word": _as_sent("-Infinity"),
+            "Deep": _as_sent("[" * 3000 + "]" * 3000),
+        },
+        {
+            # An item has three levels around it, and 1,024 are decoded.
+            "extra": f'{{"Deep":{"[" * 1020}"{"[" * 1980}{"]" * 1980}"{"]" * 1020},"Digits":1{"0" * 30}'
+            r',"Score":1e400,"Text":"\ud83d","Word":"-Infinity"}'
+        },
+    ),
+    "repeated names": Odd({"Twice": _as_sent('{"a":1,"a":2}')}, {"extra": '{"Twice":{"a":2}}'}),
+}
 OTHERS = {
     "nothing but nulls": Odd(dict.fromkeys(ITEM), {**dict.fromkeys(ROW), "account_id": DEFAULT_ACCOUNT}),
     "new fields": Odd(
@@ -180,7 +236,7 @@ OTHERS = {
     "%s :name \\": Odd(),
     "🚀" * 256: Odd(),
 }
-ODD: dict[str, Odd] = {"plain": Odd(), **TIMES, **TEXTS, **NUMBERS, **OTHERS}
+ODD: dict[str, Odd] = {"plain": Odd(), **TIMES, **TEXTS, **NUMBERS, **BAD, **OTHERS}
 
 
 def items() -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from connector.images.records import ItemParser, Record
 from connector.sandbox import Fleet, Sandbox, wall_clock
 from connector.sandbox.identity import DEFAULT_ACCOUNT, Account
 from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, SYNC_RUNS, TABLES
+from connector.wire import decode
 from tests.images import odd_images
 from tests.syncing import Row, before_the_merge, ended, loaded, staging_named, start, sync, truth
 from tests.warehouses import FILES, KINDS, Place, instant, place
@@ -35,7 +37,8 @@ def without(rows: list[Row], *names: str) -> list[Row]:
 
 
 def hashes(items: list[Row]) -> dict[str, str]:
-    return {record.image_id: record.row_hash for record in ItemParser().parse(items) if isinstance(record, Record)}
+    received = decode(orjson.dumps({"Response": {"List": items}}))["Response"]["List"]
+    return {record.image_id: record.row_hash for record in ItemParser().parse(received) if isinstance(record, Record)}
 
 
 def counts(place: Place) -> dict[str, int]:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from connector.errors import AccountStateError, RequestRejectedError, ResponseTooLargeError, UnavailableError
-from connector.listing.page import image_id_of, page_of
+from connector.listing.page import count_of, image_id_of, page_of
 from connector.listing.query import Answer
 from connector.listing.remote import RemoteList
 from connector.listing.survey.findings import NO_IMAGES, NoAnswerError, cannot_tell, not_answered
@@ -39,13 +39,8 @@ class Reply:
 
     @property
     def total(self) -> int | None:
-        """TotalCount, however it is written; None where it is no whole number."""
-        raw: Any = self.answer.response.get("TotalCount")
-        if isinstance(raw, str):
-            return int(raw) if raw.isascii() and raw.isdigit() else None
-        if isinstance(raw, bool) or not isinstance(raw, int | float):
-            return None
-        return int(raw) if raw >= 0 and float(raw).is_integer() else None
+        """TotalCount, however it is written; None where it is no count."""
+        return count_of(self.answer.response.get("TotalCount"))
 
     @property
     def whole_list(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from connector.listing.reasons import Cause
 from connector.listing.survey.asking import CREATE_TIME, Asking
 from connector.listing.survey.findings import FEW_ROWS, NO_IMAGES, Counts, Found, Names, NoAnswerError, cannot_tell
+from connector.wire import encode
 
 LONGEST_SHAPE = 40
 _NAME = re.compile(
@@ -64,7 +65,9 @@ def repeated_images(asking: Asking) -> Cause:
             other = first.setdefault(item["ImageID"], item)
             if other is not item:
                 images.add(item["ImageID"])
-                differ |= {name for name in other.keys() | item.keys() if other.get(name) != item.get(name)}
+                differ |= {
+                    name for name in other.keys() | item.keys() if encode(other.get(name)) != encode(item.get(name))
+                }
     return Found.REPEATS.given(images=len(images), fields=_names(differ)) if images else Found.NO_REPEATS.given()
 
 
