@@ -5,4 +5,5 @@ imports its module when it is called, so that `tcss --help` is quick.
 
 report      what is printed while a command works, and at its end. The page of `tcss report` is made in `posture`.
 process     the command's process: Ctrl-C, SIGTERM, and the end.
+streams     stdout and stderr, which never fail.
 """

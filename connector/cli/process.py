@@ -12,6 +12,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn
 
+from connector.cli.streams import make_unfailing
+
 _terminations: list[int] = []  # SIGTERM, if it came: an interrupt may lose its own type on its way
 
 
@@ -22,6 +24,7 @@ def run(command: Callable[[], object]) -> None:
         _terminations.append(signal.SIGTERM)
         raise KeyboardInterrupt
 
+    make_unfailing()
     signal.signal(signal.SIGTERM, terminate)
     sys.unraisablehook = partial(_interrupt_again, sys.unraisablehook)
     gc.set_threshold(50_000)  # else a tenth of each start goes into looking for garbage in what is imported, in vain

@@ -73,7 +73,7 @@ def _failure(error: Exception, account: str | None) -> str:
         "request_id": getattr(error, "request_id", None),
     }
     named = {"account": account} if account else {}
-    return json.dumps({"verdict": "failed", **named, "error": facts}, ensure_ascii=False)
+    return json.dumps({"verdict": "failed", **named, "error": facts})
 
 
 @contextmanager

@@ -81,9 +81,9 @@ class SyncRun(Mapping[str, Any]):
         return 0 if self.complete and not (strict and self.values_rejected) else 5
 
     def to_json(self) -> str:
-        """The row as one line of JSON, instants in RFC 3339."""
+        """The row as one line of JSON in ASCII, instants in RFC 3339."""
         row = {name: rfc3339(value) if name in _TIMES else value for name, value in self.items()}
-        return json.dumps(row, ensure_ascii=False)
+        return json.dumps(row)
 
     def summary(self) -> str:
         """The run in two lines, for people."""
