@@ -48,35 +48,70 @@ def split_image_name(text: str) -> ImageName:
 
 # ---- operating systems ----
 
-_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
-_VERSION = re.compile(r"(?:[vV](?=\d))?(.+)")
-_NUMBER = re.compile(r"\b[vV]?(\d\w*(?:\.\w+)*)")
-_FILLERS = frozenset({"linux", "gnu", "microsoft", "vmware"})
+_LETTER = r"[^\W\d_]"
+_WORD = re.compile(rf"k3os|{_LETTER}+(?:-{_LETTER}+)*", re.IGNORECASE)
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)*(?:_(?:alpha|beta|rc|pre)[0-9]*|H[12])?", re.IGNORECASE)
+_LEADING_NUMBER = re.compile(rf"v?({_NUMBER.pattern})", re.IGNORECASE)
+_MACHINE = re.compile(
+    r"x86[_-]64|amd64|a(?:arch|rm)64|ppc64(?:le|el)?|s390x|riscv64|loong(?:arch)?64"
+    rf"|(?<!{_LETTER})(?:x86|x64|i[3-6]86|armv[5-8]\w*)|(?:32|64)[ _-]?(?:bits?|位)",
+    re.IGNORECASE,
+)
+_FILLERS = frozenset({"linux", "gnu", "microsoft", "vmware", "unknown", "none"})
+_ENDINGS = re.compile(r"(?:-(?:linux|os|server|stream|release))+")
+# Names by which a system is known beside its ID in /etc/os-release.
 _FAMILIES = {
     "alibaba": "alinux",
     "aliyun": "alinux",
     "alma": "almalinux",
     "amazon": "amzn",
+    "amazonlinux": "amzn",
+    "archlinux": "arch",
     "azure": "azurelinux",
+    "bigcloud": "bclinux",
     "cbl-mariner": "mariner",
+    "clear": "clear-linux-os",
+    "common": "mariner",  # Common Base Linux Mariner
+    "container-optimized": "cos",
+    "huawei": "hce",
+    "mint": "linuxmint",
     "opensuse-leap": "opensuse",
+    "opensuse-tumbleweed": "opensuse",
     "oracle": "ol",
+    "oraclelinux": "ol",
     "red": "rhel",
+    "red-hat": "rhel",
     "redhat": "rhel",
+    "rockylinux": "rocky",
     "suse": "sles",
     "tencent": "tencentos",
     "tlinux": "tencentos",
+    "uniontech": "uos",
 }
 
 
 @lru_cache(maxsize=1024)
 def split_os_name(text: str) -> tuple[str | None, str | None]:
-    """Family and version in an OS name: `alpine:v3.12` is (`alpine`, `3.12`), `CentOS Linux 7` is (`centos`, `7`).
+    """Family and version in an OS name: `alpine:v3.12` is (`alpine`, `3.12`), `centos7.6.0_x64` is (`centos`, `7.6.0`).
 
     The family is the first word that says something, in lower case, or that system's ID in /etc/os-release. The version
-    is what follows a colon, or else the first number; a `v` before it is dropped. None for a part that is not there.
+    is what follows a colon, or else the first number behind that word; it has neither the `v` before it nor what is
+    written behind it. Names of machines (`x86_64`) are no versions. None for a part that is not there.
     """
-    name, colon, rest = text.partition(":")
-    version = _VERSION.fullmatch(rest.strip()) if colon else _NUMBER.search(name)
-    words = [word for word in _WORD.findall(name.lower()) if word not in _FILLERS]
-    return _FAMILIES.get(words[0], words[0]) if words else None, version[1] if version else None
+    name, colon, rest = _MACHINE.sub(" ", text).partition(":")
+    word = next((found for found in _WORD.finditer(name) if found[0].lower() not in _FILLERS), None)
+    family = _ENDINGS.sub("", word[0].lower()) if word else None
+    version = _version_behind(rest.strip()) if colon else _number_in(name[word.end() if word else 0 :])
+    return _FAMILIES.get(family, family) if family else None, version
+
+
+def _version_behind(colon: str) -> str | None:
+    """The number that the text begins with, or else the text as it is if it is one word (`edge`, `bookworm/sid`)."""
+    if number := _LEADING_NUMBER.match(colon):
+        return number[1]
+    return _number_in(colon) if " " in colon else colon or None
+
+
+def _number_in(text: str) -> str | None:
+    number = _NUMBER.search(text)
+    return number[0] if number else None
