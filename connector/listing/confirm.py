@@ -2,7 +2,7 @@
 
 A server that reads only some of a filter's values looks like one that does not list the others. So the candidates stand
 between two ids that were just listed: where the first value and the last one are read, those between them are too. The
-server may sort the values, or skip some: so it is first asked for as many ids, all of which were just listed.
+server may sort the values, or skip some: so it is asked for as many ids that were just listed, too.
 """
 
 from __future__ import annotations
@@ -46,8 +46,6 @@ def look_up(remote: RemoteList, candidates: Sequence[str], listed: Sequence[str]
     what the fetch raises.
     """
     found = LookUp()
-    if candidates and not _reads_as_many(remote, listed[: len(candidates) + 2]):
-        return LookUp(distrust=ListReason.ID_FILTER.given())
     for start in range(0, len(candidates), room(remote)):
         chunk = candidates[start : start + room(remote)]
         items = _controlled(remote, chunk, listed)
@@ -55,6 +53,8 @@ def look_up(remote: RemoteList, candidates: Sequence[str], listed: Sequence[str]
             return LookUp(present=found.present, distrust=ListReason.ID_FILTER.given())
         found.present += items
         found.gone += [image_id for image_id in chunk if image_id not in _ids(items)]
+    if found.gone and not _reads_as_many(remote, listed[: len(candidates) + 2]):
+        return LookUp(present=found.present, distrust=ListReason.ID_FILTER.given())
     return found
 
 

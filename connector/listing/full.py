@@ -53,7 +53,7 @@ class FullSweep:
         self._read: dict[str, int | None] = {}  # what all passes have read, with its sort values, the newest last
         self._before: dict[str, int | None] = {}  # the same of all passes but the last one
         self._first: Page | None = None  # of the list, where a try in parts came before all passes
-        self._most = 0  # images that the list had in any pass, by TotalCount
+        self._whole = Evidence(())  # the TotalCounts of all passes
         self._lost: Cause | None = None  # why the first way of reading proved nothing
         self.outcome = Outcome()
 
@@ -145,16 +145,22 @@ class FullSweep:
         outcome.total_count = evidence.latest_total
         outcome.order_proven = evidence.in_order
         outcome.proof, outcome.cause = self._proven(evidence, previous)
-        if outcome.complete and (fallen := self._fallen(evidence)) is not None:
+        fallen = self._fallen(evidence)
+        if outcome.complete and fallen is not None:
             outcome.proof, outcome.cause = None, fallen
-        self._most = max(self._most, evidence.usual_total)
         self._lost = evidence.order_lost.given() if evidence.order_lost else outcome.cause
 
     def _fallen(self, evidence: Evidence) -> Cause | None:
-        """A TotalCount far below that of an earlier pass: a part of the list may have been hidden ever since."""
-        if not is_great_step(self._most, evidence.total):
-            return None
-        return ListReason.TOTAL_JUMPED.given(before=self._most, after=evidence.total)
+        """A TotalCount that fell far in one step, and stays there: a part of the list may be hidden ever since.
+
+        One answer alone may have said too much.
+        """
+        answered = self._whole.answered = self._whole.answered + evidence.answered
+        for before, after in self._whole.steps():
+            confirmed = sum(total >= before for _, _, total in answered) > 1
+            if confirmed and is_great_step(before, after) and is_great_step(before, evidence.total):
+                return ListReason.TOTAL_JUMPED.given(before=before, after=after)
+        return None
 
     def _proven(self, evidence: Evidence, previous: Evidence | None) -> tuple[Proof | None, Cause | None]:
         """What the last pass proves, with those before it."""
@@ -227,7 +233,7 @@ class FullSweep:
         outcome, found = self.outcome, parts.evidence
         outcome.add(found)
         outcome.total_count = found.latest_total
-        found.problem = found.problem or found.uncounted() or self._fallen(found)
+        found.problem = self._fallen(found) or found.problem or found.uncounted()
         if found.problem is None:
             outcome.proof, outcome.cause, outcome.order_proven = Proof.PARTS, self._lost, False
         return outcome.complete

@@ -17,6 +17,7 @@ from connector.listing.reasons import Cause, ListReason
 from connector.listing.remote import RemoteList
 from connector.listing.seams import Aim
 
+NOT_SCANNED = "NOT_SCAN"  # as answers spell the last word of the status filter
 UNKNOWN_BY = "NoSuchField"
 HEAD_READS = 6  # of what was scanned during an incremental sweep
 CHANGED_SHARE = 0.05  # of two answers to the same question, asked one after the other
@@ -44,6 +45,7 @@ class IncrementalSweep:
         self._clock = remote.clock or (lambda: now)
         self._ends: list[int] = []
         self._whole_list = Evidence(())  # the TotalCounts of the list without filters
+        self._last_word_is_read = False  # of those of the status filter
         self.outcome = Outcome()
 
     def pages(self) -> Generator[Page, None, None]:
@@ -81,7 +83,9 @@ class IncrementalSweep:
         reader = ListReader(self._remote, _not_scanned(UNSCANNED), "CreateTime", Aim(one_end_of_one_answer=True))
         evidence = reader.evidence
         for page in self._noted(reader):
-            if any(text_of(item, "ScanStatus") == SCANNED for item in page.items):
+            statuses = {text_of(item, "ScanStatus") for item in page.items}
+            self._last_word_is_read |= NOT_SCANNED in statuses
+            if SCANNED in statuses:
                 raise _FallBackError(ListReason.STATUS_IGNORED.given())
             yield page
             total = evidence.total + scanned
@@ -109,12 +113,13 @@ class IncrementalSweep:
     def _all_words_are_read(self, unscanned: Evidence, scanned: int, others: Sequence[Page]) -> Iterator[Page]:
         """Scanned images and the others make up the list, unless the list moves, or an answer was not whole.
 
-        If they do not, images are asked for by each word of the filter alone. Those that the list of all words did not
-        show are new, or were hidden, or their word is not read: then that list does not show them a second time either.
+        If they do not, or if the last word has no image, images are asked for by each word of the filter alone. Those
+        that the list of all words did not show are new, or were hidden, or their word is not read: then that list does
+        not show them a second time either.
         """
         total = next((page.total for page in others if page.total is not None), None)
-        before = unscanned.latest_total or 0
-        if total is not None and total == scanned + before:
+        read = len(unscanned.values) + len(unscanned.nameless) + unscanned.listed_twice
+        if total == scanned + read and (self._last_word_is_read or not read):
             return
         alone = [self._remote.first(_not_scanned((word,), "desc"), self._remote.limit) for word in UNSCANNED]
         yield from alone
@@ -126,7 +131,7 @@ class IncrementalSweep:
             whole = again.reaches_total
             if unseen - again.places.keys() if whole else is_great_step(counted, again.total or 0):
                 raise _FallBackError(ListReason.STATUS_PARTLY_READ.given())
-        if counted - before > len(unseen):  # the first rows do not show all that is missing
+        if counted - read > len(unseen):  # the first rows do not show all that is missing
             raise _FallBackError(ListReason.UNSCANNED.given(cause=ListReason.END_HIDDEN.given()))
         if total is not None and scanned + max(counted, unscanned.total) < total * (1 - CHANGED_SHARE):
             raise _FallBackError(ListReason.STATUS_UNKNOWN.given(counted=scanned + counted, total=total))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import accumulate, pairwise
@@ -154,11 +154,6 @@ class Evidence:
         return max(self.totals, default=0)
 
     @property
-    def usual_total(self) -> int:
-        """The largest TotalCount that more than one answer has reached: one alone may be wrong."""
-        return sorted(total for _, _, total in self.answered)[-2:][0] if self.answered else 0
-
-    @property
     def constant_total(self) -> int | None:
         """The TotalCount of every answer; None where it was not the same in all of them."""
         return max(self.totals) if len(self.totals) == 1 else None
@@ -189,11 +184,14 @@ class Evidence:
 
     def jump(self) -> Cause | None:
         """A step of TotalCount that no deletion or insert between two answers explains."""
-        steps = pairwise(total for _, total in sorted((came, total) for _, came, total in self.answered))
-        for before, after in steps:
+        for before, after in self.steps():
             if is_great_step(before, after) or is_great_step(after, before):
                 return ListReason.TOTAL_JUMPED.given(before=before, after=after)
         return None
+
+    def steps(self) -> Iterator[tuple[int, int]]:
+        """The TotalCounts of two answers, one of which came after the other."""
+        return pairwise(total for _, total in sorted((came, total) for _, came, total in self.answered))
 
     def dip(self) -> Cause | None:
         """A TotalCount below those before it and after it.

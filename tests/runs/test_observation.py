@@ -388,10 +388,31 @@ def test_a_status_filter_that_leaves_images_out_makes_a_full_sweep() -> None:
     runs = account()
     runs.run()
     later(runs, 1)
+    left_out = next(i for i, item in runs.server.fleet.truth().items() if item["ScanStatus"] == "NOT_SCAN")
+    usual = runs.server.call
+
+    def call(action: str, payload: dict[str, Any]) -> dict[str, Any]:
+        answer = dict(usual(action, payload))
+        names = {condition["Name"] for condition in payload.get("Filters", ())}
+        rows = [row for row in answer["List"] if "ScanStatus" not in names or row["ImageID"] != left_out]
+        return {**answer, "List": rows, "TotalCount": answer["TotalCount"] - len(answer["List"]) + len(rows)}
+
+    runs.server.call = call  # type: ignore[method-assign]
+    row = runs.run()
+    reason = "incremental was not enough: the ScanStatus filter does not give all images that are not scanned"
+    assert some(row, "mode_reason", "verdict") == (reason, "complete")
+    assert is_true(runs)
+
+
+def test_a_status_filter_that_gives_nothing_makes_a_full_sweep() -> None:
+    """Its words do not even name the scanned images."""
+    runs = account()
+    runs.run()
+    later(runs, 1)
     runs.server.backend.quirks = Quirks(status_filter="empty")
     row = runs.run()
-    left_out = "incremental was not enough: the ScanStatus filter does not give all images that are not scanned"
-    assert some(row, "mode_reason", "verdict") == (left_out, "complete")
+    reason = "incremental was not enough: the words of the ScanStatus filter name 0 of 60 images"
+    assert some(row, "mode_reason", "verdict") == (reason, "complete")
     assert is_true(runs)
 
 
@@ -546,7 +567,7 @@ def test_incremental_runs_that_missed_images_stop_until_both_sweeps_agree() -> N
         ("incremental", "since the watermark", "by order, down to the watermark", None),
     ]
     assert [(p.get("By"), "Filters" in p) for p in runs.server.payloads][:3] == [
-        ("ScanTime", False),
+        (None, True),
         ("CreateTime", True),
         ("CreateTime", True),
     ]
@@ -774,14 +795,15 @@ def test_gone_and_returned_images() -> None:
 
 
 def test_candidates_are_looked_up_between_two_ids_just_listed() -> None:
-    """By ImageID, as many as go into a page, and never without controls."""
+    """By ImageID, as many as go into a page, and never without controls; and as many that are listed."""
     runs = account()
     runs.run()
     gone = runs.server.fleet.delete(12)
     runs.server.backend.reset()
     runs.run(FULL)
-    asked = [payload["Filters"][0]["Values"] for payload in runs.server.payloads if "Filters" in payload]
-    assert [len(values) for values in asked] == [10, 6]
+    *asked, controls = [payload["Filters"][0]["Values"] for payload in runs.server.payloads if "Filters" in payload]
+    assert ([len(values) for values in asked], len(controls)) == ([10, 6], 10)
+    assert not {*controls} & {*gone}
     assert {image_id for values in asked for image_id in values[1:-1]} == set(gone)
     assert all(set(values) - set(gone) == {values[0], values[-1]} for values in asked)
 
