@@ -28,18 +28,18 @@ from connector.warehouse.pipeline import SCHEMA
 MERGE: Any = {"disposition": "merge", "strategy": "delete-insert"}
 
 
-def tcss(**given: Unpack[Given]) -> DltSource:
+def tcss(account: str | None = None, **given: Unpack[Given]) -> DltSource:
     """The resources `images`, `image_history`, `image_scans`, `rejected_values` and `sync_runs` of one account.
 
     The sweep starts when the first resource is extracted, and compares with what the running pipeline's destination
-    holds: the first run is a full load, later ones are incremental by ScanTime (`mode` auto). `given` are fields of
-    `Settings`: `credentials`, `mode`, `filters`, `lookback`, `full_every`, `initial_scan_time` and others. Durations
-    are in seconds, and what is not given is taken from `[sources.tcss]`.
+    holds: the first run is a full load, later ones are incremental by ScanTime (`mode` auto). `account` is the name of
+    a configured account. `given` are fields of `Settings`: `credentials`, `mode`, `filters`, `lookback`, `full_every`,
+    `initial_scan_time` and others. Durations are in seconds, and what is not given is looked up (`Settings.load`).
 
     Raises ConfigurationError here, and the API's errors while the pipeline extracts. What a bare pipeline cannot give
     (order of the tables' commits, lock, fresh working directory) `sync` adds.
     """
-    harvest = _Harvest(Settings.load(**given))
+    harvest = _Harvest(Settings.load(account, **given))
     resources = [
         dlt.resource(
             harvest.batches(table),

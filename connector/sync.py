@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from connector.errors import ConfigurationError
 from connector.runs.assembly import account_of, client_of
 from connector.runs.identity import Identity
 from connector.settings import Given, Settings
@@ -23,16 +24,23 @@ _PREFIX = "tcss_sync_"
 _STALE = 86_400  # seconds after which a working directory was left by a process that was killed
 
 
-def sync(*, settings: Settings | None = None, progress: Report | None = None, **given: Unpack[Given]) -> SyncRun:
+def sync(
+    account: str | None = None,
+    *,
+    settings: Settings | None = None,
+    progress: Report | None = None,
+    **given: Unpack[Given],
+) -> SyncRun:
     """Brings the warehouse up to date with one account, and returns the run's row in `sync_runs`.
 
-    `given` are fields of `Settings`, such as `destination`; what is not given is taken from `[sources.tcss]`.
-    `progress` gets (images shown so far, TotalCount, the client's counters) after each page.
+    `account` is the name of a configured account. `given` are fields of `Settings`, such as `destination`; what is not
+    given is looked up (`Settings.load`). `settings` take the place of both. `progress` gets (images shown so far,
+    TotalCount, the client's counters) after each page.
 
     Raises ConfigurationError, AccessError, UnavailableError, LockedError or DestinationError; the error's `run` is the
     row, if one was written.
     """
-    settings = settings or Settings.load(**given)
+    settings = _settings(settings, account, given)
     with client_of(settings) as client, _asked_meanwhile(settings, client) as account_id:
         from connector.runs.run import Run  # takes as long as STS does
         from connector.warehouse.locations import locate
@@ -48,6 +56,16 @@ def sync(*, settings: Settings | None = None, progress: Report | None = None, **
                 return run.execute(progress)
             finally:
                 run.clean_up()
+
+
+def _settings(settings: Settings | None, account: str | None, given: Given) -> Settings:
+    if settings is None:
+        return Settings.load(account, **given)
+    if account is not None or given:
+        names = ", ".join((*(["account"] if account is not None else []), *given))
+        raise ConfigurationError(f"settings are given, and {names} as well", hint="Give them to Settings.load.")
+    settings.check()
+    return settings
 
 
 @contextmanager

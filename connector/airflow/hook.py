@@ -47,18 +47,16 @@ class TcssHook(BaseHook):
     def settings(self, **given: Any) -> Settings:
         """The settings of this account's syncs; `given` fields win where they are not None.
 
-        What neither they nor the connection say is taken from dlt's config (`[sources.tcss]`), but for `account_id`.
+        What neither they nor the connection say is looked up as for `tcss sync`, but for keys, role and `account_id`:
+        these would be those of all connections. A connection without keys and role shares them, and a warning says so.
         Raises ConfigurationError for a connection that cannot be right.
         """
         leave_variables_alone()
         from connector.settings import Settings
 
-        own = _from_connection(self.get_connection(self.tcss_conn_id), Settings.get_resolvable_fields())
+        own = _from_connection(self.get_connection(self.tcss_conn_id))
         chosen = {**own, **_present(self._given), **_present(given)}
-        settings = Settings.load(**chosen)
-        # Never from a place that several connections share: each would call the other accounts' images gone.
-        settings.account_id = chosen.get("account_id")
-        return settings
+        return Settings.load(whose=f"connection {self.tcss_conn_id!r}", **chosen)
 
     def get_conn(self) -> Client:
         """A client of the API with this account's keys; the caller closes it (``with hook.get_conn() as client``)."""
@@ -82,16 +80,20 @@ class TcssHook(BaseHook):
         return True, f"Account {account_id}: tcss:{ACTION} is granted, {total} images are in the list."
 
 
-def _from_connection(connection: Connection, hints: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of `Settings`, whose types are `hints`, from one connection."""
+def _from_connection(connection: Connection) -> dict[str, Any]:
+    """Fields of `Settings` from one connection. A connection that is written as a URI has texts only."""
+    from connector.settings.table import SETTINGS
+    from connector.settings.values import meant
+
     name = f"connection {connection.conn_id}"
     if connection.host:
         raise ConfigurationError(f"{name} has a host, which is not used", hint="Write endpoint into its extra.")
     extra = _present(connection.extra_dejson)
     token = extra.pop("token", None)
-    if unknown := sorted(set(extra) - (set(hints) - set(_ELSEWHERE))):
-        raise ConfigurationError(f"{name}: its extra may not have {', '.join(unknown)}", hint="Take that away.")
-    extra = {field: _typed(name, field, value, hints[field]) for field, value in extra.items()}
+    known = [field for field in SETTINGS if field not in _ELSEWHERE]
+    if unknown := sorted(set(extra) - set(known)):
+        hint = meant(unknown[0], (*known, "token"), "Take that away.")
+        raise ConfigurationError(f"{name}: its extra may not have {', '.join(unknown)}", hint=hint)
     keys = {"secret_id": connection.login, "secret_key": connection.password}
     if not any(keys.values()):
         if token:
@@ -101,18 +103,6 @@ def _from_connection(connection: Connection, hints: Mapping[str, Any]) -> dict[s
         # Keys from another place would belong to another account.
         raise ConfigurationError(f"{name} has no {missing[0]}", hint="Set both login and password, or neither.")
     return {**extra, "credentials": {**keys, **({"token": token} if token else {})}}
-
-
-def _typed(name: str, field: str, value: Any, hint: Any) -> Any:
-    """A connection that is written as a URI has texts only."""
-    from dlt.common.configuration.exceptions import ConfigValueCannotBeCoercedException
-    from dlt.common.configuration.specs.base_configuration import extract_inner_hint
-    from dlt.common.configuration.utils import deserialize_value
-
-    try:
-        return deserialize_value(field, value, extract_inner_hint(hint))
-    except ConfigValueCannotBeCoercedException:
-        raise ConfigurationError(f"{name}: {field} cannot be {value!r}", hint="Correct its extra.") from None
 
 
 def _present(fields: Mapping[str, Any]) -> dict[str, Any]:

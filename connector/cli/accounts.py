@@ -9,6 +9,7 @@ from typing import Any
 from connector.cli.report import Reporter
 from connector.errors import ConfigurationError, TcssError
 from connector.settings import Settings, account_names
+from connector.settings.values import pairs
 from connector.sync import sync
 
 WORST_FIRST = (1, 6, 3, 4, 7, 5, 2, 0)  # of several accounts, the first of these that one of them ended with
@@ -36,13 +37,10 @@ def chosen(account: str | None, *, all_accounts: bool, account_id: str | None) -
 
 def filters(given: Sequence[str]) -> dict[str, list[str]] | None:
     """NAME=VALUE texts, by name. Raises ConfigurationError."""
-    found: dict[str, list[str]] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not (equals and name and value):
-            raise ConfigurationError(f"--filter {text!r} is not NAME=VALUE")
-        found.setdefault(name, []).append(value)
-    return found or None
+    try:
+        return pairs(given) or None
+    except ValueError as error:
+        raise ConfigurationError(f"--filter {error}") from None
 
 
 def sync_all(names: Names, given: Mapping[str, Any], reporter: Reporter) -> int:

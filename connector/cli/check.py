@@ -19,6 +19,9 @@ from connector.errors import TcssError, UnavailableError
 from connector.listing.survey.questions import Survey
 from connector.runs.assembly import ACTION, client_of, image_list
 from connector.settings import Settings
+from connector.settings.accounts import chosen
+from connector.settings.places import GIVEN
+from connector.settings.strays import strays
 from connector.tables import IMAGES
 from connector.warehouse.inventory import Inventory
 from connector.warehouse.locations import locate
@@ -30,6 +33,7 @@ Check = tuple[str, Callable[[], str]]
 LICENCES = {0: "not bought; a trial is possible", 1: "not bought", 2: "trial", 3: "Pro", 4: "Pro, expired"}
 TOLERANCE = 300  # seconds of clock skew that the API allows
 PATIENCE = 20.0  # seconds for a call of the survey, most of whose refusals are answers
+OPTIONS = {"filters": "filter"}  # setting: the option that is called otherwise
 FIELDS = tuple(dict.fromkeys(column.source for column in IMAGES.columns if column.source))
 
 
@@ -65,12 +69,15 @@ class Report:
         return json.dumps(facts, indent=2)
 
 
-def check(settings: Settings, say: Callable[[str], None], *, api: bool = False) -> Report:
-    """Runs every check and says how it went; with `api` only those that concern the API, and the survey after them.
+def check(settings: Settings, say: Callable[[str], None], *, api: bool = False, account: str | None = None) -> Report:
+    """Says where the settings of the account are from, runs every check and says how it went; with `api` only the
+    checks that concern the API, and the survey after them.
 
     A check that needs what has failed before it is left out.
     """
     report = Report(say, settings.site)
+    for line in () if api else _read(settings, account):
+        say(line)
     if api:
         settings = copy.copy(settings)
         settings.patience = min(settings.patience, PATIENCE)
@@ -81,6 +88,15 @@ def check(settings: Settings, say: Callable[[str], None], *, api: bool = False) 
         elif fine:
             _survey(settings, client, report)
     return report
+
+
+def _read(settings: Settings, account: str | None) -> Iterator[str]:
+    """Where each setting is from that has not its default, and the keys that were not understood; no value of any."""
+    for name, place in settings.places().items():
+        option = OPTIONS.get(name, name).replace("_", "-")
+        yield f"read    {name}: {f'option --{option}' if place == GIVEN else place}"
+    for stray in strays(chosen(account)):
+        yield f"unknown {stray}"
 
 
 def _run(checks: Iterator[Check], report: Report) -> bool:

@@ -30,16 +30,18 @@ EXIT_CODES = (
     "7 another sync holds the lock; 130 and 143 on Ctrl-C and SIGTERM."
 )
 
-Destination = Annotated[
-    str | None, typer.Option(envvar="TCSS_DESTINATION", help="SQLAlchemy URL. [duckdb:///warehouse.duckdb]")
-]
-Dataset = Annotated[str | None, typer.Option(envvar="TCSS_DATASET", help="Schema of the tables. [tcss]")]
-Endpoint = Annotated[str | None, typer.Option(envvar="TCSS_ENDPOINT", help="URL of the API, instead of the site's.")]
-Site = Annotated[str | None, typer.Option(envvar="TCSS_SITE", help="intl or cn. [intl]")]
+
+def _setting(name: str, text: str, *flags: str) -> Any:
+    """An option that is a setting: `connector.settings` looks it up where it is not given, as for everybody else."""
+    return typer.Option(*flags, help=f"{text} [env var: TCSS_{name.upper()}]")
+
+
+Destination = Annotated[str | None, _setting("destination", "SQLAlchemy URL. [duckdb:///warehouse.duckdb]")]
+Dataset = Annotated[str | None, _setting("dataset", "Schema of the tables. [tcss]")]
+Endpoint = Annotated[str | None, _setting("endpoint", "URL of the API, instead of the site's.")]
+Site = Annotated[str | None, _setting("site", "intl or cn. [intl]")]
 Account = Annotated[str | None, typer.Option(envvar="TCSS_ACCOUNT", help="Name of a configured account.")]
-AccountId = Annotated[
-    str | None, typer.Option(envvar="TCSS_ACCOUNT_ID", help="Written to account_id; spares a call to STS.")
-]
+AccountId = Annotated[str | None, _setting("account_id", "Written to account_id; spares a call to STS.")]
 AsJson = Annotated[bool, typer.Option("--json", envvar="TCSS_JSON", help="JSON Lines on stdout, and nothing else.")]
 
 
@@ -60,24 +62,19 @@ def _options(
 def sync(
     destination: Destination = None,
     dataset: Dataset = None,
-    mode: Annotated[str | None, typer.Option(envvar="TCSS_MODE", help="auto, incremental or full. [auto]")] = None,
+    mode: Annotated[str | None, _setting("mode", "auto, incremental or full. [auto]")] = None,
     endpoint: Endpoint = None,
     site: Site = None,
-    filter_: Annotated[
-        list[str] | None, typer.Option("--filter", envvar="TCSS_FILTER", help="NAME=VALUE; may be repeated.")
-    ] = None,
+    filter_: Annotated[list[str] | None, _setting("filters", "NAME=VALUE; may be repeated.", "--filter")] = None,
     account: Account = None,
     all_accounts: Annotated[
         bool, typer.Option("--all-accounts", envvar="TCSS_ALL_ACCOUNTS", help="Every configured account.")
     ] = False,
     account_id: AccountId = None,
     max_delete_share: Annotated[
-        float | None,
-        typer.Option(envvar="TCSS_MAX_DELETE_SHARE", help="Share of images that may be called gone at once. [0.2]"),
+        float | None, _setting("max_delete_share", "Share of images that may be called gone at once. [0.2]")
     ] = None,
-    strict: Annotated[
-        bool | None, typer.Option("--strict", envvar="TCSS_STRICT", help="Rejected values are an error.")
-    ] = None,
+    strict: Annotated[bool | None, _setting("strict", "Rejected values are an error.", "--strict")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring the warehouse up to date."""
@@ -127,7 +124,7 @@ def check(
         settings = Settings.load(
             account, destination=destination, dataset=dataset, endpoint=endpoint, site=site, account_id=account_id
         )
-        report = check_all(settings, (lambda _: None) if as_json else typer.echo, api=api)
+        report = check_all(settings, (lambda _: None) if as_json else typer.echo, api=api, account=account)
         if as_json:
             typer.echo(report.to_json())
             typer.echo("".join(f"{line}\n" for line in report.failures), err=True, nl=False)

@@ -15,7 +15,6 @@ from connector.dagster.checks import build_tcss_asset_checks
 from connector.dagster.resource import TcssAccount, TcssResource
 from connector.dagster.schedules import build_tcss_schedule
 from connector.dagster.translator import DagsterTcssTranslator
-from connector.settings import DEFAULT_DESTINATION
 from connector.tables import Table
 from connector.warehouse.locations import secrets_of
 
@@ -34,7 +33,9 @@ def _variable(_: dg.ResolutionContext, given: str | FromEnvironment | None) -> d
     return None if given is None else dg.EnvVar(given.env)
 
 
-def _destination(context: dg.ResolutionContext, given: str | FromEnvironment) -> str:
+def _destination(context: dg.ResolutionContext, given: str | FromEnvironment | None) -> str | None:
+    if given is None:
+        return None
     if isinstance(given, FromEnvironment):
         return dg.EnvVar(given.env)
     url = str(context.resolve_value(given))
@@ -94,14 +95,14 @@ class TcssComponent(dg.Component, dg.Resolvable):
     """
 
     destination: Annotated[
-        str,
+        str | None,
         dg.Resolver(
             _destination,
-            model_field_type=str | FromEnvironment,
+            model_field_type=str | FromEnvironment | None,
             description="a SQLAlchemy URL, or {env: NAME} where it holds a password",
             examples=["duckdb:///warehouse.duckdb", {"env": "TCSS_DESTINATION"}],
         ),
-    ] = DEFAULT_DESTINATION
+    ] = None
     dataset: str | None = None
     accounts: dict[str, AccountAttributes] = field(default_factory=dict)
     secret_id: Secret = None

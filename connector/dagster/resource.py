@@ -15,7 +15,8 @@ from connector.errors import ConfigurationError
 from connector.runs.assembly import client_of
 from connector.runs.progress import Report
 from connector.runs.row import SyncRun
-from connector.settings import DEFAULT_DESTINATION, Given, Settings
+from connector.settings import Given, Settings
+from connector.settings.lookup import WHOSE
 from connector.sync import sync
 from connector.warehouse.inventory import Inventory
 from connector.warehouse.locations import locate
@@ -41,9 +42,9 @@ class TcssAccount(dg.Config):
 
     @property
     def credentials(self) -> dict[str, str | None] | None:
-        """As `Settings` takes them; None where there are none."""
+        """As `Settings` takes them, who refuses a half; None where there are none."""
         found = {"secret_id": self.secret_id, "secret_key": self.secret_key, "token": self.token}
-        return found if self.secret_id and self.secret_key else None
+        return None if all(value is None for value in found.values()) else found
 
 
 class TcssResource(dg.ConfigurableResource[Any]):
@@ -53,7 +54,8 @@ class TcssResource(dg.ConfigurableResource[Any]):
     (as for `tcss sync --account`). Without partitions the resource's own keys are used, else those in the usual places.
 
     Args:
-        destination: a SQLAlchemy URL or the name of a dlt destination. It may hold a password.
+        destination: a SQLAlchemy URL or the name of a dlt destination. It may hold a password. What the resource does
+            not say of this and of the other settings is looked up as for `tcss sync`.
         dataset: schema of the tables; `tcss` unless given, `main` in SQLite, the URL's database in MySQL.
         accounts: the accounts by the names of their partitions.
         secret_id, secret_key, token: keys of the only account, or those that assume the accounts' roles.
@@ -73,7 +75,7 @@ class TcssResource(dg.ConfigurableResource[Any]):
         )
     """
 
-    destination: str = Field(default=DEFAULT_DESTINATION, repr=False)
+    destination: str | None = Field(default=None, repr=False)
     dataset: str | None = None
     accounts: dict[str, TcssAccount] = Field(default_factory=dict)
     secret_id: str | None = Field(default=None, repr=False)
@@ -88,8 +90,7 @@ class TcssResource(dg.ConfigurableResource[Any]):
 
         Raises ConfigurationError for an account that is not configured, and for values that cannot be used.
         """
-        where = {"destination": self.destination, "dataset": self.dataset, "endpoint": self.endpoint}
-        common = {**self.options, **where, "site": self.site, **given}
+        common = {**self._common(), **given}
         if account is None:
             return Settings.load(**{**common, "credentials": self._credentials})
         own = self.accounts.get(account)
@@ -98,9 +99,18 @@ class TcssResource(dg.ConfigurableResource[Any]):
         if not (own.credentials or own.role_arn):
             raise ConfigurationError(f"the account {account!r} of the resource has neither keys nor a role")
         credentials, site = own.credentials or self._credentials, own.site or self.site
-        settings = Settings.load(**{**common, "credentials": credentials, "site": site, "role_arn": own.role_arn})
-        settings.account_id = own.account_id  # never one that all accounts would inherit
-        return settings
+        whose = {"credentials": credentials, "role_arn": own.role_arn, "account_id": own.account_id}
+        return Settings.load(whose=f"account {account!r} of the resource", **{**common, "site": site, **whose})
+
+    def _common(self) -> dict[str, Any]:
+        """What all accounts share. Raises ConfigurationError for an option that the resource has a field for."""
+        fields = {name: getattr(self, name) for name in ("destination", "dataset", "site", "endpoint")}
+        for name in (*fields, *WHOSE):
+            if name in self.options:
+                raise ConfigurationError(
+                    f"options of the resource may not have {name}", hint="Write it as a field of its own."
+                )
+        return {**self.options, **fields}
 
     def sync(self, account: str | None = None, *, progress: Report | None = None, **given: Unpack[Given]) -> SyncRun:
         """Brings the warehouse up to date with an account; the run's row in `sync_runs`. See `connector.sync`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from contextlib import closing
@@ -51,12 +50,10 @@ class Queries:
 
     @classmethod
     def open(cls, destination: str | None = None, dataset: str | None = None) -> Queries:
-        """Given, else TCSS_DESTINATION and TCSS_DATASET, else as dlt's config says. Connects to nothing.
+        """Where `Settings.load` finds the warehouse. Connects to nothing.
 
         Raises ConfigurationError, also for a database that SQLAlchemy or DuckDB cannot reach by a URL.
         """
-        destination = destination or os.environ.get("TCSS_DESTINATION") or None
-        dataset = dataset or os.environ.get("TCSS_DATASET") or None
         settings = Settings.load(destination=destination, dataset=dataset)
         location = locate(settings.destination, settings.dataset)
         if location.url is None or _dialect(location) not in DIALECTS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,13 +14,14 @@ from connector.images.times import parse_instant, parse_plain, time_zone
 from connector.listing.remote import RemoteList
 from connector.runs.policy import HOUR, Mode, Policy
 from connector.runs.row import Sent
-from connector.settings import Settings, TcssCredentials, filters_of, initial_instant
+from connector.settings import Settings, filters_of, initial_instant
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
     from connector.api.client import Client
 
+log = logging.getLogger(__name__)
 ACTION = "DescribeAssetImageList"
 
 
@@ -28,7 +30,9 @@ def client_of(settings: Settings) -> Client:
     # Imported late, because it imports requests, which those who only query the warehouse do not need.
     from connector.api.client import Client, Limits
 
-    given = _static(settings.credentials)
+    for note in settings.notes():
+        log.warning(note)
+    given = _static(settings)
     provider: Provider = default_chain(*([given] if given else []), metadata=settings.metadata)
     if settings.role_arn:
         provider = AssumeRole(provider, settings.role_arn)
@@ -42,10 +46,11 @@ def client_of(settings: Settings) -> Client:
     )
 
 
-def _static(given: TcssCredentials | None) -> Static | None:
+def _static(settings: Settings) -> Static | None:
+    given = settings.credentials
     if given is None or not (given.secret_id and given.secret_key):
         return None
-    origin = "dlt secrets (sources.tcss.credentials)"
+    origin = settings.places().get("credentials", "settings")
     return Static(Credentials(given.secret_id, given.secret_key, given.token, origin=origin))
 
 

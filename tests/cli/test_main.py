@@ -251,11 +251,11 @@ def test_strict_turns_rejected_values_into_5(account: World) -> None:
 
 
 def test_check_says_line_by_line_what_works(account: World) -> None:
-    """Every check is named; keys are shown by where they were found."""
+    """Where each setting is from that was found somewhere, then every check; keys are shown by where they were found."""
     result = account.tcss("check")
     assert result.exit_code == 0, result.output
     names = [line.split(":")[0].split() for line in result.stdout.splitlines()]
-    assert names == [
+    assert names == [["read", name] for name in ("destination", "endpoint", "requests_per_second", "metadata")] + [
         ["ok", name] for name in ("keys", "signature", "clock", "permission", "licence", "destination", "writable")
     ]
     assert "environment (TENCENTCLOUD_SECRET_ID" in result.stdout

@@ -1,0 +1,79 @@
+"""The configured accounts: sections `[sources.tcss.accounts.<name>]`, and what variables name in upper case."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+
+from connector.errors import ConfigurationError
+from connector.settings.places import SECTION, files, in_environment, own_section, place_of, tree, written
+from connector.settings.values import meant
+
+IN_ENVIRONMENT = "__".join((*SECTION, "accounts", "")).upper()
+
+
+def account_names() -> list[str]:
+    """The configured accounts: those of dlt's config and secrets by the names of their sections, and those that only
+    variables `SOURCES__TCSS__ACCOUNTS__<NAME>__...` name, in lower case. Raises ConfigurationError for sections that
+    are no accounts, or that variables cannot tell apart."""
+    found = sorted(_sections())
+    for name in found:
+        if [other for other in found if other.upper() == name.upper()] != [name] and _has_variables(name):
+            raise ConfigurationError(
+                f"several accounts differ from {name!r} only by case, and variables {_prefix(name)}... do not",
+                hint="Rename one of them, or write their settings into a file.",
+            )
+    for variable in os.environ:
+        if variable.startswith(IN_ENVIRONMENT) and not account_of_variable(variable, found):
+            name, _, setting = variable.removeprefix(IN_ENVIRONMENT).partition("__")
+            if name and setting:
+                found.append(name.lower())
+    return sorted(set(found))
+
+
+def account_of_variable(variable: str, names: Iterable[str]) -> str | None:
+    """Which of the accounts a variable is about: that of the longest name, as a name may hold two underscores."""
+    candidates = [name for name in names if variable.startswith(_prefix(name))]
+    return max(candidates, key=len, default=None)
+
+
+def chosen(account: str | None) -> str | None:
+    """The account that is named, else that of TCSS_ACCOUNT, else None. Raises ConfigurationError where it is not
+    configured: the keys at hand may be those of another one."""
+    if account is None and (found := in_environment("account")):
+        account = found.value
+    if account is None:
+        return None
+    names = account_names()
+    for name in (account, account.strip()):
+        if name in names:
+            return name
+    known = f"Configured: {', '.join(names)}." if names else f"Name it in {written(own_section(account))}."
+    hint = f"{known} {meant(account, names, '')}".rstrip()
+    raise ConfigurationError(f"no account {account!r} is configured", hint=hint)
+
+
+def _sections() -> Iterator[str]:
+    section = (*SECTION, "accounts")
+    for provider in files():
+        accounts = tree(provider, section)
+        if accounts is None:
+            continue
+        place = place_of(provider, "", "accounts", SECTION)
+        if not isinstance(accounts, dict):
+            raise ConfigurationError(f"{place} is no section", hint=f"Name accounts in {written(own_section('name'))}.")
+        for name, own in accounts.items():
+            if not name.strip() or not isinstance(own, dict):
+                raise ConfigurationError(
+                    f"{place} has {name!r}, which is no section of an account",
+                    hint=f"Name accounts in {written(own_section('name'))}.",
+                )
+            yield name
+
+
+def _has_variables(name: str) -> bool:
+    return any(variable.startswith(_prefix(name)) for variable in os.environ)
+
+
+def _prefix(name: str) -> str:
+    return f"{IN_ENVIRONMENT}{name.upper()}__"

@@ -1,0 +1,153 @@
+"""Looks each setting up: given, else `TCSS_<NAME>`, else dlt's configuration. What says whose images are read is not
+taken from where another account may have it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from connector.errors import ConfigurationError
+from connector.settings.places import (
+    GIVEN,
+    SECTION,
+    Found,
+    Path,
+    in_dlt,
+    in_environment,
+    own_section,
+)
+from connector.settings.table import ELSEWHERE, KEYS, SECRET, SETTINGS
+from connector.settings.values import mapping, meant, text
+
+WHOSE = ("credentials", "role_arn", "account_id")  # what says whose images are read
+VARIABLES: tuple[Path, ...] = (*((name,) for name in WHOSE), *(("credentials", key) for key in KEYS))
+USUAL = "the usual places (environment, profile file, TKE service account, CVM role)"
+
+Level = Callable[..., Found | None]
+"""One level of the order in which settings are looked up: the names of a setting -> what it has."""
+
+
+@dataclass
+class Lookup:
+    """All settings of an account: of one that is configured (`account`), of one that its caller has configured (`whose`
+    says which, for people), or of the only one.
+
+    `found` has what is not left to its default, as it was read; `notes` are warnings for those who use the keys.
+    """
+
+    given: Mapping[str, Any]
+    account: str | None = None
+    whose: str | None = None
+    found: dict[str, Found] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        refuse_unknown(self.given)
+        if self.account is not None:
+            self.whose = f"account {self.account!r}"
+        for name in SETTINGS:
+            if name not in WHOSE and (found := self._first(name, self._levels())):
+                self.found[name] = found
+        self.found |= self._identity()
+
+    def _levels(self) -> list[Level]:
+        own = [] if self.account is None else [own_section(self.account)]
+        return [self._given, in_environment, partial(_configured, [*own, SECTION])]
+
+    def _own_levels(self) -> list[Level]:
+        if self.account is None:
+            return [self._given]
+        return [self._given, partial(_configured, [own_section(self.account)])]
+
+    def _given(self, *path: str) -> Found | None:
+        name, *inside = path
+        value = self.given.get(name)
+        return None if value is None or inside else Found(value, GIVEN)
+
+    def _identity(self) -> dict[str, Found]:
+        """What says whose images are read."""
+        if self.whose is None:
+            return self._read(WHOSE, self._levels())
+        own = self._read(WHOSE, self._own_levels())
+        shared = self._shared(own)
+        for path in VARIABLES:
+            if path[0] not in shared and (left := in_environment(*path)):
+                self.notes.append(f"{left.place} is not used for {self.whose}: it would be that of every account")
+        return {**shared, **own}
+
+    def _shared(self, own: Mapping[str, Found]) -> dict[str, Found]:
+        """Keys for an account that has none: those that assume its role, or else all that all accounts share."""
+        if "credentials" in own:
+            return {}
+        names = ("credentials",) if "role_arn" in own else ("credentials", "role_arn")
+        shared = self._read(names, [in_environment, partial(_configured, [SECTION])])
+        if "role_arn" not in own:
+            places = " and ".join(found.place for found in shared.values()) or USUAL
+            self.notes.append(f"{self.whose} has no keys of its own, and those of {places} are used")
+        return shared
+
+    def _read(self, names: tuple[str, ...], levels: list[Level]) -> dict[str, Found]:
+        return {name: found for name in names if (found := self._first(name, levels))}
+
+    def _first(self, name: str, levels: list[Level]) -> Found | None:
+        for level in levels:
+            if found := _keys(level) if name == "credentials" else _plain(name, level):
+                return found
+        return None
+
+
+def refuse_unknown(given: Mapping[str, Any]) -> None:
+    """Raises ConfigurationError for a keyword that is no setting."""
+    for name in given:
+        if name not in SETTINGS:
+            hint = meant(name, SETTINGS, f"Settings: {', '.join(SETTINGS)}.")
+            raise ConfigurationError(f"there is no setting {name!r}", hint=hint)
+
+
+def _configured(sections: list[Path], *path: str) -> Found | None:
+    return in_dlt(path, sections, secret=path[-1] in SECRET)
+
+
+def _plain(name: str, level: Level) -> Found | None:
+    found = level(name)
+    for other in (other for other, setting in ELSEWHERE.items() if setting == name and level is in_environment):
+        if (also := level(other)) and found:
+            raise ConfigurationError(f"{found.place} and {also.place} are the same setting", hint="Unset one of them.")
+        found = found or also
+    return found and Found(_as(name, found, SETTINGS[name].read), found.place)
+
+
+def _keys(level: Level) -> Found | None:
+    """The keys that one level has, which have to be whole: a half would be filled up with another account's."""
+    parts = {name: part for name in KEYS if (part := level("credentials", name))}
+    whole = level("credentials")
+    if whole is None and not parts:
+        return None
+    place = whole.place if whole else next(iter(parts.values())).place
+    keys = _as("credentials", whole, mapping) if whole else {}
+    for name in keys:
+        if name not in KEYS:
+            hint = meant(name, KEYS, f"Keys: {', '.join(KEYS)}.")
+            raise ConfigurationError(f"there is no {name!r} in {_among(place)}", hint=hint)
+    keys = {name: Found(value, place) for name, value in keys.items() if value is not None} | parts
+    for name in ("secret_id", "secret_key"):
+        if name not in keys:
+            raise ConfigurationError(
+                f"{_among(place)}: {name} is missing", hint="Set both secret_id and secret_key, or take away the rest."
+            )
+    return Found({name: _as(name, found, text) for name, found in keys.items()}, place)
+
+
+def _among(place: str) -> str:
+    return "credentials" if place == GIVEN else place
+
+
+def _as(name: str, found: Found, read: Callable[[Any], Any]) -> Any:
+    """The value as its setting's type. Raises ConfigurationError."""
+    try:
+        return read(found.value)
+    except ValueError as error:
+        where = "" if found.place == GIVEN else f" ({found.place})"
+        raise ConfigurationError(f"{name}{where} {error}", hint="docs/settings.md lists all settings.") from None

@@ -1,0 +1,107 @@
+"""The places where settings are looked up: variables `TCSS_<NAME>`, and dlt's providers, in exactly our sections.
+
+dlt itself would look in every section above ours too, up to a bare `ACCOUNT_ID` or `LANGUAGE` in the environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from connector.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from dlt.common.configuration.providers.provider import ConfigProvider
+
+Path = tuple[str, ...]
+"""Names from the outside in: of sections, the last of them of a key."""
+
+SECTION: Path = ("sources", "tcss")
+PREFIX = "TCSS_"
+GIVEN = "given"
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A value, which may be a secret, and the place that it is from."""
+
+    value: Any = field(repr=False)
+    place: str
+
+
+def own_section(account: str) -> Path:
+    return (*SECTION, "accounts", account)
+
+
+def written(section: Path) -> str:
+    """The section as TOML writes it."""
+    names = (name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False) for name in section)
+    return f"[{'.'.join(names)}]"
+
+
+def variable(*path: str) -> str:
+    """The environment's name of a setting."""
+    return PREFIX + "__".join(path).upper()
+
+
+def in_environment(*path: str) -> Found | None:
+    """The value of the setting's variable."""
+    name = variable(*path)
+    return Found(os.environ[name], name) if name in os.environ else None
+
+
+def in_dlt(path: Path, sections: Sequence[Path], *, secret: bool = False) -> Found | None:
+    """What the first of dlt's providers has in the first of the sections. A secret in a file that is not for secrets is
+    a ConfigurationError."""
+    *inside, key = path
+    for provider in providers():
+        for section in sections:
+            value, name = provider.get_value(key, _hint(secret=secret), None, *section, *inside)
+            if value is None:
+                continue
+            place = place_of(provider, name, key, (*section, *inside))
+            if secret and not provider.supports_secrets:
+                raise ConfigurationError(f"{place} is a secret", hint="Move it to secrets.toml, or to the environment.")
+            return Found(value, place)
+    return None
+
+
+def providers() -> list[ConfigProvider]:
+    """Where dlt looks, first things first."""
+    import dlt
+
+    return [provider for provider in dlt.config.config_providers if not provider.is_empty]
+
+
+def files() -> list[ConfigProvider]:
+    """Those of dlt's providers that can list what they hold: config.toml, secrets.toml, and a user's own loaders."""
+    from dlt.common.configuration.providers.doc import CustomLoaderDocProvider
+
+    return [provider for provider in providers() if isinstance(provider, CustomLoaderDocProvider)]
+
+
+def tree(provider: ConfigProvider, section: Path) -> Any:
+    """All that one of the `files` has in the section."""
+    *outer, last = section
+    return provider.get_value(last, dict, None, *outer)[0]
+
+
+def place_of(provider: ConfigProvider, name: str, key: str, section: Path) -> str:
+    """A variable's name; else the file, the section, and the key."""
+    from dlt.common.configuration.providers.environ import EnvironProvider
+
+    if isinstance(provider, EnvironProvider):
+        return name
+    file = provider.get_value_location(key, None, *section) or provider.name
+    return f"{file} {written(section)} {key}" if section else f"{file} {key}"
+
+
+def _hint(*, secret: bool) -> Any:
+    from dlt.common.typing import AnyType, TSecretStrValue
+
+    return TSecretStrValue if secret else AnyType

@@ -1,0 +1,184 @@
+"""The settings: their types and defaults, and which values can be used."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from datetime import UTC
+from typing import Any, Literal, TypedDict, Unpack
+
+from dlt.common.configuration import configspec
+from dlt.common.configuration.specs import BaseConfiguration, CredentialsConfiguration
+from dlt.common.typing import TSecretStrValue
+
+from connector.errors import ConfigurationError
+from connector.images.times import parse_instant, time_zone
+from connector.settings.accounts import chosen
+from connector.settings.lookup import Lookup, refuse_unknown
+from connector.settings.places import GIVEN
+from connector.settings.strays import refuse_strays
+
+DEFAULT_DESTINATION = "duckdb:///warehouse.duckdb"
+FILTERS = ("ImageName", "ImageID", "ScanStatus", "SecurityRisk")  # documented names
+WHOLE = ("in_flight",)
+POSITIVE = (*WHOLE, "requests_per_second", "patience", "connect_timeout", "read_timeout", "full_every")
+NOT_NEGATIVE = ("lookback", "confirm_gone_after")
+NUMBERS = (*POSITIVE, *NOT_NEGATIVE, "max_delete_share")
+
+
+@configspec
+class TcssCredentials(CredentialsConfiguration):
+    """Keys: the section `[sources.tcss.credentials]` of dlt's secrets. Without them the usual places are searched."""
+
+    secret_id: str | None = None
+    secret_key: TSecretStrValue | None = None
+    token: TSecretStrValue | None = None
+
+
+@configspec
+class Settings(BaseConfiguration):
+    """Settings of one account's syncs; `docs/settings.md` says what each means. Durations are in seconds."""
+
+    destination: str = DEFAULT_DESTINATION
+    dataset: str | None = None
+    strict: bool = False
+    credentials: TcssCredentials | None = None
+    role_arn: str | None = None
+    site: Literal["intl", "cn"] = "intl"
+    endpoint: str | None = None
+    language: str = "en-US"
+    requests_per_second: float = 20.0
+    in_flight: int | None = None
+    patience: float = 300.0
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+    metadata: bool = True
+    naive_time_zone: str = "+08:00"
+    mode: Literal["auto", "incremental", "full"] = "auto"
+    filters: dict[str, Any] | None = None
+    lookback: int = 3600
+    full_every: int = 86400
+    initial_scan_time: str | None = None
+    max_delete_share: float = 0.2
+    confirm_gone_after: int = 600
+    account_id: str | None = None
+
+    __places__: Mapping[str, str] | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
+    __notes__: tuple[str, ...] = dataclasses.field(default=(), init=False, repr=False, compare=False)
+
+    @classmethod
+    def load(cls, account: str | None = None, *, whose: str | None = None, **given: Unpack[Given]) -> Settings:
+        """The settings of a configured account (None: that of TCSS_ACCOUNT, else the only one).
+
+        Each setting is as given where that is not None, else as `TCSS_<NAME>` says, else as dlt's configuration says in
+        the account's own section or in `[sources.tcss]`. `whose` says for people which account the caller has
+        configured elsewhere. Keys, role and account id are never those of another account: a named account takes them
+        from the call or its own section, and only where it has neither keys nor role from where all accounts do.
+
+        Raises ConfigurationError for values that cannot be used, and for keys that are no settings.
+        """
+        refuse_unknown(given)
+        try:
+            name = None if whose else chosen(account)
+            looked_up = Lookup(given, name, whose)
+            refuse_strays(name, {**looked_up.found, **({"account": name} if name or whose else {})})
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            raise ConfigurationError(f"the configuration cannot be read: {error}", hint="See [sources.tcss].") from None
+        return cls._of(looked_up)
+
+    @classmethod
+    def _of(cls, looked_up: Lookup) -> Settings:
+        settings = cls()
+        for name, found in looked_up.found.items():
+            value = TcssCredentials(**found.value) if name == "credentials" else found.value
+            setattr(settings, name, value)
+        settings.__places__ = {name: found.place for name, found in looked_up.found.items()}
+        settings.__notes__ = tuple(looked_up.notes)
+        settings.check()
+        return settings
+
+    def places(self) -> Mapping[str, str]:
+        """Where each setting is from that is not left to its default, in words."""
+        return self.__places__ or {}
+
+    def notes(self) -> tuple[str, ...]:
+        """Warnings about whose keys these are, for those who use them."""
+        return self.__notes__
+
+    def check(self) -> None:
+        """Raises ConfigurationError for a value that cannot be used."""
+        for name in NUMBERS:
+            self._check_number(name)
+        if not 0 <= self.max_delete_share <= 1:
+            self._refuse("max_delete_share", "must be between 0 and 1")
+        for name in self.filters or {}:
+            if name not in FILTERS:
+                raise ConfigurationError(f"there is no filter {name!r}", hint=f"Filters: {', '.join(FILTERS)}.")
+        self._check_with(initial_instant, "initial_scan_time", "For example 2026-01-31T00:00:00Z.")
+        self._check_with(time_zone, "naive_time_zone", "For example +08:00 or Asia/Shanghai.")
+
+    def _check_number(self, name: str) -> None:
+        value = getattr(self, name)
+        if value is None and name in WHOLE:
+            return
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self._refuse(name, f"must be a number, and is {value!r}")
+        if name in POSITIVE and not value > 0:  # so that NaN is refused too
+            self._refuse(name, "must be more than 0")
+        if name in NOT_NEGATIVE and not value >= 0:
+            self._refuse(name, "must not be less than 0")
+        if name in WHOLE and value != int(value):
+            self._refuse(name, "must be a whole number")
+
+    def _check_with(self, parse: Callable[[Any], object], name: str, hint: str) -> None:
+        try:
+            parse(getattr(self, name))
+        except ValueError as error:
+            self._refuse(name, f"cannot be used: {error}", hint)
+
+    def _refuse(self, name: str, what: str, hint: str | None = None) -> None:
+        place = self.places().get(name, GIVEN)
+        raise ConfigurationError(f"{name} {what}" if place == GIVEN else f"{name} ({place}) {what}", hint=hint)
+
+
+class Given(TypedDict, total=False):
+    """The fields of `Settings` as keywords, in their order. What is None or left out is looked up."""
+
+    destination: str | None
+    dataset: str | None
+    strict: bool | None
+    credentials: TcssCredentials | Mapping[str, str | None] | None
+    role_arn: str | None
+    site: str | None
+    endpoint: str | None
+    language: str | None
+    requests_per_second: float | None
+    in_flight: int | None
+    patience: float | None
+    connect_timeout: float | None
+    read_timeout: float | None
+    metadata: bool | None
+    naive_time_zone: str | None
+    mode: str | None
+    filters: Mapping[str, Any] | None
+    lookback: int | None
+    full_every: int | None
+    initial_scan_time: str | None
+    max_delete_share: float | None
+    confirm_gone_after: int | None
+    account_id: str | None
+
+
+def filters_of(given: Mapping[str, Any] | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The filters by name, each with its values, which may have been given as one text."""
+    return tuple(
+        (name, (values,) if isinstance(values, str) else tuple(map(str, values)))
+        for name, values in sorted((given or {}).items())
+    )
+
+
+def initial_instant(text: str | None) -> int | None:
+    """`initial_scan_time` in microseconds; without an offset it is UTC. Raises ValueError."""
+    return parse_instant(text, UTC) if text else None

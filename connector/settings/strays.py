@@ -1,0 +1,152 @@
+"""Keys that are no setting, or that stand where none is looked up, with what was probably meant."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from connector.errors import ConfigurationError
+from connector.settings.accounts import IN_ENVIRONMENT, account_names, account_of_variable
+from connector.settings.places import (
+    PREFIX,
+    SECTION,
+    Path,
+    files,
+    own_section,
+    place_of,
+    tree,
+    variable,
+    written,
+)
+from connector.settings.table import ELSEWHERE, KEYS, SETTINGS
+from connector.settings.values import close_to
+
+COMMAND = ("account", "all_accounts", "json", "max_age")  # options of the command that are no settings
+DLT = ("data_writer", "extract", "normalize", "schema")  # sections of dlt's own, for a user's pipeline with our source
+_CONFIGURED = "__".join((*SECTION, "")).upper()
+_OUTSIDE: tuple[Path, ...] = ((), ("sources",), ("tcss",))  # sections where people write a setting by mistake
+
+_PATHS: Mapping[str, Path] = {
+    "__".join(path): path for path in (*((name,) for name in SETTINGS), *(("credentials", key) for key in KEYS))
+}
+_VARIABLES: Mapping[str, str] = {
+    **{name: path[0] for name, path in _PATHS.items()},
+    **ELSEWHERE,
+    **{name: name for name in COMMAND},
+}
+# How much a variable has to be like ours to be refused: others may have a TCSS_DATABASE or a TCSS_IMAGE.
+_ALIKE = 0.81
+
+
+@dataclass(frozen=True)
+class Stray:
+    """`place` is where the key stands, and its name; `meant` the place where it was probably meant to be; `setting` the
+    setting that it would have changed.
+
+    `certain` is whether it can be nothing but a mistake, as our own section is nobody else's.
+    """
+
+    place: str
+    meant: str | None = None
+    setting: str | None = None
+    certain: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.place} is no setting" + (f"; did you mean {self.meant}?" if self.meant else "")
+
+
+def refuse_strays(account: str | None, found: Container[str]) -> None:
+    """Raises ConfigurationError for the first stray that can change what the user wanted: one in our own section, or
+    one that means a setting which has no value from its own place."""
+    for stray in strays(account):
+        if stray.certain or (stray.setting and stray.setting not in found):
+            hint = f"Did you mean {stray.meant}?" if stray.meant else "docs/settings.md lists all settings."
+            raise ConfigurationError(f"{stray.place} is no setting", hint=hint)
+
+
+def strays(account: str | None) -> Iterator[Stray]:
+    """All that concern the account, or the only one."""
+    yield from _variables()
+    yield from _configured_variables(account)
+    for provider in files():
+        yield from _in_section(provider, tree(provider, SECTION), SECTION)
+        if account is not None:
+            yield from _in_section(provider, tree(provider, own_section(account)), own_section(account))
+        for section in _OUTSIDE:
+            yield from _outside(provider, section)
+
+
+def _variables() -> Iterator[Stray]:
+    """Variables that begin like ours. Others may have some: Kubernetes makes them for a service named `tcss`."""
+    for name in _beginning_with(PREFIX):
+        key = name[len(PREFIX) :].lower()
+        if name == variable(key) and key in _VARIABLES:
+            continue
+        close = f"credentials__{key}" if key in KEYS else close_to(key, _VARIABLES)
+        alike = close and (key in KEYS or close_to(key, [close], _ALIKE))
+        yield Stray(name, close and variable(close), alike and close and _VARIABLES[close], certain=False)
+
+
+def _configured_variables(account: str | None) -> Iterator[Stray]:
+    """Variables in dlt's form of our section, and of the section above it."""
+    names = account_names()
+    for name in _beginning_with(_CONFIGURED):
+        upper = name.upper()
+        owner = account_of_variable(upper, names)
+        if owner not in (None, account):
+            continue
+        prefix = f"{IN_ENVIRONMENT}{owner.upper()}__" if owner else _CONFIGURED
+        key = upper[len(prefix) :].lower()
+        if key not in _PATHS and not (owner is None and key.split("__")[0] in DLT):
+            close = close_to(key, _PATHS)
+            yield Stray(name, close and prefix + close.upper())
+        elif name != upper:
+            yield Stray(name, upper)
+    for name, path in _PATHS.items():
+        if (above := f"SOURCES__{name}".upper()) in os.environ:
+            yield Stray(above, f"{_CONFIGURED}{name.upper()}", path[0], certain=False)
+
+
+def _beginning_with(prefix: str) -> Iterable[str]:
+    return [name for name in os.environ if name.upper().startswith(prefix)]
+
+
+def _in_section(provider: Any, found: Any, section: Path) -> Iterator[Stray]:
+    """What is in one of our sections of a file, and is none of our keys."""
+    if found is None:
+        return
+    if not isinstance(found, dict):
+        yield Stray(place_of(provider, "", section[-1], section[:-1]), written(section))
+        return
+    nested = ("accounts", *DLT) if section == SECTION else ()
+    for key, value in found.items():
+        place = place_of(provider, "", key, section)
+        if key == "credentials" and isinstance(value, dict):
+            yield from _in_credentials(provider, value, (*section, key))
+        elif key not in SETTINGS and key not in nested:
+            yield Stray(place, _account_meant(key, value, section) or close_to(key, (*SETTINGS, *nested[:1])))
+
+
+def _in_credentials(provider: Any, found: Mapping[str, Any], section: Path) -> Iterator[Stray]:
+    for key in found:
+        if key not in KEYS:
+            yield Stray(place_of(provider, "", key, section), close_to(key, KEYS))
+
+
+def _account_meant(key: str, value: Any, section: Path) -> str | None:
+    """A section of settings beside the others is an account that lacks a word."""
+    if section == SECTION and isinstance(value, dict) and any(name in SETTINGS for name in value):
+        return written(own_section(key))
+    return None
+
+
+def _outside(provider: Any, section: Path) -> Iterator[Stray]:
+    """Our keys in a section above ours, where dlt would have found them, or in one that is named like us."""
+    for name in SETTINGS:
+        value = tree(provider, (*section, name))
+        if value is None or (isinstance(value, dict) and not (name == "credentials" and set(value) & set(KEYS))):
+            continue
+        meant = f"{name} in {written(SECTION)}"
+        yield Stray(place_of(provider, "", name, section), meant, name, certain=False)

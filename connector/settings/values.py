@@ -1,0 +1,147 @@
+"""Reads one value of a setting, whatever place it is from: text of the environment, TOML's types, or Python's.
+
+Each reader returns the value in its type, or raises ValueError with the end of a sentence that begins with the name of
+the setting. A text loses the blanks and line breaks around it, which `echo` and editors leave in files of secrets.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from difflib import get_close_matches
+from typing import Any
+
+Read = Callable[[Any], Any]
+
+_FLAGS = {**dict.fromkeys(("true", "1", "yes", "on"), True), **dict.fromkeys(("false", "0", "no", "off"), False)}
+_NUMBER = re.compile(r"[+-]?(\d+|\d*\.\d+|\d+\.)(e[+-]?\d+)?|nan|[+-]?inf", re.ASCII | re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
+
+
+def text(value: Any) -> str:
+    """A text; TOML may write an account's id as an integer, and a time as its own type. It is never repeated in the
+    error, since it may be a secret."""
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise ValueError(f"cannot be of the type {type(value).__name__}: a text is needed")
+    stripped = value.strip()
+    if not stripped:
+        raise ValueError("is empty")
+    if _CONTROL.search(stripped):
+        raise ValueError("has a line break or another control character in it")
+    return stripped
+
+
+def flag(value: Any) -> bool:
+    """True or false, in the words that dlt, YAML and click know."""
+    if isinstance(value, bool):
+        return value
+    found = _FLAGS.get(text(value).lower())
+    if found is None:
+        raise ValueError(f"cannot be {value!r}: true or false is needed")
+    return found
+
+
+def number(value: Any) -> float:
+    """A number; a whole one stays an `int`."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"cannot be {value!r}: a number is needed")
+    found = _parsed(text(value)) if isinstance(value, str) else value
+    if math.isinf(found):
+        raise ValueError("cannot be infinite: a number is needed")
+    return found  # NaN is refused by the bounds
+
+
+def _parsed(stripped: str) -> float:
+    if not _NUMBER.fullmatch(stripped):
+        raise ValueError(f"cannot be {stripped!r}: a number is needed")
+    return int(stripped) if re.fullmatch(r"[+-]?\d+", stripped, re.ASCII) else float(stripped)
+
+
+def seconds(value: Any) -> float:
+    """A duration, which is a number."""
+    try:
+        return number(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, of seconds") from None
+
+
+def one_of(*choices: str) -> Read:
+    """One of these words, in any case."""
+    by_case = {choice.lower(): choice for choice in choices}
+
+    def read(value: Any) -> str:
+        found = by_case.get(text(value).lower())
+        if found is None:
+            raise ValueError(f"cannot be {value!r}: choose one of {', '.join(choices)}")
+        return found
+
+    return read
+
+
+def language(value: Any) -> str:
+    """A language as the API's header X-TC-Language has it."""
+    found = text(value)
+    if not re.fullmatch(r"[a-z]{2,3}-[A-Z]{2}", found):
+        raise ValueError(f"cannot be {found!r}: write it like en-US or zh-CN")
+    return found
+
+
+def filters(value: Any) -> dict[str, Any]:
+    """Filters by name. A text is JSON, or NAME=VALUE, as often as there are values, with blanks between them."""
+    if isinstance(value, str):
+        stripped = text(value)
+        value = _json(stripped) if stripped.startswith("{") else pairs(stripped.split())
+    return {name: _filter(name, values) for name, values in mapping(value).items()}
+
+
+def pairs(given: Iterable[str]) -> dict[str, list[str]]:
+    """NAME=VALUE texts, by name."""
+    found: dict[str, list[str]] = {}
+    for pair in given:
+        name, equals, value = pair.partition("=")
+        if not (equals and name and value):
+            raise ValueError(f"{pair!r} is not NAME=VALUE")
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """A section, or a text of JSON. The error does not repeat the value, which may be a secret."""
+    if isinstance(value, str):
+        value = _json(text(value))
+    if not isinstance(value, Mapping):
+        raise ValueError("has to be a section of names and values, or a JSON object")
+    return dict(value)
+
+
+def meant(name: str, known: Iterable[str], otherwise: str) -> str:
+    """The hint for a name that is not known."""
+    close = close_to(name, known)
+    return f"Did you mean {close}?" if close else otherwise
+
+
+def close_to(name: str, known: Iterable[str], alike: float = 0.6) -> str | None:
+    """The one of the known names that was probably meant; `alike` is from 0 to 1."""
+    return next(iter(get_close_matches(name, list(known), 1, alike)), None)
+
+
+def _json(given: str) -> Any:
+    try:
+        return json.loads(given)
+    except ValueError:
+        raise ValueError("is not JSON") from None
+
+
+def _filter(name: str, given: Any) -> str | list[str]:
+    one = isinstance(given, str | int) and not isinstance(given, bool)
+    found = [given] if one else given
+    if not isinstance(found, list | tuple | set) or not all(isinstance(value, str | int) for value in found):
+        raise ValueError(f"has {name} = {given!r}, which is neither a text nor a list of texts")
+    return str(given) if one else [str(value) for value in found]
