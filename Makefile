@@ -55,7 +55,7 @@ format: $(READY) ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-schemas: $(READY) ## Write what is generated from the code: schemas/
+schemas: $(READY) ## Write what is generated from the code: schemas/ and docs/settings.md
 	$(BIN)/python -m tests.generate
 
 record: $(READY) ## Record the cassettes again: from the sandbox, and from a real account where keys are set

@@ -7,15 +7,21 @@ from connector.warehouse.dictionary import data_dictionary
 from connector.warehouse.locations import locate
 from connector.warehouse.pipeline import schema
 from tests.dictionary import views_dictionary
+from tests.settings.reference import settings_reference
 
-SCHEMAS = Path(__file__).parents[1] / "schemas"
+ROOT = Path(__file__).parents[1]
+SCHEMAS = ROOT / "schemas"
 
 
 def generated() -> dict[Path, str]:
     """Path -> text of every generated file."""
     contract = schema(locate("duckdb:///warehouse.duckdb")).to_pretty_yaml()
     dictionary = f"{data_dictionary()}\n{views_dictionary()}"
-    return {SCHEMAS / "README.md": dictionary, SCHEMAS / "tcss.schema.yaml": contract}
+    return {
+        SCHEMAS / "README.md": dictionary,
+        SCHEMAS / "tcss.schema.yaml": contract,
+        ROOT / "docs" / "settings.md": settings_reference(),
+    }
 
 
 if __name__ == "__main__":

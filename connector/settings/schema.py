@@ -16,7 +16,7 @@ from connector.images.times import parse_instant, time_zone
 from connector.settings.accounts import chosen
 from connector.settings.lookup import Lookup, refuse_unknown
 from connector.settings.places import GIVEN
-from connector.settings.strays import refuse_strays
+from connector.settings.strays import refuse, strays
 
 DEFAULT_DESTINATION = "duckdb:///warehouse.duckdb"
 FILTERS = ("ImageName", "ImageID", "ScanStatus", "SecurityRisk")  # documented names
@@ -80,8 +80,11 @@ class Settings(BaseConfiguration):
         refuse_unknown(given)
         try:
             name = None if whose else chosen(account)
+            found = list(strays(name))
+            refuse(stray for stray in found if stray.certain)
             looked_up = Lookup(given, name, whose)
-            refuse_strays(name, {**looked_up.found, **({"account": name} if name or whose else {})})
+            set_ = {*looked_up.found, *(["account"] if name or whose else [])}
+            refuse(stray for stray in found if stray.setting and stray.setting not in set_)
         except ConfigurationError:
             raise
         except Exception as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,8 @@ class Stray:
     """`place` is where the key stands, and its name; `meant` the place where it was probably meant to be; `setting` the
     setting that it would have changed.
 
-    `certain` is whether it can be nothing but a mistake, as our own section is nobody else's.
+    `certain` is whether it can be nothing but a mistake, as our own section is nobody else's. Another one is a mistake
+    where `setting` has no value from its own place.
     """
 
     place: str
@@ -57,13 +58,11 @@ class Stray:
         return f"{self.place} is no setting" + (f"; did you mean {self.meant}?" if self.meant else "")
 
 
-def refuse_strays(account: str | None, found: Container[str]) -> None:
-    """Raises ConfigurationError for the first stray that can change what the user wanted: one in our own section, or
-    one that means a setting which has no value from its own place."""
-    for stray in strays(account):
-        if stray.certain or (stray.setting and stray.setting not in found):
-            hint = f"Did you mean {stray.meant}?" if stray.meant else "docs/settings.md lists all settings."
-            raise ConfigurationError(f"{stray.place} is no setting", hint=hint)
+def refuse(found: Iterable[Stray]) -> None:
+    """Raises ConfigurationError for the first of them."""
+    for stray in found:
+        hint = f"Did you mean {stray.meant}?" if stray.meant else "docs/settings.md lists all settings."
+        raise ConfigurationError(f"{stray.place} is no setting", hint=hint)
 
 
 def strays(account: str | None) -> Iterator[Stray]:
@@ -100,7 +99,8 @@ def _configured_variables(account: str | None) -> Iterator[Stray]:
         prefix = f"{IN_ENVIRONMENT}{owner.upper()}__" if owner else _CONFIGURED
         key = upper[len(prefix) :].lower()
         if key not in _PATHS and not (owner is None and key.split("__")[0] in DLT):
-            close = close_to(key, _PATHS)
+            outer = key.split("__")[0]
+            close = outer if outer in SETTINGS and outer != "credentials" else close_to(key, _PATHS)
             yield Stray(name, close and prefix + close.upper())
         elif name != upper:
             yield Stray(name, upper)

@@ -251,7 +251,7 @@ def test_strict_turns_rejected_values_into_5(account: World) -> None:
 
 
 def test_check_says_line_by_line_what_works(account: World) -> None:
-    """Where each setting is from that was found somewhere, then every check; keys are shown by where they were found."""
+    """Where each setting is from that was found, then every check; keys are shown by where they were found."""
     result = account.tcss("check")
     assert result.exit_code == 0, result.output
     names = [line.split(":")[0].split() for line in result.stdout.splitlines()]
