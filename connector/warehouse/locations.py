@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from connector.errors import ConfigurationError, DestinationError
 from connector.warehouse.backends import FILES, Access, Backend, Kind, by_name, by_url
+from connector.warehouse.isolation import isolated
 
 # Names that the server keeps for itself, in lower case, beside `information_schema`.
 _OWN: dict[Kind, tuple[str, ...]] = {
@@ -136,6 +137,7 @@ def secrets_of(url: URL) -> tuple[str, ...]:
     )
 
 
+@isolated(connecting=True)
 def _from_name(name: str) -> Location:
     """Of duckdb, postgres and SQLAlchemy we must know the URL; the others are left to dlt."""
     try:

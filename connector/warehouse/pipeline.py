@@ -1,7 +1,6 @@
-"""What every load of ours needs of dlt: settings and schema as data, the destination, and an account's pipeline.
+"""What every load of ours needs of dlt: the schema as data, the destination, and an account's pipeline.
 
-Nothing of it reaches a user's own pipelines: it is set on our pipeline objects, or in dlt's configuration under our
-pipelines' names.
+Nothing of it reaches a user's own pipelines, and nothing of their configuration reaches ours (`isolation`).
 """
 
 import os
@@ -19,18 +18,11 @@ from dlt.extract import DltResource
 from connector.tables import TABLES, Table
 from connector.warehouse.duckdb import DuckDb
 from connector.warehouse.errors import destination_errors
+from connector.warehouse.isolation import IsolatedPipeline, isolated
 from connector.warehouse.locations import Location, slug
 
 SCHEMA = "tcss"
 
-# On our pipeline objects. No package is resumed, so no state is stored or read; without the trace dlt sends no
-# telemetry, and pickles nothing.
-PIPELINE_SETTINGS = {"restore_from_destination": False, "enable_runtime_trace": False}
-# In dlt's configuration, under the pipeline's name. Staging would otherwise keep a copy of what was loaded last,
-# and each extraction sleep for 10 ms before it sees that it has ended.
-LOAD_SETTINGS = {"load.truncate_staging_dataset": True, "extract.futures_poll_interval": 0.001}
-# Our signal handlers stay in charge: dlt would first drain its pool, and then wrap the interrupt into an error.
-RUNTIME_SETTINGS = {"intercept_signals": False}
 # Insertion order means nothing to our tables, and keeping it costs memory. DuckDB would take 80 % of the machine's, and
 # a thread for each core, which wants its own share; 300 MB merge 1,000,000 rows in 3 s. The URL's query may change all.
 DUCKDB_SETTINGS: dict[str, Any] = {
@@ -48,39 +40,38 @@ def open_pipeline(location: Location, account_id: str, workdir: Path, *, run: st
     Connects to nothing. `run` names the staging dataset where the warehouse has no lock (see `locks`), and
     `Loader.drop_staging` removes that dataset. Raises DestinationError.
     """
-    name = f"{SCHEMA}_{slug(account_id)}"
-    for key, value in LOAD_SETTINGS.items():
-        dlt.config[f"{name}.{key}"] = value
-    with destination_errors(location, "use"):
+    connecting = location.kind == "other"  # of the others, all is in the URL
+    with destination_errors(location, "use"), isolated(connecting=connecting):
         pipeline = dlt.pipeline(
-            name,
+            f"{SCHEMA}_{slug(account_id)}",
             pipelines_dir=str(workdir),
             destination=_factory(location, location.staging(account_id, run=run)),
             dataset_name=location.dataset,
+            _impl_cls=IsolatedPipeline,
         )
-    for config, settings in ((pipeline.config, PIPELINE_SETTINGS), (pipeline.runtime_config, RUNTIME_SETTINGS)):
-        for key, value in settings.items():
-            setattr(config, key, value)
+    pipeline.connecting = connecting
     install_schema(location, pipeline)
     return pipeline
 
 
 def install_schema(location: Location, pipeline: dlt.Pipeline) -> None:
     """Make `schema` the pipeline's own, as before its first run."""
-    pipeline.schemas.save_schema(schema(location))
-    pipeline.default_schema_name = SCHEMA  # type: ignore[assignment]
+    with isolated():
+        pipeline.schemas.save_schema(schema(location))
+        pipeline.default_schema_name = SCHEMA  # type: ignore[assignment]
 
 
 def schema(location: Location) -> Schema:
     """All tables as dlt's schema, whole from the start, so that its hash stays and no load migrates anything."""
-    whole = Schema(SCHEMA)
-    file_format = load_file_format(location)
-    for table in TABLES:
-        computed = resource(location, table).compute_table_schema()
-        computed["x-normalizer"] = {"seen-data": True}
-        if file_format is not None:
-            computed["file_format"] = file_format  # type: ignore[typeddict-item]
-        whole.update_table(computed, normalize_identifiers=False)
+    with isolated():
+        whole = Schema(SCHEMA)
+        file_format = load_file_format(location)
+        for table in TABLES:
+            computed = resource(location, table).compute_table_schema()
+            computed["x-normalizer"] = {"seen-data": True}
+            if file_format is not None:
+                computed["file_format"] = file_format  # type: ignore[typeddict-item]
+            whole.update_table(computed, normalize_identifiers=False)
     return whole
 
 

@@ -1,0 +1,135 @@
+"""Keeps dlt's configuration, which is made for other pipelines, out of ours.
+
+dlt looks each of its settings up in the environment, in files of the working and the home directory, and in every
+section above the one that was meant: a bare `REFRESH=drop_data` would empty our warehouse. Inside `isolated()` it finds
+what is *pinned* here; all else has dlt's own default. Where the user leaves it to dlt how to connect to a destination,
+the destination's own section is read too, for that alone. Other pipelines of the process, in other threads too, find
+what they would find without us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+import dlt
+from dlt.common.configuration import configspec
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.providers.provider import ConfigProvider
+from dlt.common.configuration.specs.base_configuration import ContainerInjectableContext
+from dlt.common.configuration.specs.config_providers_context import ConfigProvidersContainer
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
+
+# No package is resumed, so no state is stored or read; without the trace dlt sends no telemetry, and pickles nothing.
+# Staging would otherwise keep a copy of what was loaded last, and each extraction sleep for 10 ms before it sees that
+# it has ended. Our signal handlers stay in charge: dlt would first drain its pool, and then wrap the interrupt into an
+# error. The schema names its naming convention, so that no variable can name another one.
+PINNED: Mapping[str, Any] = {
+    "restore_from_destination": False,
+    "enable_runtime_trace": False,
+    "load.truncate_staging_dataset": True,
+    "extract.futures_poll_interval": 0.001,
+    "runtime.intercept_signals": False,
+    "schema.naming": "snake_case",
+}
+# What may be configured of a destination, in its section `destination.<name>`: how to connect to it.
+CONNECTION = ("destination_type", "credentials", "location", "project_id", "http_timeout", "file_upload_timeout")
+
+
+@contextmanager
+def isolated(*, connecting: bool = False) -> Iterator[None]:
+    """dlt's settings in the block, in this thread and in the threads that dlt starts from it, are ours. `connecting` is
+    whether the user's configuration says how to connect."""
+    context = Container()[PluggableRunContext]
+    if not isinstance(context.providers, _Screen):
+        context.providers = _Screen(context.providers)
+    with Container().injectable_context(_Isolated(connecting=connecting)):
+        yield
+
+
+class IsolatedPipeline(dlt.Pipeline):
+    """A pipeline whose work is all done in `isolated()`, where it has to be made too."""
+
+    connecting = False
+
+
+def _isolated(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def call(pipeline: IsolatedPipeline, *args: Any, **options: Any) -> Any:
+        with isolated(connecting=pipeline.connecting):
+            return method(pipeline, *args, **options)
+
+    return call
+
+
+for _name in ("extract", "normalize", "load", "drop", "sql_client", "destination_client"):
+    setattr(IsolatedPipeline, _name, _isolated(getattr(dlt.Pipeline, _name)))
+IsolatedPipeline.has_pending_data = property(  # type: ignore[assignment,method-assign]
+    _isolated(dlt.Pipeline.has_pending_data.fget)  # type: ignore[attr-defined]
+)
+
+
+@configspec
+class _Isolated(ContainerInjectableContext):
+    """Is in dlt's container where a thread is inside `isolated()`."""
+
+    connecting: bool = False
+
+
+class _Screen(ConfigProvidersContainer):
+    """dlt's providers, as everybody else sees them; in `isolated()` ours."""
+
+    def __init__(self, everybodys: ConfigProvidersContainer) -> None:
+        self._everybodys = everybodys
+        self.context_provider = everybodys.context_provider
+
+    @property
+    def providers(self) -> list[ConfigProvider]:  # type: ignore[override]
+        container, theirs = Container(), self._everybodys.providers
+        if _Isolated not in container:
+            return theirs
+        return [_Pinned(), *(map(_Connection, theirs) if container[_Isolated].connecting else ())]
+
+
+class _Pinned(ConfigProvider):
+    """Our own values."""
+
+    name = "tcss-connector"
+    supports_secrets = True
+    supports_sections = True
+
+    def get_value(self, key: str, _: Any, pipeline_name: str | None, *sections: str) -> tuple[Any, str]:
+        path = ".".join((*sections, key))
+        return (None if pipeline_name else PINNED.get(path)), path
+
+
+class _Connection(ConfigProvider):
+    """What one of the user's providers says of how to connect to a destination."""
+
+    supports_sections = True
+
+    def __init__(self, theirs: ConfigProvider) -> None:
+        self._theirs = theirs
+
+    @property
+    def name(self) -> str:
+        return self._theirs.name
+
+    @property
+    def supports_secrets(self) -> bool:
+        return self._theirs.supports_secrets
+
+    @property
+    def is_empty(self) -> bool:
+        return self._theirs.is_empty
+
+    def get_value(self, key: str, hint: Any, pipeline_name: str | None, *sections: str) -> tuple[Any, str]:
+        path = (*sections, key)
+        if pipeline_name or len(path) < 3 or path[0] != "destination" or path[2] not in CONNECTION:
+            return None, ".".join(path)
+        return self._theirs.get_value(key, hint, None, *sections)
+
+    def get_value_location(self, key: str, pipeline_name: str | None, *sections: str) -> str:
+        return self._theirs.get_value_location(key, pipeline_name, *sections)
