@@ -28,7 +28,6 @@ def blocks(language: str) -> list[str]:
 def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     with world(tmp_path, monkeypatch, images=400) as made:
         monkeypatch.setenv("TCSS_ENDPOINT", made.sandbox.url)
-        monkeypatch.setenv("SOURCES__TCSS__ENDPOINT", made.sandbox.url)
         yield made
 
 

@@ -79,7 +79,7 @@ def one_of(*choices: str) -> Read:
     def read(value: Any) -> str:
         found = by_case.get(text(value).lower())
         if found is None:
-            raise ValueError(f"cannot be {value!r}: choose one of {', '.join(choices)}")
+            raise ValueError(f"{value!r} is none of {', '.join(choices)}")
         return found
 
     return read

@@ -77,7 +77,7 @@ def test_a_connection_may_be_a_uri(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"host": "tcss.example.com"}, "has a host"),
         ({"extra": {"sight": "cn"}}, "may not have sight"),
         ({"extra": {"destination": "duckdb:///x.duckdb"}}, "may not have destination"),
-        ({"extra": {"site": "us"}}, "no site 'us'"),
+        ({"extra": {"site": "us"}}, "site 'us' is none of intl, cn"),
         ({"extra": {"requests_per_second": "fast"}}, "requests_per_second cannot be 'fast'"),
     ],
 )
@@ -94,6 +94,21 @@ def test_connections_do_not_share_an_account_id(account: World, monkeypatch: pyt
     """One that is set for the whole worker would make all accounts one, whose images are gone in turns."""
     monkeypatch.setenv("SOURCES__TCSS__ACCOUNT_ID", "42")
     assert TcssHook().settings().account_id is None
+
+
+def test_settings_are_looked_up_as_for_the_command(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the connection does not say: in variables. A role is never that of all connections; a misspelt field of the
+    extra is refused with the one that was meant."""
+    monkeypatch.setenv("TCSS_LOOKBACK", "60")
+    monkeypatch.setenv("TCSS_ROLE_ARN", f"qcs::cam::uin/{THIRD}:roleName/reader")
+    found = TcssHook().settings()
+    assert (found.lookback, found.role_arn) == (60, None)
+    assert "TCSS_ROLE_ARN is not used for connection 'tcss_default'" in found.notes()[0]
+    connect(monkeypatch, "tcss_default", conn_type="tcss", **KEYS, extra={"lookbak": 5})
+    with pytest.raises(ConfigurationError, match=r"may not have lookbak. Did you mean lookback\?"):
+        TcssHook().settings()
+    with pytest.raises(ConfigurationError, match=r"no setting 'lookbak'. Did you mean lookback\?"):
+        TcssHook(settings={"lookbak": 5}).settings(endpoint=account.sandbox.url)
 
 
 # ---- the button Test ----

@@ -209,6 +209,31 @@ def test_a_role_is_assumed_with_the_resources_keys() -> None:
     assert facts(resource.settings()) == ("AKIDEXAMPLE", None, "cn")
 
 
+def test_half_of_an_accounts_keys_is_refused() -> None:
+    """And not filled up with the resource's; nor does it matter that there is a role."""
+    account = TcssAccount(secret_id="AKIDOWNEXAMPLE", role_arn="qcs::cam::uin/1:roleName/reader")
+    resource = TcssResource(secret_id="AKIDEXAMPLE", secret_key="SECRETEXAMPLE", accounts={"one": account})
+    with pytest.raises(ConfigurationError, match="secret_key is missing"):
+        resource.settings("one")
+    with pytest.raises(ConfigurationError, match="secret_id is missing"):
+        TcssResource(secret_key="SECRETEXAMPLE").settings()
+
+
+def test_settings_are_looked_up_as_for_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the resource does not say: in variables, the destination among them. A misspelt option is refused."""
+    monkeypatch.setenv("TCSS_DESTINATION", "duckdb:///x.duckdb")
+    monkeypatch.setenv("TCSS_LOOKBACK", "60")
+    monkeypatch.setenv("TCSS_ROLE_ARN", "qcs::cam::uin/9:roleName/reader")
+    account = TcssAccount(secret_id="AKIDEXAMPLE", secret_key="SECRETEXAMPLE")
+    found = TcssResource(accounts={"one": account}).settings("one")
+    assert (found.destination, found.lookback, found.role_arn) == ("duckdb:///x.duckdb", 60, None)
+    assert TcssResource(options={"lookback": 5}).settings().lookback == 5
+    with pytest.raises(ConfigurationError, match=r"no setting 'lookbak'. Did you mean lookback\?"):
+        TcssResource(options={"lookbak": 5}).settings()
+    with pytest.raises(ConfigurationError, match="options of the resource may not have dataset"):
+        TcssResource(options={"dataset": "x"}).settings()
+
+
 def test_the_id_of_one_account_is_not_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two fleets under one id would call each other's images gone."""
     monkeypatch.setenv("SOURCES__TCSS__ACCOUNT_ID", "42")

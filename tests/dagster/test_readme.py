@@ -23,7 +23,7 @@ def test_the_definitions_sync_an_account_as_they_stand(
 ) -> None:
     """With keys in dlt's configuration and the destination in the environment: a tick of the schedule, and its runs."""
     monkeypatch.setenv("TCSS_DESTINATION", duckdb_file.url)
-    monkeypatch.setenv("SOURCES__TCSS__ENDPOINT", accounts.sandbox.url)
+    monkeypatch.setenv("TCSS_ENDPOINT", accounts.sandbox.url)
     monkeypatch.setenv("SOURCES__TCSS__METADATA", "false")
     names = dict(zip(("production", "staging"), ("one", "two"), strict=True))
     for section, name in names.items():

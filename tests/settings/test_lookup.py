@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-import connector
 from connector.errors import ConfigurationError
 from connector.settings import Given, Settings
 from connector.settings.table import SETTINGS
+from connector.source import tcss
+from connector.sync import sync
 from tests.settings.conftest import Folder
 from tests.settings.table import KEYS, NAMES, SAMPLES
 
@@ -25,7 +26,7 @@ def test_every_setting_has_a_sample() -> None:
 
 def test_an_editor_completes_the_settings() -> None:
     """The keywords of `sync`, `tcss` and `Settings.load` are typed by name, and are the fields of Settings."""
-    for function in (connector.sync, connector.tcss, Settings.load):
+    for function in (sync, tcss, Settings.load):
         (given,) = (p for p in inspect.signature(function).parameters.values() if p.kind is p.VAR_KEYWORD)
         assert given.annotation == "Unpack[Given]"
     assert list(typing.get_type_hints(Given)) == list(Settings.get_resolvable_fields()) == list(SETTINGS)
@@ -193,6 +194,6 @@ def test_no_keys_in_credentials_is_refused(folder: Folder) -> None:
 def test_settings_and_keywords_exclude_each_other() -> None:
     """One of them would be ignored."""
     with pytest.raises(ConfigurationError, match="settings are given, and account, lookback as well"):
-        connector.sync("production", settings=Settings(), lookback=5)
+        sync("production", settings=Settings(), lookback=5)
     with pytest.raises(ConfigurationError, match="lookback must not be less than 0"):
-        connector.sync(settings=Settings(lookback=-1))
+        sync(settings=Settings(lookback=-1))

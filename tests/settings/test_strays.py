@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import typer
 
-import connector
 from connector.cli.main import app
 from connector.errors import ConfigurationError
 from connector.settings import Settings
 from connector.settings.strays import COMMAND, strays
+from connector.source import tcss
+from connector.sync import sync
 from tests.settings.conftest import Folder
 from tests.settings.table import KEYS, NAMES, SAMPLES
 
@@ -28,7 +29,7 @@ def misspelt(name: str) -> str:
 def test_a_misspelt_keyword_is_refused(name: str) -> None:
     """By `sync` and `tcss`, before anything runs."""
     given: dict[str, Any] = {misspelt(name): SAMPLES[name][2]}
-    for call in (connector.sync, connector.tcss):
+    for call in (sync, tcss):
         with pytest.raises(ConfigurationError, match=rf"no setting '{misspelt(name)}'. Did you mean {name}\?"):
             call(**given)
 
