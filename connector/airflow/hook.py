@@ -111,7 +111,7 @@ def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def leave_variables_alone() -> None:
-    """Keeps dlt in this process from asking Airflow for a Variable at each of its settings: hundreds of calls a task.
+    """Keeps dlt in this process from asking Airflow for a Variable at each of our settings: a call each.
 
     Whoever keeps dlt's secrets in Variables sets PROVIDERS__ENABLE_AIRFLOW_SECRETS=true.
     """

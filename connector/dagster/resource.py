@@ -90,7 +90,7 @@ class TcssResource(dg.ConfigurableResource[Any]):
 
         Raises ConfigurationError for an account that is not configured, and for values that cannot be used.
         """
-        common = {**self._common(), **given}
+        common = {**self._common(), **{name: value for name, value in given.items() if value is not None}}
         if account is None:
             return Settings.load(**{**common, "credentials": self._credentials})
         own = self.accounts.get(account)

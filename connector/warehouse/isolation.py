@@ -34,8 +34,11 @@ PINNED: Mapping[str, Any] = {
     "runtime.intercept_signals": False,
     "schema.naming": "snake_case",
 }
-# What may be configured of a destination, in its section `destination.<name>`: how to connect to it.
-CONNECTION = ("destination_type", "credentials", "location", "project_id", "http_timeout", "file_upload_timeout")
+# What may be configured of a destination, in its section `destination.<name>`: how to connect, and where it stages.
+CONNECTION = (
+    *("destination_type", "credentials", "location", "project_id", "http_timeout", "file_upload_timeout", "query_tag"),
+    *("stage_name", "staging_credentials_name", "staging_volume_name", "staging_iam_role", "staging_use_https"),
+)
 
 
 @contextmanager

@@ -227,7 +227,7 @@ def test_settings_are_looked_up_as_for_the_command(monkeypatch: pytest.MonkeyPat
     account = TcssAccount(secret_id="AKIDEXAMPLE", secret_key="SECRETEXAMPLE")
     found = TcssResource(accounts={"one": account}).settings("one")
     assert (found.destination, found.lookback, found.role_arn) == ("duckdb:///x.duckdb", 60, None)
-    assert TcssResource(options={"lookback": 5}).settings().lookback == 5
+    assert TcssResource(options={"mode": "full"}).settings(mode=None).mode == "full"
     with pytest.raises(ConfigurationError, match=r"no setting 'lookbak'. Did you mean lookback\?"):
         TcssResource(options={"lookbak": 5}).settings()
     with pytest.raises(ConfigurationError, match="options of the resource may not have dataset"):

@@ -35,6 +35,10 @@ of Dagster's resource take the three from the call or from their own section onl
 role uses those that all share, and a warning says so. Without any keys the usual places are searched: the variables
 `TENCENTCLOUD_SECRET_ID` and `TENCENTCLOUD_SECRET_KEY`, a profile file, a TKE service account, a CVM role.
 
+dlt's own settings, such as `refresh`, `dev_mode` or `[normalize]`, are for other pipelines: they do not reach
+`tcss sync` and `sync()`. Only where `destination` is a name of dlt's, or a URL of a cloud's warehouse, dlt's section
+`[destination.<name>]` says how to connect. A pipeline of your own that runs `tcss()` obeys all of dlt's settings.
+
 | setting | default | environment | in `[sources.tcss]` | meaning |
 |---|---|---|---|---|
 """
