@@ -57,7 +57,7 @@ def test_dlt_asks_airflow_for_no_variable(account: World, monkeypatch: pytest.Mo
 
 
 def test_without_that_it_would_ask_for_each_setting(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The negative control, and the way for who wants it: the counter counts. None of dlt's own settings is asked for."""
+    """The negative control, and the way for who wants it: the counter counts. dlt's own are not asked for."""
     monkeypatch.setenv("PROVIDERS__ENABLE_AIRFLOW_SECRETS", "true")
     from dlt.common.configuration.container import Container
     from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
