@@ -104,11 +104,11 @@ def test_settings_are_looked_up_as_for_the_command(account: World, monkeypatch: 
     found = TcssHook().settings()
     assert (found.lookback, found.role_arn) == (60, None)
     assert "TCSS_ROLE_ARN is not used for connection 'tcss_default'" in found.notes()[0]
+    with pytest.raises(ConfigurationError, match=r"no setting 'lookbak'. Did you mean lookback\?"):
+        TcssHook(settings={"lookbak": 5}).settings()
     connect(monkeypatch, "tcss_default", conn_type="tcss", **KEYS, extra={"lookbak": 5})
     with pytest.raises(ConfigurationError, match=r"may not have lookbak. Did you mean lookback\?"):
         TcssHook().settings()
-    with pytest.raises(ConfigurationError, match=r"no setting 'lookbak'. Did you mean lookback\?"):
-        TcssHook(settings={"lookbak": 5}).settings(endpoint=account.sandbox.url)
 
 
 # ---- the button Test ----
