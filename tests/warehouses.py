@@ -36,6 +36,7 @@ SERVERS = {
     "postgresql": ("TCSS_TEST_POSTGRES_URL", "postgresql://root@127.0.0.1:5432/test", "postgresql+psycopg2"),
     "mysql": ("TCSS_TEST_MYSQL_URL", "mysql://root@127.0.0.1:3306/test", "mysql+pymysql"),
 }
+_ENCODINGS = {"postgresql": "utf8", "mysql": "utf8mb4"}
 KINDS = (*FILES, *SERVERS)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -170,7 +171,8 @@ def place(kind: str, directory: Path) -> Iterator[Place]:
         return
     variable, default, driver = SERVERS[kind]
     url = sa.make_url(os.environ.get(variable, default))
-    engine = sa.create_engine(url.set(drivername=driver), poolclass=NullPool, connect_args={"connect_timeout": 5})
+    options = {"connect_timeout": 5, "client_encoding" if kind == "postgresql" else "charset": _ENCODINGS[kind]}
+    engine = sa.create_engine(url.set(drivername=driver), poolclass=NullPool, connect_args=options)
     if problem := _unreachable(engine):
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"no server for {variable}: {problem}")
     dataset = f"tcss_test_{uuid4().hex[:8]}"

@@ -1,8 +1,6 @@
 """The databases that a destination may name: how dlt loads each, what Python needs for it, and how a SQLAlchemy URL
 becomes what dlt wants of it."""
 
-import getpass
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any, Literal
 from sqlalchemy.engine import URL
 
 from connector.errors import ConfigurationError
+from connector.warehouse import urls
 
 Kind = Literal["duckdb", "sqlite", "postgresql", "mysql", "other"]
 FILES: tuple[Kind, ...] = ("duckdb", "sqlite")
@@ -45,20 +44,12 @@ def _file(url: URL) -> Access:
 def _postgresql(url: URL) -> Access:
     if not url.database:
         _incomplete("PostgreSQL", "database", "postgresql://user:password@host:5432/database")
-    # dlt insists on all four. libpq takes an empty password for none, and then asks PGPASSWORD and ~/.pgpass.
-    url = url.set(
-        username=url.username or os.environ.get("PGUSER") or getpass.getuser(),
-        password=url.password or "",
-        host=url.host or "localhost",
-    )
-    # libpq would wait for a host that does not answer as long as the system does.
-    return Access(url if "connect_timeout" in url.query else url.update_query_dict({"connect_timeout": "10"}))
+    return Access(urls.postgresql(url))
 
 
 def _mysql(url: URL) -> Access:
-    url = url if "charset" in url.query else url.update_query_dict({"charset": "utf8mb4"})
     # No default database: one that does not exist yet would already be refused while connecting.
-    return Access(url.set(database=""), dataset=url.database)
+    return Access(urls.mysql(url).set(database=""), dataset=url.database)
 
 
 def _motherduck(url: URL) -> Access:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from connector.errors import ConfigurationError, DestinationError
 from connector.warehouse.backends import FILES, Access, Backend, Kind, by_name, by_url
 from connector.warehouse.isolation import isolated
+from connector.warehouse.urls import separated
 
 # Names that the server keeps for itself, in lower case, beside `information_schema`.
 _OWN: dict[Kind, tuple[str, ...]] = {
@@ -115,7 +116,7 @@ def locate(destination: str, dataset: str | None = None) -> Location:
 
 def _from_url(text: str) -> Location:
     try:
-        url = make_url(text)
+        url = make_url(separated(text))
     except (ArgumentError, ValueError):
         # The text may hold a password, so it is not repeated.
         raise ConfigurationError(

@@ -113,6 +113,10 @@ def _factory(location: Location, staging: str) -> Any:
         settings = {**DUCKDB_SETTINGS, **location.url.query}
         credentials = DuckDbCredentials(str(location.file), global_config=settings)
         return DuckDb(credentials, destination_name="duckdb", **options)
+    if location.kind == "postgresql" and location.url is not None:
+        from connector.warehouse.postgresql import PostgreSql, credentials
+
+        return PostgreSql(credentials(location.url), destination_name="postgres", **options)
     if location.credentials is not None:
         options["credentials"] = location.credentials
     options |= location.access.options

@@ -1,0 +1,108 @@
+"""What a URL of PostgreSQL or of MySQL becomes, so that every connection of ours reaches the same server, under the same
+settings: the text's encoding is UTF-8, and MySQL refuses what does not fit."""
+
+import getpass
+import os
+import re
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from urllib.parse import quote, unquote
+
+from sqlalchemy.engine import URL
+
+from connector.errors import ConfigurationError
+
+_PORT = "5432"
+_SEVERAL_HOSTS = re.compile(r"(postgres(?:ql)?(?:\+\w+)?://(?:[^@]*@)?)([^@/?]*,[^@/?]*)(.*)", re.DOTALL)
+_HOST = re.compile(r"(\[[^\]]*\]|[^:]*|/.*):(\d+)")
+
+# What PyMySQL takes from a URL as text or number, and what SQLAlchemy converts for it.
+_MYSQL_OPTIONS = (
+    *("bind_address", "charset", "client_flag", "collation", "connect_timeout", "init_command", "program_name"),
+    *("read_default_file", "read_default_group", "read_timeout", "sql_mode", "ssl_ca", "ssl_capath", "ssl_cert"),
+    *("ssl_check_hostname", "ssl_cipher", "ssl_key", "ssl_mode", "unix_socket", "write_timeout"),
+)
+# MySQL's word for what its own programs know by that name: what PyMySQL calls it.
+_SSL_MODES: dict[str, dict[str, str]] = {
+    "DISABLED": {"ssl_disabled": "true"},
+    "PREFERRED": {},
+    "REQUIRED": {"ssl_check_hostname": "false"},
+    "VERIFY_CA": {"ssl_check_hostname": "false"},
+    "VERIFY_IDENTITY": {"ssl_check_hostname": "true"},
+}
+STRICT = ("STRICT_ALL_TABLES", "NO_ENGINE_SUBSTITUTION")
+
+
+def separated(text: str) -> str:
+    """libpq's form of several hosts, `//h1:5432,h2:5432/database`, in one that SQLAlchemy can read."""
+    if not (found := _SEVERAL_HOSTS.fullmatch(text)):
+        return text
+    before, hosts, after = found.groups()
+    return f"{before}{after}{'&' if '?' in after else '?'}host={quote(unquote(hosts))}"
+
+
+def postgresql(url: URL) -> URL:
+    """With user, host and port, since dlt insists on them; with more hosts, or a socket's directory, in the query."""
+    hosts, ports = zip(*_addresses(url), strict=True)
+    # libpq would wait for a host that does not answer as long as the system does. Its encoding is ours, whatever
+    # PGCLIENTENCODING, the user's and the database's settings say; a parameter wins over `options`.
+    query = {"connect_timeout": "10", **url.query, "client_encoding": "utf8"}
+    plain = len(hosts) == 1 and "/" not in hosts[0]
+    where = {} if plain else {"host": ",".join(hosts), "port": ",".join(ports)}
+    return url.set(
+        username=url.username or os.environ.get("PGUSER") or _user(),
+        password=url.password or "",  # libpq takes an empty password for none, and then asks PGPASSWORD and ~/.pgpass
+        host=hosts[0] if plain else "localhost",
+        port=int(ports[0] if plain else _PORT),
+        query={**{name: value for name, value in query.items() if name not in ("host", "port")}, **where},
+    )
+
+
+def _addresses(url: URL) -> Iterator[tuple[str, str]]:
+    """Hosts or sockets, each with its port, which would otherwise be PGPORT's for some connections only."""
+    hosts = _texts(url.query.get("host") or unquote(url.host or "localhost"))
+    ports = _texts(url.query.get("port") or str(url.port or _PORT))
+    for number, host in enumerate(hosts):
+        name, port = found.groups() if (found := _HOST.fullmatch(host)) else (host, "")
+        yield name.strip("[]"), port or ports[min(number, len(ports) - 1)]
+
+
+def _texts(given: str | Sequence[str]) -> list[str]:
+    return [text for part in ([given] if isinstance(given, str) else given) for text in part.split(",")]
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        raise ConfigurationError(
+            f"the PostgreSQL URL names no user, and the user {os.getuid()} of this process has no name",
+            hint="Write postgresql://user:password@host:5432/database, or set PGUSER.",
+        ) from None
+
+
+def mysql(url: URL) -> URL:
+    """With the options by PyMySQL's names. Raises ConfigurationError for those that it does not have."""
+    query = {name.lower().replace("-", "_"): value for name, value in url.query.items()}
+    for name in query:
+        if name not in _MYSQL_OPTIONS:
+            close = get_close_matches(name, _MYSQL_OPTIONS, 1)
+            hint = f"Did you mean {close[0]}?" if close else f"Options: {', '.join(_MYSQL_OPTIONS)}."
+            raise ConfigurationError(f"a MySQL URL has no option {name}", hint=hint)
+    modes = (*_texts(query.get("sql_mode", ())), *STRICT)
+    query |= {"charset": "utf8mb4", "sql_mode": ",".join(modes), **_ssl(query)}
+    query.pop("ssl_mode", None)
+    # PyMySQL sends the password as Latin-1, and the server compares the bytes of UTF-8.
+    password = None if url.password is None else url.password.encode().decode("latin-1")
+    return url.set(password=password, query=query)
+
+
+def _ssl(query: dict[str, str | tuple[str, ...]]) -> dict[str, str]:
+    if "ssl_mode" not in query:
+        return {}
+    mode = str(query["ssl_mode"]).upper()
+    if mode not in _SSL_MODES:
+        raise ConfigurationError(f"ssl-mode {mode} is none of {', '.join(_SSL_MODES)}")
+    if mode.startswith("VERIFY") and "ssl_ca" not in query:
+        raise ConfigurationError(f"ssl-mode {mode} needs the authority's certificate", hint="Add ssl-ca=file.pem.")
+    return _SSL_MODES[mode]
