@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from connector.errors import ConfigurationError
+from connector.warehouse.urls import separated
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -31,10 +32,11 @@ def destination(conn_id: str | None, url: str | None) -> str | None:
         found = _read(url)
     else:
         return url
-    # Airflow itself masks a connection's password, and not the form that it has in a URL.
+    # Airflow itself masks a connection's password, and not the forms that it has in a URL.
+    password = str(found.password or "")
     mask_secret(
         {
-            "password": [found.password, quote(str(found.password or ""), safe="")],
+            "password": [password, quote(password, safe=""), quote(password, safe=" +"), quote_plus(password)],
             **{k: str(v) for k, v in found.query.items()},
         }
     )
@@ -61,7 +63,7 @@ def url_of(connection: Connection) -> URL:
 
 def _read(url: str) -> URL:
     try:
-        return make_url(url)
+        return make_url(separated(url))
     except (ArgumentError, ValueError):
         # It may hold a password, so it is not repeated.
         raise ConfigurationError("the destination is not a URL that can be read") from None

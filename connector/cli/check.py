@@ -27,6 +27,7 @@ from connector.warehouse.inventory import Inventory
 from connector.warehouse.locations import locate
 from connector.warehouse.pipeline import open_pipeline
 from connector.warehouse.probes import probe
+from connector.warehouse.roundtrip import TEXTS, round_trip
 
 Check = tuple[str, Callable[[], str]]
 
@@ -151,6 +152,7 @@ def _licence(client: Client) -> str:
 def _destination(settings: Settings) -> Iterator[Check]:
     yield "destination", lambda: _named(settings)
     yield "writable", lambda: _writable(settings)
+    yield "round trip", lambda: _round_trip(settings)
 
 
 def _named(settings: Settings) -> str:
@@ -161,7 +163,12 @@ def _named(settings: Settings) -> str:
 
 def _writable(settings: Settings) -> str:
     location = locate(settings.destination, settings.dataset)
-    probe(location)
+    missing = probe(location)
     with tempfile.TemporaryDirectory(prefix="tcss_") as directory:
         Inventory(location, open_pipeline(location, "check", Path(directory))).verify()
-    return "yes"
+    return f"yes; {missing} will be created" if missing else "yes"
+
+
+def _round_trip(settings: Settings) -> str:
+    round_trip(locate(settings.destination, settings.dataset))
+    return f"{len(TEXTS)} difficult texts came back as they were written"

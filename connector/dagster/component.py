@@ -7,16 +7,15 @@ from typing import Annotated, Any
 import dagster as dg
 from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from connector.dagster.assets import build_tcss_assets
 from connector.dagster.checks import build_tcss_asset_checks
 from connector.dagster.resource import TcssAccount, TcssResource
 from connector.dagster.schedules import build_tcss_schedule
 from connector.dagster.translator import DagsterTcssTranslator
+from connector.errors import ConfigurationError
 from connector.tables import Table
-from connector.warehouse.locations import secrets_of
+from connector.warehouse.locations import read_url, secrets_of
 
 
 class FromEnvironment(BaseModel):
@@ -46,8 +45,8 @@ def _destination(context: dg.ResolutionContext, given: str | FromEnvironment | N
 
 def _has_secrets(destination: str) -> bool:
     try:
-        return any(secrets_of(make_url(destination)))
-    except ArgumentError:  # the name of one of dlt's destinations
+        return any(secrets_of(read_url(destination)))
+    except ConfigurationError:  # the name of one of dlt's destinations
         return False
 
 

@@ -26,6 +26,7 @@ from connector.warehouse.loading import Loader
 from connector.warehouse.locations import Location
 from connector.warehouse.locks import StillHeld
 from connector.warehouse.pipeline import open_pipeline
+from connector.warehouse.roundtrip import round_trip
 from connector.warehouse.views import publish
 
 if TYPE_CHECKING:
@@ -54,10 +55,12 @@ class Run:
         self._pipeline = open_pipeline(location, identity.account_id, workdir / "dlt", run=identity.sync_id)
         self._loader = Loader(location, self._pipeline)
         self._prepared = False
+        held = _held(location, self._pipeline, identity.account_id)
+        self._is_new = held.is_new
         self._observation = Observation(
             identity,
             policy_of(settings),
-            _held(location, self._pipeline, identity.account_id),
+            held,
             image_list(settings, client),
             parser_of(settings).parse,
             self._spool,
@@ -93,9 +96,16 @@ class Run:
             return
         self._prepared = True
         self._still_held()
+        with _requests_first():
+            self._prove_texts()
         with _requests_first(), self._loader.session():
             self._loader.prepare()
             self._publish()
+
+    def _prove_texts(self) -> None:
+        """Once in a dataset's life, and nowhere near the rows."""
+        if self._is_new:
+            round_trip(self._location, self._observation.identity.account_id)
 
     def _publish(self) -> None:
         """Views are no part of what a sync promises: where they fail, the rows are there all the same."""

@@ -20,15 +20,18 @@ exceptions, or the system's errno by its name."""
 @dataclass(frozen=True)
 class Cause:
     """A cause with its next step. `codes` holds the codes of each family, separated by spaces; `text` is a pattern of
-    what drivers say in English, seen on DuckDB 2.0, SQLite 3.40, PostgreSQL 15 and MariaDB 10.11."""
+    what drivers say in English, seen on DuckDB 2.0, SQLite 3.40, PostgreSQL 15 and MariaDB 10.11. `doing` is what fails
+    whatever was to be done, such as "connect to"."""
 
     hint: str
     text: str
     codes: Mapping[Family, str] = field(default_factory=dict)
+    doing: str | None = None
 
 
 FILE_IN_USE = "Could not set lock on file"
 
+_CONNECT = "connect to"
 _DIRECTORY = "Check that the directory exists, and that this user may write to it."
 CAUSES: dict[str, Cause] = {
     "file in use": Cause(
@@ -45,6 +48,7 @@ CAUSES: dict[str, Cause] = {
         r"password authentication failed|no password supplied|Access denied for user '[^']*'@'[^']*' \(using|"
         r"no pg_hba.conf entry|role \"[^\"]*\" does not exist",
         {"sqlstate": "28000 28P01", "mysql": "1045 1698"},
+        _CONNECT,
     ),
     "server not reached": Cause(
         "Check host and port in the destination's URL, that the server runs, and that this machine may reach it.",
@@ -55,6 +59,7 @@ CAUSES: dict[str, Cause] = {
             "mysql": "2002 2003 2005",
             "errno": "ECONNREFUSED ETIMEDOUT EHOSTUNREACH ENETUNREACH gaierror",
         },
+        _CONNECT,
     ),
     "file system read-only": Cause(_DIRECTORY, r"Read-only file system", {"errno": "EROFS"}),
     "database read-only": Cause(
@@ -72,6 +77,7 @@ CAUSES: dict[str, Cause] = {
         "Create the database first, or correct its name in the destination's URL.",
         r"database \"[^\"]*\" does not exist|Unknown database",
         {"sqlstate": "3D000", "mysql": "1049"},
+        _CONNECT,
     ),
     "another program's file": Cause(
         "The file belongs to another program: name another path.",
@@ -100,6 +106,12 @@ CAUSES: dict[str, Cause] = {
         "Convert the database to utf8mb4, tables included.",
         r"Incorrect string value",
         {"mysql": "1366"},
+    ),
+    "primary key required": Cause(
+        "The server requires primary keys, and dlt's tables have none: set sql_generate_invisible_primary_key to "
+        "ON, or sql_require_primary_key (in MariaDB innodb_force_primary_key) to OFF.",
+        r"without a primary key|requires a primary key",
+        {"mysql": "1173 3750"},
     ),
     "no memory": Cause(
         "Give it more memory; for DuckDB see memory_limit in the destination's URL.",
@@ -143,10 +155,15 @@ _BY_CODE: dict[Code, Cause] = {
 
 def hint(error: BaseException, text: str) -> str | None:
     """The next step for what a driver raised, where we know one. `text` is what the error's reader is shown of it."""
+    found = cause_of(error, text)
+    return found.hint if found else None
+
+
+def cause_of(error: BaseException, text: str) -> Cause | None:
+    """What the error's codes say, else its text."""
     by_code = (_BY_CODE[code] for code in codes_of(error) if code in _BY_CODE)
     by_text = (cause for cause in CAUSES.values() if re.search(cause.text, text, re.IGNORECASE))
-    found = next(by_code, None) or next(by_text, None)
-    return found.hint if found else None
+    return next(by_code, None) or next(by_text, None)
 
 
 def codes_of(error: Any) -> Iterator[Code]:

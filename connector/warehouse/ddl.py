@@ -37,7 +37,7 @@ _COLLATION = "utf8mb4_bin"
 
 
 def create_indexes(client: JobClientBase, kind: Kind) -> None:
-    """Index the keys of all tables in the client's dataset, where the kind of database needs it."""
+    """Index the keys of the client's tables in its dataset, where the kind of database needs it."""
     if kind not in _INDEXES:
         return
     sql: Any = client.sql_client  # type: ignore[attr-defined]
@@ -48,12 +48,17 @@ def create_indexes(client: JobClientBase, kind: Kind) -> None:
         return {row[0] for row in sql.execute_sql(_INDEXES[kind].format(dataset=dataset), *parameters)}
 
     there = present()
-    for table in [table for table in TABLES if index_name(table) not in there]:
+    for table in [table for table in tables_of(client) if index_name(table) not in there]:
         try:
             sql.execute_sql(_create_index(sql, table, dataset if kind == "sqlite" else ""))
         except DatabaseException:
             if index_name(table) not in present():  # it is, where the first sync of another account was faster
                 raise
+
+
+def tables_of(client: JobClientBase) -> list[Table]:
+    """Those of ours that the client's schema has."""
+    return [table for table in TABLES if table.name in client.schema.tables]
 
 
 def index_name(table: Table) -> str:
@@ -79,7 +84,7 @@ def compare_exactly(client: JobClientBase, kind: Kind) -> None:
     collation = next(name for name in _EXACT if name in known)
     found = sql.execute_sql(_COLLATED_OTHERWISE, sql.dataset_name, collation)
     comments = {(table, column): comment for table, column, comment in found}
-    for table in TABLES:
+    for table in tables_of(client):
         columns = [c for c in table.columns if c.precision and (table.name, c.name) in comments]
         if columns:
             changes = ", ".join(_exact(c, collation, comments[table.name, c.name]) for c in columns)

@@ -10,7 +10,7 @@ from dlt.destinations.exceptions import DestinationConnectionError
 from sqlalchemy.exc import DBAPIError
 
 from connector.errors import DestinationError, TcssError
-from connector.warehouse.causes import FILE_IN_USE, hint
+from connector.warehouse.causes import FILE_IN_USE, cause_of
 from connector.warehouse.locations import Location
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,8 @@ def destination_errors(location: Location, doing: str) -> Iterator[None]:
     """Raise what the block raises as a DestinationError without passwords or SQL; interrupts and our own errors pass.
 
     The error says that we cannot do `doing`, a verb for which the destination is the object. The whole chain goes to
-    the log at debug level, without passwords. It is cut from the error, since a traceback would print it.
+    the log at debug level, without passwords. It is cut from the error, since a traceback would print it, and what
+    Python keeps of it has no passwords either.
     """
     try:
         yield
@@ -45,13 +46,24 @@ def destination_errors(location: Location, doing: str) -> Iterator[None]:
         if _message(chain[-1]) == _INTERRUPTED:
             raise KeyboardInterrupt from None
         logger.debug("cannot %s: %s", doing, location.scrub(traceback.format_exc()))
-        raise _destination_error(location, doing, chain[-1]) from None
+        failure = _destination_error(location, doing, chain[-1])
+        _disarm(error, location)
+        raise failure from None
 
 
 def _destination_error(location: Location, doing: str, root: BaseException) -> DestinationError:
     """What could not be done, to which warehouse, why, and what to do."""
-    cause = location.scrub(_message(root))
-    return DestinationError(f"cannot {doing} {location.display}: {cause}", hint=hint(root, cause))
+    text = location.scrub(_message(root))
+    cause = cause_of(root, text)
+    return DestinationError(
+        f"cannot {(cause and cause.doing) or doing} {location.display}: {text}", hint=cause.hint if cause else None
+    )
+
+
+def _disarm(error: BaseException, location: Location) -> None:
+    """Takes the passwords out of an exception, and all others from behind it."""
+    error.args = tuple(location.scrub(str(arg)) for arg in error.args)
+    error.__cause__ = error.__context__ = None
 
 
 def _message(root: BaseException) -> str:

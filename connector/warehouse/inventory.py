@@ -33,12 +33,18 @@ class Inventory:
         self._location = location
         self._pipeline = pipeline
 
-    def verify(self) -> None:
-        """Raises DestinationError, before anything is altered, where a table of ours is another program's, or was made
-        by a newer release: this one would write its rows without the columns that it does not know."""
+    def verify(self) -> bool:
+        """Whether any table of ours is there.
+
+        Raises DestinationError, before anything is altered, where a table of ours is another program's, or was made by
+        a newer release: this one would write its rows without the columns that it does not know.
+        """
+        there = False
         for table in TABLES:
             if present := self._columns(table):
+                there = True
                 self._refuse(table, present)
+        return there
 
     def missing(self) -> list[str]:
         """The tables that do not exist."""
@@ -164,12 +170,13 @@ class Inventory:
 
 
 class AccountInventory:
-    """What a warehouse holds of one account. Raises DestinationError where the tables are not ours."""
+    """What a warehouse holds of one account; `is_new`: no table of ours is there. Raises DestinationError where the
+    tables are not ours."""
 
     def __init__(self, inventory: Inventory, account_id: str) -> None:
         self._inventory = inventory
         self._account_id = account_id
-        inventory.verify()
+        self.is_new = not inventory.verify()
 
     def known(self) -> pa.Table:
         """See `Inventory.known`."""

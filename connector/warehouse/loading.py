@@ -13,7 +13,7 @@ from dlt.destinations.exceptions import DatabaseException
 from dlt.extract import DltSource
 
 from connector.errors import DestinationError
-from connector.tables import SYNC_RUNS, TABLES, Table
+from connector.tables import IMAGES, TABLES, Table
 from connector.warehouse import ddl
 from connector.warehouse.backends import Kind
 from connector.warehouse.errors import destination_errors
@@ -87,11 +87,20 @@ class Loader:
             if isinstance(client, WithStagingDataset):
                 ddl.drop_staging(client)
 
+    def drop(self) -> None:
+        """Remove the dataset and its staging with all that is in them. Raises DestinationError."""
+        self.drop_staging()
+        with (
+            destination_errors(self._location, "drop the dataset of"),
+            self._pipeline.destination_client(SCHEMA) as client,
+        ):
+            client.drop_storage()
+
     def _create(self) -> None:
         with self._pipeline.destination_client(SCHEMA) as client:
             ddl.create_databases(client, self._location)
             self._create_dataset(client)
-            if isinstance(client, WithStagingDataset) and client.should_load_data_to_staging_dataset(SYNC_RUNS.name):
+            if isinstance(client, WithStagingDataset) and client.should_load_data_to_staging_dataset(IMAGES.name):
                 with client.with_staging_dataset():
                     self._create_dataset(client)
 

@@ -7,7 +7,6 @@ from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn, cast
-from urllib.parse import quote, quote_plus
 
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.destination import Destination
@@ -18,7 +17,8 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from connector.errors import ConfigurationError, DestinationError
 from connector.warehouse.backends import FILES, Access, Backend, Kind, by_name, by_url
 from connector.warehouse.isolation import isolated
-from connector.warehouse.urls import separated
+from connector.warehouse.redaction import Redactor
+from connector.warehouse.urls import separated, texts_of
 
 # Names that the server keeps for itself, in lower case, beside `information_schema`.
 _OWN: dict[Kind, tuple[str, ...]] = {
@@ -27,7 +27,6 @@ _OWN: dict[Kind, tuple[str, ...]] = {
     "sqlite": ("temp",),
 }
 _LONGEST = 63
-_USER_INFO = re.compile(r"(?<=://)[^/@\s]*:[^@\s]*(?=@)")
 _SECRET_OPTION = re.compile(r"token|passw|passphrase|passcode|secret|key", re.IGNORECASE)
 
 
@@ -70,14 +69,12 @@ class Location:
 
     def scrub(self, text: str) -> str:
         """The text without this location's password, however it is written, and without that of any URL."""
-        for secret in self._secret_forms:
-            text = text.replace(secret, "***")
-        return _USER_INFO.sub("***", text)
+        return self.redactor(text)
 
     @cached_property
-    def _secret_forms(self) -> tuple[str, ...]:
-        forms = {form for s in self.secrets for form in (s, quote(s), quote(s, safe=""), quote_plus(s)) if form}
-        return tuple(sorted(forms, key=len, reverse=True))
+    def redactor(self) -> Redactor:
+        """What `scrub` and the loggers of others use."""
+        return Redactor(self.secrets)
 
     def staging(self, account_id: str, *, run: str | None = None) -> str:
         """The name of the account's staging dataset, or of the run's where there is no lock."""
@@ -114,19 +111,26 @@ def locate(destination: str, dataset: str | None = None) -> Location:
     return location
 
 
-def _from_url(text: str) -> Location:
+def read_url(text: str) -> URL:
+    """A SQLAlchemy URL, or one of libpq with several hosts. Raises ConfigurationError."""
     try:
-        url = make_url(separated(text))
+        return make_url(separated(text))
     except (ArgumentError, ValueError):
         # The text may hold a password, so it is not repeated.
         raise ConfigurationError(
             "the destination is not a URL that can be read",
             hint="Write it as driver://user:password@host:port/database, with %40 for an @ in a name or password.",
         ) from None
+
+
+def _from_url(text: str) -> Location:
+    url = read_url(text)
     backend = by_url(url)
     access = backend.read(url.set(drivername=backend.drivername))
-    display = url.set(query={}).render_as_string(hide_password=True)
-    return Location(backend, access.dataset or "", display, access, secrets_of(url))
+    hosts = url.host or ",".join(texts_of(url.query.get("host", ())))
+    display = url.set(host=hosts or None, query={}).render_as_string(hide_password=True)
+    secrets = dict.fromkeys((*secrets_of(url), *(secrets_of(access.url) if access.url else ())))
+    return Location(backend, access.dataset or "", display, access, tuple(secrets))
 
 
 def secrets_of(url: URL) -> tuple[str, ...]:

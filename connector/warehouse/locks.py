@@ -141,10 +141,10 @@ def _require_lock(location: Location, connection: sa.Connection, query: str, nam
     """DestinationError unless the server says that this connection still holds the lock of that name."""
     try:
         held = connection.execute(sa.text(query), name).scalar()
-    except SQLAlchemyError as error:
+    except SQLAlchemyError:
         raise DestinationError(
             f"the connection to {location.display} that holds this sync's lock is lost", hint=_LOST_HINT
-        ) from error
+        ) from None
     if not held:
         raise DestinationError(f"this sync's lock in {location.display} is lost", hint=_LOST_HINT)
 

@@ -3,8 +3,9 @@
 Nothing of it reaches a user's own pipelines, and nothing of their configuration reaches ours (`isolation`).
 """
 
+import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -34,13 +35,16 @@ DUCKDB_SETTINGS: dict[str, Any] = {
 TAKES_PARQUET = ("duckdb", "sqlalchemy", "postgres", "snowflake", "bigquery", "clickhouse")
 
 
-def open_pipeline(location: Location, account_id: str, workdir: Path, *, run: str | None = None) -> dlt.Pipeline:
+def open_pipeline(
+    location: Location, account_id: str, workdir: Path, *, run: str | None = None, tables: Sequence[Table] = TABLES
+) -> dlt.Pipeline:
     """The pipeline of an account, with its own staging dataset, in an empty directory that the caller removes.
 
-    Connects to nothing. `run` names the staging dataset where the warehouse has no lock (see `locks`), and
-    `Loader.drop_staging` removes that dataset. Raises DestinationError.
+    Connects to nothing. `tables` are those that it has. `run` names the staging dataset where the warehouse has no lock
+    (see `locks`), and `Loader.drop_staging` removes that dataset. Raises DestinationError.
     """
     connecting = location.kind == "other"  # of the others, all is in the URL
+    logging.getLogger("dlt").addFilter(location.redactor)
     with destination_errors(location, "use"), isolated(connecting=connecting):
         pipeline = dlt.pipeline(
             f"{SCHEMA}_{slug(account_id)}",
@@ -50,23 +54,23 @@ def open_pipeline(location: Location, account_id: str, workdir: Path, *, run: st
             _impl_cls=IsolatedPipeline,
         )
     pipeline.connecting = connecting
-    install_schema(location, pipeline)
+    install_schema(location, pipeline, tables)
     return pipeline
 
 
-def install_schema(location: Location, pipeline: dlt.Pipeline) -> None:
+def install_schema(location: Location, pipeline: dlt.Pipeline, tables: Sequence[Table] = TABLES) -> None:
     """Make `schema` the pipeline's own, as before its first run."""
     with isolated():
-        pipeline.schemas.save_schema(schema(location))
+        pipeline.schemas.save_schema(schema(location, tables))
         pipeline.default_schema_name = SCHEMA  # type: ignore[assignment]
 
 
-def schema(location: Location) -> Schema:
-    """All tables as dlt's schema, whole from the start, so that its hash stays and no load migrates anything."""
+def schema(location: Location, tables: Sequence[Table] = TABLES) -> Schema:
+    """The tables as dlt's schema, whole from the start, so that its hash stays and no load migrates anything."""
     with isolated():
         whole = Schema(SCHEMA)
         file_format = load_file_format(location)
-        for table in TABLES:
+        for table in tables:
             computed = resource(location, table).compute_table_schema()
             computed["x-normalizer"] = {"seen-data": True}
             if file_format is not None:
@@ -114,9 +118,9 @@ def _factory(location: Location, staging: str) -> Any:
         credentials = DuckDbCredentials(str(location.file), global_config=settings)
         return DuckDb(credentials, destination_name="duckdb", **options)
     if location.kind == "postgresql" and location.url is not None:
-        from connector.warehouse.postgresql import PostgreSql, credentials
+        from connector.warehouse.postgresql import PostgreSql, parts
 
-        return PostgreSql(credentials(location.url), destination_name="postgres", **options)
+        return PostgreSql(parts(location.url), destination_name="postgres", **options)
     if location.credentials is not None:
         options["credentials"] = location.credentials
     options |= location.access.options

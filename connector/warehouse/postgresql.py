@@ -3,7 +3,7 @@
 SQLAlchemy writes a blank as it is, or as a +, and libpq refuses the one and keeps the other.
 """
 
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import dlt
@@ -29,7 +29,7 @@ class Credentials(PostgresCredentials):
     """dlt's credentials, for psycopg2 and for ADBC."""
 
     def to_native_representation(self) -> str:
-        return uri(self.to_url())
+        return uri(cast(URL, self.to_url()))
 
 
 @configspec
@@ -42,11 +42,11 @@ class Configuration(PostgresClientConfiguration):
 class PostgreSql(dlt.destinations.postgres):
     """The destination for PostgreSQL."""
 
-    spec = Configuration
+    spec = Configuration  # type: ignore[assignment]
 
 
-def credentials(url: URL) -> dict[str, Any]:
+def parts(url: URL) -> dict[str, Any]:
     """A URL's parts by dlt's names."""
-    parts = {"username": url.username, "password": url.password, "host": url.host, "port": url.port}
+    found = {"username": url.username, "password": url.password, "host": url.host, "port": url.port}
     own = ("connect_timeout", "client_encoding")
-    return {**parts, "database": url.database, "query": dict(url.query), **{name: url.query[name] for name in own}}
+    return {**found, "database": url.database, "query": dict(url.query), **{name: url.query[name] for name in own}}

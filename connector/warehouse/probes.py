@@ -15,74 +15,127 @@ import sqlalchemy as sa
 from dlt.common.destination import Destination
 from sqlalchemy.pool import NullPool
 
+from connector.errors import DestinationError
+from connector.tables import TABLES
 from connector.warehouse.ddl import refuse_character_set
 from connector.warehouse.errors import destination_errors, opening
 from connector.warehouse.locations import Location
+from connector.warehouse.urls import STRICT
 
 _PROBE = "tcss_probe"
+_SESSION = "SELECT @@character_set_client, @@character_set_connection, @@character_set_results, @@sql_mode"
+_NARROW = (
+    "SELECT DISTINCT table_name FROM information_schema.columns "
+    "WHERE table_schema = :name AND character_set_name <> 'utf8mb4'"
+)
 
 
-def probe(location: Location) -> None:
-    """Raises DestinationError, with cause and next step, unless the dataset and its staging can be written."""
-    probes: dict[str, Callable[[Location], None]] = {
+def probe(location: Location) -> str | None:
+    """What a sync would create: the database, schema or file of the dataset; None where it is there.
+
+    Raises DestinationError, with cause and next step, unless the dataset and its staging can be written, and every text
+    fits."""
+    probes: dict[str, Callable[[Location], str | None]] = {
         "duckdb": _duckdb,
         "sqlite": _sqlite,
         "postgresql": _postgresql,
         "mysql": _mysql,
     }
     with destination_errors(location, "write to"):
-        probes.get(location.kind, _other)(location)
+        return probes.get(location.kind, _other)(location)
 
 
-def _duckdb(location: Location) -> None:
-    if file := _existing(location):
+def _duckdb(location: Location) -> str | None:
+    file = _writable(location)
+    if file.exists():
         with closing(opening(duckdb.connect)(str(file))) as connection:
             connection.execute("BEGIN")
             connection.execute(f'CREATE SCHEMA "{location.staging_named(_PROBE)}"')
             connection.execute("ROLLBACK")
+        return None
+    return f"the file {file}"
 
 
-def _sqlite(location: Location) -> None:
-    if file := _existing(location):
+def _sqlite(location: Location) -> str | None:
+    file = _writable(location)
+    if file.exists():
         # `isolation_level=None`: we begin the transaction ourselves, before the first DDL.
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", timeout=1, uri=True, isolation_level=None)) as db:
             db.execute("BEGIN IMMEDIATE")
             db.execute(f"CREATE TABLE {_PROBE} (x)")
             db.execute("ROLLBACK")
+        return None
+    return f"the file {file}"
 
 
-def _existing(location: Location) -> Path | None:
-    """The warehouse's file if it exists; otherwise it could be made. Both write other files beside it."""
+def _writable(location: Location) -> Path:
+    """The warehouse's file, which is there or could be made. Both kinds write other files beside it."""
     assert location.file is not None  # noqa: S101  (DuckDB and SQLite always have one)
     directory = location.file.parent
     if not directory.is_dir():
         raise FileNotFoundError(f"No such file or directory: {directory}")
     if not os.access(directory, os.W_OK | os.X_OK):
         raise PermissionError(f"Permission denied: {directory}")
-    return location.file if location.file.exists() else None
+    return location.file
 
 
-def _postgresql(location: Location) -> None:
+def _postgresql(location: Location) -> str | None:
     dataset, staging = location.dataset, location.staging_named(_PROBE)
     with _engine(location, "postgresql+psycopg2").connect() as connection:
+        _refuse_encoding(location, str(connection.execute(sa.text("SHOW server_encoding")).scalar()))
         known = sa.text("SELECT count(*) FROM pg_namespace WHERE nspname = :name")
-        if not connection.execute(known, {"name": dataset}).scalar():
+        missing = not connection.execute(known, {"name": dataset}).scalar()
+        if missing:
             connection.execute(sa.text(f'CREATE SCHEMA "{dataset}"'))
         connection.execute(sa.text(f'CREATE TABLE "{dataset}".{_PROBE}_{uuid4().hex} (x int)'))
         connection.execute(sa.text(f'CREATE SCHEMA "{staging}"'))
         connection.rollback()
+    return f"the schema {dataset}" if missing else None
 
 
-def _mysql(location: Location) -> None:
+def _refuse_encoding(location: Location, encoding: str) -> None:
+    """In any other encoding texts are refused, or are bytes of which nobody knows what they mean."""
+    if encoding != "UTF8":
+        raise DestinationError(
+            f"the database of {location.display} has the encoding {encoding}, which cannot hold every image name",
+            hint="Use a database that was made with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0.",
+        )
+
+
+def _mysql(location: Location) -> str | None:
     """MySQL commits every DDL statement, so what is made here is dropped again; therefore not the dataset itself, which
     a sync may fill at this moment. Whoever may create its staging database may normally create it too. The names are
     always the same, so that a user who may create and not drop leaves no more than one behind."""
     with _engine(location, "mysql+pymysql").connect() as connection:
+        _refuse_session(location, connection)
         known = sa.text("SELECT default_character_set_name FROM information_schema.schemata WHERE schema_name = :name")
-        if character_set := connection.execute(known, {"name": location.dataset}).scalar():
+        character_set = connection.execute(known, {"name": location.dataset}).scalar()
+        if character_set:
             refuse_character_set(location.dataset, character_set)
+            _refuse_columns(location, connection)
             _create_and_drop(connection, "TABLE", f"`{location.dataset}`.`{_PROBE}`", " (x int)")
         _create_and_drop(connection, "DATABASE", f"`{location.staging_named(_PROBE)}`")
+    return None if character_set else f"the database {location.dataset}"
+
+
+def _refuse_session(location: Location, connection: sa.Connection) -> None:
+    """The connection's settings are those of `urls.mysql`, unless an init_command has changed them."""
+    *sets, mode = connection.execute(sa.text(_SESSION)).one()
+    if {*sets} != {"utf8mb4"} or not {*STRICT} <= {*mode.split(",")}:
+        raise DestinationError(
+            f"connections to {location.display} change texts: character sets {', '.join(sets)}; SQL mode {mode!r}",
+            hint="Take SET NAMES, character sets and sql_mode out of init_command in the destination's URL.",
+        )
+
+
+def _refuse_columns(location: Location, connection: sa.Connection) -> None:
+    """Tables keep their character set when that of their database is changed."""
+    narrow = connection.execute(sa.text(_NARROW), {"name": location.dataset})
+    for table in sorted({table for (table,) in narrow} & {table.name for table in TABLES}):
+        raise DestinationError(
+            f"the table {table} of {location} has columns that cannot hold every image name",
+            hint=f"Run ALTER TABLE `{location.dataset}`.`{table}` CONVERT TO CHARACTER SET utf8mb4.",
+        )
 
 
 def _create_and_drop(connection: sa.Connection, what: str, name: str, definition: str = "") -> None:
@@ -95,11 +148,11 @@ def _engine(location: Location, driver: str) -> sa.Engine:
     return sa.create_engine(location.url.set(drivername=driver), poolclass=NullPool)
 
 
-def _other(location: Location) -> None:
+def _other(location: Location) -> str | None:
     """Only that dlt can connect, and ask for the dataset."""
     credentials = {"credentials": location.credentials} if location.credentials is not None else {}
     factory: Any = Destination.from_reference(location.backend.destination, **credentials, **location.access.options)
     with tempfile.TemporaryDirectory(prefix="tcss_") as directory:
         pipeline = dlt.pipeline(_PROBE, pipelines_dir=directory, destination=factory, dataset_name=location.dataset)
         with pipeline.destination_client() as client:
-            client.is_storage_initialized()
+            return None if client.is_storage_initialized() else f"the dataset {location.dataset}"

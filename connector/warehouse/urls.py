@@ -1,5 +1,5 @@
-"""What a URL of PostgreSQL or of MySQL becomes, so that every connection of ours reaches the same server, under the same
-settings: the text's encoding is UTF-8, and MySQL refuses what does not fit."""
+"""What a URL of PostgreSQL or of MySQL becomes, so that each connection of ours reaches the same server with the same
+settings: texts are in UTF-8, and MySQL refuses what does not fit."""
 
 import getpass
 import os
@@ -52,22 +52,23 @@ def postgresql(url: URL) -> URL:
     return url.set(
         username=url.username or os.environ.get("PGUSER") or _user(),
         password=url.password or "",  # libpq takes an empty password for none, and then asks PGPASSWORD and ~/.pgpass
-        host=hosts[0] if plain else "localhost",
-        port=int(ports[0] if plain else _PORT),
+        host="localhost" if "/" in hosts[0] else hosts[0],
+        port=int(ports[0]),
         query={**{name: value for name, value in query.items() if name not in ("host", "port")}, **where},
     )
 
 
 def _addresses(url: URL) -> Iterator[tuple[str, str]]:
     """Hosts or sockets, each with its port, which would otherwise be PGPORT's for some connections only."""
-    hosts = _texts(url.query.get("host") or unquote(url.host or "localhost"))
-    ports = _texts(url.query.get("port") or str(url.port or _PORT))
+    hosts = texts_of(url.query.get("host") or unquote(url.host or "localhost"))
+    ports = texts_of(url.query.get("port") or str(url.port or _PORT))
     for number, host in enumerate(hosts):
         name, port = found.groups() if (found := _HOST.fullmatch(host)) else (host, "")
         yield name.strip("[]"), port or ports[min(number, len(ports) - 1)]
 
 
-def _texts(given: str | Sequence[str]) -> list[str]:
+def texts_of(given: str | Sequence[str]) -> list[str]:
+    """The parts of an option that is given several times, or once with commas."""
     return [text for part in ([given] if isinstance(given, str) else given) for text in part.split(",")]
 
 
@@ -89,7 +90,7 @@ def mysql(url: URL) -> URL:
             close = get_close_matches(name, _MYSQL_OPTIONS, 1)
             hint = f"Did you mean {close[0]}?" if close else f"Options: {', '.join(_MYSQL_OPTIONS)}."
             raise ConfigurationError(f"a MySQL URL has no option {name}", hint=hint)
-    modes = (*_texts(query.get("sql_mode", ())), *STRICT)
+    modes = (*texts_of(query.get("sql_mode", ())), *STRICT)
     query |= {"charset": "utf8mb4", "sql_mode": ",".join(modes), **_ssl(query)}
     query.pop("ssl_mode", None)
     # PyMySQL sends the password as Latin-1, and the server compares the bytes of UTF-8.

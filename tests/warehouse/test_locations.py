@@ -16,6 +16,8 @@ from connector.warehouse.locations import locate
 
 SECRET = "p@ss/w:rd"
 QUOTED = "p%40ss%2Fw%3Ard"
+UTF8 = "client_encoding=utf8&connect_timeout=10"
+STRICT = "sql_mode=STRICT_ALL_TABLES%2CNO_ENGINE_SUBSTITUTION"
 
 
 @pytest.fixture(autouse=True)
@@ -54,18 +56,31 @@ def test_an_sqlite_url_names_a_file_and_its_own_dataset(directory: Path) -> None
     [
         pytest.param(
             f"postgresql+psycopg2://u:{QUOTED}@h:5433/d?sslmode=require",
-            f"postgresql://u:{QUOTED}@h:5433/d?connect_timeout=10&sslmode=require",
+            f"postgresql://u:{QUOTED}@h:5433/d?{UTF8}&sslmode=require",
             "tcss",
             id="driver-is-stripped",
         ),
-        pytest.param("postgres://u:p@h/d", "postgresql://u:p@h/d?connect_timeout=10", "tcss", id="short-name"),
-        pytest.param("postgresql://u@h/d", "postgresql://u:@h/d?connect_timeout=10", "tcss", id="no-password"),
         pytest.param(
-            "postgresql:///d", "postgresql://ann:@localhost/d?connect_timeout=10", "tcss", id="no-user-and-host"
+            "postgres://u:p@h/d",
+            f"postgresql://u:p@h:5432/d?{UTF8}",
+            "tcss",
+            id="short-name",
         ),
-        pytest.param("mysql://u:p@h:3307/d", "mysql+pymysql://u:p@h:3307/?charset=utf8mb4", "d", id="mysql"),
-        pytest.param("mariadb://u:p@h/d-1", "mysql+pymysql://u:p@h/?charset=utf8mb4", "d-1", id="mariadb"),
-        pytest.param("mysql://h/d?charset=utf8", "mysql+pymysql://h/?charset=utf8", "d", id="charset-is-kept"),
+        pytest.param(
+            "postgresql://u@h/d",
+            f"postgresql://u:@h:5432/d?{UTF8}",
+            "tcss",
+            id="no-password",
+        ),
+        pytest.param(
+            "postgresql:///d",
+            f"postgresql://ann:@localhost:5432/d?{UTF8}",
+            "tcss",
+            id="no-user-and-host",
+        ),
+        pytest.param("mysql://u:p@h:3307/d", f"mysql+pymysql://u:p@h:3307/?charset=utf8mb4&{STRICT}", "d", id="mysql"),
+        pytest.param("mariadb://u:p@h/d-1", f"mysql+pymysql://u:p@h/?charset=utf8mb4&{STRICT}", "d-1", id="mariadb"),
+        pytest.param("mysql://h/d?charset=utf8", f"mysql+pymysql://h/?charset=utf8mb4&{STRICT}", "d", id="charset"),
         pytest.param("mssql+pyodbc://u:p@h/d", "mssql://u:p@h/d", "tcss", id="mssql"),
         pytest.param("snowflake://u:p@account/d", "snowflake://u:p@account/d", "tcss", id="snowflake"),
         pytest.param(

@@ -1,0 +1,60 @@
+"""Secrets taken out of texts that others wrote, in whatever way their characters are escaped there."""
+
+import json
+import logging
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+_USER_INFO = re.compile(r"(?<=://)[^/@\s]*:[^@\s]*(?=@)")
+_MASK = "***"
+
+
+@dataclass(frozen=True)
+class Redactor:
+    """Hides these secrets, and the user and password of any URL. As a filter of a logger, it does so in its records."""
+
+    secrets: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"Redactor({len(self.secrets)} secrets)"
+
+    def __call__(self, text: str) -> str:
+        """The text without the secrets."""
+        return _USER_INFO.sub(_MASK, self._pattern.sub(_MASK, text) if self._pattern else text)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrites a log record, traceback included, and keeps it."""
+        record.msg, record.args = self(record.getMessage()), ()
+        if record.exc_info:
+            record.exc_text = self(record.exc_text or logging.Formatter().formatException(record.exc_info))
+            record.exc_info = None
+        return True
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str] | None:
+        longest_first = sorted(filter(None, self.secrets), key=len, reverse=True)
+        return re.compile("|".join(map(_written, longest_first))) if longest_first else None
+
+
+def _written(secret: str) -> str:
+    """A pattern for all ways in which programs write a text: character by character, since some escape more than
+    others."""
+    return "".join(rf"(?:{'|'.join(_forms(character))})" for character in secret)
+
+
+def _forms(character: str) -> Iterable[str]:
+    """As it is, or after backslashes, as libpq's keyword form, `repr`, JSON and shells have it; doubled, as in SQL; by
+    its number; or with percent signs, which may be escaped once more, as in a URL."""
+    plain = re.escape(character)
+    yield rf"\\+{'' if character == chr(92) else plain}"
+    if character in "'\"":
+        yield plain * 2
+    yield plain
+    if character == " ":
+        yield r"\+"
+    yield "".join(rf"%(?:25)?(?i:{byte:02x})" for byte in character.encode("utf-8", "surrogatepass"))
+    for escaped in (json.dumps(character)[1:-1], ascii(character)[1:-1]):
+        if escaped != character:
+            yield rf"\\*(?i:{re.escape(escaped)})"

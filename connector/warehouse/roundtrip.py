@@ -1,0 +1,100 @@
+"""Whether texts come back as they were written: by the code, the drivers and the settings with which rows are loaded.
+
+What is between us and the tables may change texts and say nothing: encodings of connections, databases and columns,
+comparisons that take different texts for one, and limits that cut.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from uuid import uuid4
+
+import pyarrow.parquet as pq
+
+from connector.errors import DestinationError
+from connector.tables import IMAGES, Row, plain_rows
+from connector.warehouse.inventory import Inventory
+from connector.warehouse.loading import Loader
+from connector.warehouse.locations import Location
+from connector.warehouse.pipeline import open_pipeline
+
+TEXTS = (
+    *("café", "cafe\u0301", "CAFÉ", "cafe"),  # one character or two; case and accents, which collations ignore
+    *("中文镜像", "仓库/团队:标签", "日本語カナ", "ｶﾅ", "한국어", "Кириллица", "ελληνικά"),
+    *("🚀", "👩‍👩‍👧", "𠀀", "\U0010fffd"),  # four bytes in UTF-8, which utf8mb3 has not
+    *("שלום", "مرحبا", "a\u202eb\u202c"),  # from right to left
+    *("ß", "ss", "ＡＢ", "AB", "ab", "İ", "ı", "i"),
+    *("id", "id ", " id", "id\t", "id\n", "id\r\n", "id\u00a0", "id\u200b", "\ufeffid"),  # padding
+    *("it's", '"quoted"', "back\\slash", "\\N", "\\0", "%s %(x)s :x ? $1 {x}", "NULL", "a;b--c", "\u0001\u001f\u007f"),
+    *("\ufffd", "\u0085\u2028"),  # what a NUL character becomes on its way, and breaks of lines
+)
+_LONG = "é🚀" * 40_000  # more than MySQL's TEXT has room for
+_ACCOUNT = "probe"
+
+
+def round_trip(location: Location, account_id: str | None = None) -> None:
+    """Writes rows with difficult texts beside the dataset, reads and removes them. `account_id`: of the lock that is
+    held. Raises DestinationError, with the text that came back as another."""
+    with (
+        tempfile.TemporaryDirectory(prefix="tcss_") as directory,
+        _beside(location, account_id, Path(directory)) as (
+            loader,
+            inventory,
+        ),
+    ):
+        rows = list(_rows())
+        loader.prepare()
+        # The second merge replaces the rows that it brings, and where keys are compared otherwise, more than these.
+        for number, part in enumerate((rows, rows[::2])):
+            file = Path(directory) / f"{number}.parquet"
+            pq.write_table(IMAGES.arrow([list(row.values()) for row in part]), file)
+            loader.load({IMAGES.name: file})
+        found = list(plain_rows(inventory.rows(_ACCOUNT, TEXTS)))
+    _compare(location, rows, found)
+
+
+@contextmanager
+def _beside(location: Location, account_id: str | None, directory: Path) -> Iterator[tuple[Loader, Inventory]]:
+    """What writes and reads a dataset that is removed afterwards: another file, or another dataset on the server."""
+    name = sha256((account_id or uuid4().hex).encode()).hexdigest()[:6]
+    there = replace(location, dataset=location.staging_named(f"p{name}"))
+    if location.file is not None and location.url is not None:
+        file = directory / f"{location.dataset}_probe"
+        there = replace(location, access=replace(location.access, url=location.url.set(database=str(file))))
+    pipeline = open_pipeline(there, "p", directory / "dlt", tables=[IMAGES])
+    loader = Loader(there, pipeline)
+    try:
+        yield loader, Inventory(there, pipeline)
+    finally:
+        if location.file is None:
+            loader.drop()
+
+
+def _rows() -> Iterator[Row]:
+    """A row of `images` per text, in its key and in a text of any length; one has a long text."""
+    empty = {"text": "", "bigint": 2**53 + 1, "bool": True, "timestamp": 1_612_325_045_123_456}
+    for number, text in enumerate(TEXTS):
+        own = {"account_id": _ACCOUNT, "image_id": text, "image_name": text, "solution": text if number else _LONG}
+        yield {c.name: own.get(c.name, empty[c.type]) for c in IMAGES.columns}
+
+
+def _compare(location: Location, written: list[Row], found: list[Row]) -> None:
+    by_id = {row["image_id"]: row for row in found}
+    for row in written:
+        read = by_id.get(row["image_id"], dict.fromkeys(row))
+        for name, value in row.items():
+            if read[name] != value:
+                raise DestinationError(
+                    f"{location.display} changes what is written to it: {_shown(value)} came back as "
+                    f"{_shown(read[name])} in a column like {name}",
+                    hint="Nothing was loaded. Look for an encoding, character set or collation that is set for the "
+                    "database, its user or the destination's URL.",
+                )
+
+
+def _shown(value: object) -> str:
+    text = ascii(value)
+    return text if len(text) < 50 else f"{text[:40]}... of {len(str(value))} characters"
