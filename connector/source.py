@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import weakref
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Unpack, cast
 
 import dlt
@@ -20,6 +18,7 @@ from connector.runs.row import run_row
 from connector.runs.spool import BATCH, Spool
 from connector.settings import Given, Settings
 from connector.tables import SYNC_RUNS, TABLES, Table
+from connector.warehouse import workdirs
 from connector.warehouse.backends import Backend
 from connector.warehouse.inventory import AccountInventory, Inventory
 from connector.warehouse.locations import Location
@@ -70,9 +69,9 @@ class _Harvest:
                 yield from file.iter_batches(BATCH)
 
     def _swept(self) -> Spool:
-        directory = tempfile.mkdtemp(prefix="tcss_")
+        directory = workdirs.make()
         weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
-        spool, settings = Spool(Path(directory)), self._settings
+        spool, settings = Spool(directory), self._settings
         with client_of(settings) as client:
             account_id = account_of(settings, client)
             held = AccountInventory(_inventory_of(dlt.current.pipeline()), account_id)

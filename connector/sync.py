@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -86,14 +85,15 @@ def _asked_meanwhile(settings: Settings, client: Client) -> Iterator[Future[str]
 @contextmanager
 def _workdir() -> Iterator[Path]:
     """A new directory, removed afterwards; what killed runs left more than a day ago goes too."""
-    root = Path(tempfile.gettempdir())
-    for left in root.glob(f"{_PREFIX}*"):
+    from connector.warehouse import workdirs
+
+    for left in workdirs.root().glob(f"{_PREFIX}*"):
         try:
             if time.time() - left.stat().st_mtime > _STALE:
                 shutil.rmtree(left, ignore_errors=True)
         except OSError:
             continue
-    directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    directory = workdirs.make(_PREFIX)
     try:
         yield directory
     finally:

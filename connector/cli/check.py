@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import copy
 import json
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from connector import __version__
@@ -28,6 +26,7 @@ from connector.warehouse.locations import locate
 from connector.warehouse.pipeline import open_pipeline
 from connector.warehouse.probes import probe
 from connector.warehouse.roundtrip import TEXTS, round_trip
+from connector.warehouse.workdirs import workdir
 
 Check = tuple[str, Callable[[], str]]
 
@@ -164,8 +163,8 @@ def _named(settings: Settings) -> str:
 def _writable(settings: Settings) -> str:
     location = locate(settings.destination, settings.dataset)
     missing = probe(location)
-    with tempfile.TemporaryDirectory(prefix="tcss_") as directory:
-        Inventory(location, open_pipeline(location, "check", Path(directory))).verify()
+    with workdir() as directory:
+        Inventory(location, open_pipeline(location, "check", directory)).verify()
     return f"yes; {missing} will be created" if missing else "yes"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from connector.sandbox import Fleet, Sandbox, wall_clock
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
 from connector.settings import Settings, TcssCredentials
 from connector.sync import sync
+from connector.warehouse.workdirs import workdir
 
 CHANGES = {"rescan": 60, "insert": 15, "delete": 10, "change_counts": 20}
 
@@ -44,8 +44,8 @@ def show(images: int, output: Path | None, say: Callable[[str], None]) -> None:
     """Shows the demo. Raises ConfigurationError where `output` exists."""
     if output is not None and output.exists():
         raise ConfigurationError(f"{output} exists", hint="Name a new file, or remove it.")
-    with tempfile.TemporaryDirectory(prefix="tcss_demo_") as directory:
-        path = output or Path(directory) / "warehouse.duckdb"
+    with workdir("tcss_demo_") as directory:
+        path = output or directory / "warehouse.duckdb"
         fleet = Fleet.seeded(images, clock=wall_clock)
         with Sandbox(fleet) as sandbox:
             say(f"A sandbox with {images:,} images, 20 requests a second at most.")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 from connector.errors import DestinationError
 from connector.settings import Settings
@@ -14,6 +12,7 @@ from connector.warehouse.locks import lock
 from connector.warehouse.pipeline import open_pipeline
 from connector.warehouse.views import publish as publish_views
 from connector.warehouse.views import views
+from connector.warehouse.workdirs import workdir
 
 _NAME = "views"  # of the pipeline and of the lock, which are otherwise named by an account
 
@@ -24,8 +23,8 @@ def publish(settings: Settings, say: Callable[[str], None]) -> None:
     Raises DestinationError, also where there are no tables yet, and LockedError while a sync writes to the same file.
     """
     location = locate(settings.destination, settings.dataset)
-    with lock(location, _NAME), tempfile.TemporaryDirectory(prefix="tcss_") as directory:
-        pipeline = open_pipeline(location, _NAME, Path(directory))
+    with lock(location, _NAME), workdir() as directory:
+        pipeline = open_pipeline(location, _NAME, directory)
         inventory = Inventory(location, pipeline)
         inventory.verify()
         if inventory.missing():

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Unpack
 
 import dagster as dg
@@ -21,6 +19,7 @@ from connector.sync import sync
 from connector.warehouse.inventory import Inventory
 from connector.warehouse.locations import locate
 from connector.warehouse.pipeline import open_pipeline
+from connector.warehouse.workdirs import workdir
 
 
 class TcssAccount(dg.Config):
@@ -124,8 +123,8 @@ class TcssResource(dg.ConfigurableResource[Any]):
         settings = self.settings(account)
         account_id = account_id or settings.account_id or _account_id(settings)
         location = locate(settings.destination, settings.dataset)
-        with tempfile.TemporaryDirectory(prefix="tcss_dagster_") as directory:
-            yield Inventory(location, open_pipeline(location, account_id, Path(directory))), account_id
+        with workdir("tcss_dagster_") as directory:
+            yield Inventory(location, open_pipeline(location, account_id, directory)), account_id
 
     @property
     def _credentials(self) -> dict[str, str | None] | None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from connector.runs.identity import now, rfc3339
 from connector.runs.policy import AHEAD, is_whole
@@ -15,6 +13,7 @@ from connector.tables import Row
 from connector.warehouse.inventory import AccountInventory, Inventory
 from connector.warehouse.locations import locate
 from connector.warehouse.pipeline import open_pipeline
+from connector.warehouse.workdirs import workdir
 
 
 def runs_by_account(settings: Settings) -> dict[str, list[SyncRun]]:
@@ -23,8 +22,8 @@ def runs_by_account(settings: Settings) -> dict[str, list[SyncRun]]:
     A warehouse that does not exist yet has no account. Raises ConfigurationError and DestinationError.
     """
     location = locate(settings.destination, settings.dataset)
-    with tempfile.TemporaryDirectory(prefix="tcss_status_") as directory:
-        pipeline = open_pipeline(location, settings.account_id or "status", Path(directory))
+    with workdir() as directory:
+        pipeline = open_pipeline(location, settings.account_id or "status", directory)
         inventory = Inventory(location, pipeline)
         accounts = [settings.account_id] if settings.account_id else sorted(inventory.account_ids())
         return {account: sync_runs(AccountInventory(inventory, account).runs()) for account in accounts}

@@ -37,8 +37,17 @@ def _file(url: URL) -> Access:
             "a DuckDB or SQLite destination must be a file",
             hint="Write duckdb:///relative/path.duckdb, or duckdb:////absolute/path.duckdb with four slashes.",
         )
+    try:
+        path = Path(database).expanduser().absolute()
+    except RuntimeError:
+        raise ConfigurationError(f"{database} is in a home directory, and this process has none") from None
+    if url.get_backend_name() == "duckdb" and ("\\" in str(path) or "?" in str(path.parent)):
+        raise ConfigurationError(
+            f"DuckDB cannot open {path}",
+            hint="Name a file without a backslash, in a directory without a question mark.",
+        )
     # Absolute, because dlt and the lock must mean the same file wherever the working directory is.
-    return Access(url.set(database=str(Path(database).expanduser().absolute())))
+    return Access(url.set(database=str(path)))
 
 
 def _postgresql(url: URL) -> Access:

@@ -31,6 +31,8 @@ DUCKDB_SETTINGS: dict[str, Any] = {
     "memory_limit": "300MB",
     "threads": min(os.cpu_count() or 1, 4),
 }
+# Keys that differ in case differ, whatever the URL says: a merge would take one for the other.
+DUCKDB_PINNED = {"default_collation": ""}
 # Where dlt takes finished parquet files, they are loaded as they are. The others get Arrow, in the format dlt prefers.
 TAKES_PARQUET = ("duckdb", "sqlalchemy", "postgres", "snowflake", "bigquery", "clickhouse")
 
@@ -114,7 +116,7 @@ def _factory(location: Location, staging: str) -> Any:
     """dlt's destination for the location, with that staging dataset."""
     options: dict[str, Any] = {"staging_dataset_name_layout": staging, "enable_dataset_name_normalization": False}
     if location.kind == "duckdb" and location.url is not None:
-        settings = {**DUCKDB_SETTINGS, **location.url.query}
+        settings = {**DUCKDB_SETTINGS, **location.url.query, **DUCKDB_PINNED}
         credentials = DuckDbCredentials(str(location.file), global_config=settings)
         return DuckDb(credentials, destination_name="duckdb", **options)
     if location.kind == "postgresql" and location.url is not None:

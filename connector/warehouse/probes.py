@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +20,7 @@ from connector.warehouse.ddl import refuse_character_set
 from connector.warehouse.errors import destination_errors, opening
 from connector.warehouse.locations import Location
 from connector.warehouse.urls import STRICT
+from connector.warehouse.workdirs import workdir
 
 _PROBE = "tcss_probe"
 _SESSION = "SELECT @@character_set_client, @@character_set_connection, @@character_set_results, @@sql_mode"
@@ -152,7 +152,8 @@ def _other(location: Location) -> str | None:
     """Only that dlt can connect, and ask for the dataset."""
     credentials = {"credentials": location.credentials} if location.credentials is not None else {}
     factory: Any = Destination.from_reference(location.backend.destination, **credentials, **location.access.options)
-    with tempfile.TemporaryDirectory(prefix="tcss_") as directory:
-        pipeline = dlt.pipeline(_PROBE, pipelines_dir=directory, destination=factory, dataset_name=location.dataset)
+    with workdir() as directory:
+        options = {"destination": factory, "dataset_name": location.dataset}
+        pipeline = dlt.pipeline(_PROBE, pipelines_dir=str(directory), **options)
         with pipeline.destination_client() as client:
             return None if client.is_storage_initialized() else f"the dataset {location.dataset}"

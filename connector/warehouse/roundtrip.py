@@ -4,12 +4,12 @@ What is between us and the tables may change texts and say nothing: encodings of
 comparisons that take different texts for one, and limits that cut.
 """
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import NoReturn
 from uuid import uuid4
 
 import pyarrow.parquet as pq
@@ -20,6 +20,7 @@ from connector.warehouse.inventory import Inventory
 from connector.warehouse.loading import Loader
 from connector.warehouse.locations import Location
 from connector.warehouse.pipeline import open_pipeline
+from connector.warehouse.workdirs import workdir
 
 TEXTS = (
     *("café", "cafe\u0301", "CAFÉ", "cafe"),  # one character or two; case and accents, which collations ignore
@@ -39,8 +40,8 @@ def round_trip(location: Location, account_id: str | None = None) -> None:
     """Writes rows with difficult texts beside the dataset, reads and removes them. `account_id`: of the lock that is
     held. Raises DestinationError, with the text that came back as another."""
     with (
-        tempfile.TemporaryDirectory(prefix="tcss_") as directory,
-        _beside(location, account_id, Path(directory)) as (
+        workdir() as directory,
+        _beside(location, account_id, directory) as (
             loader,
             inventory,
         ),
@@ -49,7 +50,7 @@ def round_trip(location: Location, account_id: str | None = None) -> None:
         loader.prepare()
         # The second merge replaces the rows that it brings, and where keys are compared otherwise, more than these.
         for number, part in enumerate((rows, rows[::2])):
-            file = Path(directory) / f"{number}.parquet"
+            file = directory / f"{number}.parquet"
             pq.write_table(IMAGES.arrow([list(row.values()) for row in part]), file)
             loader.load({IMAGES.name: file})
         found = list(plain_rows(inventory.rows(_ACCOUNT, TEXTS)))
@@ -84,15 +85,19 @@ def _rows() -> Iterator[Row]:
 def _compare(location: Location, written: list[Row], found: list[Row]) -> None:
     by_id = {row["image_id"]: row for row in found}
     for row in written:
-        read = by_id.get(row["image_id"], dict.fromkeys(row))
+        if row["image_id"] not in by_id:
+            _refuse(location, f"no row came back under the key {_shown(row['image_id'])}")
         for name, value in row.items():
-            if read[name] != value:
-                raise DestinationError(
-                    f"{location.display} changes what is written to it: {_shown(value)} came back as "
-                    f"{_shown(read[name])} in a column like {name}",
-                    hint="Nothing was loaded. Look for an encoding, character set or collation that is set for the "
-                    "database, its user or the destination's URL.",
-                )
+            if (read := by_id[row["image_id"]][name]) != value:
+                _refuse(location, f"{_shown(value)} came back as {_shown(read)} in a column like {name}")
+
+
+def _refuse(location: Location, how: str) -> NoReturn:
+    raise DestinationError(
+        f"{location.display} changes what is written to it: {how}",
+        hint="Nothing was loaded. Look for an encoding, character set or collation that is set for the database, its "
+        "user or the destination's URL.",
+    )
 
 
 def _shown(value: object) -> str:

@@ -50,7 +50,7 @@ def postgresql(url: URL) -> URL:
     plain = len(hosts) == 1 and "/" not in hosts[0]
     where = {} if plain else {"host": ",".join(hosts), "port": ",".join(ports)}
     return url.set(
-        username=url.username or os.environ.get("PGUSER") or _user(),
+        username=url.username or os.environ.get("PGUSER") or _user("PostgreSQL", "set PGUSER"),
         password=url.password or "",  # libpq takes an empty password for none, and then asks PGPASSWORD and ~/.pgpass
         host="localhost" if "/" in hosts[0] else hosts[0],
         port=int(ports[0]),
@@ -72,13 +72,13 @@ def texts_of(given: str | Sequence[str]) -> list[str]:
     return [text for part in ([given] if isinstance(given, str) else given) for text in part.split(",")]
 
 
-def _user() -> str:
+def _user(server: str, instead: str) -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
         raise ConfigurationError(
-            f"the PostgreSQL URL names no user, and the user {os.getuid()} of this process has no name",
-            hint="Write postgresql://user:password@host:5432/database, or set PGUSER.",
+            f"the {server} URL names no user, and the user {os.getuid()} of this process has no name",
+            hint=f"Write {server.lower()}://user:password@host/database, or {instead}.",
         ) from None
 
 
@@ -90,6 +90,8 @@ def mysql(url: URL) -> URL:
             close = get_close_matches(name, _MYSQL_OPTIONS, 1)
             hint = f"Did you mean {close[0]}?" if close else f"Options: {', '.join(_MYSQL_OPTIONS)}."
             raise ConfigurationError(f"a MySQL URL has no option {name}", hint=hint)
+    if not url.username and "read_default_file" not in query:
+        _user("MySQL", "add read_default_file=~/.my.cnf")
     modes = (*texts_of(query.get("sql_mode", ())), *STRICT)
     query |= {"charset": "utf8mb4", "sql_mode": ",".join(modes), **_ssl(query)}
     query.pop("ssl_mode", None)
