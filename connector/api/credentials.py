@@ -91,14 +91,15 @@ class Static:
 
 @dataclass(frozen=True)
 class Environment:
-    """TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY, and TENCENTCLOUD_TOKEN or TENCENTCLOUD_SECURITY_TOKEN."""
+    """TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY, and TENCENTCLOUD_TOKEN or TENCENTCLOUD_SECURITY_TOKEN; quotes
+    and blanks are dropped, since a container's file of variables keeps them."""
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     origin: ClassVar[str] = "environment (TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY)"
 
     def find(self, network: Network) -> Credentials | None:  # noqa: ARG002
         names = ("SECRET_ID", "SECRET_KEY", "TOKEN", "SECURITY_TOKEN")
-        found = {name: self.environ.get(f"TENCENTCLOUD_{name}", "").strip() for name in names}
+        found = {name: bare(self.environ.get(f"TENCENTCLOUD_{name}", "")) for name in names}
         token = found["TOKEN"] or found["SECURITY_TOKEN"]
         return _keys(found["SECRET_ID"], found["SECRET_KEY"], token, self.origin)
 
@@ -132,7 +133,7 @@ class Profile:
             hint = f"Write [{self.section}] with secret_id = ... and secret_key = ... there, or remove the file."
             # The parser's own text quotes lines of the file, so it is not passed on.
             raise CredentialsError(f"profile file {path} has no readable section [{self.section}]", hint=hint) from None
-        values = {name: value.strip().strip("\"'").strip() for name, value in section.items()}
+        values = {name: bare(value) for name, value in section.items()}
         keys = _keys(values.get("secret_id", ""), values.get("secret_key", ""), values.get("token", ""), origin)
         return keys or missing(origin, "secret_id and secret_key")
 
@@ -244,6 +245,11 @@ def _keys(secret_id: str, secret_key: str, token: str, origin: str) -> Credentia
     if not secret_id or not secret_key:
         return missing(origin, "the secret key" if secret_id else "the secret id")
     return Credentials(secret_id, secret_key, token or None, origin=origin)
+
+
+def bare(text: str) -> str:
+    """The text without quotes and blanks around it, which no key has."""
+    return text.strip().strip("\"'").strip()
 
 
 def missing(origin: str, what: str) -> NoReturn:

@@ -4,9 +4,11 @@ dlt would copy it into a staging schema of the user's file first, and write that
 work (`make bench`).
 """
 
+import logging
 from typing import Any
 
 import dlt
+import duckdb
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.destination.client import FollowupJobRequest, LoadJob, RunnableLoadJob
 from dlt.common.schema.utils import get_columns_names_with_prop
@@ -14,10 +16,34 @@ from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
 from connector.warehouse.errors import opening
+from connector.warehouse.locations import Location
+
+log = logging.getLogger(__name__)
+
+_STORAGE = "storage_compatibility_version"
 
 # MERGE INTO is slower from 200,000 rows on, and cannot leave memory for the disk.
 _DELETE = "DELETE FROM {table} AS d WHERE EXISTS (SELECT 1 FROM {rows} AS s WHERE {on})"
 _INSERT = "INSERT INTO {table} BY NAME SELECT * FROM {rows}"
+
+
+def make_file(location: Location) -> None:
+    """Makes the warehouse's file where there is none, since an older DuckDB cannot read what a newer one makes.
+
+    The URL may name a version that can: `storage_compatibility_version`, which dlt would set when the file is made.
+    """
+    if location.file is None or location.url is None or location.file.exists():
+        return
+    version = location.url.query.get(_STORAGE)
+    opening(duckdb.connect)(str(location.file), config={_STORAGE: str(version)} if version else {}).close()
+    if not version:
+        log.info(
+            "%s is made by DuckDB %s, and an older one cannot read it; for a new file that it can, add ?%s=v1.0.0 to "
+            "the URL",
+            location.file,
+            duckdb.__version__,
+            _STORAGE,
+        )
 
 
 class DuckDb(dlt.destinations.duckdb):

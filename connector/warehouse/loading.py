@@ -16,6 +16,7 @@ from connector.errors import DestinationError
 from connector.tables import IMAGES, TABLES, Table
 from connector.warehouse import ddl
 from connector.warehouse.backends import Kind
+from connector.warehouse.duckdb import make_file
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
 from connector.warehouse.pipeline import DUCKDB_SETTINGS, SCHEMA, install_schema, load_file_format, resource
@@ -42,6 +43,7 @@ class Loader:
         with ExitStack() as stack:
             if self._location.kind == "duckdb":
                 with destination_errors(self._location, "open"):
+                    make_file(self._location)
                     stack.enter_context(cast(Any, self._pipeline.sql_client(SCHEMA)))
             yield
 
