@@ -57,4 +57,4 @@ def _forms(character: str) -> Iterable[str]:
     yield "".join(rf"%(?:25)?(?i:{byte:02x})" for byte in character.encode("utf-8", "surrogatepass"))
     for escaped in (json.dumps(character)[1:-1], ascii(character)[1:-1]):
         if escaped != character:
-            yield rf"\\*(?i:{re.escape(escaped)})"
+            yield rf"(?i:{re.escape(escaped)})".replace(r"\\", r"\\+")

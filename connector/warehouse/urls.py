@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 from connector.errors import ConfigurationError
 
 _PORT = "5432"
-_SEVERAL_HOSTS = re.compile(r"(postgres(?:ql)?(?:\+\w+)?://(?:[^@]*@)?)([^@/?]*,[^@/?]*)(.*)", re.DOTALL)
+_SEVERAL_HOSTS = re.compile(r"(postgres(?:ql)?(?:\+\w+)?://(?:[^@]*@)?)([^@/?]*,[^@/?]*)((?:[/?].*)?)", re.DOTALL)
 _HOST = re.compile(r"(\[[^\]]*\]|[^:]*|/.*):(\d+)")
 
 # What PyMySQL takes from a URL as text or number, and what SQLAlchemy converts for it.
@@ -35,7 +35,8 @@ STRICT = ("STRICT_ALL_TABLES", "NO_ENGINE_SUBSTITUTION")
 
 def separated(text: str) -> str:
     """libpq's form of several hosts, `//h1:5432,h2:5432/database`, in one that SQLAlchemy can read."""
-    if not (found := _SEVERAL_HOSTS.fullmatch(text)):
+    found = _SEVERAL_HOSTS.fullmatch(text)
+    if found is None or "@" in found[3].partition("?")[0]:  # then the comma stands in a password
         return text
     before, hosts, after = found.groups()
     return f"{before}{after}{'&' if '?' in after else '?'}host={quote(unquote(hosts))}"
