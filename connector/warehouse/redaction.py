@@ -28,8 +28,9 @@ class Redactor:
         """Rewrites a log record, traceback included, and keeps it."""
         record.msg, record.args = self(record.getMessage()), ()
         if record.exc_info:
-            record.exc_text = self(record.exc_text or logging.Formatter().formatException(record.exc_info))
+            record.exc_text = record.exc_text or logging.Formatter().formatException(record.exc_info)
             record.exc_info = None
+        record.exc_text = record.exc_text and self(record.exc_text)  # another one may have been here before
         return True
 
     @cached_property

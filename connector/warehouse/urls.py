@@ -36,7 +36,7 @@ STRICT = ("STRICT_ALL_TABLES", "NO_ENGINE_SUBSTITUTION")
 def separated(text: str) -> str:
     """libpq's form of several hosts, `//h1:5432,h2:5432/database`, in one that SQLAlchemy can read."""
     found = _SEVERAL_HOSTS.fullmatch(text)
-    if found is None or "@" in found[3].partition("?")[0]:  # then the comma stands in a password
+    if found is None or ("@" in found[3] and "@" not in found[1]):  # the comma stands in a password
         return text
     before, hosts, after = found.groups()
     return f"{before}{after}{'&' if '?' in after else '?'}host={quote(unquote(hosts))}"
