@@ -29,6 +29,7 @@ class Cause:
     doing: str | None = None
 
 
+UTF8_DATABASE = "Use a database that was made with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0."
 FILE_IN_USE = "Could not set lock on file"
 
 _CONNECT = "connect to"
@@ -106,6 +107,11 @@ CAUSES: dict[str, Cause] = {
         "Convert the database to utf8mb4, tables included.",
         r"Incorrect string value",
         {"mysql": "1366"},
+    ),
+    "no conversion to UTF-8": Cause(
+        UTF8_DATABASE,
+        r"conversion between UTF8 and \w+ is not supported",
+        doing=_CONNECT,
     ),
     "primary key required": Cause(
         "The server requires primary keys, and dlt's tables have none: set sql_generate_invisible_primary_key to "

@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from connector.errors import DestinationError
 from connector.tables import TABLES
+from connector.warehouse.causes import UTF8_DATABASE
 from connector.warehouse.ddl import refuse_character_set
 from connector.warehouse.errors import destination_errors, opening
 from connector.warehouse.locations import Location
@@ -23,7 +24,6 @@ from connector.warehouse.urls import STRICT
 from connector.warehouse.workdirs import workdir
 
 _PROBE = "tcss_probe"
-_SESSION = "SELECT @@character_set_client, @@character_set_connection, @@character_set_results, @@sql_mode"
 _NARROW = (
     "SELECT DISTINCT table_name FROM information_schema.columns "
     "WHERE table_schema = :name AND character_set_name <> 'utf8mb4'"
@@ -98,7 +98,7 @@ def _refuse_encoding(location: Location, encoding: str) -> None:
     if encoding != "UTF8":
         raise DestinationError(
             f"the database of {location.display} has the encoding {encoding}, which cannot hold every image name",
-            hint="Use a database that was made with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0.",
+            hint=UTF8_DATABASE,
         )
 
 
@@ -119,12 +119,13 @@ def _mysql(location: Location) -> str | None:
 
 
 def _refuse_session(location: Location, connection: sa.Connection) -> None:
-    """The connection's settings are those of `urls.mysql`, unless an init_command has changed them."""
-    *sets, mode = connection.execute(sa.text(_SESSION)).one()
-    if {*sets} != {"utf8mb4"} or not {*STRICT} <= {*mode.split(",")}:
+    """The connection's settings are those of `urls.mysql`, unless an init_command has changed them. SQLAlchemy sets the
+    character set after that."""
+    mode = str(connection.execute(sa.text("SELECT @@sql_mode")).scalar())
+    if not {*STRICT} <= {*mode.split(",")}:
         raise DestinationError(
-            f"connections to {location.display} change texts: character sets {', '.join(sets)}; SQL mode {mode!r}",
-            hint="Take SET NAMES, character sets and sql_mode out of init_command in the destination's URL.",
+            f"connections to {location.display} cut texts that do not fit: their sql_mode is {mode!r}",
+            hint="Take sql_mode out of init_command in the destination's URL.",
         )
 
 
