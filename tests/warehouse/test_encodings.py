@@ -146,13 +146,21 @@ def database(made: Place, definition: str, *settings: str) -> Iterator[Place]:
             connection.exec_driver_sql(f"DROP DATABASE {name}")
 
 
-@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1", "WIN1252", "EUC_CN", "EUC_JP", "KOI8R", "MULE_INTERNAL"])
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1", "WIN1252", "EUC_CN", "EUC_JP", "KOI8R"])
 def test_a_postgresql_database_that_is_not_utf8_is_refused(encoding: str, tmp_path: Path) -> None:
     """SQL_ASCII would take any bytes, and the others fail at the first image name that they have not."""
     definition = f"ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'"
     with place("postgresql", tmp_path) as made, database(made, definition) as narrow:
-        said = {"MULE_INTERNAL": "cannot connect to .*conversion between UTF8 and MULE_INTERNAL is not supported"}
-        assert_refused(narrow, f"{said.get(encoding, f'has the encoding {encoding}, which')}.* Use a database")
+        assert_refused(narrow, f"has the encoding {encoding}, which cannot hold every image name. Use a database")
+
+
+def test_a_postgresql_database_that_cannot_be_talked_to_is_refused(tmp_path: Path) -> None:
+    """The server has no conversion from UTF-8 to that encoding."""
+    definition = "ENCODING 'MULE_INTERNAL' LC_COLLATE 'C' LC_CTYPE 'C'"
+    with place("postgresql", tmp_path) as made, database(made, definition) as narrow:
+        said = r"cannot connect to .*conversion between UTF8 and MULE_INTERNAL is not supported.* Use a database"
+        with pytest.raises(DestinationError, match=said):
+            probe(narrow.location)
 
 
 def test_a_postgresql_database_with_settings_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,107 @@
+"""`connector.warehouse.workdirs`: a directory for temporary files that no load can go through is named, before a load."""
+
+from __future__ import annotations
+
+import string
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from connector.errors import ConfigurationError
+from connector.tables import IMAGES
+from connector.warehouse import workdirs
+from connector.warehouse.inventory import Inventory
+from connector.warehouse.locations import locate
+from connector.warehouse.probes import probe
+from connector.warehouse.roundtrip import round_trip
+from tests.warehouses import Place
+from tests.world import world
+
+UNUSABLE = "%?\\"
+USABLE = "".join(sorted({" ", *string.punctuation} - {*UNUSABLE, "/"})) + "é中"
+
+
+def test_every_other_character_will_do(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All at once, in a load and in what comes before it."""
+    directory = tmp_path / f"a{USABLE}b"
+    directory.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(directory))
+    round_trip(place.location)
+    assert list(directory.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["sync", "check", "status", "views"])
+@pytest.mark.parametrize("character", [*UNUSABLE, "%s", "%20"])
+def test_what_cannot_be_used_is_said_in_one_line(
+    command: str, character: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the cause, the next step and the code for bad configuration; and the destination is not blamed."""
+    directory = tmp_path / f"a{character}b"
+    directory.mkdir()
+    with world(tmp_path, monkeypatch, images=3) as account:
+        monkeypatch.setattr(tempfile, "tempdir", str(directory))
+        assert_said(
+            account, command, f"no load can go through the directory for temporary files, {directory}. Set TMPDIR"
+        )
+
+
+@pytest.mark.parametrize("command", ["sync", "check", "status", "views"])
+def test_no_directory_at_all(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose file system is read-only."""
+    with world(tmp_path, monkeypatch, images=3) as account:
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/nowhere"])
+        assert_said(account, command, "there is no directory for temporary files. Set TMPDIR")
+
+
+def assert_said(account: Any, command: str, text: str) -> None:
+    result = account.tcss(command)
+    assert result.exit_code == 2, result.output
+    assert [line for line in result.output.splitlines() if text in line], result.output
+    assert not account.file.exists()
+
+
+def test_a_directory_that_has_become_unusable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was there when the process began."""
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    with pytest.raises(ConfigurationError, match=r"cannot make a directory in /nowhere: No such file.*Set TMPDIR"):
+        workdirs.make()
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
+def test_a_warehouses_file_may_have_any_name(kind: str, tmp_path: Path) -> None:
+    """It is that file, and no other."""
+    for character in (*(set(" " + string.punctuation) - {"/", "\\"}), "é", "中", "%41", "%s"):
+        location = locate(f"{kind}:///{tmp_path}/{quote(f'a{character}b', safe='')}")
+        assert location.file == tmp_path / f"a{character}b"
+        probe(location)
+
+
+def test_a_path_that_duckdb_would_read_otherwise_is_refused(tmp_path: Path) -> None:
+    """DuckDB takes a backslash for a slash, and writes its log elsewhere if a directory has a question mark."""
+    for name in (r"a\b.duckdb", "a?b/w.duckdb"):
+        with pytest.raises(ConfigurationError, match="DuckDB cannot open"):
+            locate(f"duckdb:///{tmp_path}/{quote(name)}")
+    assert locate(f"duckdb:///{tmp_path}/a%3Fb.duckdb").file == tmp_path / "a?b.duckdb"
+
+
+def test_a_home_directory_that_there_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a user without an entry in the system's list of users."""
+    monkeypatch.setattr(
+        Path, "expanduser", lambda self: (_ for _ in ()).throw(RuntimeError("Could not determine home"))
+    )
+    with pytest.raises(ConfigurationError, match="is in a home directory, and this process has none"):
+        locate("duckdb:///~/w.duckdb")
+
+
+def test_the_files_of_odd_names_are_read_back(place: Place) -> None:
+    """A load's own file may have such a name too, where the directory has."""
+    pipeline = place.prepared()
+    file = place.parquet(IMAGES, {"account_id": "1", "image_id": "x"})
+    odd = file.with_name("a'b c[d]{e}*.parquet")
+    file.rename(odd)
+    place.loader(pipeline).load({"images": odd})
+    assert Inventory(place.location, pipeline).rows("1", ["x"]).num_rows == 1
