@@ -84,9 +84,10 @@ class MergeFile(RunnableLoadJob):
         sql: DuckDbSqlClient = self._job_client.sql_client  # type: ignore[attr-defined]
         table: Any = self._load_table
         keys = map(sql.escape_column_name, get_columns_names_with_prop(table, "primary_key"))
+        file = sql.capabilities.escape_literal(self._file_path)
         parts = {
             "table": sql.make_qualified_table_name(self.load_table_name),
-            "rows": f"read_parquet({sql.capabilities.escape_literal(self._file_path)})",
+            "rows": f"read_parquet({file}, hive_partitioning = false)",  # a directory named a=b makes no column
             "on": " AND ".join(f"d.{key} = s.{key}" for key in keys),
         }
         with sql.begin_transaction():

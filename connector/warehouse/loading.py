@@ -26,7 +26,10 @@ WORKERS: dict[Kind, int] = {"duckdb": 1, "sqlite": 1}
 MANY_WORKERS = 4
 BATCH_ROWS = 10_000
 CREATE_ATTEMPTS = 5
-_DOUBLED = "SELECT coalesce(sum(rows - 1), 0) FROM (SELECT count(*) AS rows FROM read_parquet(?) GROUP BY {keys})"
+_DOUBLED = (
+    "SELECT coalesce(sum(rows - 1), 0) "
+    "FROM (SELECT count(*) AS rows FROM read_parquet(?, hive_partitioning = false) GROUP BY {keys})"
+)
 
 
 class Loader:

@@ -95,6 +95,15 @@ def test_environment(environ: dict[str, str], token: str | None) -> None:
     assert found.origin == "environment (TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY)"
 
 
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_quotes_of_a_file_of_variables_are_dropped(quote: str) -> None:
+    """`docker run --env-file` keeps them, as it keeps blanks; no key has any."""
+    names = ("SECRET_ID", "SECRET_KEY", "TOKEN")
+    found = Environment({f"TENCENTCLOUD_{name}": f" {quote}{name}EXAMPLE{quote} " for name in names}).find(Network())
+    assert found is not None
+    assert [found.secret_id, found.secret_key, found.token] == [f"{name}EXAMPLE" for name in names]
+
+
 def test_an_environment_without_keys_is_no_source() -> None:
     """Nothing set, empty values or a lonely token mean: look elsewhere."""
     assert Environment({}).find(Network()) is None

@@ -14,12 +14,14 @@ from typing import Any, cast
 
 import adbc_driver_postgresql.dbapi as adbc
 import duckdb
+import pymysql
 import pytest
 import sqlalchemy as sa
 
 from connector.errors import DestinationError
 from connector.tables import IMAGES
 from connector.warehouse.causes import CAUSES, Family, codes_of, hint
+from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import locate
 from connector.warehouse.probes import probe
 from tests.warehouses import place, user
@@ -107,6 +109,26 @@ def test_mariadb_in_german(name: str, tmp_path: Path) -> None:
     (error,) = found
     assert re.search(said, error.args[1])
     assert hint(error, "") == CAUSES[name].hint
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(1173, "This table type requires a primary key"), (3750, "Unable to create or change a table")]
+)
+def test_a_server_that_requires_primary_keys_is_named(number: int, text: str) -> None:
+    """MariaDB's error and MySQL's, which the round trip of a check meets; dlt's own tables have no keys."""
+    said = "The server requires primary keys.*primary_key to OFF"
+    with pytest.raises(DestinationError, match=said), destination_errors(locate("mysql://u:p@h/d"), "write to"):
+        raise pymysql.err.OperationalError(number, text)
+
+
+@pytest.mark.parametrize("doing", ["lock", "write to", "read"])
+@pytest.mark.parametrize("text", ["Connection refused", "password authentication failed for user", "timeout expired"])
+def test_who_cannot_connect_is_told_that_alone(text: str, doing: str) -> None:
+    """Whatever was to be done with the connection."""
+    said = re.escape(f"cannot connect to postgresql://u:***@h/d: {text}")
+    location = locate("postgresql://u:secret@h/d")
+    with pytest.raises(DestinationError, match=said), destination_errors(location, doing):
+        raise RuntimeError(text)
 
 
 def test_a_user_without_rights_is_told_so_whatever_the_server_speaks(tmp_path: Path) -> None:

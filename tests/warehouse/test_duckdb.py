@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
+from dataclasses import replace
 
+import duckdb
 import pytest
 
 from connector.tables import IMAGES
@@ -27,6 +30,34 @@ def test_a_duckdb_file_that_is_in_use_is_opened_a_moment_later(place: Place, mon
     pipeline = place.prepared()
     with open_until_refused(place.file, monkeypatch) as refused, place.loader(pipeline).session():
         assert refused.is_set()
+
+
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+def test_a_new_file_that_an_older_duckdb_cannot_read_says_so_once(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the file is made, with what to write for one that can be read."""
+    caplog.set_level(logging.INFO, "connector")
+    for _ in range(2):
+        with place.loader(place.pipeline()).session():
+            pass
+    (record,) = caplog.records
+    assert f"{place.file} is made by DuckDB {duckdb.__version__}, and an older one cannot" in record.getMessage()
+    assert "?storage_compatibility_version=v1.0.0" in record.getMessage()
+
+
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+def test_a_url_may_ask_for_a_file_that_older_versions_read(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """The file itself has it, and keeps it through loads: DuckDB's main header names the version of its format."""
+    caplog.set_level(logging.INFO, "connector")
+    older = replace(place, url=f"{place.url}?storage_compatibility_version=v1.0.0")
+    pipeline = older.pipeline()
+    with older.loader(pipeline).session():
+        older.loader(pipeline).prepare()
+        older.load(pipeline, IMAGES, {"account_id": "1", "image_id": "a"})
+    assert int.from_bytes(place.file.read_bytes()[12:20], "little") == 64
+    assert len(place.table(IMAGES)) == 1
+    assert caplog.records == []
 
 
 def test_duckdb_loads_no_dialect_of_another_database() -> None:
