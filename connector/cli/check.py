@@ -151,7 +151,7 @@ def _licence(client: Client) -> str:
 def _destination(settings: Settings) -> Iterator[Check]:
     yield "destination", lambda: _named(settings)
     yield "writable", lambda: _writable(settings)
-    yield "round trip", lambda: _round_trip(settings)
+    yield "texts", lambda: _round_trip(settings)
 
 
 def _named(settings: Settings) -> str:
@@ -170,4 +170,4 @@ def _writable(settings: Settings) -> str:
 
 def _round_trip(settings: Settings) -> str:
     round_trip(locate(settings.destination, settings.dataset))
-    return f"{len(TEXTS)} difficult texts came back as they were written"
+    return f"{len(TEXTS)} difficult ones came back as they were written"

@@ -9,11 +9,11 @@ reads every row of the table, so a merge of a few rows would cost more with ever
 from typing import Any
 
 import dlt
-from dlt.common.destination.client import FollowupJobRequest
+from dlt.common.destination.client import FollowupJobRequest, LoadJob
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.schema.typing import TColumnSchema
 from dlt.common.schema.utils import get_columns_names_with_prop
-from dlt.destinations.impl.sqlalchemy.load_jobs import SqlalchemyMergeFollowupJob
+from dlt.destinations.impl.sqlalchemy.load_jobs import SqlalchemyMergeFollowupJob, SqlalchemyParquetInsertJob
 from dlt.destinations.impl.sqlalchemy.sqlalchemy_job_client import SqlalchemyJobClient
 from dlt.destinations.impl.sqlalchemy.type_mapper import MysqlVariantTypeMapper, SqlalchemyTypeMapper
 from sqlalchemy.dialects.mysql import LONGTEXT
@@ -56,6 +56,12 @@ class MySql(dlt.destinations.sqlalchemy):
 
 
 class _MySqlClient(SqlalchemyJobClient):
+    def create_load_job(self, table: Any, file_path: str, load_id: str, restore: bool = False) -> LoadJob:
+        """Through PyMySQL, whose connections have our settings, also where ADBC has a driver for MySQL."""
+        if file_path.endswith(".parquet"):
+            return SqlalchemyParquetInsertJob(file_path, self._to_table_object(table))
+        return super().create_load_job(table, file_path, load_id, restore)
+
     def _create_merge_followup_jobs(self, table_chain: Any) -> list[FollowupJobRequest]:
         super()._create_merge_followup_jobs(table_chain)  # makes the tables known to SQLAlchemy
         return [_MergeByJoin.from_table_chain(table_chain, self.sql_client)]

@@ -342,7 +342,7 @@ def test_check_and_sync_refuse_alike(kind: str, tmp_path: Path, monkeypatch: pyt
         found = tcss(account, "check", made.url, made)
         what = "schema" if kind == "postgresql" else "database"
         assert f"ok      writable: yes; the {what} {made.dataset} will be created" in found.stdout
-        assert f"ok      round trip: {len(TEXTS)} difficult texts came back as they were written" in found.stdout
+        assert f"ok      texts: {len(TEXTS)} difficult ones came back as they were written" in found.stdout
         monkeypatch.setattr(probes, "STRICT", ("NEVER",))
         monkeypatch.setattr(
             probes, "_refuse_encoding", mock.Mock(side_effect=DestinationError("no connections change"))

@@ -6,6 +6,7 @@ from typing import Any
 
 import dlt
 import pytest
+from dlt.destinations.impl.sqlalchemy import sqlalchemy_job_client
 
 from connector.tables import IMAGES
 from connector.warehouse.sqlalchemy import FineTimes, LongTexts, MySql, _MergeByJoin, over_sqlalchemy
@@ -27,6 +28,15 @@ def test_what_each_database_gets(backend: str, kind: type, mapper: type | None) 
     assert type(made) is kind
     assert made.caps_params.get("type_mapper") is mapper
     assert made.destination_name == "sqlalchemy"
+
+
+@pytest.mark.parametrize("place", ["mysql"], indirect=True)
+def test_mysql_is_loaded_through_pymysql(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where ADBC has a driver for it, whose connections would not have our character set and SQL mode."""
+    monkeypatch.setattr(sqlalchemy_job_client, "adbc_has_driver", lambda name: (True, None))
+    pipeline = place.prepared()
+    place.load(pipeline, IMAGES, {"account_id": "1", "image_id": "🚀"})
+    assert [row["image_id"] for row in place.table(IMAGES)] == ["🚀"]
 
 
 @pytest.mark.parametrize("place", ["mysql"], indirect=True)
