@@ -65,7 +65,10 @@ def _addresses(url: URL) -> Iterator[tuple[str, str]]:
     ports = texts_of(url.query.get("port") or str(url.port or _PORT))
     for number, host in enumerate(hosts):
         name, port = found.groups() if (found := _HOST.fullmatch(host)) else (host, "")
-        yield name.strip("[]"), port or ports[min(number, len(ports) - 1)]
+        port = port or ports[min(number, len(ports) - 1)]
+        if not port.isdecimal():
+            raise ConfigurationError(f"the port {port!r} in the PostgreSQL URL is not a number")
+        yield name.strip("[]"), port
 
 
 def texts_of(given: str | Sequence[str]) -> list[str]:

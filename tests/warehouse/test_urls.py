@@ -59,6 +59,13 @@ def test_every_connection_reaches_the_hosts_that_a_url_names(text: str) -> None:
         assert given["client_encoding"] == "utf8"
 
 
+@pytest.mark.parametrize("query", ["port=x", "host=h1,h2&port=1,"])
+def test_a_port_that_is_no_number_is_refused(query: str) -> None:
+    """By name, before anything connects."""
+    with pytest.raises(ConfigurationError, match=r"the port '\w*' in the PostgreSQL URL is not a number"):
+        locate(f"postgresql://u@/d?{query}")
+
+
 @pytest.mark.parametrize("password", ["a,b", "a,b/c", "a,b/c?d", ",", "a:1,b:2"])
 def test_a_comma_in_a_password_makes_no_hosts(password: str) -> None:
     """Even where it should have been escaped."""
