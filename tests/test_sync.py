@@ -167,4 +167,4 @@ def test_without_a_lock_the_staging_dataset_is_the_runs_own_and_is_removed(
         account.sync("--mode", "full")
         schemas = account.query("select schema_name from information_schema.schemata where schema_name like 'tcss%'")
     assert schemas == [("tcss",)]
-    assert len(set(staged)) == 2
+    assert len({each for each in staged if each != "tcss_staging_p"}) == 2  # but for that of the round trip's file

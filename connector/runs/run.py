@@ -98,9 +98,9 @@ class Run:
         self._still_held()
         with _requests_first():
             self._prove_texts()
-        with _requests_first(), self._loader.session():
-            self._loader.prepare()
-            self._publish()
+            with self._loader.session():
+                self._loader.prepare()
+                self._publish()
 
     def _prove_texts(self) -> None:
         """Once in a dataset's life, and nowhere near the rows."""

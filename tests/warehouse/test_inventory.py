@@ -187,7 +187,7 @@ def test_a_server_that_does_not_answer_is_not_an_empty_warehouse(scheme: str, tm
     """All images would be new, and the next full sweep would compare with nothing."""
     location = locate(f"{scheme}://u:p@127.0.0.1:1/d")
     found = Inventory(location, open_pipeline(location, "1", tmp_path))
-    with pytest.raises(DestinationError, match=r"cannot read.*Check host and port"):
+    with pytest.raises(DestinationError, match=r"cannot connect to.*Check host and port"):
         found.known("1")
 
 
