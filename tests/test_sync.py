@@ -135,8 +135,8 @@ def test_requests_have_their_turn_sooner_while_tables_are_made(account: World, m
 
     monkeypatch.setattr(Loader, "prepare", watched)
     account.sync()
-    assert len(meanwhile) == 1
-    assert meanwhile[0] < usual == sys.getswitchinterval()
+    assert len(meanwhile) == 2  # those of the round trip, and the dataset's
+    assert max(meanwhile) < usual == sys.getswitchinterval()
 
 
 def test_the_warehouse_is_opened_while_sts_is_asked(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
