@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 
 from connector.errors import ConfigurationError
-from connector.settings.places import SECTION, files, in_environment, own_section, place_of, tree, written
+from connector.settings.places import SECTION, files, in_environment, own_section, place_of, tree, unquoted, written
 from connector.settings.values import meant
 
 IN_ENVIRONMENT = "__".join((*SECTION, "accounts", "")).upper()
@@ -44,8 +44,10 @@ def chosen(account: str | None) -> str | None:
         account = found.value
     if account is None:
         return None
+    if not account.strip():
+        raise ConfigurationError("the name of the account is empty", hint="Name one, or unset TCSS_ACCOUNT.")
     names = account_names()
-    for name in (account, account.strip()):
+    for name in (account, unquoted(account).strip()):
         if name in names:
             return name
     known = f"Configured: {', '.join(names)}." if names else f"Name it in {written(own_section(account))}."

@@ -24,6 +24,7 @@ SECTION: Path = ("sources", "tcss")
 PREFIX = "TCSS_"
 GIVEN = "given"
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+_QUOTED = re.compile(r"""\s*(["'])((?:(?!\1).)*)\1\s*""", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,12 @@ def variable(*path: str) -> str:
 def in_environment(*path: str) -> Found | None:
     """The value of the setting's variable."""
     name = variable(*path)
-    return Found(os.environ[name], name) if name in os.environ else None
+    return Found(unquoted(os.environ[name]), name) if name in os.environ else None
+
+
+def unquoted(text: str) -> str:
+    """A variable without the quotes around it, which Docker leaves when it reads a file of variables."""
+    return found[2] if (found := _QUOTED.fullmatch(text)) else text
 
 
 def in_dlt(path: Path, sections: Sequence[Path], *, secret: bool = False) -> Found | None:
@@ -67,7 +73,7 @@ def in_dlt(path: Path, sections: Sequence[Path], *, secret: bool = False) -> Fou
             place = place_of(provider, name, key, (*section, *inside))
             if secret and not provider.supports_secrets:
                 raise ConfigurationError(f"{place} is a secret", hint="Move it to secrets.toml, or to the environment.")
-            return Found(value, place)
+            return Found(unquoted(value) if isinstance(value, str) and _is_environment(provider) else value, place)
     return None
 
 
@@ -93,12 +99,16 @@ def tree(provider: ConfigProvider, section: Path) -> Any:
 
 def place_of(provider: ConfigProvider, name: str, key: str, section: Path) -> str:
     """A variable's name; else the file, the section, and the key."""
-    from dlt.common.configuration.providers.environ import EnvironProvider
-
-    if isinstance(provider, EnvironProvider):
+    if _is_environment(provider):
         return name
     file = provider.get_value_location(key, None, *section) or provider.name
     return f"{file} {written(section)} {key}" if section else f"{file} {key}"
+
+
+def _is_environment(provider: ConfigProvider) -> bool:
+    from dlt.common.configuration.providers.environ import EnvironProvider
+
+    return isinstance(provider, EnvironProvider)
 
 
 def _hint(*, secret: bool) -> Any:

@@ -38,7 +38,7 @@ SETTINGS: Mapping[str, Setting] = {
     "language": Setting(values.language, "The language of the texts that the API gives: `en-US` or `zh-CN`."),
     "requests_per_second": Setting(values.number, "How many requests are sent in a second at most."),
     "in_flight": Setting(
-        values.number, "How many requests are under way at once; without it as many as the latency calls for."
+        values.whole, "How many requests are under way at once; without it as many as the latency calls for."
     ),
     "patience": Setting(values.seconds, "For how many seconds one call is tried again, waiting included."),
     "connect_timeout": Setting(values.seconds, "How many seconds a connection may take to be made."),

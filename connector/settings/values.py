@@ -7,7 +7,6 @@ the setting. A text loses the blanks and line breaks around it, which `echo` and
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
@@ -18,6 +17,7 @@ Read = Callable[[Any], Any]
 
 _FLAGS = {**dict.fromkeys(("true", "1", "yes", "on"), True), **dict.fromkeys(("false", "0", "no", "off"), False)}
 _NUMBER = re.compile(r"[+-]?(\d+|\d*\.\d+|\d+\.)(e[+-]?\d+)?|nan|[+-]?inf", re.ASCII | re.IGNORECASE)
+_MOST = 1_000_000_000  # seconds in 31 years; far above it, times and timeouts overflow
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
 
 
@@ -53,8 +53,8 @@ def number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(f"cannot be {value!r}: a number is needed")
     found = _parsed(text(value)) if isinstance(value, str) else value
-    if math.isinf(found):
-        raise ValueError("cannot be infinite: a number is needed")
+    if abs(found) > _MOST:
+        raise ValueError(f"cannot be infinite or above {_MOST:,}: a number is needed")
     return found  # NaN is refused by the bounds
 
 
@@ -62,6 +62,12 @@ def _parsed(stripped: str) -> float:
     if not _NUMBER.fullmatch(stripped):
         raise ValueError(f"cannot be {stripped!r}: a number is needed")
     return int(stripped) if re.fullmatch(r"[+-]?\d+", stripped, re.ASCII) else float(stripped)
+
+
+def whole(value: Any) -> float:
+    """A number, as an `int` where it is whole, however it is written."""
+    found = number(value)
+    return int(found) if found == found // 1 else found
 
 
 def seconds(value: Any) -> float:

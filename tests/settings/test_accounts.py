@@ -51,6 +51,14 @@ def test_accounts_that_differ_by_case_have_no_variables(folder: Folder, monkeypa
         account_names()
 
 
+@pytest.mark.parametrize("name", ["", " ", "\n"])
+def test_an_empty_name_is_refused(folder: Folder, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """As a shell makes one of a variable that is not set."""
+    monkeypatch.setenv("TCSS_ACCOUNT", name)
+    with pytest.raises(ConfigurationError, match=r"the account is empty. Name one, or unset TCSS_ACCOUNT"):
+        Settings.load()
+
+
 @pytest.mark.parametrize(
     "text",
     ["[sources.tcss]\naccounts = 5", "[sources.tcss.accounts]\nprod = 5", '[sources.tcss.accounts.""]\nlookback = 5'],

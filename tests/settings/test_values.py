@@ -12,7 +12,7 @@ import pytest
 from connector.errors import ConfigurationError
 from connector.settings import NUMBERS, Settings
 from tests.settings.conftest import Folder
-from tests.settings.table import NAMES
+from tests.settings.table import KEYS, NAMES, SAMPLES
 
 FLAGS = ("strict", "metadata")
 WORDS = ("site", "mode", "language", "naive_time_zone", "initial_scan_time")
@@ -22,7 +22,10 @@ TEXTS = ("destination", "dataset", "role_arn", "endpoint", "account_id", *WORDS)
 WRONG_TEXTS: list[tuple[tuple[str, ...], str]] = [
     *(
         (NUMBERS, text)
-        for text in ("five", "5m", "1,5", "1_000", "0x10", "5 6", "--5", "inf", "-inf", "nan", "true", "[5]")
+        for text in (
+            *("five", "5m", "1,5", "1_000", "0x10", "5 6", "--5", "true", "[5]"),
+            *("inf", "-inf", "nan", "1e300", "9" * 400),
+        )
     ),
     *((FLAGS, text) for text in ("maybe", "2", "tru", "[]", "none", "null")),
     *((WORDS, text) for text in ("nonsense", "en_US:en", "1")),
@@ -120,7 +123,32 @@ def test_filters_may_be_json(folder: Folder, monkeypatch: pytest.MonkeyPatch) ->
     assert Settings.load().filters == {"ImageName": "a b", "ScanStatus": ["c", "5"]}
 
 
+@pytest.mark.parametrize("quote", ['"', "'"])
+@pytest.mark.parametrize("form", ["TCSS_{}", "SOURCES__TCSS__{}"])
+@pytest.mark.parametrize("name", NAMES)
+def test_quotes_around_a_variable_are_dropped(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, name: str, form: str, quote: str
+) -> None:
+    """Docker leaves them when it reads a file of variables."""
+    text, _, value = SAMPLES[name]
+    monkeypatch.setenv(form.format(name.upper()), f"{quote}{text}{quote}")
+    assert getattr(Settings.load(), name) == value
+
+
+def test_quotes_around_names_and_keys_in_variables_are_dropped(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The only quotes that stay are those inside."""
+    folder.write("config.toml", "[sources.tcss.accounts.prod]\nlookback = 5\n")
+    monkeypatch.setenv("TCSS_ACCOUNT", '"prod"')
+    for key, value in KEYS.items():
+        monkeypatch.setenv(f"SOURCES__TCSS__ACCOUNTS__PROD__CREDENTIALS__{key.upper()}", f"'{value}'")
+    monkeypatch.setenv("TCSS_FILTERS", "ImageName='a' ImageName='b'")
+    found = Settings.load()
+    assert (found.lookback, dict(found.credentials or {})) == (5, {**KEYS, "token": None})
+    assert found.filters == {"ImageName": ["'a'", "'b'"]}
+
+
 def test_numbers_that_must_be_whole(folder: Folder) -> None:
     """Half a request cannot be under way."""
+    assert repr(Settings.load(in_flight=2.0).in_flight) == "2"  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="in_flight must be a whole number"):
         Settings.load(in_flight=2.5)  # type: ignore[arg-type]
