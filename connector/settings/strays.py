@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 from connector.errors import ConfigurationError
@@ -26,7 +27,9 @@ from connector.settings.values import close_to
 COMMAND = ("account", "all_accounts", "json", "max_age")  # options of the command that are no settings
 DLT = ("data_writer", "extract", "normalize", "schema")  # sections of dlt's own, for a user's pipeline with our source
 _CONFIGURED = "__".join((*SECTION, "")).upper()
-_OUTSIDE: tuple[Path, ...] = ((), ("sources",), ("tcss",))  # sections where people write a setting by mistake
+# Where people write a setting by mistake: sections, and variables.
+_OUTSIDE: tuple[Path, ...] = ((), ("sources",), ("tcss",), ("source", "tcss"))
+_ABOVE = ("SOURCES__", "SOURCE__TCSS__")
 
 _PATHS: Mapping[str, Path] = {
     "__".join(path): path for path in (*((name,) for name in SETTINGS), *(("credentials", key) for key in KEYS))
@@ -75,6 +78,9 @@ def strays(account: str | None) -> Iterator[Stray]:
             yield from _in_section(provider, tree(provider, own_section(account)), own_section(account))
         for section in _OUTSIDE:
             yield from _outside(provider, section)
+        for section in _alike(tree(provider, SECTION[:1])):
+            refused = section[-1].lower() == SECTION[-1]
+            yield from (stray if refused else replace(stray, setting=None) for stray in _outside(provider, section))
 
 
 def _variables() -> Iterator[Stray]:
@@ -83,8 +89,8 @@ def _variables() -> Iterator[Stray]:
         key = name[len(PREFIX) :].lower()
         if name == variable(key) and key in _VARIABLES:
             continue
-        close = f"credentials__{key}" if key in KEYS else close_to(key, _VARIABLES)
-        alike = close and (key in KEYS or close_to(key, [close], _ALIKE))
+        close = f"credentials__{key}" if key in KEYS else _outer(key) or close_to(key, _VARIABLES)
+        alike = close and (key in KEYS or _outer(key) or close_to(key, [close], _ALIKE))
         yield Stray(name, close and variable(close), alike and close and _VARIABLES[close], certain=False)
 
 
@@ -99,14 +105,19 @@ def _configured_variables(account: str | None) -> Iterator[Stray]:
         prefix = f"{IN_ENVIRONMENT}{owner.upper()}__" if owner else _CONFIGURED
         key = upper[len(prefix) :].lower()
         if key not in _PATHS and not (owner is None and key.split("__")[0] in DLT):
-            outer = key.split("__")[0]
-            close = outer if outer in SETTINGS and outer != "credentials" else close_to(key, _PATHS)
+            close = _outer(key) or close_to(key, _PATHS)
             yield Stray(name, close and prefix + close.upper())
         elif name != upper:
             yield Stray(name, upper)
-    for name, path in _PATHS.items():
-        if (above := f"SOURCES__{name}".upper()) in os.environ:
+    for prefix, (name, path) in product(_ABOVE, _PATHS.items()):
+        if (above := f"{prefix}{name.upper()}") in os.environ:
             yield Stray(above, f"{_CONFIGURED}{name.upper()}", path[0], certain=False)
+
+
+def _outer(key: str) -> str | None:
+    """The setting below which the key of a variable stands, where it is one that has nothing below it."""
+    outer, below, _ = key.partition("__")
+    return outer if below and outer in SETTINGS and outer != "credentials" else None
 
 
 def _beginning_with(prefix: str) -> Iterable[str]:
@@ -140,6 +151,13 @@ def _account_meant(key: str, value: Any, section: Path) -> str | None:
     if section == SECTION and isinstance(value, dict) and any(name in SETTINGS for name in value):
         return written(own_section(key))
     return None
+
+
+def _alike(sources: Any) -> Iterator[Path]:
+    """Sections that are named almost like ours. They may be another source's."""
+    for name in sources if isinstance(sources, dict) else ():
+        if name != SECTION[-1] and close_to(name.lower(), SECTION[1:], 0.75):
+            yield (*SECTION[:1], name)
 
 
 def _outside(provider: Any, section: Path) -> Iterator[Stray]:

@@ -69,6 +69,8 @@ def test_a_misspelt_variable_is_refused(folder: Folder, monkeypatch: pytest.Monk
         ("SOURCES__TCSS__CREDENTAILS__SECRET_ID", "SOURCES__TCSS__CREDENTIALS__SECRET_ID"),
         ("SOURCES__TCSS__FILTERS__IMAGENAME", "SOURCES__TCSS__"),
         ("SOURCES__TCSS__ACCOUNTS", "SOURCES__TCSS__"),
+        ("TCSS_FILTERS__IMAGENAME", "TCSS_FILTERS"),
+        ("SOURCE__TCSS__LOOKBACK", "SOURCES__TCSS__LOOKBACK"),
         ("SOURCES__LOOKBACK", "SOURCES__TCSS__LOOKBACK"),
         ("SOURCES__CREDENTIALS__SECRET_ID", "SOURCES__TCSS__CREDENTIALS__SECRET_ID"),
     ],
@@ -136,6 +138,8 @@ IN_FILES = [
     ("[sources]\nlookback = 5", "config.toml [sources] lookback", "lookback in [sources.tcss]"),
     ("[sources.credentials]\nsecret_id = 'x'", "config.toml [sources] credentials", "credentials in [sources.tcss]"),
     ("[tcss]\nlookback = 5", "config.toml [tcss] lookback", "lookback in [sources.tcss]"),
+    ("[source.tcss]\nlookback = 5", "config.toml [source.tcss] lookback", "lookback in [sources.tcss]"),
+    ("[sources.TCSS]\nlookback = 5", "config.toml [sources.TCSS] lookback", "lookback in [sources.tcss]"),
     ("lookback = 5", "config.toml lookback", "lookback in [sources.tcss]"),
 ]
 
@@ -162,6 +166,16 @@ def test_a_key_in_another_place_may_be_anybodys_where_ours_is_set(folder: Folder
     found = Settings.load()
     assert (found.mode, found.lookback) == ("full", 60)
     assert [stray.meant for stray in strays(None)] == ["mode in [sources.tcss]", "lookback in [sources.tcss]"]
+
+
+@pytest.mark.parametrize("name", ["tcs", "tccs", "tcss2"])
+def test_a_section_that_is_named_almost_like_ours_is_mentioned(folder: Folder, name: str) -> None:
+    """By `tcss check` only: it may be another source's."""
+    folder.write("config.toml", f"[sources.{name}]\nlookback = 5\n")
+    assert Settings.load().lookback == Settings().lookback
+    assert [str(stray) for stray in strays(None)] == [
+        f"config.toml [sources.{name}] lookback is no setting; did you mean lookback in [sources.tcss]?"
+    ]
 
 
 def test_sections_of_others_are_left_alone(folder: Folder) -> None:
