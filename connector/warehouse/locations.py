@@ -150,8 +150,9 @@ def _from_name(name: str) -> Location:
     except UnknownDestinationModule:
         factory = None
     if factory is None or "delete-insert" not in (factory.capabilities().supported_merge_strategies or ()):
+        shown = repr(name) if re.fullmatch(r"[\w.-]+", name) else "the destination"  # it may be a URL with a password
         raise ConfigurationError(
-            f"{name!r} is neither a URL nor a SQL destination of dlt",
+            f"{shown} is neither a URL nor a SQL destination of dlt",
             hint="Give a SQLAlchemy URL such as duckdb:///warehouse.duckdb, or a name such as postgres or snowflake.",
         )
     backend = by_name(factory.destination_type.rpartition(".")[2])

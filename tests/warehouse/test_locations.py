@@ -146,6 +146,15 @@ def test_a_dataset_that_is_given_is_used(dataset: str) -> None:
     [
         pytest.param(f"://u:{SECRET}@h/d", None, "not a URL", id="unparsable"),
         pytest.param("postgresql://u:p@h:port/d", None, "not a URL", id="port-is-no-number"),
+        *(
+            pytest.param(text, None, "the destination is neither a URL nor a SQL destination", id=text)
+            for text in (
+                f"mysql:/u:{SECRET}@h/d",
+                f"mysql//u:{SECRET}@h/d",
+                f"u:{SECRET}@h/d",
+                f"password={SECRET}",
+            )
+        ),
         pytest.param("nosuch", None, "neither a URL nor a SQL destination", id="unknown-name"),
         pytest.param("filesystem", None, "neither a URL nor a SQL destination", id="not-sql"),
         pytest.param("nosuch://h/d", None, "not a database that SQLAlchemy knows", id="unknown-dialect"),
