@@ -62,6 +62,11 @@ CAUSES: dict[str, Cause] = {
         },
         _CONNECT,
     ),
+    "option not known": Cause(
+        "Correct or remove that option in the destination's URL.",
+        r"invalid (?:connection|URI) (?:option|query parameter)|invalid dsn",
+        doing=_CONNECT,
+    ),
     "file system read-only": Cause(_DIRECTORY, r"Read-only file system", {"errno": "EROFS"}),
     "database read-only": Cause(
         "The database accepts no writes: name the primary server, or make the file and its directory writable.",

@@ -121,6 +121,13 @@ def test_a_server_that_requires_primary_keys_is_named(number: int, text: str) ->
         raise pymysql.err.OperationalError(number, text)
 
 
+def test_an_option_that_libpq_does_not_know_is_named() -> None:
+    """And not that a lock was not had."""
+    location = locate("postgresql://root@127.0.0.1/test?optoins=x")
+    with pytest.raises(DestinationError, match=r"^cannot connect to .*\"optoins\". Correct or remove that option"):
+        probe(location)
+
+
 @pytest.mark.parametrize("doing", ["lock", "write to", "read"])
 @pytest.mark.parametrize("text", ["Connection refused", "password authentication failed for user", "timeout expired"])
 def test_who_cannot_connect_is_told_that_alone(text: str, doing: str) -> None:
