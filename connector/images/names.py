@@ -49,7 +49,10 @@ def split_image_name(text: str) -> ImageName:
 # ---- operating systems ----
 
 _LETTER = r"[^\W\d_]"
-_WORD = re.compile(rf"k3os|{_LETTER}+(?:-{_LETTER}+)*", re.IGNORECASE)
+_WORD = re.compile(
+    rf"k3os|{_LETTER}+?(?:-{_LETTER}+?)*?(?=-?v[0-9])|{_LETTER}+(?:-{_LETTER}+)*",  # the v is the version's
+    re.IGNORECASE,
+)
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)*(?:_(?:alpha|beta|rc|pre)[0-9]*|H[12])?", re.IGNORECASE)
 _LEADING_NUMBER = re.compile(rf"v?({_NUMBER.pattern})", re.IGNORECASE)
 _MACHINE = re.compile(

@@ -226,6 +226,8 @@ SYSTEMS: dict[str | None, dict[str, str | None]] = {
         "Kylin Linux Advanced Server V10 (Tercel)": "10",
         "Kylin V10 SP1": "10",
         "kylin:V10": "10",
+        "kylinV10": "10",
+        "kylin-V10": "10",
     },
     "linuxmint": {"Linux Mint 21.1": "21.1"},
     "mariner": {
