@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from connector.sandbox import Quirks
@@ -45,14 +46,22 @@ NEW_FIELD = "Größe 中 😀"
 READABLE = ("stderr closed", "stderr full", "ASCII", "ASCII, strictly", "Latin-1", "GBK", "locale C", "locale unknown")
 
 
-@pytest.fixture
-def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """What is said of its runs is not in ASCII."""
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """It is synced. What is said of its runs is not in ASCII."""
     quirks = Quirks(extra_fields={NEW_FIELD: 1})
-    with world(tmp_path, monkeypatch, images=20, quirks=quirks) as made:
-        monkeypatch.setenv("TCSS_DESTINATION", made.destination)
-        monkeypatch.setenv("TCSS_ENDPOINT", made.sandbox.url)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        world(tmp_path_factory.mktemp("account"), patch, images=20, quirks=quirks) as made,
+    ):
+        patch.setenv("TCSS_DESTINATION", made.destination)
+        patch.setenv("TCSS_ENDPOINT", made.sandbox.url)
+        made.sync()
         yield made
+
+
+def syncs(account: World) -> int:
+    return int(account.query("select count(*) from tcss.sync_runs")[0][0])
 
 
 def run(streams: str, command: str, directory: Path) -> tuple[int, str]:
@@ -66,9 +75,13 @@ def run(streams: str, command: str, directory: Path) -> tuple[int, str]:
 
 @pytest.mark.parametrize("streams", STREAMS)
 def test_a_sync_is_done(account: World, streams: str) -> None:
-    """It ends with 0, all images are loaded, and the JSON line comes where it can be read."""
+    """It ends with 0, its changes are loaded, and the JSON line comes where it can be read."""
+    before = syncs(account)
+    account.sandbox.change({"rescan": 1})
     code, said = run(streams, "--verbose sync --json", account.directory)
-    assert (code, account.query("select count(*) from tcss.images")) == (0, [(20,)])
+    assert (code, syncs(account)) == (0, before + 1)
+    rows = "select images_changed from tcss.sync_runs order by started_at desc limit 1"
+    assert account.query(rows) == [(1,)]
     if streams in READABLE:
         assert json.loads(json.loads(said)["unknown_fields"]) == [NEW_FIELD]
 
@@ -81,16 +94,19 @@ def test_json_has_every_text_in_every_encoding(account: World, streams: str) -> 
 
 
 @pytest.mark.parametrize("streams", ["all closed", "both broken"])
-def test_every_account_is_synced(account: World, streams: str) -> None:
+def test_every_account_is_synced(account: World, streams: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One of them fails, which is the exit code, and the one behind it is loaded."""
-    config = account.directory / ".dlt" / "config.toml"
+    monkeypatch.setenv("TCSS_DESTINATION", f"duckdb:///{tmp_path / 'w.duckdb'}")
+    config = tmp_path / ".dlt" / "config.toml"
     config.parent.mkdir()
     config.write_text(
         '[sources.tcss.accounts.a]\naccount_id = "1"\n[sources.tcss.accounts."b 中"]\naccount_id = "2"\nmode = "é"\n'
         '[sources.tcss.accounts.c]\naccount_id = "3"\n'
     )
-    code, _ = run(streams, "sync --all-accounts --json", account.directory)
-    assert (code, account.query("select distinct account_id from tcss.images order by 1")) == (2, [("1",), ("3",)])
+    code, _ = run(streams, "sync --all-accounts --json", tmp_path)
+    with duckdb.connect(str(tmp_path / "w.duckdb"), read_only=True) as warehouse:
+        loaded = warehouse.sql("select distinct account_id from tcss.images order by 1").fetchall()
+    assert (code, loaded) == (2, [("1",), ("3",)])
 
 
 COMMANDS = {
@@ -108,13 +124,18 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("streams", ["all closed", "both full", "ASCII, strictly"])
-def test_every_command_ends_as_ever(account: World, streams: str) -> None:
+def test_every_command_ends_as_ever(account: World) -> None:
     """With its exit code."""
-    account.sync()
-    codes = {command: run(streams, command, account.directory)[0] for command in COMMANDS}
+    codes = {command: run("all closed", command, account.directory)[0] for command in COMMANDS}
     assert codes == COMMANDS
     assert (account.directory / "page.html").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("streams", ["both full", "ASCII, strictly"])
+@pytest.mark.parametrize("command", ["tables", "sync --mode Möde", "status", "demo --images 20"])
+def test_each_way_of_printing_ends_as_ever(account: World, command: str, streams: str) -> None:
+    """A long text, an error, a few lines, and tables that rich draws."""
+    assert run(streams, command, account.directory)[0] == COMMANDS[command]
 
 
 def test_a_sandbox_serves_though_nobody_reads_where(account: World) -> None:
@@ -142,13 +163,14 @@ def await_port(port: int, process: subprocess.Popen[bytes]) -> None:
 
 def test_a_terminal_that_goes_away(account: World) -> None:
     """The progress bar's terminal is closed during the sync, which is done."""
+    before = syncs(account)
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "connector", "sync"], stdout=theirs, stderr=theirs, cwd=account.directory
     ) as process:
         os.close(theirs)
         os.close(ours)
-    assert (process.returncode, account.query("select count(*) from tcss.images")) == (0, [(20,)])
+    assert (process.returncode, syncs(account)) == (0, before + 1)
 
 
 def test_a_slow_reader_gets_everything(account: World) -> None:
