@@ -57,21 +57,23 @@ class IsolatedPipeline(dlt.Pipeline):
 
     connecting = False
 
+    @property
+    def has_pending_data(self) -> bool:
+        with isolated(connecting=self.connecting):
+            return super().has_pending_data
 
-def _isolated(method: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(method)
+
+def _isolated(name: str) -> Callable[..., Any]:
+    @wraps(getattr(dlt.Pipeline, name))
     def call(pipeline: IsolatedPipeline, *args: Any, **options: Any) -> Any:
         with isolated(connecting=pipeline.connecting):
-            return method(pipeline, *args, **options)
+            return getattr(super(IsolatedPipeline, pipeline), name)(*args, **options)
 
     return call
 
 
 for _name in ("extract", "normalize", "load", "drop", "sql_client", "destination_client"):
-    setattr(IsolatedPipeline, _name, _isolated(getattr(dlt.Pipeline, _name)))
-IsolatedPipeline.has_pending_data = property(  # type: ignore[assignment,method-assign]
-    _isolated(dlt.Pipeline.has_pending_data.fget)  # type: ignore[attr-defined]
-)
+    setattr(IsolatedPipeline, _name, _isolated(_name))
 
 
 @configspec

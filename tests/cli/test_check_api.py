@@ -275,5 +275,5 @@ def test_without_api_the_object_holds_the_usual_checks(account: World) -> None:
     assert reported(account) == {
         "connector": __version__,
         "site": "intl",
-        "checks": {name: {"ok": True} for name in (*CHECKS, "destination", "writable")},
+        "checks": {name: {"ok": True} for name in (*CHECKS, "destination", "writable", "texts")},
     }
