@@ -39,7 +39,7 @@ class Diff:
     `parse` makes records of items, `rejected_ids` gives the rejected values that the warehouse has. An image that is
     shown again with other contents takes the place of its first row, unless its ScanTime is smaller; one that is again
     as the warehouse has it is not written. `kinds` counts images, and `rejected` holds the ids of values. `audit` is
-    told of every ScanTime.
+    told of every ScanTime. `every_scan`: scans of unchanged images are written too.
     """
 
     def __init__(
@@ -51,11 +51,13 @@ class Diff:
         *,
         rejected_ids: Callable[[], set[str]] = set,
         audit: Audit | None = None,
+        every_scan: bool = False,
     ) -> None:
         self.known, self._rows, self._parse = known, rows, parse
         self._account_id, self._sync_id, self._observed_at = run.account_id, run.sync_id, run.started_at
         self._load_rejected_ids = rejected_ids
         self.audit = audit or Audit()
+        self._every_scan = every_scan
         self._stored_rejects: set[str] | None = None
         self._twins = Twins(parse)
         self._earlier_scans: dict[tuple[int, int], int] = {}
@@ -136,13 +138,13 @@ class Diff:
         else:
             self._write(slot, record.image_id, record.values, record.row_hash)
         if scan_time is not None:
-            self._write_scan(slot, record, scan_time, correct_only=kind == "unchanged")
+            self._write_scan(slot, record, scan_time, correct_only=kind == "unchanged" and not self._every_scan)
 
     def _take_older(self, slot: int, record: Record, short: int) -> None:
         """A state from before the one that was shown: only its scan is news."""
         if record.scan_time is not None:
             stored = slot < self.known.count and self.known.hash[slot] == short
-            self._write_scan(slot, record, record.scan_time, correct_only=stored)
+            self._write_scan(slot, record, record.scan_time, correct_only=stored and not self._every_scan)
 
     def _note_odd(self, record: Record, request_id: str | None) -> None:
         self.unknown_fields.update(record.unknown)

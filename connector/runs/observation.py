@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from typing import NamedTuple, Protocol
@@ -70,6 +70,7 @@ class Observation:
         self.first_request_id: str | None = None
         self._outcomes: list[Outcome] = []
         self._doubt: Cause | None = None
+        self._left_out: list[Cause] = []
         self._remarks: list[Cause] = []
         self._error: Cause | None = None
         self._error_code = "error"
@@ -98,11 +99,17 @@ class Observation:
         self._error = RunReason.ERROR.given(error=error)
         self._error_code = error_code(error)
 
+    def leave_out(self, causes: Iterable[Cause]) -> None:
+        """Not all rows of the run are taken: with a cause, the run is partial, and its sweep may have ended early."""
+        self._left_out += causes
+        self._over = self._over or bool(self._left_out)
+
     @property
     def verdict(self) -> Verdict:
         if self._error is not None or not self._over:
             return Verdict.FAILED
-        return Verdict.COMPLETE if self._outcomes[-1].complete and self._doubt is None else Verdict.PARTIAL
+        doubt = self._doubt or self._left_out
+        return Verdict.COMPLETE if self._outcomes[-1].complete and not doubt else Verdict.PARTIAL
 
     @property
     def mode_reason(self) -> str:
@@ -115,6 +122,8 @@ class Observation:
         if self.verdict == Verdict.FAILED:
             return self._error_code
         last = self._outcomes[-1]
+        if self._left_out:
+            return self._left_out[0].reason.code
         if self._doubt is None and last.proof is not None:
             return last.proof.name.lower()
         cause = self._doubt or last.cause
@@ -124,7 +133,7 @@ class Observation:
         """What the verdict rests on, or what is missing, and what was not as usual: a sentence each."""
         decisive = self._error or self._doubt or (self._outcomes[-1].reason if self._over else None)
         notes = [note for outcome in self._outcomes for note in outcome.notes]
-        given = [decisive, *([] if self._error or self._doubt else self._remarks), *notes]
+        given = [*self._left_out, decisive, *([] if self._error or self._doubt else self._remarks), *notes]
         return [*dict.fromkeys(str(cause) for cause in given if cause)]
 
     @property
@@ -145,7 +154,7 @@ class Observation:
         """The outcome, or None where a full sweep has to follow."""
         sweep = self._since_watermark()
         yield from self._absorb(sweep.pages(), sweep.outcome)
-        fallback = sweep.outcome.fallback or self._unknown_images(sweep.outcome) or self._left_out()
+        fallback = sweep.outcome.fallback or self._unknown_images(sweep.outcome) or self._filtered_out()
         if fallback is None:
             return sweep.outcome
         self.mode, self.mode_cause = Mode.FULL, RunReason.NOT_ENOUGH.given(cause=fallback)
@@ -185,7 +194,7 @@ class Observation:
             outcome.notes.append(RunReason.FEWER_IMAGES.given(fewer=expected - total))
         return None
 
-    def _left_out(self) -> Cause | None:
+    def _filtered_out(self) -> Cause | None:
         """Whether the ScanStatus filter is to be trusted: images without a scan that it did not give must be gone."""
         candidates = self.diff.known.missing_unscanned()[: room(self._remote)]
         if not candidates:
@@ -223,8 +232,8 @@ class Observation:
     # What the warehouse holds.
 
     def _compared_with(self, known: Known, parse: Parse) -> Diff:
-        audit = Audit(self.history.audited(self.policy))
-        diff = Diff(self.identity, known, self.spool, parse, rejected_ids=self._held.rejected_ids, audit=audit)
+        audit, owes, odd = Audit(self.history.audited(self.policy)), self.history.owes_rows, self._held.rejected_ids
+        diff = Diff(self.identity, known, self.spool, parse, rejected_ids=odd, audit=audit, every_scan=owes)
         for stored in self._stored(known.outdated):
             diff.rehash(stored)
         return diff

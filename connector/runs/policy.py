@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import takewhile
 from typing import Any
 
 from connector.listing.proof import Proof
@@ -67,6 +68,10 @@ class RunReason(Reason):
     TOO_MANY_GONE = "{gone} of {live} images are not listed any more, more than max_delete_share allows"
     LISTED_AFTER_ALL = "{images} images that the sweep did not show are listed after all"
     NONE_CALLED_GONE = "{cause}, so that none of {images} images is called gone"
+
+    # A pipeline of the user's own does not take all of the run.
+    LEFT_OUT = "the pipeline leaves out {tables}"
+    LIMITED = "the pipeline limits the rows (add_limit)"
 
     # The run ended by an error.
     ERROR = "{error}"
@@ -145,6 +150,11 @@ class History:
         return 0
 
     @property
+    def owes_rows(self) -> bool:
+        """Whether a pipeline did not take all rows of a run since the last complete one: scans are written again."""
+        return any(map(was_cut, takewhile(lambda run: not is_whole(run), self.runs)))
+
+    @property
     def request_ids(self) -> set[str]:
         """RequestIds of answers that earlier runs had."""
         runs = (*self.runs, *self.ahead)
@@ -177,6 +187,11 @@ class History:
         ):
             return None
         return Span(full["started_at"], self.complete[0]["started_at"] - policy.lookback)
+
+
+def was_cut(run: Mapping[str, Any]) -> bool:
+    """Whether a pipeline did not take all rows of a run."""
+    return run["reason_code"] in (RunReason.LEFT_OUT.code, RunReason.LIMITED.code)
 
 
 def is_whole(run: Mapping[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from connector.errors import DestinationError
 from connector.tables import IMAGES, REJECTED_VALUES, SYNC_RUNS, TABLES, Row, Table, plain_rows
+from connector.warehouse.backends import Backend
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
 from connector.warehouse.pipeline import SCHEMA
@@ -197,6 +198,19 @@ class AccountInventory:
     def other_accounts(self) -> list[str]:
         """The other accounts that have images or runs here, sorted."""
         return sorted(self._inventory.account_ids() - {self._account_id})
+
+
+def inventory_of(pipeline: dlt.Pipeline) -> Inventory:
+    """What the destination of a user's own pipeline holds, wherever that is."""
+    if SCHEMA not in pipeline.schemas:  # it never ran, and its SQL client wants a schema
+        pipeline.schemas.save_schema(dlt.Schema(SCHEMA))
+    return Inventory(location_of(pipeline), pipeline)
+
+
+def location_of(pipeline: dlt.Pipeline) -> Location:
+    """The destination of a user's own pipeline, of which nothing but its name is known."""
+    name = str(pipeline.destination.destination_name)
+    return Location(Backend("other", name, name), str(pipeline.dataset_name), name)
 
 
 def _columns(client: Any, table: Table) -> set[str]:

@@ -1,0 +1,133 @@
+"""One run for each extraction of a source: made when its first rows are asked for, in files until all are taken."""
+
+from __future__ import annotations
+
+import shutil
+import weakref
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import closing
+from threading import Lock
+from typing import Any
+
+import dlt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from dlt.common.configuration.container import Container
+from dlt.common.normalizers.utils import generate_dlt_ids
+from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
+from dlt.common.storages.load_package import load_package_state
+from dlt.extract.source import SourceInjectableContext
+
+from connector.runs.assembly import account_of, client_of, image_list, parser_of, policy_of, sent
+from connector.runs.identity import Identity
+from connector.runs.observation import Held, Observation
+from connector.runs.row import run_row
+from connector.runs.spool import BATCH, Spool
+from connector.selection import Selection
+from connector.settings import Settings
+from connector.tables import IMAGES, SYNC_RUNS, TABLES, Row, Table
+from connector.warehouse import workdirs
+from connector.warehouse.inventory import AccountInventory, inventory_of
+
+
+class Extractions:
+    """The runs of one source and of its clones. A source that is run again makes another run."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._runs: dict[int, Future[Spool]] = {}
+        self._lock = Lock()
+
+    def batches(self, table: Table) -> Iterator[pa.RecordBatch | pa.Table]:
+        """The table's rows; a table without rows, so that it is made, where there are none."""
+        path = self._run().finish(table)
+        if path is None:
+            yield _with_columns_of_dlt(table.arrow_schema.empty_table(), table)
+            return
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(BATCH):
+                yield _with_columns_of_dlt(batch, table)
+
+    def _run(self) -> Spool:
+        """The run of the extraction under way, which the first of its resources makes; they may be in threads."""
+        extraction = Container()[SourceInjectableContext]
+        with self._lock:
+            run = self._runs.get(id(extraction))
+            is_first = run is None
+            if run is None:
+                run = self._runs[id(extraction)] = Future()
+                weakref.finalize(extraction, self._runs.pop, id(extraction), None)
+        if is_first:
+            try:
+                run.set_result(_swept(self._settings, Selection.of(extraction.source)))
+            except BaseException as error:
+                run.set_exception(error)
+        return run.result()
+
+
+def _swept(settings: Settings, selection: Selection) -> Spool:
+    directory = workdirs.make()
+    spool = Spool(directory)
+    weakref.finalize(spool, shutil.rmtree, directory, ignore_errors=True)
+    with client_of(settings) as client:
+        account_id = account_of(settings, client)
+        observation = Observation(
+            Identity.new(account_id, client.now()),
+            policy_of(settings),
+            _held(account_id),
+            image_list(settings, client),
+            parser_of(settings).parse,
+            spool,
+        )
+        client.refuse_answers(observation.history.request_ids)
+        with closing(observation.observe()) as progress:
+            for _ in progress:
+                if selection.images is not None and spool.count(IMAGES) >= selection.images:
+                    break
+        observation.leave_out(selection.causes())
+        spool.add(SYNC_RUNS, tuple(run_row(observation, client.now(), sent(client)).values()))
+    for table in TABLES:
+        spool.finish(table)  # here, since their readers may be in threads
+    return spool
+
+
+def _held(account_id: str) -> Held:
+    """What the pipeline's destination holds once the pipeline has done what comes before the load."""
+    try:
+        state: Mapping[str, Any] = load_package_state()["state"]
+    except CurrentLoadPackageStateNotAvailable:  # the source is read without a pipeline
+        return _Nothing()
+    held = AccountInventory(inventory_of(dlt.current.pipeline()), account_id)
+    return _Nothing() if state.get("refresh") else held
+
+
+class _Nothing:
+    """An empty warehouse."""
+
+    def known(self) -> pa.Table:
+        return IMAGES.arrow_schema.empty_table()
+
+    def rows(self, _: Any) -> pa.Table:
+        return IMAGES.arrow_schema.empty_table()
+
+    def runs(self) -> list[Row]:
+        return []
+
+    def rejected_ids(self) -> set[str]:
+        return set()
+
+
+def _with_columns_of_dlt(batch: Any, table: Table) -> Any:
+    """The rows with dlt's own columns, where the table has them: they are never null where dlt made the table empty."""
+    schema = dlt.current.source_schema()
+    present = schema.tables.get(schema.naming.normalize_table_identifier(table.name), {}).get("columns", {})
+    for name in ("_dlt_load_id", "_dlt_id"):
+        if schema.naming.normalize_identifier(name) in present:
+            ids = generate_dlt_ids(len(batch)) if name == "_dlt_id" else [_load_id()] * len(batch)
+            batch = batch.append_column(pa.field(name, pa.string(), nullable=False), pa.array(ids, pa.string()))
+    return batch
+
+
+def _load_id() -> str:
+    return str(load_package_state()["load_id"])

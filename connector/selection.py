@@ -1,0 +1,122 @@
+"""What a user of dlt has chosen of a source: refused where images would lose rows, and else what the run has to say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dlt.common.schema.typing import TTableSchema
+from dlt.extract import DltResource
+from dlt.extract.exceptions import DataItemRequiredForDynamicTableHints
+from dlt.extract.items_transform import FilterItem
+from dlt.extract.source import DltSource
+
+from connector.errors import ConfigurationError
+from connector.listing.reasons import Cause
+from connector.runs.policy import RunReason
+from connector.runs.spool import BATCH
+from connector.tables import IMAGE_HISTORY, IMAGES, SYNC_RUNS, TABLES, Table
+
+TOGETHER = (IMAGES.name, IMAGE_HISTORY.name)
+"""An image that is known without its history would never get it: neither is loaded without the other."""
+STRATEGIES = (None, "delete-insert", "upsert")  # those that merge by key, and keep one row a key
+
+
+def with_companions(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The chosen resources, with those that have to come along: images and their history, and the run's row."""
+    pair = TOGETHER if set(TOGETHER) & set(names) else ()
+    return tuple(dict.fromkeys((*names, *pair, SYNC_RUNS.name)))
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a pipeline takes of a run. `images` is the most rows of images, None where there is no limit."""
+
+    left_out: tuple[str, ...] = ()
+    limited: bool = False
+    images: int | None = None
+
+    @classmethod
+    def of(cls, source: DltSource) -> Selection:
+        """Raises ConfigurationError where the choice would lose rows for good."""
+        chosen = {name: source.selected_resources.get(name) for name in (table.name for table in TABLES)}
+        taken = {name: resource for name, resource in chosen.items() if resource is not None}
+        _check_companions(taken)
+        for table in TABLES:
+            if table.name in taken:
+                _check_steps(taken[table.name])
+                _check_table(table, taken[table.name])
+        limits = {name: limit for name, resource in taken.items() if (limit := resource.limit) is not None}
+        return cls(
+            tuple(name for name in chosen if name not in taken),
+            limited=bool(limits),
+            images=limits[IMAGES.name].limit(BATCH) if IMAGES.name in limits else None,
+        )
+
+    def causes(self) -> Iterator[Cause]:
+        """Why the run is partial, whatever its sweep has proven."""
+        if self.left_out:
+            yield RunReason.LEFT_OUT.given(tables=", ".join(self.left_out))
+        if self.limited:
+            yield RunReason.LIMITED.given()
+
+
+def _check_companions(taken: Mapping[str, DltResource]) -> None:
+    missing = set(with_companions(tuple(taken))) - set(taken)
+    if missing:
+        raise ConfigurationError(
+            f"{', '.join(sorted(taken))} cannot be loaded without {', '.join(sorted(missing))}",
+            hint="Choose with source.with_resources(...), which adds what has to come along.",
+        )
+    limits = [_limit(taken[name]) for name in TOGETHER if name in taken]
+    if len(set(limits)) > 1 or any(max_time for _, max_time, _ in limits):
+        raise ConfigurationError(
+            "images and image_history have other limits, or one of time: images without a history could remain",
+            hint="Give both the same with source.add_limit(max_items).",
+        )
+
+
+def _limit(resource: DltResource) -> tuple[Any, ...]:
+    limit = resource.limit
+    return (limit.max_items, limit.max_time, limit.count_rows) if limit is not None else (None, None, None)
+
+
+def _check_steps(resource: DltResource) -> None:
+    incremental = resource.incremental
+    if incremental is not None and getattr(incremental, "incremental", incremental) is not None:
+        what, hint = "an incremental cursor", "Leave it out: tcss() finds its own watermark in the destination."
+    elif any(isinstance(step, FilterItem) for step in resource._pipe.steps):
+        what, hint = "a filter", "Query a view instead, or give tcss() the API's own `filters`."
+    else:
+        return
+    raise ConfigurationError(f"{resource.name} has {what}, which would drop rows silently", hint=hint)
+
+
+def _check_table(table: Table, resource: DltResource) -> None:
+    try:
+        made = resource.compute_table_schema()
+    except DataItemRequiredForDynamicTableHints:
+        raise _other(table, "hints that depend on rows") from None
+    if made.get("write_disposition") != "merge" or _strategy(made) not in STRATEGIES:
+        raise ConfigurationError(
+            f"{table.name} has another write_disposition: tcss() merges, since it yields only what is new",
+            hint='Leave write_disposition out. To load everything again, run the pipeline with refresh="drop_sources".',
+        )
+    if made["name"] != table.name:
+        raise _other(table, f"the table name {made['name']}")
+    if (key := {name for name, c in made["columns"].items() if c.get("primary_key")}) != set(table.key):
+        raise _other(table, f"the primary key {', '.join(sorted(key))}")
+    if any(c.get("merge_key") for c in made["columns"].values()):
+        raise _other(table, "a merge key")
+
+
+def _strategy(made: TTableSchema) -> Any:
+    return made.get("x-merge-strategy")
+
+
+def _other(table: Table, what: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{table.name} has {what}: a later run would not find its rows again",
+        hint="Leave the table's name and keys as they are; a view can show other ones.",
+    )

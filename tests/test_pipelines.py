@@ -1,0 +1,389 @@
+"""What users of dlt do with a source works or is refused with a sentence; no row is lost while a run is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dlt
+import pytest
+import sqlalchemy as sa
+
+import connector
+from connector.tables import TABLES
+from tests.warehouses import Place, place
+from tests.world import World, world
+
+# dlt's merge into SQLite, and nothing of ours.
+pytestmark = pytest.mark.filterwarnings("ignore:implicitly coercing SELECT object to scalar subquery")
+
+NAMES = [table.name for table in TABLES]
+WHOLE = {"images": 1500, "image_history": 1500}
+
+
+@dataclass
+class Mine:
+    """A pipeline of the user's own, over an account of 1,500 images."""
+
+    account: World
+    place: Place
+
+    def pipeline(self, **given: Any) -> dlt.Pipeline:
+        return dlt.pipeline(
+            "mine",
+            **{
+                "pipelines_dir": str(self.account.directory / "pipelines"),
+                "destination": self._destination(),
+                "dataset_name": self.place.dataset,
+                **given,
+            },
+        )
+
+    def _destination(self) -> Any:
+        if self.place.kind == "duckdb":
+            return dlt.destinations.duckdb(str(self.place.file))
+        if self.place.kind == "sqlite":
+            return dlt.destinations.sqlalchemy(self.place.url)
+        url = sa.make_url(self.place.url)
+        return dlt.destinations.postgres(url.set(password=url.password or "none").render_as_string(hide_password=False))
+
+    def source(self, **given: Any) -> Any:
+        return connector.tcss(endpoint=self.account.sandbox.url, **given)
+
+    def count(self, table: str) -> int:
+        return int(self.place.sql(f"SELECT count(*) FROM {{data}}.{table}")[0][0])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {name: self.count(name) for name in WHOLE}
+
+    @property
+    def runs(self) -> list[tuple[Any, ...]]:
+        """Mode, verdict, reason and new images of every run."""
+        columns = "mode, verdict, reason_code, images_new"
+        return self.place.sql(f"SELECT {columns} FROM {{data}}.sync_runs ORDER BY started_at")
+
+    @property
+    def reason(self) -> str:
+        """The newest run's."""
+        return str(self.place.sql("SELECT verdict_reason FROM {data}.sync_runs ORDER BY started_at DESC")[0][0])
+
+    def whole(self) -> None:
+        """Every image that is listed is in the warehouse, with its versions and its scan."""
+        listed = set(self.account.fleet.truth())
+        assert {row[0] for row in self.place.sql("SELECT image_id FROM {data}.images")} == listed
+        lost = "SELECT image_id, version FROM {data}.images EXCEPT SELECT image_id, version FROM {data}.image_history"
+        assert self.place.sql(lost) == []
+        unscanned = (
+            "SELECT image_id, scan_time FROM {data}.images WHERE scan_time IS NOT NULL "
+            "EXCEPT SELECT image_id, scan_time FROM {data}.image_scans"
+        )
+        assert self.place.sql(unscanned) == []
+
+
+@pytest.fixture(params=["duckdb", "postgresql"])
+def mine(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mine]:
+    with world(tmp_path, monkeypatch) as account, place(request.param, tmp_path) as made:
+        yield Mine(account, made)
+
+
+# Tables that were empty in the first run.
+
+
+@pytest.mark.parametrize("mine", ["duckdb", "sqlite", "postgresql"], indirect=True)
+def test_a_table_may_get_its_first_row_in_a_later_run(mine: Mine) -> None:
+    """An unreadable value after a run without any: `rejected_values` was empty."""
+    mine.pipeline().run(mine.source())
+    assert mine.count("rejected_values") == 0
+    mine.account.fleet._change(mine.account.fleet._chosen(3), lambda item, _: {**item, "Size": "large"})
+    mine.pipeline().run(mine.source(mode="full"))
+    assert mine.count("rejected_values") > 0
+
+
+@pytest.mark.parametrize("mine", ["duckdb", "sqlite", "postgresql"], indirect=True)
+def test_tables_that_have_columns_of_dlt_get_rows(mine: Mine) -> None:
+    """Releases before this one made empty tables with columns of dlt that are never null."""
+
+    @dlt.source(name="tcss")
+    def older() -> Any:
+        def nothing() -> Any:
+            yield dlt.mark.materialize_table_schema()
+
+        for made in connector.tcss(endpoint=mine.account.sandbox.url).resources.values():
+            yield dlt.resource(
+                nothing,
+                name=made.name,
+                columns=made.columns,
+                primary_key=[name for name, c in made.columns.items() if c.get("primary_key")],
+                write_disposition=made.write_disposition,
+            )
+
+    mine.pipeline().run(older())
+    mine.pipeline().run(mine.source())
+    mine.pipeline().run(mine.source(mode="full"))
+    assert [run[1] for run in mine.runs] == ["complete", "complete"]
+    ids = "SELECT count(*), count(DISTINCT _dlt_id), min(length(_dlt_load_id)) > 0 FROM {data}.images"
+    assert [tuple(map(int, row)) for row in mine.place.sql(ids)] == [(1500, 1500, 1)]
+    mine.whole()
+
+
+@pytest.mark.parametrize("mine", ["duckdb", "sqlite", "postgresql"], indirect=True)
+def test_an_account_may_get_its_first_images_later(mine: Mine) -> None:
+    """A run that finds no images makes all tables."""
+    ids = mine.account.sandbox.change({"delete": 1500})["delete"]
+    mine.pipeline().run(mine.source())
+    assert {name: mine.count(name) for name in NAMES} == dict.fromkeys(NAMES, 0) | {"sync_runs": 1}
+    mine.account.sandbox.change({"bring_back": ids})
+    mine.pipeline().run(mine.source(mode="full"))
+    mine.whole()
+
+
+# Refresh, replace, subsets and limits.
+
+
+@pytest.mark.parametrize("refresh", ["drop_sources", "drop_resources", "drop_data"])
+def test_a_refresh_loads_everything_again(mine: Mine, refresh: Any) -> None:
+    """The warehouse counts as empty, because dlt empties it after the extraction."""
+    mine.pipeline().run(mine.source())
+    mine.pipeline().run(mine.source(), refresh=refresh)
+    assert mine.runs[-1] == ("full", "complete", "order", 1500)
+    mine.whole()
+    mine.pipeline().run(mine.source())
+    assert mine.runs[-1][:1] + mine.runs[-1][3:] == ("incremental", 0)
+    mine.whole()
+
+
+@pytest.mark.parametrize("disposition", ["replace", "append", {"disposition": "merge", "strategy": "scd2"}])
+def test_another_write_disposition_is_refused(mine: Mine, disposition: Any) -> None:
+    """With the reason and the next step, before anything is loaded."""
+    mine.pipeline().run(mine.source())
+    with pytest.raises(Exception, match=r"tcss\(\) merges.*refresh"):
+        mine.pipeline().run(mine.source(), write_disposition=disposition)
+    assert mine.counts == WHOLE
+
+
+def test_images_come_with_their_history_and_the_run(mine: Mine) -> None:
+    """And the run says what was left out, is partial, and the next whole one makes up for it."""
+    mine.pipeline().run(mine.source().with_resources("images"))
+    assert mine.counts == WHOLE
+    assert mine.runs == [("full", "partial", "left_out", 1500)]
+    assert "image_scans, rejected_values" in mine.reason
+    mine.pipeline().run(mine.source())
+    assert mine.runs[-1][1:] == ("complete", "order", 0)
+    mine.whole()
+
+
+def test_a_subset_between_two_runs_loses_no_scan(mine: Mine) -> None:
+    """Nor does an incremental run after it."""
+    mine.pipeline().run(mine.source())
+    mine.account.sandbox.change({"rescan": 30})
+    mine.pipeline().run(mine.source().with_resources("images"))
+    mine.pipeline().run(mine.source())
+    assert [run[:2] for run in mine.runs] == [
+        ("full", "complete"),
+        ("incremental", "partial"),
+        ("incremental", "complete"),
+    ]
+    mine.whole()
+
+
+@pytest.mark.parametrize("names", [["images"], ["image_history"], ["images", "image_history"], ["image_scans"]])
+def test_a_choice_past_with_resources_is_refused(mine: Mine, names: list[str]) -> None:
+    """Where something has to come along; and nothing is loaded."""
+    source = mine.source()
+    source.resources.select(*names)
+    with pytest.raises(Exception, match=r"cannot be loaded without .*sync_runs.*with_resources"):
+        mine.pipeline().run(source)
+    assert not mine.place.catalogue()
+
+
+def test_one_resource_alone_is_refused(mine: Mine) -> None:
+    """`pipeline.run(source.images)`."""
+    with pytest.raises(Exception, match=r"images cannot be loaded without image_history, sync_runs"):
+        mine.pipeline().run(mine.source().images)
+
+
+@pytest.mark.parametrize(
+    ("limit", "rows"), [({"max_items": 1}, 1000), ({"max_items": 700, "count_rows": True}, 700)], ids=["items", "rows"]
+)
+def test_a_limited_run_is_partial(mine: Mine, limit: Any, rows: int) -> None:
+    """It loads what it may, and asks for no more; the next run loads the rest."""
+    mine.pipeline().run(mine.source().add_limit(**limit))
+    assert rows <= mine.count("images") == mine.count("image_history") < rows + 100
+    missing = 1500 - mine.count("images")
+    ((mode, verdict, code, _),) = mine.runs
+    assert (mode, verdict, code) == ("full", "partial", "limited")
+    pages, total = mine.place.sql("SELECT pages, total_count FROM {data}.sync_runs")[0]
+    assert pages < 15, total
+    mine.pipeline().run(mine.source())
+    assert mine.runs[-1] == ("full", "complete", "order", missing)
+    mine.whole()
+
+
+@pytest.mark.parametrize("name", ["image_scans", "rejected_values", "sync_runs"])
+def test_a_limit_of_one_table_is_made_up_for(mine: Mine, name: str) -> None:
+    """Images and their history are whole then, and the next run writes the scans again."""
+    source = mine.source()
+    source.resources[name].add_limit(1)
+    mine.pipeline().run(source)
+    assert mine.counts == WHOLE
+    assert mine.runs == [("full", "partial", "limited", 1500)]
+    mine.pipeline().run(mine.source())
+    assert mine.runs[-1] == ("full", "complete", "order", 0)
+    mine.whole()
+
+
+def _limit_history(source: Any) -> None:
+    source.image_history.add_limit(1)
+
+
+def _limit_time(source: Any) -> None:
+    source.add_limit(max_time=1.0)
+
+
+def _filter(source: Any) -> None:
+    source.images.add_filter(lambda batch: len(batch) > 1)
+
+
+def _cursor(source: Any) -> None:
+    source.image_scans.apply_hints(incremental=dlt.sources.incremental("scan_time"))
+
+
+def _name(source: Any) -> None:
+    source.images.apply_hints(table_name="docker_images")
+
+
+def _key(source: Any) -> None:
+    source.images.apply_hints(primary_key="image_name")
+
+
+def _dynamic(source: Any) -> None:
+    source.images.apply_hints(table_name=lambda _: "docker_images")
+
+
+@pytest.mark.parametrize(
+    ("choose", "why"),
+    [
+        (_limit_history, r"images without a history.*add_limit\(max_items\)"),
+        (_limit_time, r"images without a history.*add_limit\(max_items\)"),
+        (_filter, "images has a filter, which would drop rows silently"),
+        (_cursor, "image_scans has an incremental cursor, which would drop rows silently"),
+        (_name, "images has the table name docker_images"),
+        (_key, "images has the primary key .*image_name"),
+        (_dynamic, "images has hints that depend on rows"),
+    ],
+)
+def test_what_would_lose_rows_is_refused(mine: Mine, choose: Any, why: str) -> None:
+    """Before anything is asked for or loaded."""
+    source = mine.source()
+    choose(source)
+    with pytest.raises(Exception, match=why):
+        mine.pipeline().run(source)
+    assert not mine.place.catalogue()
+
+
+# Sources as dlt's own.
+
+
+def _same(source: Any) -> Any:
+    return source
+
+
+@pytest.mark.parametrize("again", [_same, lambda source: source.clone()], ids=["same", "clone"])
+def test_a_source_runs_again(mine: Mine, again: Any) -> None:
+    """The same object, or a clone of it: the second run is another one, and incremental."""
+    source = mine.source()
+    mine.pipeline().run(source)
+    mine.account.sandbox.change({"rescan": 30, "insert": 10})
+    mine.pipeline().run(again(source))
+    assert [run[:2] for run in mine.runs] == [("full", "complete"), ("incremental", "complete")]
+    assert [run[3] for run in mine.runs] == [1500, 10]
+    mine.whole()
+
+
+def test_a_source_that_failed_runs_again(mine: Mine) -> None:
+    """With all its resources in threads, the failure is that of one sweep."""
+    from connector.sandbox import Fault
+
+    source, mine.account.sandbox.backend.faults = mine.source().parallelize(), (Fault("unauthorized", at=range(1000)),)
+    with pytest.raises(Exception, match="UnauthorizedOperation"):
+        mine.pipeline().run(source)
+    mine.account.sandbox.backend.faults = ()
+    mine.pipeline().run(source)
+    assert mine.runs == [("full", "complete", "order", 1500)]
+    mine.whole()
+
+
+def test_resources_in_threads_share_a_sweep(mine: Mine) -> None:
+    """`parallelize()`, and `parallelized=True` of the factory; with limits too."""
+    mine.pipeline().run(mine.source().parallelize())
+    mine.account.sandbox.change({"rescan": 30})
+    mine.pipeline().run(connector.tcss.with_args(parallelized=True)(endpoint=mine.account.sandbox.url))
+    assert [run[:2] for run in mine.runs] == [("full", "complete"), ("incremental", "complete")]
+    mine.whole()
+    mine.pipeline().run(mine.source(mode="full").parallelize().add_limit(1), refresh="drop_sources")
+    assert mine.runs == [("full", "partial", "limited", mine.runs[0][3])]
+
+
+def test_one_resource_after_the_other_shares_a_sweep(mine: Mine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """dlt's setting next_item_mode, under which a resource ends before the next one begins."""
+    monkeypatch.setenv("EXTRACT__NEXT_ITEM_MODE", "fifo")
+    mine.pipeline().run(mine.source())
+    assert mine.runs == [("full", "complete", "order", 1500)]
+    mine.whole()
+
+
+def test_a_source_has_another_name(mine: Mine) -> None:
+    """`with_args` of the factory: the name is that of the schema, and the tables are the same."""
+    named = connector.tcss.with_args(name="containers")
+    mine.pipeline().run(named(endpoint=mine.account.sandbox.url))
+    mine.account.sandbox.change({"insert": 10})
+    mine.pipeline().run(named(endpoint=mine.account.sandbox.url))
+    assert [(run[0], run[3]) for run in mine.runs] == [("full", 1500), ("incremental", 10)]
+    mine.whole()
+
+
+def test_a_source_is_read_without_a_pipeline(mine: Mine) -> None:
+    """`list(source.images)` gives Arrow of a full sweep."""
+    assert sum(len(batch) for batch in mine.source().with_resources("images")) == 1500 + 1500 + 1
+
+
+@pytest.mark.parametrize("single", [True, False])
+def test_another_source_runs_beside_it(mine: Mine, single: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before and after it in the order of names; in its dataset, or in one of its own."""
+    monkeypatch.setenv("USE_SINGLE_DATASET", str(single).lower())
+    others = [
+        dlt.source(lambda: dlt.resource([{"id": 1}], name="numbers"), name=name)() for name in ("another", "zeroth")
+    ]
+    for _ in range(2):
+        mine.pipeline(pipelines_dir=str(mine.account.directory / "p")).run([*others, mine.source()])
+    modes = [run[:2] for run in mine.runs] if single else _runs_of(mine, "tcss")
+    assert modes == [("full", "complete"), ("incremental", "complete")]
+
+
+def _runs_of(mine: Mine, schema: str) -> list[Any]:
+    query = f"SELECT mode, verdict FROM {mine.place.dataset}_{schema}.sync_runs ORDER BY started_at"
+    return mine.place.sql(query)
+
+
+def test_a_development_run_begins_anew(mine: Mine) -> None:
+    """`dev_mode` gives each pipeline a dataset of its own, which is empty."""
+    for _ in range(2):
+        pipeline = mine.pipeline(dev_mode=True)
+        pipeline.run(mine.source())
+        query = f"SELECT mode, verdict, images_new FROM {pipeline.dataset_name}.sync_runs"
+        assert mine.place.sql(query) == [("full", "complete", 1500)]
+
+
+def test_a_dropped_pipeline_goes_on(mine: Mine) -> None:
+    """`pipeline.drop()` forgets the working directory, and the destination still has what it had."""
+    pipeline = mine.pipeline()
+    pipeline.run(mine.source())
+    pipeline.drop()
+    mine.account.sandbox.change({"insert": 10})
+    mine.pipeline().run(mine.source())
+    assert [run[:2] for run in mine.runs] == [("full", "complete"), ("incremental", "complete")]
+    assert [run[3] for run in mine.runs] == [1500, 10]
+    mine.whole()
