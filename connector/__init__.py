@@ -26,7 +26,7 @@ from connector.errors import (
 if TYPE_CHECKING:
     from connector.runs.row import SyncRun
     from connector.settings import Settings
-    from connector.source import tcss
+    from connector.source import make_views, tcss
     from connector.sync import sync
 
 __version__ = "0.1.0"
@@ -48,6 +48,7 @@ __all__ = [
     "TransientError",
     "UnavailableError",
     "__version__",
+    "make_views",
     "sync",
     "tcss",
 ]
@@ -55,6 +56,7 @@ __all__ = [
 _HOMES = {
     "Settings": "connector.settings",
     "SyncRun": "connector.runs.row",
+    "make_views": "connector.source",
     "sync": "connector.sync",
     "tcss": "connector.source",
 }

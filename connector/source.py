@@ -6,15 +6,23 @@ from collections.abc import Iterator
 from typing import Any, Unpack, cast
 
 import dlt
+import duckdb
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.extract import DltResource
 from dlt.extract.source import DltSource
 
+from connector.errors import DestinationError
 from connector.extraction import Extractions
 from connector.selection import with_companions
 from connector.settings import Given, Settings
 from connector.tables import TABLES, Table
+from connector.warehouse.inventory import inventory_of, location_of
 from connector.warehouse.pipeline import SCHEMA
+from connector.warehouse.views import publish
+
+if not hasattr(duckdb.DuckDBPyConnection, "fetch_arrow_table"):
+    # DuckDB 2 calls it to_arrow_table; dlt 1.31 and ibis 12 read by the name that it had before.
+    cast(Any, duckdb.DuckDBPyConnection).fetch_arrow_table = duckdb.DuckDBPyConnection.to_arrow_table
 
 MERGE: Any = {"disposition": "merge", "strategy": "delete-insert"}
 
@@ -47,6 +55,21 @@ def tcss(account: str | None = None, **given: Unpack[Given]) -> Any:
     """
     extractions = Extractions(Settings.load(account, **given))
     return [_resource(table, extractions) for table in TABLES]
+
+
+def make_views(pipeline: dlt.Pipeline) -> None:
+    """Makes the views, and the descriptions of tables and columns, where a pipeline has loaded `tcss()`.
+
+    Raises DestinationError, also where a table is missing yet.
+    """
+    location = location_of(pipeline)
+    inventory = inventory_of(pipeline)
+    inventory.verify()
+    if missing := inventory.missing():
+        raise DestinationError(
+            f"{location.dataset} has no table {missing[0]}", hint="Run the pipeline with all resources of tcss() first."
+        )
+    publish(location, pipeline, anew=True)
 
 
 def _resource(table: Table, extractions: Extractions) -> DltResource:

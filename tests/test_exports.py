@@ -18,7 +18,7 @@ def test_the_export_list_is_true() -> None:
     for name in connector.__all__:
         value = getattr(connector, name)
         assert isinstance(value, str) or value.__doc__
-    assert set(connector.__all__) == {"Settings", "SyncRun", "__version__", "sync", "tcss"} | ERRORS
+    assert set(connector.__all__) == {"Settings", "SyncRun", "__version__", "make_views", "sync", "tcss"} | ERRORS
 
 
 def test_importing_the_package_imports_no_dlt() -> None:

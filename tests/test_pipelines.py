@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import dlt
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
 import connector
-from connector.tables import TABLES
+from connector.errors import DestinationError
+from connector.tables import IMAGES, TABLES
+from connector.warehouse.views import views
 from tests.warehouses import Place, place
 from tests.world import World, world
 
@@ -387,3 +390,50 @@ def test_a_dropped_pipeline_goes_on(mine: Mine) -> None:
     assert [run[:2] for run in mine.runs] == [("full", "complete"), ("incremental", "complete")]
     assert [run[3] for run in mine.runs] == [1500, 10]
     mine.whole()
+
+
+# What is loaded, as dlt reads it.
+
+
+@pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result")  # DuckDB 2 advises against what dlt does
+def test_every_way_of_reading_gives_the_rows(mine: Mine) -> None:
+    """Of dlt's dataset: rows, and Arrow whole and in parts. tests/analysts has frames and ibis."""
+    pipeline = mine.pipeline()
+    pipeline.run(mine.source())
+    images = pipeline.dataset().images
+    assert len(images.fetchall()) == len(images.arrow()) == 1500
+    assert sum(map(len, images.iter_arrow(chunk_size=1000))) == 1500
+    assert set(images.arrow().column_names) == set(IMAGES.column_names)
+
+
+def test_a_map_masks_a_column(mine: Mine) -> None:
+    """It gets batches of Arrow; the hashes are those of what the API sent, so that a masked image is unchanged."""
+
+    def masked(batch: Any) -> Any:
+        index = batch.schema.get_field_index("image_name")
+        return batch.set_column(index, batch.schema.field(index), pa.array(["***"] * len(batch), pa.string()))
+
+    def source() -> Any:
+        made = mine.source(mode="full")
+        for name in ("images", "image_history"):
+            made.resources[name].add_map(masked)
+        return made
+
+    for _ in range(2):
+        mine.pipeline().run(source())
+    assert [run[3] for run in mine.runs] == [1500, 0]
+    for table in ("images", "image_history"):
+        assert mine.place.sql(f"SELECT DISTINCT image_name FROM {{data}}.{table}") == [("***",)]
+
+
+def test_views_are_made_on_request(mine: Mine) -> None:
+    """`make_views`, again too; before the first run, it says what to do."""
+    pipeline = mine.pipeline()
+    with pytest.raises(DestinationError, match=r"has no table images.*Run the pipeline"):
+        connector.make_views(pipeline)
+    pipeline.run(mine.source())
+    for _ in range(2):
+        connector.make_views(mine.pipeline())
+    assert mine.place.sql("SELECT count(*) FROM {data}.current_images") == [(1500,)]
+    names = {name for name, _ in mine.place.catalogue()}
+    assert {view.name for view in views()} <= names
