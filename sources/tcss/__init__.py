@@ -1,0 +1,18 @@
+"""Images of Tencent Container Security Service: current, historical and typed, without losing a row silently."""
+
+from typing import Any
+
+import dlt
+from dlt.common.configuration.specs import BaseConfiguration
+
+import connector
+from connector import make_views, sync
+from connector.source import TcssSource
+
+__all__ = ["make_views", "sync", "tcss"]
+
+
+@dlt.source(name="tcss", section="tcss", spec=BaseConfiguration, _impl_cls=TcssSource)
+def tcss(account: str | None = None, **given: Any) -> Any:
+    """`connector.tcss()`, in a module where `dlt init` looks for it."""
+    return list(connector.tcss(account, **given).resources.values())
