@@ -30,6 +30,15 @@ MERGE: Any = {"disposition": "merge", "strategy": "delete-insert"}
 class TcssSource(DltSource):
     """A dlt source of which no subset loses rows silently."""
 
+    @property
+    def schema(self) -> dlt.Schema:
+        """The source's own copy: dagster-dlt empties the columns of the pipeline's one, which dlt would share."""
+        return self._schema
+
+    @schema.setter
+    def schema(self, value: dlt.Schema) -> None:
+        self._schema = value.clone()
+
     def with_resources(self, *resource_names: str) -> TcssSource:
         """A clone with these resources, and with those that have to come along: `images` and `image_history` with each
         other, and `sync_runs` with any. The run is `partial`, and its row names the tables that are left out."""
