@@ -423,6 +423,12 @@ def test_a_status_filter_that_returns_nothing_is_no_fleet_without_unscanned_imag
     assert str(outcome.fallback) == "the words of the ScanStatus filter name 0 of 400 images"
 
 
+def test_a_list_that_ends_with_as_many_rows_as_the_server_gives_at_once_needs_a_full_sweep() -> None:
+    """Three unscanned images, and answers of three rows: there may be more."""
+    _, outcome = _incremental(Watched(Fleet(_listed(400, unscanned=3)), Quirks(page_cap=3)), NOW - 10 * HOUR)
+    assert str(outcome.fallback) == "the server gives 3 rows at once, and a list ended so"
+
+
 def test_many_unscanned_images_are_cheaper_read_with_all() -> None:
     """The sweep ends at the first page that shows it."""
     watched = Watched(Fleet(_listed(900, unscanned=800)))
