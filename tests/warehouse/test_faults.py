@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -180,6 +181,13 @@ def disk(directory: Path, megabytes: int) -> Iterator[Path]:
         subprocess.run(["umount", str(directory)], check=True)
 
 
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A directory that stays open to the server's user: another start of pytest closes all of pytest's own."""
+    with TemporaryDirectory(prefix="tcss_disk_") as made:
+        yield Path(made)
+
+
 def remount(directory: Path, options: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{options}", str(directory)], check=True)
 
@@ -221,12 +229,12 @@ def swollen(account: World) -> dict[str, Item]:
 
 
 @pytest.mark.parametrize("kind", [*FILES, "postgresql"])
-def test_a_full_disk_loses_nothing(kind: str, tmp_path: Path, account: World) -> None:
+def test_a_full_disk_loses_nothing(kind: str, reachable: Path, account: World) -> None:
     """The sync fails and says why; `images` is as it was, and once there is space, the same sync is whole.
 
     MariaDB 10.11 is left out: there InnoDB aborts the whole server where a table's file cannot grow (seen on our own).
     """
-    with disk(tmp_path / "disk", 10) as small, on_disk(kind, small) as (made, url):
+    with disk(reachable / "disk", 10) as small, on_disk(kind, small) as (made, url):
         assert sync(account, made, url).exit_code == 0
         before = made.table(IMAGES), made.table(SYNC_RUNS)
         account.fleet.replace(swollen(account))
