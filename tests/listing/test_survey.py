@@ -497,7 +497,7 @@ def test_a_list_that_is_left_out_where_it_is_empty() -> None:
 
 CANARIES = {
     "a word": "Canaryword",
-    "a key": "AKIDCANARYCANARYCANARYCANARYEXAMPLE",
+    "a key": "AKID0EXAMPLE1CANARY2EXAMPLE3CANARY",
     "digits": "3f9c1de07b52a4886cd0",
     "a path": "registry.canary.example/team/app:1.2@sha256",
     "other letters": "金丝雀",
