@@ -6,8 +6,9 @@ import dlt
 from dlt.common.configuration.specs import BaseConfiguration
 
 import connector
-from connector import make_views, sync
+from connector import make_views
 from connector.source import TcssSource
+from connector.sync import sync
 
 __all__ = ["make_views", "sync", "tcss"]
 
