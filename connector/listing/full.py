@@ -157,8 +157,9 @@ class FullSweep:
         """
         answered = self._whole.answered = self._whole.answered + evidence.answered
         for before, after in self._whole.steps():
-            confirmed = sum(total >= before for _, _, total in answered) > 1
-            if confirmed and is_great_step(before, after) and is_great_step(before, evidence.total):
+            if not (is_great_step(before, after) and is_great_step(before, evidence.total)):
+                continue
+            if sum(total >= before for _, _, total in answered) > 1:
                 return ListReason.TOTAL_JUMPED.given(before=before, after=after)
         return None
 
