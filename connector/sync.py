@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Unpack
 
 from connector.errors import ConfigurationError
@@ -98,3 +100,12 @@ def _workdir() -> Iterator[Path]:
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+class _Function(ModuleType):
+    """Once this module is imported, Python binds `connector.sync` to the module: so that is the function, too."""
+
+    __call__ = staticmethod(sync)
+
+
+sys.modules[__name__].__class__ = _Function

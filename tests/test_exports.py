@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 import connector
 from connector import errors
 
@@ -26,3 +28,15 @@ def test_importing_the_package_imports_no_dlt() -> None:
     code = "import sys, connector; print(sorted({'dlt', 'pyarrow', 'requests', 'sqlalchemy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+@pytest.mark.parametrize("module", ["connector.sync", "connector.cli.main"])
+def test_sync_is_a_function_whatever_is_imported_first(module: str) -> None:
+    """A submodule of the same name does not take its place."""
+    code = (
+        f"import {module}, connector\n"
+        "try:\n    connector.sync(in_flght=3)\n"
+        "except connector.ConfigurationError as error:\n    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ("in_flght" in done.stdout, done.stderr) == (True, "")

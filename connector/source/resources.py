@@ -12,9 +12,9 @@ from dlt.extract import DltResource
 from dlt.extract.source import DltSource
 
 from connector.errors import DestinationError
-from connector.extraction import Extractions
-from connector.selection import with_companions
 from connector.settings import Given, Settings
+from connector.source.extraction import Extractions
+from connector.source.selection import with_companions
 from connector.tables import TABLES, Table
 from connector.warehouse.inventory import inventory_of, location_of
 from connector.warehouse.pipeline import SCHEMA

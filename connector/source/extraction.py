@@ -24,8 +24,8 @@ from connector.runs.identity import Identity
 from connector.runs.observation import Held, Observation
 from connector.runs.row import run_row
 from connector.runs.spool import BATCH, Spool
-from connector.selection import Selection
 from connector.settings import Settings
+from connector.source.selection import Selection
 from connector.tables import IMAGES, SYNC_RUNS, TABLES, Row, Table
 from connector.warehouse import workdirs
 from connector.warehouse.inventory import AccountInventory, inventory_of
