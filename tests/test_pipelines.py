@@ -47,8 +47,8 @@ class Mine:
     def _destination(self) -> Any:
         if self.place.kind == "duckdb":
             return dlt.destinations.duckdb(str(self.place.file))
-        if self.place.kind == "sqlite":
-            return dlt.destinations.sqlalchemy(self.place.url)
+        if self.place.kind in ("sqlite", "mysql"):
+            return dlt.destinations.sqlalchemy(self.place.engine.url.render_as_string(hide_password=False))
         url = sa.make_url(self.place.url)
         return dlt.destinations.postgres(url.set(password=url.password or "none").render_as_string(hide_password=False))
 
@@ -105,9 +105,8 @@ def test_a_table_may_get_its_first_row_in_a_later_run(mine: Mine) -> None:
     assert mine.count("rejected_values") > 0
 
 
-@pytest.mark.parametrize("mine", ["duckdb", "sqlite", "postgresql"], indirect=True)
-def test_tables_that_have_columns_of_dlt_get_rows(mine: Mine) -> None:
-    """Releases before this one made empty tables with columns of dlt that are never null."""
+def _older(mine: Mine) -> Any:
+    """The source of earlier releases: it made empty tables with columns of dlt that are never null."""
 
     @dlt.source(name="tcss")
     def older() -> Any:
@@ -123,12 +122,32 @@ def test_tables_that_have_columns_of_dlt_get_rows(mine: Mine) -> None:
                 write_disposition=made.write_disposition,
             )
 
-    mine.pipeline().run(older())
+    return older()
+
+
+@pytest.mark.parametrize("mine", ["duckdb", "sqlite", "postgresql"], indirect=True)
+def test_tables_that_have_columns_of_dlt_get_rows(mine: Mine) -> None:
+    mine.pipeline().run(_older(mine))
     mine.pipeline().run(mine.source())
     mine.pipeline().run(mine.source(mode="full"))
     assert [run[1] for run in mine.runs] == ["complete", "complete"]
     ids = "SELECT count(*), count(DISTINCT _dlt_id), min(length(_dlt_load_id)) > 0 FROM {data}.images"
     assert [tuple(map(int, row)) for row in mine.place.sql(ids)] == [(1500, 1500, 1)]
+    mine.whole()
+
+
+@pytest.mark.parametrize("mine", ["duckdb", "sqlite", "postgresql", "mysql"], indirect=True)
+def test_sync_loads_into_tables_that_have_columns_of_dlt(mine: Mine) -> None:
+    """A user moves from a pipeline of an earlier release to `sync`, and back."""
+    mine.pipeline().run(_older(mine))
+    for mode in ("auto", "full"):
+        connector.sync(
+            destination=mine.place.url, dataset=mine.place.dataset, endpoint=mine.account.sandbox.url, mode=mode
+        )
+    mine.account.sandbox.change({"insert": 3})
+    mine.pipeline().run(mine.source(mode="full"))
+    assert [run[1] for run in mine.runs] == ["complete"] * 3
+    assert mine.place.sql("SELECT count(*) FROM {data}.images WHERE _dlt_load_id IS NOT NULL")[0][0] == 3
     mine.whole()
 
 

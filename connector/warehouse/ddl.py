@@ -1,4 +1,4 @@
-"""What dlt does not create as we need it: indexes on the keys, and MySQL databases with the right character set."""
+"""What dlt does not create as we need it: indexes, columns that may be null, MySQL databases of the right encoding."""
 
 import warnings
 from typing import Any
@@ -32,6 +32,20 @@ _COLLATED_OTHERWISE = (
     "SELECT table_name, column_name, column_comment FROM information_schema.columns "
     "WHERE table_schema = %s AND collation_name <> %s"
 )
+# Where a column of dlt's own is never null: table, column and, where it has to be repeated, the column's definition.
+_NOT_NULL = (
+    "SELECT table_name, column_name, data_type FROM information_schema.columns "
+    "WHERE table_schema = %s AND is_nullable = 'NO'"
+)
+_NEVER_NULL: dict[Kind, str] = {
+    "duckdb": _NOT_NULL,
+    "postgresql": _NOT_NULL,
+    "sqlite": "SELECT m.name, c.name, c.type FROM {dataset}.sqlite_master AS m, pragma_table_info(m.name, {name}) AS c "
+    "WHERE m.type = 'table' AND c.\"notnull\"",
+    "mysql": "SELECT table_name, column_name, concat(column_type, coalesce(concat("
+    "' CHARACTER SET ', character_set_name, ' COLLATE ', collation_name), '')) "
+    "FROM information_schema.columns WHERE table_schema = %s AND is_nullable = 'NO'",
+}
 # Of what we create ourselves: texts that differ in case differ.
 _COLLATION = "utf8mb4_bin"
 
@@ -72,6 +86,39 @@ def _create_index(sql: Any, table: Table, sqlite_dataset: str) -> str:
     if sqlite_dataset:
         return f"CREATE INDEX {sqlite_dataset}.{quote(index_name(table))} ON {quote(table.name)} ({columns})"
     return f"CREATE INDEX {quote(index_name(table))} ON {sql.make_qualified_table_name(table.name)} ({columns})"
+
+
+def admit_nulls(client: JobClientBase, kind: Kind) -> None:
+    """Let the columns of dlt's own be null in our tables. A pipeline of the user's own may have made them, and not all
+    of our rows have values for them."""
+    if kind not in _NEVER_NULL:
+        return
+    sql: Any = client.sql_client  # type: ignore[attr-defined]
+    names = {table.name for table in tables_of(client)}
+    literal = exp.Literal.string(sql.dataset_name).sql(dialect="sqlite")
+    found = sql.execute_sql(
+        _NEVER_NULL[kind].format(dataset=sql.escape_column_name(sql.dataset_name), name=literal),
+        *(() if kind == "sqlite" else (sql.dataset_name,)),
+    )
+    for table, column, definition in found:
+        if table in names and column.startswith("_dlt_"):
+            with sql.begin_transaction():
+                for change in _admitting_nulls(kind, sql.escape_column_name(column), definition):
+                    execute(sql, change.format(table=sql.make_qualified_table_name(table)))
+
+
+def _admitting_nulls(kind: Kind, column: str, definition: str) -> list[str]:
+    if kind == "mysql":
+        return [f"ALTER TABLE {{table}} MODIFY COLUMN {column} {definition} NULL"]
+    if kind != "sqlite":
+        return [f"ALTER TABLE {{table}} ALTER COLUMN {column} DROP NOT NULL"]
+    other = '"_dlt_nullable"'  # SQLite cannot change a column
+    return [
+        f"ALTER TABLE {{table}} ADD COLUMN {other} {definition}",
+        f"UPDATE {{table}} SET {other} = {column}",  # noqa: S608
+        f"ALTER TABLE {{table}} DROP COLUMN {column}",
+        f"ALTER TABLE {{table}} RENAME COLUMN {other} TO {column}",
+    ]
 
 
 def compare_exactly(client: JobClientBase, kind: Kind) -> None:

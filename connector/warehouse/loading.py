@@ -113,6 +113,7 @@ class Loader:
         client.initialize_storage()
         # Forced: the stored hash alone would hide a table that somebody has dropped since.
         client.update_stored_schema(force=True)
+        ddl.admit_nulls(client, self._location.kind)
         ddl.compare_exactly(client, self._location.kind)
         ddl.create_indexes(client, self._location.kind)
 
