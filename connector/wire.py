@@ -59,6 +59,14 @@ def storable(text: str) -> str:
     return _NOT_STORABLE.sub("\ufffd", text)
 
 
+def shown(text: str) -> str:
+    """The text for people and for `sync_runs`: at most 1,000 characters, with U+FFFD for what cannot be shown."""
+    cut = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}... ({len(text):,} characters)"
+    return _NOT_SHOWN.sub("\ufffd", cut)
+
+
+_LONGEST_SHOWN = 1_000
+_NOT_SHOWN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 
 # ---- integers over 64 bits: orjson makes floats of them, so they are looked for, first by the shape of the bytes ----
@@ -87,8 +95,9 @@ class _Open:
 
 _SPACE = " \t\r\n"
 _TOKEN = re.compile(
-    rf"[{_SPACE}]*"
-    r'(?:(?P<text>"[^"\\]*(?:\\.[^"\\]*)*")|(?P<mark>[,:])|(?P<open>[\[{])|(?P<close>[\]}])|(?P<word>[^\s"\[\]{},:]+))',
+    rf"[{_SPACE}]*+"
+    r'(?:(?P<text>"[^"\\]*+(?:\\.[^"\\]*+)*+")|(?P<mark>[,:])|(?P<open>[\[{])|(?P<close>[\]}])'
+    r'|(?P<word>[^\s"\[\]{},:]++)|(?P<odd>.))',
     re.DOTALL,
 )
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
@@ -99,19 +108,19 @@ _WORDS = {"null": None, "true": True, "false": False}
 
 def _decode_odd(text: str) -> Any:
     text = text.rstrip(_SPACE)
-    opened, end = [_Open("", 0)], 0
+    opened = [_Open("", 0)]
     for token in _TOKEN.finditer(text):
-        _expect(token.start() == end)
-        end, kind = token.end(), token.lastgroup or ""
+        kind = token.lastgroup or ""
+        _expect(kind != "odd")
         if kind == "open":
-            opened.append(_Open(token[kind], end - 1))
+            opened.append(_Open(token[kind], token.end() - 1))
         elif kind == "close":
             last = opened.pop()
             _expect(bool(opened))
             opened[-1].parts.append(_closed(last, token, level=len(opened)))
         else:
             opened[-1].parts.append(_ATOMS[kind](token[kind]))
-    _expect(end == len(text) and len(opened) == 1 and len(opened[0].parts) == 1)
+    _expect(len(opened) == 1 and len(opened[0].parts) == 1)
     return _values(opened[0].parts)[0]
 
 

@@ -6,7 +6,7 @@ there is no such body, and the content type never does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ from connector.api.attempts import Attempt, HttpResponse, NoResponse
 from connector.errors import (
     ClockError,
     ConfigurationError,
+    ResponseTooLargeError,
     TcssError,
     ThrottledError,
     TransientError,
@@ -22,10 +23,19 @@ from connector.errors import (
     from_code,
     is_known,
 )
-from connector.wire import decode, storable
+from connector.wire import decode, shown
 
 # Requests under way at once: twice as many as are sent in 2 s, so that a refused request does not stop the others.
 MAX_IN_FLIGHT = 100
+
+# Characters of a RequestId (the API's have 36) and of a code: what is longer is neither.
+_LONGEST_ID = 128
+
+# Values that an answer may have, more or less: each takes up to 100 bytes. A page of 100 images has 4,000.
+_MOST_MARKS = 500_000
+
+# Years of a server's clock that can be right.
+_YEARS = range(2000, 2100)
 
 # Seconds by which two clocks may seem to differ without being wrong: a Date header has whole seconds, is made somewhat
 # before an answer is sent, and machines that are set by NTP may still be a second apart.
@@ -34,10 +44,11 @@ CLOCK_SLACK = 5.0
 
 @dataclass(frozen=True)
 class Answer:
-    """`response` is the object under `Response`, as received."""
+    """`response` is the object under `Response`, as received; `size` is that of the whole answer in bytes."""
 
     response: dict[str, Any]
     request_id: str | None
+    size: int = field(default=0, compare=False)
 
 
 @dataclass
@@ -57,17 +68,20 @@ def judge(attempt: Attempt, got: HttpResponse | NoResponse, skew: float | None =
         return _no_response(attempt, got)
     if 300 <= got.status < 400:
         return _redirect(attempt, got)
+    if _is_crowded(got.body):
+        text = f"the answer of {attempt.call.host} is too large: more than {_MOST_MARKS:,} values may be in it"
+        return attempt.failed(ResponseTooLargeError, text)
     inner = _response_of(got.body)
-    request_id = inner.get("RequestId")
-    request_id = storable(request_id) if isinstance(request_id, str) else None
+    request_id = _word(inner.get("RequestId"), attempt)
     if inner and inner.get("Error") is None and got.status == 200:
-        return Answer(inner, request_id)
+        return Answer(inner, request_id, len(got.body))
     problem = inner.get("Error")
     problem = problem if isinstance(problem, dict) else {}
-    code = problem.get("Code")
-    if isinstance(code, str) and (is_known(code) or (got.status < 500 and got.status != 429)):
-        text = attempt.redact(storable(str(problem.get("Message", ""))))
-        return _refusal(attempt, storable(code), text, request_id=request_id, skew=skew)
+    code = _word(problem.get("Code"), attempt)
+    if code is not None and (is_known(code) or (got.status < 500 and got.status != 429)):
+        message = problem.get("Message")
+        text = shown(attempt.redact(message)) if isinstance(message, str) else ""
+        return _refusal(attempt, code, text, request_id=request_id, skew=skew)
     return _unusable(attempt, got)
 
 
@@ -81,13 +95,15 @@ def is_elsewhere(got: HttpResponse | NoResponse, error: TcssError) -> bool:
 def clock_skew(date: str | None, sent: float, received: float) -> float | None:
     """The server's clock, by its Date header, less ours, in seconds; None if there is no such header.
 
-    The Date is of some moment between `sent` and `received`, by our clock; 0 where our clock may be right.
+    The Date is of some moment between `sent` and `received`, by our clock; 0 where our clock may be right. A Date that
+    is of another century is none.
     """
     try:
-        server = parsedate_to_datetime(date or "").timestamp()
-    except ValueError:
+        moment = parsedate_to_datetime(date or "")
+        server = moment.timestamp()
+    except (ValueError, OverflowError, IndexError, TypeError):
         return None
-    return server - min(max(server, sent), received)
+    return None if moment.year not in _YEARS else server - min(max(server, sent), received)
 
 
 def replayed(attempt: Attempt, answer: Answer) -> TcssError:
@@ -102,6 +118,9 @@ def replayed(attempt: Attempt, answer: Answer) -> TcssError:
 
 
 def _no_response(attempt: Attempt, got: NoResponse) -> TcssError:
+    if got.too_large:
+        text = f"the answer of {attempt.call.host} is too large: {got.reason}"
+        return attempt.failed(ResponseTooLargeError, text, "Raise max_answer_bytes if the answer is as it should be.")
     text = f"{attempt.call.host} cannot be reached: {got.reason}"
     if not got.passes:
         return attempt.failed(ConfigurationError, text, "Check --endpoint, and the proxy and CA settings.")
@@ -109,7 +128,10 @@ def _no_response(attempt: Attempt, got: NoResponse) -> TcssError:
 
 
 def _redirect(attempt: Attempt, got: HttpResponse) -> TcssError:
-    to = urlsplit(got.headers.get("Location", "")).hostname
+    try:
+        to = urlsplit(got.headers.get("Location", "")).hostname
+    except ValueError:
+        to = "what is no URL"
     text = f"{attempt.call.host} redirects to {to}, which is not followed"
     return attempt.failed(UnavailableError, text, "Check --endpoint and the proxy.")
 
@@ -128,6 +150,17 @@ def _unusable(attempt: Attempt, got: HttpResponse) -> TcssError:
     kind = ThrottledError if got.status == 429 else TransientError
     text = f"HTTP {got.status} from {attempt.call.host} without a usable answer, {len(got.body)} bytes"
     return attempt.failed(kind, text, "Try later; if it stays, check --endpoint and the proxy.")
+
+
+def _word(received: Any, attempt: Attempt) -> str | None:
+    """A RequestId or a code, without secrets, as every place can show and hold it; None for what is none."""
+    fits = isinstance(received, str) and 0 < len(received) <= _LONGEST_ID
+    return shown(attempt.redact(received)) if fits else None
+
+
+def _is_crowded(body: bytes) -> bool:
+    """Whether the values of a body would take far more memory than the body."""
+    return len(body) > _MOST_MARKS and sum(map(body.count, (b",", b"[", b"{"))) > _MOST_MARKS
 
 
 def _response_of(body: bytes) -> dict[str, Any]:

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 _STS_VERSION = "2018-08-13"
 _STS_REGION = "ap-guangzhou"  # STS demands a region, and answers the same in each
+_LONGEST_ACCOUNT_ID = 64  # characters of the column
 _WARN_EVERY = 5.0
 
 
@@ -34,12 +35,14 @@ class Limits:
     """How fast, and how long. Times are in seconds.
 
     `requests_per_second` is the server's limit for each action. `patience` bounds a call, waiting included; the attempt
-    then under way may end later. `timeouts` are those of an attempt: connect and read.
+    then under way may end later. `timeouts` are those of an attempt: connect and read; together they bound an attempt.
+    `answer_bytes` bounds what one answer has, decompressed.
     """
 
     requests_per_second: float = 20.0
     patience: float = 300.0
     timeouts: tuple[float, float] = (10.0, 60.0)
+    answer_bytes: int = 16_000_000
 
     def __post_init__(self) -> None:
         if self.requests_per_second <= 0:
@@ -80,7 +83,8 @@ class Client:
         self._steady, self._now, self._sleep = clock.steady, clock.now, clock.sleep or self._sleep_until_closed
         provider = Static(credentials) if isinstance(credentials, Credentials) else credentials
         self._keyring = Keyring(provider, self, self._now)
-        self._transport = Transport(timeouts=limits.timeouts, proxies=self._urls["tcss"].startswith("https:"))
+        proxies = self._urls["tcss"].startswith("https:")
+        self._transport = Transport(timeouts=limits.timeouts, most=limits.answer_bytes, proxies=proxies)
         self._lock = threading.Lock()
         self._limiters: dict[tuple[str, str], Limiter] = {}
         self._traffic = Traffic()
@@ -142,7 +146,7 @@ class Client:
         answer = self._run(call)
         account = answer.response.get("AccountId")
         account_id = str(account).strip() if type(account) in (str, int) else ""
-        if not account_id.isalnum():
+        if not account_id.isalnum() or len(account_id) > _LONGEST_ACCOUNT_ID:
             raise UnavailableError("no AccountId in the answer", action=call.action, request_id=answer.request_id)
         return account_id
 

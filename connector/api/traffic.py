@@ -10,6 +10,7 @@ from connector.errors import TcssError, ThrottledError
 
 MIN_IN_FLIGHT = 8
 _FASTEST = 200.0  # requests a second that one process can read
+MOST_BYTES = 64_000_000  # of answers under way at once, if each is as large as the largest so far
 _LIKE = 2  # times the rows that an answer may have less than another, and still be one of its size
 
 
@@ -37,6 +38,7 @@ class Traffic:
         self._lock = threading.Lock()
         self._stats = CallStats()
         self._latencies: defaultdict[str, _Latency] = defaultdict(_Latency)
+        self._largest = 1
 
     @property
     def stats(self) -> CallStats:
@@ -49,6 +51,7 @@ class Traffic:
         with self._lock:
             if isinstance(outcome, Answer):
                 self._latencies[attempt.call.action].learn(_rows(outcome), seconds)
+                self._largest = max(self._largest, outcome.size)
             self._stats.requests += 1
             self._stats.retries += attempt.number > 1
             self._stats.throttled += isinstance(outcome, ThrottledError)
@@ -60,11 +63,12 @@ class Traffic:
 
         Twice what the fastest answer calls for, because a slow answer holds back the answers that were asked for after
         it. The mean latency is no measure: it grows with the requests that wait for each other, and they would grow
-        with it.
+        with it. Fewer where answers are large: those that came early wait in memory.
         """
         with self._lock:
             needed = 4 + round(2 * self._latencies[action].seconds * min(rate, _FASTEST))
-        return min(max(needed, MIN_IN_FLIGHT), MAX_IN_FLIGHT)
+            fitting = MOST_BYTES // self._largest
+        return max(1, min(max(needed, MIN_IN_FLIGHT), MAX_IN_FLIGHT, fitting))
 
 
 def _rows(answer: Answer) -> int:

@@ -1,36 +1,37 @@
 """HTTP, and the rules that keep it safe. The only module that opens a socket; it knows nothing of the API's answers.
 
-Redirects are not followed, cookies are not kept, and ~/.netrc is not read. What goes by plain http goes to this machine
-or to its host, never through a proxy.
+Redirects are not followed, cookies are not kept, ~/.netrc is not read, and what comes has its bounds (`bounds`). What
+goes by plain http goes to this machine or to its host, never through a proxy.
 """
 
 from collections.abc import Mapping
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from connector.api.answers import MAX_IN_FLIGHT
 from connector.api.attempts import HttpResponse, NoResponse
+from connector.api.bounds import BoundedAdapter, Bounds, TooLargeError, body_of
 from connector.api.credentials import METADATA_URL
 from connector.api.endpoints import is_loopback
 from connector.errors import ConfigurationError, UnavailableError
 
 _PASSING = (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError, TimeoutError)
-_METADATA_TIMEOUT = 1
+_METADATA_TIMEOUTS = (1.0, 1.0)
+_MOST_OF_OTHERS = 100_000  # bytes of the body of what is no answer of the API: an error page, a metadata service
 
 
 class Transport:
     """Connections that are kept and shared by threads. `timeouts` are connect and read, in seconds.
 
-    `proxies`: whether the proxies and certificates that the environment names are used.
+    `most` bounds the bytes of an answer, decompressed. `proxies`: whether the proxies and certificates that the
+    environment names are used.
     """
 
-    def __init__(self, *, timeouts: tuple[float, float], proxies: bool) -> None:
-        self._timeouts = timeouts
+    def __init__(self, *, timeouts: tuple[float, float], most: int, proxies: bool) -> None:
+        self._timeouts, self._most = timeouts, most
         self._session = _session(proxies=proxies)
         self._plain = _session(proxies=False)
         self._blanks: dict[str, tuple[requests.PreparedRequest, dict[str, Any]]] = {}
@@ -40,29 +41,27 @@ class Transport:
         self._plain.close()
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> HttpResponse | NoResponse:
-        """POST `body` to `url`."""
+        """POST `body` to `url`. Ends within both timeouts, whatever comes."""
         try:
             blank, environment = self._blank(url)
             request = blank.copy()
             request.headers.update(headers)
             request.prepare_body(body, None)
-            response = self._session.send(request, timeout=self._timeouts, allow_redirects=False, **environment)
-            content = response.raw.read(decode_content=True)  # at once; requests would read it 10 KB at a time
-        except (OSError, urllib3.exceptions.HTTPError) as error:
-            return _no_response(error)
-        return HttpResponse(response.status_code, response.headers, content)
+        except (OSError, ValueError) as error:
+            return _no_response(error, self._most)
+        return _exchange(self._session, request, environment, timeouts=self._timeouts, most=self._most)
 
     def metadata(self, url: str) -> str:
         """The body of `GET url` from a metadata service. Raises UnavailableError if it is not there."""
         if not url.startswith(f"{METADATA_URL}/") and not is_loopback(urlsplit(url).hostname or ""):
             raise ConfigurationError(f"{url} is no metadata service")
-        try:
-            response = self._plain.get(url, timeout=_METADATA_TIMEOUT, allow_redirects=False)
-        except OSError as error:
-            raise UnavailableError(f"no metadata service at {url}: {type(error).__name__}") from None
-        if response.status_code != 200:
-            raise UnavailableError(f"HTTP {response.status_code} from {url}")
-        return response.content.decode(errors="replace")
+        request = self._plain.prepare_request(requests.Request("GET", url))
+        got = _exchange(self._plain, request, {}, timeouts=_METADATA_TIMEOUTS, most=_MOST_OF_OTHERS)
+        if isinstance(got, NoResponse):
+            raise UnavailableError(f"no metadata service at {url}: {got.reason}")
+        if got.status != 200:
+            raise UnavailableError(f"HTTP {got.status} from {url}")
+        return got.body.decode(errors="replace")
 
     def _blank(self, url: str) -> tuple[requests.PreparedRequest, dict[str, Any]]:
         """What all requests to a URL have in common, with the environment's proxy and certificates.
@@ -75,13 +74,51 @@ class Transport:
         return self._blanks[url]
 
 
-def _no_response(error: Exception) -> NoResponse:
+def _exchange(
+    session: requests.Session,
+    request: requests.PreparedRequest,
+    environment: Mapping[str, Any],
+    *,
+    timeouts: tuple[float, float],
+    most: int,
+) -> HttpResponse | NoResponse:
+    """Sends one request and reads what comes. A redirect's body is not read; a large error page counts as empty."""
+    try:
+        with Bounds(sum(timeouts), most):
+            # Session.send would follow what it can: it parses the redirect's target, and reads its body without end.
+            adapter = session.get_adapter(request.url or "")
+            response = adapter.send(request, timeout=timeouts, **environment)
+            try:
+                body = _read(response, most)
+            finally:
+                response.raw.close()  # closes the connection too, unless all was read
+    except (OSError, ValueError, urllib3.exceptions.HTTPError, TooLargeError) as error:
+        return _no_response(error, most)
+    return HttpResponse(response.status_code, response.headers, body)
+
+
+def _read(response: requests.Response, most: int) -> bytes:
+    if response.status_code < 200 or 300 <= response.status_code < 400:
+        return b""
+    if response.status_code == 200:
+        return body_of(response.raw, most)
+    try:
+        return body_of(response.raw, min(most, _MOST_OF_OTHERS))
+    except TooLargeError:
+        return b""
+
+
+def _no_response(error: Exception, most: int) -> NoResponse:
     root: BaseException = error
     while inner := root.__cause__ or root.__context__:
         root = inner
+    if isinstance(error, TooLargeError):
+        return NoResponse(f"more than {most:,} bytes came", passes=False, connected=True, too_large=True)
     return NoResponse(
         f"{type(error).__name__}: {root}",
-        passes=isinstance(error, _PASSING) and not isinstance(error, ValueError),
+        # A header that is not valid is one of the answer; what else has a wrong value is a setting.
+        passes=(isinstance(error, _PASSING) and not isinstance(error, ValueError))
+        or isinstance(error, requests.exceptions.InvalidHeader),
         # So urllib3 says that no connection came about; an error of a connection that broke has another first argument.
         connected=not (error.args and isinstance(error.args[0], urllib3.exceptions.MaxRetryError)),
     )
@@ -96,7 +133,6 @@ def _session(*, proxies: bool) -> requests.Session:
     session.headers.update(
         {"User-Agent": "tcss-connector", "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
     )
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=MAX_IN_FLIGHT))
+        session.mount(scheme, BoundedAdapter(pool_maxsize=MAX_IN_FLIGHT))
     return session

@@ -41,7 +41,10 @@ def client_of(settings: Settings) -> Client:
         endpoints=Endpoints(settings.site, settings.endpoint),
         language=settings.language,
         limits=Limits(
-            settings.requests_per_second, settings.patience, (settings.connect_timeout, settings.read_timeout)
+            settings.requests_per_second,
+            settings.patience,
+            (settings.connect_timeout, settings.read_timeout),
+            int(settings.max_answer_bytes),
         ),
     )
 

@@ -20,7 +20,7 @@ from connector.settings.strays import refuse, strays
 
 DEFAULT_DESTINATION = "duckdb:///warehouse.duckdb"
 FILTERS = ("ImageName", "ImageID", "ScanStatus", "SecurityRisk")  # documented names
-WHOLE = ("in_flight",)
+WHOLE = ("in_flight", "max_answer_bytes")
 POSITIVE = (*WHOLE, "requests_per_second", "patience", "connect_timeout", "read_timeout", "full_every")
 NOT_NEGATIVE = ("lookback", "confirm_gone_after")
 NUMBERS = (*POSITIVE, *NOT_NEGATIVE, "max_delete_share")
@@ -52,6 +52,7 @@ class Settings(BaseConfiguration):
     patience: float = 300.0
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
+    max_answer_bytes: int = 16_000_000
     metadata: bool = True
     naive_time_zone: str = "+08:00"
     mode: Literal["auto", "incremental", "full"] = "auto"
@@ -162,6 +163,7 @@ class Given(TypedDict, total=False):
     patience: float | None
     connect_timeout: float | None
     read_timeout: float | None
+    max_answer_bytes: int | None
     metadata: bool | None
     naive_time_zone: str | None
     mode: str | None

@@ -42,7 +42,13 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "patience": Setting(values.seconds, "For how many seconds one call is tried again, waiting included."),
     "connect_timeout": Setting(values.seconds, "How many seconds a connection may take to be made."),
-    "read_timeout": Setting(values.seconds, "How many seconds the server may take to answer."),
+    "read_timeout": Setting(
+        values.seconds, "How many seconds the server may take to answer; with `connect_timeout` they bound the attempt."
+    ),
+    "max_answer_bytes": Setting(
+        values.whole,
+        "How many bytes one answer may have, decompressed. A page that has more is asked for again in smaller pages.",
+    ),
     "metadata": Setting(values.flag, "Whether the role of the CVM instance is looked for."),
     "naive_time_zone": Setting(values.text, "The time zone of times that state none."),
     "mode": Setting(values.one_of(*MODES), "The kind of sweep: `auto`, `incremental` or `full`."),

@@ -17,6 +17,7 @@ SAMPLES: dict[str, tuple[str, str, Any]] = {
     "patience": ("1e2", "100.0", 100.0),
     "connect_timeout": ("4", "4", 4),
     "read_timeout": ("5", "5", 5),
+    "max_answer_bytes": ("1000000", "1000000", 1000000),
     "metadata": ("False", "false", False),
     "naive_time_zone": ("UTC", '"UTC"', "UTC"),
     "mode": ("Full", '"FULL"', "full"),
