@@ -33,6 +33,9 @@ _REFERENCE = re.compile(
 )
 _BARE_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _NO_NAME = ImageName(None, None, None, None)
+# Characters. The grammar ends a name at 255 and a tag at 128. Beyond, the expressions would take as long as the square.
+_LONGEST_REFERENCE = 1024
+_LONGEST_OS_NAME = 256
 
 
 def split_image_name(text: str) -> ImageName:
@@ -42,7 +45,7 @@ def split_image_name(text: str) -> ImageName:
     """
     if text.startswith("sha256:") and _BARE_DIGEST.fullmatch(text):
         return ImageName(None, None, None, text)
-    match = _REFERENCE.fullmatch(text)
+    match = _REFERENCE.fullmatch(text) if len(text) <= _LONGEST_REFERENCE else None
     return _NO_NAME if match is None else ImageName._make(match.groups())
 
 
@@ -93,14 +96,19 @@ _FAMILIES = {
 }
 
 
-@lru_cache(maxsize=1024)
 def split_os_name(text: str) -> tuple[str | None, str | None]:
     """Family and version in an OS name: `alpine:v3.12` is (`alpine`, `3.12`), `centos7.6.0_x64` is (`centos`, `7.6.0`).
 
     The family is the first word that says something, in lower case, or that system's ID in /etc/os-release. The version
     is what follows a colon, or else the first number behind that word; it has neither the `v` before it nor what is
-    written behind it. Names of machines (`x86_64`) are no versions. None for a part that is not there.
+    written behind it. Names of machines (`x86_64`) are no versions. None for a part that is not there, and for both
+    where the text is longer than any name.
     """
+    return _split_os_name(text) if len(text) <= _LONGEST_OS_NAME else (None, None)
+
+
+@lru_cache(maxsize=1024)
+def _split_os_name(text: str) -> tuple[str | None, str | None]:
     name, colon, rest = _MACHINE.sub(" ", text).partition(":")
     word = next((found for found in _WORD.finditer(name) if found[0].lower() not in _FILLERS), None)
     family = _ENDINGS.sub("", word[0].lower()) if word else None

@@ -7,8 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-_USER_INFO = re.compile(r"(?<=://)[^/@\s]*:[^@\s]*(?=@)")
 _MASK = "***"
+# Texts of a million characters pass here, so each expression reads a text once, or a bounded number of times.
+_BEFORE_AT = re.compile(r"(?<![^@\s])[^@\s]++(?=@)")
+_USER_INFO = re.compile(r"(?<=://)(?=[^/:]*+:).*", re.DOTALL)
+_BACKSLASHES = r"\\{1,64}"  # before one character: a text in a text, six times over
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         """The text without the secrets."""
-        return _USER_INFO.sub(_MASK, self._pattern.sub(_MASK, text) if self._pattern else text)
+        text = self._pattern.sub(_MASK, text) if self._pattern else text
+        return _BEFORE_AT.sub(lambda run: _USER_INFO.sub(_MASK, run[0], 1), text)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrites a log record, traceback included, and keeps it."""
@@ -49,7 +53,8 @@ def _forms(character: str) -> Iterable[str]:
     """As it is, or after backslashes, as libpq's keyword form, `repr`, JSON and shells have it; doubled, as in SQL; by
     its number; or with percent signs, which may be escaped once more, as in a URL."""
     plain = re.escape(character)
-    yield rf"\\+{'' if character == chr(92) else plain}"
+    # Before a backslash that is part of the secret, the others must be able to leave some.
+    yield _BACKSLASHES if character == chr(92) else f"{_BACKSLASHES}+{plain}"
     if character in "'\"":
         yield plain * 2
     yield plain
@@ -58,4 +63,4 @@ def _forms(character: str) -> Iterable[str]:
     yield "".join(rf"%(?:25)?(?i:{byte:02x})" for byte in character.encode("utf-8", "surrogatepass"))
     for escaped in (json.dumps(character)[1:-1], ascii(character)[1:-1]):
         if escaped != character:
-            yield rf"(?i:{re.escape(escaped)})".replace(r"\\", r"\\+")
+            yield rf"(?i:{re.escape(escaped)})".replace(r"\\", f"{_BACKSLASHES}+")
