@@ -23,13 +23,16 @@ from connector.tables import TABLES
 from connector.warehouse.dialects import DIALECTS, translate
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location, locate
+from connector.warehouse.opening import connect
 from connector.warehouse.views import MARKER, views
 
 Rows = list[dict[str, Any]]
 
 _SQLGLOT = {"duckdb": "duckdb", "sqlite": "sqlite", "postgresql": "postgres", "mysql": "mysql"}
 _VALUE = re.compile(r"\bfilter_(\w+)\b")
-_MISSING = re.compile(r"UndefinedTable|InvalidSchemaName|no such table|unknown database", re.IGNORECASE)
+_MISSING = re.compile(
+    r"UndefinedTable|InvalidSchemaName|no such table|unknown database|Catalog Error: .* does not exist", re.IGNORECASE
+)
 # What makes a session refuse to write.
 _READ_ONLY = {
     "postgresql": "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
@@ -80,7 +83,7 @@ class Queries:
         self._require_file()
         if self.location.kind == "duckdb":
             with destination_errors(self.location, "read"):
-                return duckdb.connect(str(self.location.file), read_only=True)
+                return connect(self.location, read_only=True)
         return self._engine
 
     @cached_property
@@ -144,7 +147,7 @@ class Queries:
         )
 
     def _duckdb(self, template: str, values: Mapping[str, str]) -> Rows:
-        with duckdb.connect(str(self.location.file), read_only=True) as connection:
+        with connect(self.location, read_only=True) as connection:
             found = connection.sql(_VALUE.sub(r"$\1", template), params=dict(values)).to_arrow_table()
         return [{name: _value(name, value) for name, value in row.items()} for row in found.to_pylist()]
 
@@ -175,8 +178,7 @@ def _dialect(location: Location) -> str:
 def _is_missing(error: Exception) -> bool:
     """Whether a driver says that a table or view does not exist."""
     code = getattr(getattr(error, "orig", None), "args", ("",))[0]
-    text = str(error)
-    return isinstance(error, duckdb.CatalogException) or code in (1146, 1049) or bool(_MISSING.search(text))
+    return code in (1146, 1049) or bool(_MISSING.search(str(error)))
 
 
 def _value(name: str, value: Any) -> Any:

@@ -39,6 +39,10 @@ CAUSES: dict[str, Cause] = {
         "DuckDB allows one program at a time: end the one named above, then run again.",
         FILE_IN_USE,
     ),
+    "file open in this process": Cause(
+        "This process has the file open already, with other settings: close that connection, then run again.",
+        r"to same database file with a different configuration",
+    ),
     "file locked": Cause(
         "Another program writes to this SQLite file: wait for it, then run again.",
         r"database is locked",
@@ -84,6 +88,12 @@ CAUSES: dict[str, Cause] = {
         r"database \"[^\"]*\" does not exist|Unknown database",
         {"sqlstate": "3D000", "mysql": "1049"},
         _CONNECT,
+    ),
+    "file is closed": Cause(
+        "A DuckDB file is opened without access to other files, to the network and to extensions, since it may be from "
+        "somebody else. Where you trust the file and need these, add ?enable_external_access=true to the "
+        "destination's URL, and &autoload_known_extensions=true for an extension that is installed.",
+        r"disabled (?:by|through) configuration|exists in the \w+ extension|requires the extension",
     ),
     "another program's file": Cause(
         "The file belongs to another program: name another path.",

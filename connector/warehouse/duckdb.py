@@ -4,50 +4,58 @@ dlt would copy it into a staging schema of the user's file first, and write that
 work (`make bench`).
 """
 
-import logging
 from typing import Any
 
 import dlt
-import duckdb
+from dlt.common.configuration import configspec
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.destination.client import FollowupJobRequest, LoadJob, RunnableLoadJob
 from dlt.common.schema.utils import get_columns_names_with_prop
+from dlt.destinations.impl.duckdb.configuration import (
+    DuckDbClientConfiguration,
+    DuckDbConnectionPool,
+    DuckDbCredentials,
+)
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
-from connector.warehouse.errors import opening
-from connector.warehouse.locations import Location
-
-log = logging.getLogger(__name__)
-
-_STORAGE = "storage_compatibility_version"
+from connector.warehouse.opening import connect_to
 
 # MERGE INTO is slower from 200,000 rows on, and cannot leave memory for the disk.
 _DELETE = "DELETE FROM {table} AS d WHERE EXISTS (SELECT 1 FROM {rows} AS s WHERE {on})"
 _INSERT = "INSERT INTO {table} BY NAME SELECT * FROM {rows}"
 
 
-def make_file(location: Location) -> None:
-    """Makes the warehouse's file where there is none, since an older DuckDB cannot read what a newer one makes.
+@configspec(init=False)
+class Credentials(DuckDbCredentials):
+    """A file, and in `global_config` how it is opened (`opening.settings_of`)."""
 
-    The URL may name a version that can: `storage_compatibility_version`, which dlt would set when the file is made.
-    """
-    if location.file is None or location.url is None or location.file.exists():
-        return
-    version = location.url.query.get(_STORAGE)
-    opening(duckdb.connect)(str(location.file), config={_STORAGE: str(version)} if version else {}).close()
-    if not version:
-        log.info(
-            "%s is made by DuckDB %s, and an older one cannot read it; for a new file that it can, add ?%s=v1.0.0 to "
-            "the URL",
-            location.file,
-            duckdb.__version__,
-            _STORAGE,
-        )
+    def on_resolved(self) -> None:
+        super().on_resolved()
+        self.conn_pool = _Pool(self)
+
+
+class _Pool(DuckDbConnectionPool):
+    """dlt's pool, over a connection of ours; dlt would set it up after it had been opened, and again for each user."""
+
+    def borrow_conn(self, *_: object, **__: object) -> Any:
+        with self._conn_lock:
+            self._conn = self._conn or connect_to(self.credentials._conn_str(), self.credentials.global_config or {})
+            self._conn_borrows += 1
+            return self._conn.duplicate()
+
+
+@configspec(init=False)
+class Configuration(DuckDbClientConfiguration):
+    """dlt's configuration with these credentials."""
+
+    credentials: Credentials = None  # type: ignore[assignment]
 
 
 class DuckDb(dlt.destinations.duckdb):
     """The destination for a DuckDB file. Takes parquet files of tables with a primary key."""
+
+    spec = Configuration
 
     def capabilities(self, config: Any = None, naming: Any = None) -> DestinationCapabilitiesContext:
         """Without the configuration, which dlt resolves a dozen times a load for them; nothing of DuckDB's matters."""
@@ -59,13 +67,7 @@ class DuckDb(dlt.destinations.duckdb):
 
 
 class _DuckDbClient(DuckDbClient):
-    """dlt's client without its staging schema, which waits a moment for a file that is in use."""
-
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        # dlt's 1 GB lets each load be written twice: into the log, and from there into the file.
-        self.sql_client._global_config.pop("checkpoint_threshold")
-        self.sql_client.open_connection = opening(self.sql_client.open_connection)  # type: ignore[method-assign]
+    """dlt's client without its staging schema."""
 
     def should_load_data_to_staging_dataset(self, *_: object, **__: object) -> bool:
         return False

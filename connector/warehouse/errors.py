@@ -5,26 +5,16 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import tenacity
 from dlt.destinations.exceptions import DestinationConnectionError
 from sqlalchemy.exc import DBAPIError
 
 from connector.errors import DestinationError, TcssError
-from connector.warehouse.causes import FILE_IN_USE, cause_of
+from connector.warehouse.causes import cause_of
 from connector.warehouse.locations import Location
 
 logger = logging.getLogger(__name__)
 
 _INTERRUPTED = "Query interrupted"  # all that DuckDB leaves of what a signal's handler raised during a query
-
-# Opens a DuckDB file that another process has open, once that has closed it: a dashboard does for each question what
-# takes a moment. sqlite3 waits as long.
-opening = tenacity.retry(
-    retry=tenacity.retry_if_exception(lambda error: FILE_IN_USE in str(error)),
-    wait=tenacity.wait_fixed(0.05),
-    stop=tenacity.stop_after_delay(5),
-    reraise=True,
-)
 
 
 @contextmanager

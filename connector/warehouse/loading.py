@@ -16,16 +16,17 @@ from connector.errors import DestinationError
 from connector.tables import IMAGES, TABLES, Table
 from connector.warehouse import ddl
 from connector.warehouse.backends import Kind
-from connector.warehouse.duckdb import make_file
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
-from connector.warehouse.pipeline import DUCKDB_SETTINGS, SCHEMA, install_schema, load_file_format, resource
+from connector.warehouse.opening import SETTINGS, make_file
+from connector.warehouse.pipeline import SCHEMA, install_schema, load_file_format, resource
 
 # Files have one writer, and DuckDB uses all cores for one statement.
 WORKERS: dict[Kind, int] = {"duckdb": 1, "sqlite": 1}
 MANY_WORKERS = 4
 BATCH_ROWS = 10_000
 CREATE_ATTEMPTS = 5
+_SETTINGS = {name: SETTINGS[name] for name in ("preserve_insertion_order", "memory_limit", "threads")}
 _DOUBLED = (
     "SELECT coalesce(sum(rows - 1), 0) "
     "FROM (SELECT count(*) AS rows FROM read_parquet(?, hive_partitioning = false) GROUP BY {keys})"
@@ -150,7 +151,7 @@ def _verify(files: Mapping[Table, Path]) -> None:
 
 
 def _verify_keys(files: Mapping[Table, Path]) -> None:
-    with closing(duckdb.connect(config=DUCKDB_SETTINGS)) as db:  # Arrow would hold all keys, and keep the memory
+    with closing(duckdb.connect(config=_SETTINGS)) as db:  # Arrow would hold all keys, and keep the memory
         for table, file in files.items():
             doubled = db.execute(_DOUBLED.format(keys=", ".join(table.key)), [str(file)]).fetchall()[0][0]
             if doubled:

@@ -4,7 +4,6 @@ Nothing of it reaches a user's own pipelines, and nothing of their configuration
 """
 
 import logging
-import os
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,26 +12,17 @@ from typing import Any
 import dlt
 from dlt.common.destination import Destination
 from dlt.common.schema import Schema
-from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.extract import DltResource
 
 from connector.tables import TABLES, Table
-from connector.warehouse.duckdb import DuckDb
+from connector.warehouse.duckdb import Credentials, DuckDb
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.isolation import IsolatedPipeline, isolated
 from connector.warehouse.locations import Location, slug
+from connector.warehouse.opening import settings_of
 
 SCHEMA = "tcss"
 
-# Insertion order means nothing to our tables, and keeping it costs memory. DuckDB would take 80 % of the machine's, and
-# a thread for each core, which wants its own share; 300 MB merge 1,000,000 rows in 3 s. The URL's query may change all.
-DUCKDB_SETTINGS: dict[str, Any] = {
-    "preserve_insertion_order": False,
-    "memory_limit": "300MB",
-    "threads": min(os.cpu_count() or 1, 4),
-}
-# Keys that differ in case differ, whatever the URL says: a merge would take one for the other.
-DUCKDB_PINNED = {"default_collation": ""}
 # Where dlt takes finished parquet files, they are loaded as they are. The others get Arrow, in the format dlt prefers.
 TAKES_PARQUET = ("duckdb", "sqlalchemy", "postgres", "snowflake", "bigquery", "clickhouse")
 
@@ -51,7 +41,7 @@ def open_pipeline(
         pipeline = dlt.pipeline(
             f"{SCHEMA}_{slug(account_id)}",
             pipelines_dir=str(workdir),
-            destination=_factory(location, location.staging(account_id, run=run)),
+            destination=_factory(location, location.staging(account_id, run=run), workdir),
             dataset_name=location.dataset,
             _impl_cls=IsolatedPipeline,
         )
@@ -112,12 +102,11 @@ def load_file_format(location: Location) -> str | None:
     return "insert_values" if name == "postgres" else None
 
 
-def _factory(location: Location, staging: str) -> Any:
-    """dlt's destination for the location, with that staging dataset."""
+def _factory(location: Location, staging: str, workdir: Path) -> Any:
+    """dlt's destination for the location, with that staging dataset; its files are in `workdir`."""
     options: dict[str, Any] = {"staging_dataset_name_layout": staging, "enable_dataset_name_normalization": False}
-    if location.kind == "duckdb" and location.url is not None:
-        settings = {**DUCKDB_SETTINGS, **location.url.query, **DUCKDB_PINNED}
-        credentials = DuckDbCredentials(str(location.file), global_config=settings)
+    if location.kind == "duckdb":
+        credentials = Credentials(str(location.file), global_config=settings_of(location, workdir))
         return DuckDb(credentials, destination_name="duckdb", **options)
     if location.kind == "postgresql" and location.url is not None:
         from connector.warehouse.postgresql import PostgreSql, parts

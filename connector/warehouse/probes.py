@@ -9,7 +9,6 @@ from typing import Any
 from uuid import uuid4
 
 import dlt
-import duckdb
 import sqlalchemy as sa
 from dlt.common.destination import Destination
 from sqlalchemy.pool import NullPool
@@ -18,8 +17,9 @@ from connector.errors import DestinationError
 from connector.tables import TABLES
 from connector.warehouse.causes import UTF8_DATABASE
 from connector.warehouse.ddl import refuse_character_set
-from connector.warehouse.errors import destination_errors, opening
+from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
+from connector.warehouse.opening import connect
 from connector.warehouse.urls import STRICT
 from connector.warehouse.workdirs import workdir
 
@@ -48,7 +48,7 @@ def probe(location: Location) -> str | None:
 def _duckdb(location: Location) -> str | None:
     file = _writable(location)
     if file.exists():
-        with closing(opening(duckdb.connect)(str(file))) as connection:
+        with closing(connect(location)) as connection:
             connection.execute("BEGIN")
             connection.execute(f'CREATE SCHEMA "{location.staging_named(_PROBE)}"')
             connection.execute("ROLLBACK")

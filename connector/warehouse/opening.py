@@ -1,0 +1,93 @@
+"""Opens DuckDB files: the only place that does, so that a file can do no more than hold rows.
+
+A file may be from somebody else. Its views would read any file of this machine and load extensions, which are programs.
+So each file is opened *closed*: without access to other files, to the network and to extensions, and nothing can open
+it again. Its URL may say otherwise: `?enable_external_access=true`.
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import tenacity
+
+from connector.warehouse.causes import FILE_IN_USE
+from connector.warehouse.locations import Location
+
+log = logging.getLogger(__name__)
+
+# Insertion order means nothing to our tables, and keeping it costs memory. DuckDB would take 80 % of the machine's, and
+# a thread for each core, which wants its own share; 300 MB merge 1,000,000 rows in 3 s. The URL's query may change all.
+SETTINGS: Mapping[str, Any] = {
+    "preserve_insertion_order": False,
+    "memory_limit": "300MB",
+    "threads": min(os.cpu_count() or 1, 4),
+    "TimeZone": "UTC",
+}
+# DuckDB may load an extension while it opens a file, so these are set before.
+_EXTENSIONS: Mapping[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+_READABLE, _ACCESS = "allowed_directories", "enable_external_access"
+_STORAGE = "storage_compatibility_version"
+# Keys that differ in case differ, whatever the URL says: a merge would take one for the other. The lock comes last.
+PINNED: Mapping[str, Any] = {"default_collation": "", "lock_configuration": True}
+
+# Opens a file that another process has open, once that has closed it: a dashboard does for each question what takes a
+# moment. sqlite3 waits as long.
+_patiently = tenacity.retry(
+    retry=tenacity.retry_if_exception(lambda error: FILE_IN_USE in str(error)),
+    wait=tenacity.wait_fixed(0.05),
+    stop=tenacity.stop_after_delay(5),
+    reraise=True,
+)
+
+
+def connect(location: Location, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """A connection to the warehouse's file, which the caller closes. Raises what DuckDB raises."""
+    return connect_to(str(location.file), settings_of(location), read_only=read_only)
+
+
+def settings_of(location: Location, *readable: Path) -> dict[str, Any]:
+    """How the file is opened. `readable` are directories that a load reads files from."""
+    assert location.url is not None  # noqa: S101  (a file always has one)
+    ours = {_READABLE: [str(path) for path in readable], **SETTINGS, **_EXTENSIONS, _ACCESS: False}
+    query = {name: value for name, value in location.url.query.items() if name not in (_READABLE, *PINNED)}
+    return {**ours, **query, **PINNED}
+
+
+def connect_to(file: str, settings: Mapping[str, Any], *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """A connection with settings of `settings_of`, the last of which locks them all.
+
+    Connections of one process to one file share what the first of them has set.
+    """
+    at_once = {name: settings[name] for name in (*_EXTENSIONS, _STORAGE) if name in settings}
+    connection = _patiently(duckdb.connect)(file, read_only=read_only, config=at_once)
+    try:
+        if not connection.sql("SELECT current_setting('lock_configuration')").fetchall()[0][0]:
+            for name, value in settings.items():
+                if name not in at_once and (name != _ACCESS or str(value).lower() not in ("true", "1")):
+                    connection.execute(f"SET GLOBAL {name} = ?", [value])
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def make_file(location: Location) -> None:
+    """Makes the warehouse's file where there is none, since an older DuckDB cannot read what a newer one makes.
+
+    The URL may name a version that can: `storage_compatibility_version`.
+    """
+    if location.file is None or location.url is None or location.file.exists():
+        return
+    connect(location).close()
+    if _STORAGE not in location.url.query:
+        log.info(
+            "%s is made by DuckDB %s, and an older one cannot read it; for a new file that it can, add ?%s=v1.0.0 to "
+            "the URL",
+            location.file,
+            duckdb.__version__,
+            _STORAGE,
+        )
