@@ -1,4 +1,10 @@
-"""`python -m connector` is `tcss`."""
+"""`python -m connector` is `tcss`, without the working directory, in which Python would look for every module first."""
+
+import sys
+from pathlib import Path
+
+if not sys.flags.safe_path and Path(sys.path[0]) == Path.cwd() != Path(__file__).parents[1]:
+    del sys.path[0]
 
 from connector.cli.main import main
 

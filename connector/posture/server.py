@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import chdir, contextmanager, suppress
+from hmac import compare_digest
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 from connector.errors import ConfigurationError
 from connector.posture.queries import Queries
+from connector.warehouse.urls import with_whole_paths
+from connector.warehouse.workdirs import workdir
 
 HOST = "127.0.0.1"
+IDLE = 60  # seconds after which the kernel of a page that was closed ends
 _PACKAGE = Path(__file__).parents[1]
 _DIRECTORIES = (_PACKAGE / "_notebooks", _PACKAGE.parent / "notebooks")  # in the wheel, in a checkout
+_REFUSAL = b"This dashboard answers its own pages only: open the whole URL that `tcss dashboard` has printed.\n"
 _Scope = dict[str, Any]
 _Channel = Callable[..., Awaitable[Any]]
 _Asgi = Callable[[_Scope, _Channel, _Channel], Awaitable[None]]
@@ -22,7 +29,10 @@ _Asgi = Callable[[_Scope, _Channel, _Channel], Awaitable[None]]
 
 def serve(queries: Queries, port: int, announce: Callable[[str], None]) -> None:
     """Serves until it is interrupted; port 0 takes a free one. Leaves threads of marimo's that end with the process.
-    Raises ConfigurationError without marimo, or where the port is taken."""
+
+    The URL that it announces has a token, which whoever asks has to know: other users of this machine do not. Raises
+    ConfigurationError without marimo, or where the port is taken.
+    """
     try:
         import marimo
         import uvicorn
@@ -30,24 +40,38 @@ def serve(queries: Queries, port: int, announce: Callable[[str], None]) -> None:
         raise ConfigurationError(
             "the dashboard needs marimo, which is not installed", hint='pip install "tcss-connector[notebooks]".'
         ) from None
-    directory = next(path for path in _DIRECTORIES if path.is_dir())
     # What the notebook reads, as any other that is run by hand; the URL may hold a password, so no argument has it.
     os.environ["TCSS_DESTINATION"] = _url(queries)
     os.environ["TCSS_DATASET"] = queries.location.dataset
-    notebook = str(directory / "02_posture.py")
-    pages = marimo.create_asgi_app(quiet=True, include_code=False).with_app(path="", root=notebook).build()
-    with _listen(port) as listening:
-        address = listening.getsockname()
-        announce(f"{queries}: http://{HOST}:{address[1]}")
-        config = uvicorn.Config(_local(pages, address[1]), log_level="warning", timeout_graceful_shutdown=1)
+    path = f"/{token_urlsafe()}"
+    with _listen(port) as listening, _alone() as notebook:
+        pages = marimo.create_asgi_app(quiet=True, include_code=False, session_ttl=IDLE)
+        address = f"{HOST}:{listening.getsockname()[1]}"
+        announce(f"{queries}: http://{address}{path}/")
+        app = _guarded(pages.with_app(path=path, root=notebook).build(), listening.getsockname()[1], path)
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
         with suppress(KeyboardInterrupt):  # uvicorn raises it once more, when it has ended
             uvicorn.Server(config).run(sockets=[listening])
+
+
+@contextmanager
+def _alone() -> Iterator[str]:
+    """The notebook in a new working directory with nothing else in it but marimo's configuration.
+
+    marimo takes settings, code (`pythonpath`) and variables (`dotenv`) from the nearest pyproject.toml and .marimo.toml
+    of the working directory and those above it, of which the user may know nothing.
+    """
+    source = next(path for path in _DIRECTORIES if path.is_dir()) / "02_posture.py"
+    with workdir("tcss_dashboard_") as directory, chdir(directory):
+        Path(".marimo.toml").touch()
+        Path("pyproject.toml").write_text("[tool.marimo.runtime]\npythonpath = []\ndotenv = []\n", encoding="utf-8")
+        yield str(shutil.copy(source, str(directory)))
 
 
 def _url(queries: Queries) -> str:
     url = queries.location.url
     assert url is not None  # noqa: S101  (`Queries.open` has refused it)
-    return url.render_as_string(hide_password=False)
+    return with_whole_paths(url).render_as_string(hide_password=False)
 
 
 def _listen(port: int) -> socket.socket:
@@ -62,9 +86,9 @@ def _listen(port: int) -> socket.socket:
     return listening
 
 
-def _local(app: _Asgi, port: int) -> _Asgi:
-    """The app for pages of its own only: another site's page, which a browser here may have open, could otherwise read
-    it over a WebSocket, or under a host name of its own that leads here."""
+def _guarded(app: _Asgi, port: int, path: str) -> _Asgi:
+    """The app for whoever knows the path, and for pages of its own only: another site's page, which a browser here may
+    have open, could otherwise read it over a WebSocket, or under a host name of its own that leads here."""
     hosts = {f"{host}:{port}" for host in (HOST, "localhost")}
     origins = {f"http://{host}" for host in hosts}
 
@@ -72,14 +96,15 @@ def _local(app: _Asgi, port: int) -> _Asgi:
         scope: _Scope, receive: Callable[..., Awaitable[Any]], send: Callable[..., Awaitable[Any]]
     ) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope.get("headers", ())}
+        known = compare_digest(str(scope.get("path", "")).encode()[: len(path) + 1], f"{path}/".encode())
         ours = headers.get("host") in hosts and headers.get("origin", min(origins)) in origins
-        if ours or scope["type"] == "lifespan":
+        if (known and ours) or scope["type"] == "lifespan":
             await app(scope, receive, send)
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008})
         else:
             await send({"type": "http.response.start", "status": 403, "headers": []})
-            await send({"type": "http.response.body", "body": b"This dashboard answers its own pages only.\n"})
+            await send({"type": "http.response.body", "body": _REFUSAL})
 
     return guarded

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from urllib.parse import quote, unquote
 
 from sqlalchemy.engine import URL
@@ -14,6 +15,7 @@ from connector.errors import ConfigurationError
 
 _PORT = "5432"
 _SEVERAL_HOSTS = re.compile(r"(postgres(?:ql)?(?:\+\w+)?://(?:[^@]*@)?)([^@/?]*,[^@/?]*)((?:[/?].*)?)", re.DOTALL)
+_FILE = re.compile("cert|key|crl|_ca|file", re.IGNORECASE)  # in names of options
 _HOST = re.compile(r"(\[[^\]]*\]|[^:]*|/.*):(\d+)")
 
 # What PyMySQL takes from a URL as text or number, and what SQLAlchemy converts for it.
@@ -74,6 +76,16 @@ def _addresses(url: URL) -> Iterator[tuple[str, str]]:
 def texts_of(given: str | Sequence[str]) -> list[str]:
     """The parts of an option that is given several times, or once with commas."""
     return [text for part in ([given] if isinstance(given, str) else given) for text in part.split(",")]
+
+
+def with_whole_paths(url: URL) -> URL:
+    """The URL with the files that its options name, such as `sslrootcert=ca.pem`, as seen from any directory."""
+    files = {
+        name: str(Path(value).absolute())
+        for name, value in url.query.items()
+        if _FILE.search(name) and isinstance(value, str) and Path(value).exists()
+    }
+    return url.update_query_dict(files)
 
 
 def _user(server: str, instead: str) -> str:

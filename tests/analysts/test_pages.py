@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import duckdb
 import pytest
@@ -192,20 +194,96 @@ def test_an_empty_state_says_what_to_do(
             assert page.get_by_text("Traceback").count() == 0
 
 
-def test_other_sites_are_refused(browser: Any, served: str) -> None:
-    """A host name of somebody else's that leads here, and another site's page; also for a WebSocket."""
-    import http.client
+WEBSOCKET = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
+ELSEWHERE = {"another site": {"Origin": "http://evil.example"}, "its name for us": {"Host": "evil.example"}}
 
-    host, port = served.removeprefix("http://").split(":")
-    assert host == "127.0.0.1"
-    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
-    key = {"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
-    for path, headers in (
-        ("/", {"Host": "evil.example"}),
-        ("/", {"Origin": "http://evil.example"}),
-        ("/ws?session_id=s_abcdef", {"Origin": "http://evil.example", **upgrade, **key}),
-    ):
-        connection = http.client.HTTPConnection(host, int(port), timeout=10)
-        connection.request("GET", path, headers=headers)
-        assert connection.getresponse().status == 403
-        connection.close()
+
+def asked(url: str, path: str, headers: dict[str, str]) -> tuple[int, str]:
+    """The status and the text of what the dashboard answers, to a path that is not made decent on its way."""
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=10)
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    found = answer.status, answer.read().decode()
+    connection.close()
+    return found
+
+
+@pytest.mark.parametrize("path", ["", "ws?session_id=s_abcdef"], ids=["page", "websocket"])
+@pytest.mark.parametrize("who", ELSEWHERE)
+def test_other_sites_are_refused(who: str, path: str, served: str) -> None:
+    """A host name of somebody else's that leads here, and another site's page; also where they know the path."""
+    known = urlsplit(served).path
+    status, _ = asked(served, f"{known}{path}", {**ELSEWHERE[who], **(WEBSOCKET if path else {})})
+    assert status == 403
+
+
+@pytest.mark.parametrize("tail", ["", "ws?session_id=s_abcdef", "api/kernel/instantiate", "health"])
+@pytest.mark.parametrize("form", ["/", "//", "/{other}/", "/{begun}/", "/{token}x/", "/x/../{token}/", "/./{token}/"])
+def test_other_users_of_the_machine_are_refused(form: str, tail: str, served: str) -> None:
+    """Who does not know the path reads nothing and starts nothing."""
+    token = urlsplit(served).path.strip("/")
+    assert len(token) >= 43
+    path = form.format(token=token, begun=token[:-1], other="A" * len(token))
+    status, text = asked(served, f"{path}{tail}", WEBSOCKET if tail.startswith("ws") else {})
+    assert (status, "TCSS" in text or "marimo" in text) == (403, False)
+
+
+def test_the_path_is_new_each_time(tmp_path: Path) -> None:
+    """So that one that became known is worth nothing tomorrow."""
+    paths = set()
+    for _ in range(2):
+        with browsing.dashboard(f"duckdb:///{tmp_path}/w.duckdb") as url:
+            paths.add(urlsplit(url).path)
+            assert asked(url, urlsplit(url).path, {})[0] == 200
+    assert len(paths) == 2
+
+
+# ---- what lies in the working directory, above it and at home ----
+
+DECOY = """
+import pathlib
+pathlib.Path({witness!r}).touch()
+raise ImportError("not the one that was meant")
+"""
+VARIABLES = "TCSS_ACCOUNT_ID=\n"  # each of the notebook's cells would refuse it
+SETTINGS = "[{section}]\npythonpath = [{code!r}]\ndotenv = [{variables!r}]\n"
+# A file's name below the place, and the section of marimo's settings in it.
+FILES = {
+    "pyproject.toml": "tool.marimo.runtime",
+    ".marimo.toml": "runtime",
+    "marimo/marimo.toml": "runtime",
+    ".config/marimo/marimo.toml": "runtime",
+}
+
+
+def test_nothing_around_it_is_obeyed(
+    browser: Any, synced: Synced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No code and no variables from the working directory, those above it, and the user's settings for marimo."""
+    project = tmp_path / "above" / "project"
+    code, variables, witness = tmp_path / "code", tmp_path / "variables", tmp_path / "witness"
+    for directory in (project, code):
+        directory.mkdir(parents=True)
+        for name in ("jinja2", "altair", "polars", "sitecustomize", "usercustomize", "marimo", "uvicorn", "duckdb"):
+            (directory / f"{name}.py").write_text(DECOY.format(witness=str(witness)))
+    variables.write_text(VARIABLES)
+    for place_ in (project, project.parent):
+        (place_ / ".env").write_text(VARIABLES)
+        for name, section in FILES.items():
+            (place_ / name).parent.mkdir(parents=True, exist_ok=True)
+            text = SETTINGS.format(section=section, code=str(code), variables=str(variables))
+            (place_ / name).write_text(text)
+    monkeypatch.setenv("HOME", str(project.parent))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(project))
+    with browsing.dashboard(synced.place.url, directory=project) as url, browsing.page(browser) as page:
+        page.goto(url)
+        expect(page.locator("#fleet .number").first).to_have_attribute(
+            "data-value", str(synced.count("true")), timeout=20_000
+        )
+    assert not witness.exists()
