@@ -18,7 +18,7 @@ from connector.listing.survey.questions import Survey
 from connector.runs.assembly import ACTION, client_of, image_list
 from connector.settings import Settings
 from connector.settings.accounts import chosen
-from connector.settings.places import GIVEN
+from connector.settings.places import GIVEN, files_read, providers
 from connector.settings.strays import strays
 from connector.tables import IMAGES
 from connector.warehouse.inventory import Inventory
@@ -91,7 +91,10 @@ def check(settings: Settings, say: Callable[[str], None], *, api: bool = False, 
 
 
 def _read(settings: Settings, account: str | None) -> Iterator[str]:
-    """Where each setting is from that has not its default, and the keys that were not understood; no value of any."""
+    """The files that were read, where each setting is from that has not its default, and the keys that were not
+    understood; no value of any."""
+    for file in files_read(providers()):
+        yield f"file    {file}"
     for name, place in settings.places().items():
         option = OPTIONS.get(name, name).replace("_", "-")
         yield f"read    {name}: {f'option --{option}' if place == GIVEN else place}"

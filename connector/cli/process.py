@@ -14,6 +14,14 @@ from typing import Any, NoReturn
 
 from connector.cli.streams import make_unfailing
 
+# dlt would send errors, with what variables hold, and its use to addresses that a file of the working directory names.
+_DLTS = {
+    "RUNTIME__SENTRY_DSN": "",
+    "RUNTIME__SLACK_INCOMING_HOOK": "",
+    "RUNTIME__DLTHUB_DSN": "",
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+    "RUNTIME__LOG_LEVEL": "WARNING",
+}
 _terminations: list[int] = []  # SIGTERM, if it came: an interrupt may lose its own type on its way
 
 
@@ -25,6 +33,8 @@ def run(command: Callable[[], object]) -> None:
         raise KeyboardInterrupt
 
     make_unfailing()
+    for name, value in _DLTS.items():
+        os.environ.setdefault(name, value)
     signal.signal(signal.SIGTERM, terminate)
     sys.unraisablehook = partial(_interrupt_again, sys.unraisablehook)
     gc.set_threshold(50_000)  # else a tenth of each start goes into looking for garbage in what is imported, in vain

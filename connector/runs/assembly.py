@@ -26,10 +26,11 @@ ACTION = "DescribeAssetImageList"
 
 
 def client_of(settings: Settings) -> Client:
-    """A client with the keys of the settings, else with those found in the usual places."""
+    """A client with the keys of the settings, else with those found in the usual places. Raises ConfigurationError."""
     # Imported late, because it imports requests, which those who only query the warehouse do not need.
     from connector.api.client import Client, Limits
 
+    settings.require_own_endpoint()
     for note in settings.notes():
         log.warning(note)
     given = _static(settings)

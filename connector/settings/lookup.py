@@ -4,7 +4,7 @@ taken from where another account may have it."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -116,7 +116,7 @@ def _plain(name: str, level: Level) -> Found | None:
         if (also := level(other)) and found:
             raise ConfigurationError(f"{found.place} and {also.place} are the same setting", hint="Unset one of them.")
         found = found or also
-    return found and Found(_as(name, found, SETTINGS[name].read), found.place)
+    return found and replace(found, value=_as(name, found, SETTINGS[name].read))
 
 
 def _keys(level: Level) -> Found | None:
@@ -131,13 +131,15 @@ def _keys(level: Level) -> Found | None:
         if name not in KEYS:
             hint = meant(name, KEYS, f"Keys: {', '.join(KEYS)}.")
             raise ConfigurationError(f"there is no {name!r} in {_among(place)}", hint=hint)
-    keys = {name: Found(value, place) for name, value in keys.items() if value is not None} | parts
+    keys = {name: replace(whole, value=value) for name, value in keys.items() if whole and value is not None} | parts
     for name in ("secret_id", "secret_key"):
         if name not in keys:
             raise ConfigurationError(
                 f"{_among(place)}: {name} is missing", hint="Set both secret_id and secret_key, or take away the rest."
             )
-    return Found({name: _as(name, found, text) for name, found in keys.items()}, place)
+    # dlt merges the tables of several files, so that each key may be from another one.
+    by_directory = all(found.by_directory for found in keys.values())
+    return Found({name: _as(name, found, text) for name, found in keys.items()}, place, by_directory)
 
 
 def _among(place: str) -> str:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+import stat
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 from connector.errors import ConfigurationError
@@ -29,10 +31,12 @@ _QUOTED = re.compile(r"""\s*(["'])((?:(?!\1).)*)\1\s*""", re.DOTALL)
 
 @dataclass(frozen=True)
 class Found:
-    """A value, which may be a secret, and the place that it is from."""
+    """A value, which may be a secret, and the place that it is from; `by_directory`: a file of the working directory,
+    which may be somebody else's, has it."""
 
     value: Any = field(repr=False)
     place: str
+    by_directory: bool = False
 
 
 def own_section(account: str) -> Path:
@@ -73,7 +77,9 @@ def in_dlt(path: Path, sections: Sequence[Path], *, secret: bool = False) -> Fou
             place = place_of(provider, name, key, (*section, *inside))
             if secret and not provider.supports_secrets:
                 raise ConfigurationError(f"{place} is a secret", hint="Move it to secrets.toml, or to the environment.")
-            return Found(unquoted(value) if isinstance(value, str) and _is_environment(provider) else value, place)
+            if isinstance(value, str) and _is_environment(provider):
+                value = unquoted(value)
+            return Found(value, place, _is_directorys(provider, place))
     return None
 
 
@@ -81,7 +87,10 @@ def providers() -> list[ConfigProvider]:
     """Where dlt looks, first things first."""
     import dlt
 
-    return [provider for provider in dlt.config.config_providers if not provider.is_empty]
+    found = [provider for provider in dlt.config.config_providers if not provider.is_empty]
+    for file in files_read(found):
+        _refuse_strangers(file)
+    return found
 
 
 def files() -> list[ConfigProvider]:
@@ -89,6 +98,23 @@ def files() -> list[ConfigProvider]:
     from dlt.common.configuration.providers.doc import CustomLoaderDocProvider
 
     return [provider for provider in providers() if isinstance(provider, CustomLoaderDocProvider)]
+
+
+def files_read(found: Iterable[ConfigProvider]) -> list[FilePath]:
+    """The files that these providers have read, as whole paths."""
+    return [FilePath(name).absolute() for provider in found for name in provider.present_locations]
+
+
+def _refuse_strangers(file: FilePath) -> None:
+    """A file in a directory that everybody may write to (dlt takes `/tmp/dlt` for a user without a home directory) has
+    to be this user's, or root's. Raises ConfigurationError."""
+    for path in (file, file.parent):
+        open_to_all = path.parent.stat().st_mode & stat.S_IWOTH
+        if open_to_all and path.lstat().st_uid not in (0, os.geteuid()):
+            raise ConfigurationError(
+                f"{file} is not read: {path} belongs to another user of this machine, who may put anything there",
+                hint="Run in a directory of your own, or remove that file.",
+            )
 
 
 def tree(provider: ConfigProvider, section: Path) -> Any:
@@ -109,6 +135,17 @@ def _is_environment(provider: ConfigProvider) -> bool:
     from dlt.common.configuration.providers.environ import EnvironProvider
 
     return isinstance(provider, EnvironProvider)
+
+
+def _is_directorys(provider: ConfigProvider, place: str) -> bool:
+    """Whether the working directory decides what the provider says: by its own files, or by naming a vault."""
+    from dlt.common.configuration.providers.airflow import AirflowSecretsTomlProvider
+    from dlt.common.configuration.providers.toml import GLOBAL_ORIGIN_PREFIX, SettingsTomlProvider
+    from dlt.common.configuration.providers.vault import VaultDocProvider
+
+    if isinstance(provider, SettingsTomlProvider):
+        return not place.startswith(GLOBAL_ORIGIN_PREFIX)
+    return isinstance(provider, VaultDocProvider) and not isinstance(provider, AirflowSecretsTomlProvider)
 
 
 def _hint(*, secret: bool) -> Any:

@@ -65,6 +65,7 @@ class Settings(BaseConfiguration):
     account_id: str | None = None
 
     __places__: Mapping[str, str] | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
+    __by_directory__: frozenset[str] = dataclasses.field(default=frozenset(), init=False, repr=False, compare=False)
     __notes__: tuple[str, ...] = dataclasses.field(default=(), init=False, repr=False, compare=False)
 
     @classmethod
@@ -99,6 +100,7 @@ class Settings(BaseConfiguration):
             value = TcssCredentials(**found.value) if name == "credentials" else found.value
             setattr(settings, name, value)
         settings.__places__ = {name: found.place for name, found in looked_up.found.items()}
+        settings.__by_directory__ = frozenset(name for name, found in looked_up.found.items() if found.by_directory)
         settings.__notes__ = tuple(looked_up.notes)
         settings.check()
         return settings
@@ -110,6 +112,16 @@ class Settings(BaseConfiguration):
     def notes(self) -> tuple[str, ...]:
         """Warnings about whose keys these are, for those who use them."""
         return self.__notes__
+
+    def require_own_endpoint(self) -> None:
+        """Raises ConfigurationError where keys would be sent to an endpoint that their owner has not named: the
+        working directory names it, and the keys are from somewhere else."""
+        if "endpoint" in self.__by_directory__ and "credentials" not in self.__by_directory__:
+            raise ConfigurationError(
+                f"a file of the working directory names the endpoint ({self.places()['endpoint']}), and the keys are "
+                "not from there: they would be sent to an address that this user has not named",
+                hint="If you mean it, name the address with --endpoint or TCSS_ENDPOINT; else remove it from there.",
+            )
 
     def check(self) -> None:
         """Raises ConfigurationError for a value that cannot be used."""
