@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import stat
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -14,30 +14,41 @@ from connector.posture.queries import Queries
 def write(destination: str | None, dataset: str | None, output: Path) -> None:
     """Writes the report whole, or leaves what was there.
 
-    Raises ConfigurationError where the warehouse's file does not exist, or `output` cannot be written, and
+    Raises ConfigurationError where the warehouse's file does not exist, or `output` cannot be a file, and
     DestinationError where the warehouse cannot be read.
     """
+    mode = _mode(output)
     text = document.report(Queries.open(destination, dataset))
     try:
         with NamedTemporaryFile("w", encoding="utf-8", dir=output.parent, prefix=".tcss_", delete=False) as file:
             file.write(text)
-        _publish(Path(file.name), output)
+        _publish(Path(file.name), output, mode)
     except OSError as error:
         raise ConfigurationError(
             f"cannot write {output}: {error.strerror}", hint="Name a file in a directory that exists, with --output."
         ) from None
 
 
-def _publish(made: Path, output: Path) -> None:
+def _mode(output: Path) -> int:
+    """The permissions of the file that is replaced. A new one is its owner's alone: the report has the inventory in it.
+
+    Raises ConfigurationError for what is no file: a device or a pipe would be taken away, and a link may be another
+    user's.
+    """
     try:
-        made.chmod(0o666 & ~_umask())  # a temporary file is its owner's alone
+        found = output.lstat().st_mode
+    except OSError:
+        return 0o600
+    if not stat.S_ISREG(found):
+        what = "a symbolic link" if stat.S_ISLNK(found) else "no regular file"
+        raise ConfigurationError(f"{output} is {what}", hint="Name a file, new or to be replaced, with --output.")
+    return stat.S_IMODE(found) & 0o777
+
+
+def _publish(made: Path, output: Path, mode: int) -> None:
+    try:
+        made.chmod(mode)
         made.replace(output)
     except OSError:
         made.unlink()
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,4 +1,5 @@
-"""The sandbox's own API for other processes, below `/-/`: unsigned, for callers on loopback addresses.
+"""The sandbox's own API for other processes, below `/-/`: unsigned, for callers on loopback addresses, and not for the
+pages that a browser on this machine shows.
 
     GET  /-/stats            counters (`Sandbox.stats`)
     POST /-/change           {"rescan": 200, "insert": 60, "delete": ["sha256:..."]} -> the ids that changed, by change
@@ -13,8 +14,9 @@ All but stats, reset and limit take `?account=<UIN>`; without it they mean the f
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
@@ -43,8 +45,10 @@ class Call:
 
 def reply(sandbox: "Sandbox", request: Request) -> Reply:
     """The reply to a request below PREFIX: 400 for a bad one, 403 for a caller from elsewhere, 404 for another path."""
-    if not request.peer.startswith("127.") and request.peer != "::1":
+    if not _is_loopback(request.peer):
         return _text(403, "only for callers on this machine")
+    if _is_a_pages(request):
+        return _text(403, "not for pages in a browser")
     path, _, query = request.target.partition("?")
     route = ROUTES.get((request.method, path.removeprefix(PREFIX)))
     if route is None:
@@ -54,6 +58,30 @@ def reply(sandbox: "Sandbox", request: Request) -> Reply:
             return route(Call(sandbox, dict(parse_qsl(query)), request.body))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return _text(400, f"{type(error).__name__}: {error}")
+
+
+def _is_a_pages(request: Request) -> bool:
+    """Whether a browser sends it for a page: it names the page's site, or a name of somebody else's that leads here."""
+    headers = request.headers
+    return (
+        not _is_loopback(_name_of(headers.get("host", "localhost")))
+        or "origin" in headers
+        or headers.get("sec-fetch-site", "none") != "none"
+    )
+
+
+def _name_of(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
 
 
 def _stats(call: Call) -> Reply:

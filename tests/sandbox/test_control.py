@@ -17,8 +17,11 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-def ask(sandbox: Sandbox, method: str, path: str, body: bytes = b"", peer: str = "127.0.0.1") -> tuple[int, bytes]:
-    reply = sandbox.reply(Request(method, path, {}, body, peer))
+def ask(
+    sandbox: Sandbox, method: str, path: str, body: bytes = b"", peer: str = "127.0.0.1", **headers: str
+) -> tuple[int, bytes]:
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    reply = sandbox.reply(Request(method, path, given, body, peer))
     return reply.status, reply.body
 
 
@@ -82,3 +85,31 @@ def test_callers_from_elsewhere_are_refused(sandbox: Sandbox) -> None:
     """The control API is not signed, so it is for this machine only."""
     assert ask(sandbox, "GET", "/-/truth", peer="192.0.2.7") == (403, b"only for callers on this machine")
     assert ask(sandbox, "GET", "/-/stats", peer="::1")[0] == 200
+
+
+PAGES = {
+    "a form of another site": {"origin": "https://evil.example", "host": "127.0.0.1:8000"},
+    "a file": {"origin": "null", "host": "127.0.0.1:8000"},
+    "another server here": {"origin": "http://127.0.0.1:9000", "host": "127.0.0.1:8000"},
+    "a picture": {"sec_fetch_site": "cross-site", "host": "127.0.0.1:8000"},
+    "a name that leads here": {"host": "evil.example:8000"},
+    "the same without a port": {"host": "evil.example"},
+    "a name that looks like ours": {"host": "127.0.0.1.evil.example:8000"},
+    "nothing": {"host": ""},
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(("method", "path"), [("POST", "/-/change"), ("POST", "/-/reset"), ("GET", "/-/truth")])
+def test_pages_in_a_browser_are_refused(sandbox: Sandbox, page: str, method: str, path: str) -> None:
+    """They come from this machine too, and nothing changes."""
+    before = sandbox.fleet.ids()
+    assert ask(sandbox, method, path, b'{"insert": 1}', **PAGES[page]) == (403, b"not for pages in a browser")
+    assert sandbox.fleet.ids() == before
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "127.0.0.1", "localhost:8000", "localhost", "[::1]:8000", "[::1]"])
+def test_programs_are_served_under_every_name_of_this_machine(sandbox: Sandbox, host: str) -> None:
+    """curl and requests name the host and no site; an address line in a browser does so too."""
+    assert ask(sandbox, "GET", "/-/stats", host=host)[0] == 200
+    assert ask(sandbox, "GET", "/-/stats", host=host, sec_fetch_site="none")[0] == 200

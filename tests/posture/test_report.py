@@ -1,0 +1,73 @@
+"""`connector.posture.report`: which files the report replaces, and who may read them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from connector.errors import ConfigurationError
+from connector.posture import document
+from connector.posture.report import write
+
+
+@pytest.fixture(autouse=True)
+def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A report without a warehouse, under the widest umask."""
+    monkeypatch.setattr(document, "report", lambda queries: "<p>page</p>")
+    mask = os.umask(0)
+    yield
+    os.umask(mask)
+
+
+def written(output: Path) -> tuple[str, int]:
+    write("duckdb:///w.duckdb", None, output)
+    return output.read_text(encoding="utf-8"), stat.S_IMODE(output.stat().st_mode)
+
+
+def test_a_new_report_is_its_owners_alone(tmp_path: Path) -> None:
+    """Whatever the umask."""
+    assert written(tmp_path / "x.html") == ("<p>page</p>", 0o600)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o660])
+def test_a_report_that_is_replaced_keeps_its_permissions(mode: int, tmp_path: Path) -> None:
+    """Who may read it has been decided."""
+    (tmp_path / "x.html").write_text("old")
+    (tmp_path / "x.html").chmod(mode)
+    assert written(tmp_path / "x.html") == ("<p>page</p>", mode)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.html"]
+
+
+def _link(path: Path) -> None:
+    (path.parent / "target").write_text("mine")
+    path.symlink_to(path.parent / "target")
+
+
+NO_FILES: dict[str, Callable[[Path], None]] = {
+    "pipe": lambda path: os.mkfifo(path),
+    "directory": Path.mkdir,
+    "link": _link,
+    "dangling link": lambda path: path.symlink_to(path.parent / "none"),
+}
+
+
+@pytest.mark.parametrize("what", NO_FILES)
+def test_what_is_no_file_is_refused_and_stays(what: str, tmp_path: Path) -> None:
+    """Before the warehouse is asked for anything."""
+    output = tmp_path / "x.html"
+    NO_FILES[what](output)
+    before = sorted((path.name, path.lstat().st_mode, path.lstat().st_size) for path in tmp_path.iterdir())
+    with pytest.raises(ConfigurationError, match=r"x.html is (?:a symbolic link|no regular file)\. Name a file"):
+        write("duckdb:///w.duckdb", None, output)
+    assert sorted((path.name, path.lstat().st_mode, path.lstat().st_size) for path in tmp_path.iterdir()) == before
+
+
+def test_a_device_is_refused() -> None:
+    """It would be replaced by a file."""
+    with pytest.raises(ConfigurationError, match="/dev/null is no regular file"):
+        write("duckdb:///w.duckdb", None, Path("/dev/null"))
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
