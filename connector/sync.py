@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -89,12 +88,7 @@ def _workdir() -> Iterator[Path]:
     """A new directory, removed afterwards; what killed runs left more than a day ago goes too."""
     from connector.warehouse import workdirs
 
-    for left in workdirs.root().glob(f"{_PREFIX}*"):
-        try:
-            if time.time() - left.stat().st_mtime > _STALE:
-                shutil.rmtree(left, ignore_errors=True)
-        except OSError:
-            continue
+    workdirs.remove_left(_PREFIX, _STALE)
     directory = workdirs.make(_PREFIX)
     try:
         yield directory

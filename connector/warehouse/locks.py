@@ -4,6 +4,8 @@ A server's lock dies with a connection, which may end before its process does. S
 thing that it writes: `lock` gives a function for that.
 """
 
+import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -91,11 +93,12 @@ def _held_by_the_process() -> None:
 
 @contextmanager
 def _file_lock(location: Location, file: Path) -> Iterator[StillHeld]:
-    held = FileLock(_lock_file(file), blocking=False)
     with destination_errors(location, "lock"):
         # filelock would create the directory.
         if not file.parent.is_dir():
             raise FileNotFoundError(f"No such file or directory: {file.parent}")
+        # Its user's alone: who may read a file may lock it.
+        held = FileLock(_lock_file(file), mode=0o600, blocking=False)
         try:
             held.acquire()
         except Timeout:
@@ -104,14 +107,30 @@ def _file_lock(location: Location, file: Path) -> Iterator[StillHeld]:
         yield _held_by_the_process
     finally:
         if not file.exists():  # the sync ended before it wrote anything: leave nothing behind
-            _lock_file(file).unlink(missing_ok=True)
+            Path(held.lock_file).unlink(missing_ok=True)
         held.release()
 
 
 def _lock_file(file: Path) -> Path:
-    # Through symbolic links, so that two names of one warehouse share a lock.
-    real = file.resolve()
-    return real.with_name(real.name + ".lock")
+    """Beside the warehouse, so that all syncs meet there, whatever their environment is."""
+    real = file.resolve()  # through symbolic links, so that two names of one warehouse share a lock
+    shared = real.parent.stat().st_mode & stat.S_IWOTH
+    return (_own_directory(real) if shared else real.parent) / f"{real.name}.lock"
+
+
+def _own_directory(file: Path) -> Path:
+    """Where everybody may make files, such as in /tmp, everybody could hold a lock. So there it is in a directory that
+    only the warehouse's owner may enter. Raises DestinationError where another user has made that."""
+    owner = file.stat().st_uid if file.exists() else os.geteuid()
+    directory = file.with_name(f".tcss-{owner}")
+    directory.mkdir(0o700, exist_ok=True)
+    found = directory.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (owner, 0) or stat.S_IMODE(found.st_mode) & 0o077:
+        raise DestinationError(
+            f"{directory} is not this user's alone, so anybody could hold the lock of {file.name} in it",
+            hint="Put the warehouse into a directory of your own, or remove that one.",
+        )
+    return directory
 
 
 @contextmanager

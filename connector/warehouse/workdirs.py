@@ -1,8 +1,11 @@
 """Directories for files that live as long as a load."""
 
+import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from connector.errors import ConfigurationError
@@ -29,6 +32,15 @@ def make(prefix: str = "tcss_") -> Path:
         return Path(tempfile.mkdtemp(prefix=prefix, dir=where))
     except OSError as error:
         raise ConfigurationError(f"cannot make a directory in {where}: {error.strerror}", hint=_HINT) from None
+
+
+def remove_left(prefix: str, seconds: float) -> None:
+    """Removes this user's directories that killed processes left: those that nobody has touched for so long."""
+    for left in root().glob(f"{prefix}*"):
+        with suppress(OSError):
+            found = left.lstat()
+            if found.st_uid == os.geteuid() and time.time() - found.st_mtime > seconds:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -138,6 +140,99 @@ def test_where_no_lock_is_known_nothing_is_locked() -> None:
     location = locate("motherduck")
     assert not location.has_lock
     with lock(location, "1"), lock(location, "1"):
+        pass
+
+
+# ---- other users of the machine ----
+
+
+def permissions(path: Path) -> int:
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+@pytest.fixture(params=["duckdb", "sqlite"])
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """A place in a directory that everybody may write to, as in /tmp."""
+    directory = tmp_path / "shared"
+    directory.mkdir()
+    directory.chmod(0o1777)
+    url = f"{request.param}:///{directory}/w.{request.param}"
+    dataset = "main" if request.param == "sqlite" else "tcss"
+    return Place(request.param, url, dataset, directory, None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("before", [None, 0o644, 0o666])
+def test_nobody_else_can_open_the_file_of_a_lock(before: int | None, tmp_path: Path) -> None:
+    """Who may read it may lock it. One that an older release left is closed too."""
+    file = tmp_path / "w.duckdb.lock"
+    mask = os.umask(0)
+    if before is not None:
+        file.touch()
+        file.chmod(before)
+    with lock(locate(f"duckdb:///{tmp_path}/w.duckdb"), "1"):
+        assert permissions(file) == 0o600
+    os.umask(mask)
+
+
+def test_where_everybody_may_make_files_the_lock_is_in_a_directory_of_the_user(shared: Place) -> None:
+    """There somebody else could have made its file first, and hold it."""
+    (shared.directory / f"{shared.file.name}.lock").touch()  # by somebody else, who holds it
+    own = shared.directory / f".tcss-{os.geteuid()}"
+    with lock(shared.location, "1"):
+        assert (permissions(own), [path.name for path in own.iterdir()]) == (0o700, [f"{shared.file.name}.lock"])
+
+
+def test_runs_of_one_user_meet_whatever_their_environment_is(shared: Place, tmp_path: Path) -> None:
+    """A shell, cron and a service have other homes, other directories for files, and none of the variables."""
+    (tmp_path / "home").mkdir()
+    environments = {
+        "cron": {"HOME": str(tmp_path / "home"), "PATH": os.environ["PATH"]},
+        "a service": {"HOME": "/nonexistent", "XDG_RUNTIME_DIR": "/nonexistent", "TMPDIR": str(tmp_path)},
+        "nothing": {},
+    }
+    with lock(shared.location, "1"):
+        for environ in environments.values():
+            command = [sys.executable, "-c", HOLD, shared.url, shared.dataset, "1"]
+            refused = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                env=environ,
+                cwd=tmp_path,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+            assert "LockedError: another sync is writing" in refused.stderr
+
+
+def _of_a_stranger(path: Path) -> None:
+    path.mkdir(0o700)
+    if os.getuid() == 0:
+        os.chown(path, 4242, 4242)
+    else:
+        path.chmod(0o777)
+
+
+def _open_to_all(path: Path) -> None:
+    path.mkdir()
+    path.chmod(0o755)
+
+
+STRANGE: dict[str, Callable[[Path], None]] = {
+    "another user's": _of_a_stranger,
+    "open to all": _open_to_all,
+    "a link": lambda path: path.symlink_to(path.parent),
+}
+
+
+@pytest.mark.parametrize("what", STRANGE)
+def test_a_directory_for_locks_that_others_can_enter_is_refused(what: str, shared: Place) -> None:
+    """Rather than waiting for them."""
+    STRANGE[what](shared.directory / f".tcss-{os.geteuid()}")
+    with (
+        pytest.raises(DestinationError, match="not this user's alone.*directory of your own"),
+        lock(shared.location, "1"),
+    ):
         pass
 
 

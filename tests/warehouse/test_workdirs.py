@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import string
 import tempfile
 from pathlib import Path
@@ -69,6 +71,35 @@ def test_a_directory_that_has_become_unusable(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     with pytest.raises(ConfigurationError, match=r"cannot make a directory in /nowhere: No such file.*Set TMPDIR"):
         workdirs.make()
+
+
+def test_what_killed_runs_left_goes_where_it_is_this_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody has touched for the time; not what somebody uses, and not what a link or another user has there."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").touch()
+    for name in ("left_old", "left_new", "other_old"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "left_link").symlink_to(tmp_path / "mine")
+    for path in tmp_path.iterdir():
+        os.utime(path, (0, 0), follow_symlinks=False)
+    os.utime(tmp_path / "left_new")
+    workdirs.remove_left("left_", 3600)
+    found = {"left_new", "left_link", "mine", "other_old"}
+    assert ({path.name for path in tmp_path.iterdir()}, (tmp_path / "mine" / "file").exists()) == (found, True)
+    os.utime(tmp_path / "left_new", (0, 0))
+    monkeypatch.setattr(os, "geteuid", lambda: (tmp_path / "left_new").stat().st_uid + 1)
+    workdirs.remove_left("left_", 3600)
+    assert {path.name for path in tmp_path.iterdir()} == found
+
+
+def test_directories_for_files_are_their_users_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the umask."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    mask = os.umask(0)
+    with workdirs.workdir() as one:
+        assert [stat.S_IMODE(path.stat().st_mode) for path in (one, workdirs.make())] == [0o700, 0o700]
+    os.umask(mask)
 
 
 @pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
