@@ -1,6 +1,7 @@
 """Every expression reads a long text in time that grows with the text.
 
-What takes as long as the square of the text would take far longer than that here. All run in one process, which has a generous limit.
+What takes as long as the square of the text would take far longer than that here. All run in one process, which has a
+generous limit.
 """
 
 from __future__ import annotations

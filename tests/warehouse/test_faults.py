@@ -219,8 +219,10 @@ def _tablespace(server: Place, directory: Path) -> Iterator[str]:
     os.chown(location, Path(data).stat().st_uid, -1)
     with server.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         connection.exec_driver_sql(f"CREATE TABLESPACE {name} LOCATION '{location}'")
-        yield name
-        connection.exec_driver_sql(f"DROP TABLESPACE {name}")
+        try:
+            yield name
+        finally:  # whatever failed: the server stops for good where a tablespace's directory is gone
+            connection.exec_driver_sql(f"DROP TABLESPACE {name}")
 
 
 def swollen(account: World) -> dict[str, Item]:

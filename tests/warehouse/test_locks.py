@@ -230,7 +230,7 @@ def test_a_directory_for_locks_that_others_can_enter_is_refused(what: str, share
     """Rather than waiting for them."""
     STRANGE[what](shared.directory / f".tcss-{os.geteuid()}")
     with (
-        pytest.raises(DestinationError, match="not this user's alone.*directory of your own"),
+        pytest.raises(DestinationError, match=r"not this user's alone.*directory of your own"),
         lock(shared.location, "1"),
     ):
         pass
