@@ -14,6 +14,8 @@ import duckdb
 import pytest
 from playwright.sync_api import expect
 
+from connector.posture import server
+from connector.posture.queries import Queries
 from connector.posture.report import write
 from connector.sandbox import Fleet, Sandbox, wall_clock
 from tests import syncing
@@ -242,6 +244,24 @@ def test_the_path_is_new_each_time(tmp_path: Path) -> None:
             paths.add(urlsplit(url).path)
             assert asked(url, urlsplit(url).path, {})[0] == 200
     assert len(paths) == 2
+
+
+def test_the_kernel_of_a_page_that_was_closed_ends_after_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As marimo is told."""
+    import marimo
+    import uvicorn
+
+    told: dict[str, Any] = {}
+    create = marimo.create_asgi_app
+    monkeypatch.setattr(marimo, "create_asgi_app", lambda **options: (told.update(options), create(**options))[1])
+    monkeypatch.setattr(uvicorn.Server, "run", lambda server, sockets: None)
+    monkeypatch.setenv("TCSS_DATASET", "")  # put back afterwards: the dashboard sets both for its notebook
+    monkeypatch.setenv("TCSS_DESTINATION", "")
+    said: list[str] = []
+    server.serve(Queries.open(f"duckdb:///{tmp_path}/w.duckdb", "tcss"), 0, said.append)
+    assert (told["session_ttl"], told["include_code"], len(said)) == (60, False, 1)
 
 
 # ---- what lies in the working directory, above it and at home ----

@@ -75,7 +75,7 @@ def test_an_empty_option_is_refused(account: World, option: str) -> None:
 
 
 def test_check_says_where_each_setting_is_from(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An option, a variable or a file, and never a value; and what it did not understand."""
+    """An option, a variable or a file, and never a value; the files that were read; and what it did not understand."""
     (account.directory / ".dlt").mkdir()
     (account.directory / ".dlt" / "config.toml").write_text("[sources.tcss]\nlookback = 60\n", encoding="utf-8")
     monkeypatch.setenv("TCSS_LANG", "zh-CN")
@@ -84,7 +84,8 @@ def test_check_says_where_each_setting_is_from(account: World, monkeypatch: pyte
     read_again()
     result = CliRunner().invoke(app, ["check", "--site", "intl"])
     assert result.exit_code == 0, result.output
-    assert [line for line in result.stdout.splitlines() if line.startswith(("read", "unknown"))] == [
+    assert [line for line in result.stdout.splitlines() if line.startswith(("file", "read", "unknown"))] == [
+        f"file    {account.directory / '.dlt' / 'config.toml'}",
         "read    destination: TCSS_DESTINATION",
         "read    site: option --site",
         "read    endpoint: TCSS_ENDPOINT",

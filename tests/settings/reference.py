@@ -25,7 +25,12 @@ Airflow and Dagster.
 4. The default.
 
 No other place is looked at: neither a variable without `TCSS_`, such as `LANGUAGE`, nor a section above ours. A key
-that is no setting is refused, with the one that was probably meant. `tcss check` says where each setting is from.
+that is no setting is refused, with the one that was probably meant. `tcss check` says where each setting is from, and
+which files were read.
+
+The files of the working directory may be somebody else's. So an `endpoint` in one of them is used with keys from these
+files only: with other keys a sync is refused until `--endpoint` or `TCSS_ENDPOINT` names the endpoint. A file that
+another user of the machine could have put there, as in `/tmp`, is refused ([SECURITY.md](../SECURITY.md)).
 
 Blanks and line breaks around a value are dropped. An empty value is refused: take the variable or the key away instead.
 Durations are in seconds. Truth is `true`, `1`, `yes` or `on`; falsehood is `false`, `0`, `no` or `off`.
@@ -36,8 +41,9 @@ role uses those that all share, and a warning says so. Without any keys the usua
 `TENCENTCLOUD_SECRET_ID` and `TENCENTCLOUD_SECRET_KEY`, a profile file, a TKE service account, a CVM role.
 
 dlt's own settings, such as `refresh`, `dev_mode` or `[normalize]`, are for other pipelines: they do not reach
-`tcss sync` and `sync()`. Only where `destination` is a name of dlt's, or a URL of a cloud's warehouse, dlt's section
-`[destination.<name>]` says how to connect. A pipeline of your own that runs `tcss()` obeys all of dlt's settings.
+`tcss sync` and `sync()`; nor does `[runtime]` reach the command. Only where `destination` is a name of dlt's, or a URL
+of a cloud's warehouse, dlt's section `[destination.<name>]` says how to connect. A pipeline of your own that runs
+`tcss()` obeys all of dlt's settings.
 
 | setting | default | environment | in `[sources.tcss]` | meaning |
 |---|---|---|---|---|

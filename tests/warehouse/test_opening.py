@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -164,3 +165,12 @@ def test_a_query_runs_in_the_settings_of_the_url(account: World) -> None:
 
     assert (found("")[0], found("")[2]) == ("286.1 MiB", "UTC")
     assert found("?memory_limit=100MiB&threads=2")[:2] == ("100.0 MiB", 2)
+
+
+def test_sqlites_views_load_nothing_either(account: World) -> None:
+    """SQLite itself has no function that reads a file, and Python's lets none load an extension."""
+    file = account.directory / "w.sqlite"
+    with closing(sqlite3.connect(file)) as warehouse:
+        warehouse.execute("CREATE VIEW sync_runs AS SELECT load_extension('./evil') AS account_id, 1 AS started_at")
+    result = account.tcss("status", "--destination", f"sqlite:///{file}")
+    assert (result.exit_code, "unsafe use of load_extension()" in result.output) == (6, True), result.output

@@ -11,12 +11,13 @@ import psycopg2
 import pytest
 from psycopg2.extensions import parse_dsn
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, make_url
 
 from connector.errors import ConfigurationError, DestinationError
 from connector.warehouse.locations import locate
 from connector.warehouse.postgresql import uri
 from connector.warehouse.probes import probe
+from connector.warehouse.urls import with_whole_paths
 from tests.warehouses import place
 
 HOSTS = {
@@ -173,3 +174,21 @@ def test_a_uri_escapes_every_character() -> None:
         "dbname": odd,
         "options": odd,
     }
+
+
+def test_files_that_options_name_are_found_from_any_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only files that are there, and only where an option is about a file."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("ca.pem", "require"):
+        (tmp_path / name).touch()
+    options = "sslrootcert=ca.pem&sslkey=none.pem&sslmode=require&sslcert=/etc/passwd&passfile=ca.pem"
+    found = with_whole_paths(make_url(f"postgresql://u:p%40@h/d?{options}"))
+    whole = str(tmp_path / "ca.pem")
+    assert found.query == {
+        "sslrootcert": whole,
+        "passfile": whole,
+        "sslkey": "none.pem",
+        "sslmode": "require",
+        "sslcert": "/etc/passwd",
+    }
+    assert found.password == "p@"
