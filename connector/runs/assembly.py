@@ -15,6 +15,7 @@ from connector.listing.remote import RemoteList
 from connector.runs.policy import HOUR, Mode, Policy
 from connector.runs.row import Sent
 from connector.settings import Settings, filters_of, initial_instant
+from connector.settings.trust import require_own_endpoint
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -30,7 +31,7 @@ def client_of(settings: Settings) -> Client:
     # Imported late, because it imports requests, which those who only query the warehouse do not need.
     from connector.api.client import Client, Limits
 
-    settings.require_own_endpoint()
+    require_own_endpoint(settings)
     for note in settings.notes():
         log.warning(note)
     given = _static(settings)

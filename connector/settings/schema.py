@@ -17,6 +17,7 @@ from connector.settings.accounts import chosen
 from connector.settings.lookup import Lookup, refuse_unknown
 from connector.settings.places import GIVEN
 from connector.settings.strays import refuse, strays
+from connector.settings.trust import require_modest_destination
 
 DEFAULT_DESTINATION = "duckdb:///warehouse.duckdb"
 FILTERS = ("ImageName", "ImageID", "ScanStatus", "SecurityRisk")  # documented names
@@ -103,6 +104,7 @@ class Settings(BaseConfiguration):
         settings.__by_directory__ = frozenset(name for name, found in looked_up.found.items() if found.by_directory)
         settings.__notes__ = tuple(looked_up.notes)
         settings.check()
+        require_modest_destination(settings)
         return settings
 
     def places(self) -> Mapping[str, str]:
@@ -113,15 +115,9 @@ class Settings(BaseConfiguration):
         """Warnings about whose keys these are, for those who use them."""
         return self.__notes__
 
-    def require_own_endpoint(self) -> None:
-        """Raises ConfigurationError where keys would be sent to an endpoint that their owner has not named: the
-        working directory names it, and the keys are from somewhere else."""
-        if "endpoint" in self.__by_directory__ and "credentials" not in self.__by_directory__:
-            raise ConfigurationError(
-                f"a file of the working directory names the endpoint ({self.places()['endpoint']}), and the keys are "
-                "not from there: they would be sent to an address that this user has not named",
-                hint="If you mean it, name the address with --endpoint or TCSS_ENDPOINT; else remove it from there.",
-            )
+    def by_directory(self, name: str) -> bool:
+        """Whether a file of the working directory has said so, and not the user."""
+        return name in self.__by_directory__
 
     def check(self) -> None:
         """Raises ConfigurationError for a value that cannot be used."""

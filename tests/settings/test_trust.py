@@ -87,7 +87,7 @@ def test_nor_do_those_of_a_named_account(folder: Folder) -> None:
     """Its own section is in a file too."""
     folder.write("config.toml", f'[sources.tcss.accounts.a]\nendpoint = "{ENDPOINT}"\n')
     folder.write("secrets.toml", CREDENTIALS.replace("tcss.", "tcss.accounts.a."), at_home=True)
-    with pytest.raises(ConfigurationError, match="a file of the working directory names the endpoint"):
+    with pytest.raises(ConfigurationError, match="only a file of the working directory names the endpoint"):
         client_of(Settings.load("a"))
 
 
@@ -116,6 +116,47 @@ def test_an_endpoint_that_the_user_names_is_used(who: str, folder: Folder, monke
     given = NAMED[who](folder, monkeypatch) or {}
     with client_of(Settings.load(**given)) as client:
         assert client.host == ENDPOINT.removeprefix("http://")
+
+
+# ---- a destination of the directory ----
+
+IMMODEST = {
+    "opened": "duckdb:///w.duckdb?enable_external_access=true",
+    "opened to extensions": "duckdb:///w.duckdb?memory_limit=1GB&autoload_known_extensions=true",
+    "a server that gets PGPASSWORD": "postgresql://u@127.0.0.1:1/d",
+    "another that does": "postgresql+psycopg2://u@127.0.0.1:1/d",
+    "a server that gets a file's password": "mysql://u@127.0.0.1:1/d?read_default_file=/dev/null",
+}
+MODEST = (
+    *("duckdb:///w.duckdb", "duckdb:///w.duckdb?memory_limit=1GB&threads=2", "sqlite:///w.db"),
+    *("postgresql://u:p@127.0.0.1:1/d", "mysql://u:p@127.0.0.1:1/d"),
+)
+
+
+@pytest.mark.parametrize("what", IMMODEST)
+def test_a_destination_of_the_directory_gets_no_more_than_the_directory_has(
+    what: str, folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a password of this user, nor this user's files; unless the user names it."""
+    monkeypatch.setenv("PGPASSWORD", "password")
+    folder.write("secrets.toml", f'[sources.tcss]\ndestination = "{IMMODEST[what]}"\n')
+    with pytest.raises(
+        ConfigurationError, match=r"only a file of the .* names the destination .*--destination or TCSS"
+    ):
+        Settings.load()
+    assert Settings.load(destination=IMMODEST[what]).destination == IMMODEST[what]
+    monkeypatch.setenv("TCSS_DESTINATION", IMMODEST[what])
+    assert Settings.load().destination == IMMODEST[what]
+
+
+@pytest.mark.parametrize("destination", MODEST)
+def test_a_destination_of_the_directory_is_used(
+    destination: str, folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file for its rows alone, or a server with the password that stands beside its name."""
+    monkeypatch.setenv("PGPASSWORD", "password")
+    folder.write("secrets.toml", f'[sources.tcss]\ndestination = "{destination}"\n')
+    assert Settings.load().destination == destination
 
 
 # ---- files of other users ----
