@@ -108,7 +108,7 @@ def files_read(found: Iterable[ConfigProvider]) -> list[FilePath]:
 def _refuse_strangers(file: FilePath) -> None:
     """A file in a directory that everybody may write to (dlt takes `/tmp/dlt` for a user without a home directory) has
     to be this user's, or root's. Raises ConfigurationError."""
-    for path in (file, file.parent):
+    for path in (file, file.parent) if file.exists() else ():  # a program may have gone elsewhere since it was read
         open_to_all = path.parent.stat().st_mode & stat.S_IWOTH
         if open_to_all and path.lstat().st_uid not in (0, os.geteuid()):
             raise ConfigurationError(

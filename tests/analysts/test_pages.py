@@ -293,6 +293,8 @@ def test_nothing_around_it_is_obeyed(
         for name in ("jinja2", "altair", "polars", "sitecustomize", "usercustomize", "marimo", "uvicorn", "duckdb"):
             (directory / f"{name}.py").write_text(DECOY.format(witness=str(witness)))
     variables.write_text(VARIABLES)
+    (project / ".dlt").mkdir()
+    (project / ".dlt" / "config.toml").write_text("[sources.tcss]\nlookback = 60\n")
     for place_ in (project, project.parent):
         (place_ / ".env").write_text(VARIABLES)
         for name, section in FILES.items():
