@@ -499,15 +499,17 @@ IMAGE_SCANS = Table(
 
 REJECTED_VALUES = Table(
     "rejected_values",
-    "Values of the API that could not be read as their column's type, and items without a usable ImageID. The image is "
-    "loaded all the same, with null (or a cleaned text) in that column.",
+    "Faults: values of the API that could not be read as their column's type, and items without a usable ImageID. A "
+    "fault that lasts is one row, whatever the value is in later runs; values_rejected of sync_runs counts the faults "
+    "of each run. The image is loaded all the same, with null (or a cleaned text) in that column.",
     ("account_id", "reject_id"),
     (
         ACCOUNT_ID,
         Column(
             "reject_id",
             "text",
-            "Hash of image_id, column_name and raw, so that the same value is kept once.",
+            "Hash of image_id, column_name and reason, and of what stays the same of a rejected item. In rows of "
+            "an older release: hash of image_id, column_name and raw.",
             nullable=False,
             precision=64,
             example="0123456789abcdef0123456789abcdef",
@@ -524,10 +526,16 @@ REJECTED_VALUES = Table(
             nullable=False,
             example="vul_cnt",
         ),
-        Column("raw", "text", "What was received, whole, as JSON.", nullable=False, example='"n/a"'),
+        Column(
+            "raw",
+            "text",
+            "What was received when the fault was first met, whole, as JSON.",
+            nullable=False,
+            example='"n/a"',
+        ),
         Column("reason", "text", "Why it was rejected.", nullable=False, example="not an integer"),
-        Column("request_id", "text", "RequestId of the answer that held it: what the vendor's support asks for."),
-        Column("first_seen_at", "timestamp", "When it was first met.", nullable=False),
+        Column("request_id", "text", "RequestId of the answer that held raw: what the vendor's support asks for."),
+        Column("first_seen_at", "timestamp", "When the fault was first met.", nullable=False),
         SYNC_ID,
     ),
 )
@@ -578,8 +586,8 @@ SYNC_RUNS = Table(
         Column(
             "values_rejected",
             "bigint",
-            "Values that the sweep met and could not read, known ones included.",
-            unit="values",
+            "Faults that the sweep met, known ones included: values and items that could not be read.",
+            unit="faults",
         ),
         Column(
             "unknown_fields",

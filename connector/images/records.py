@@ -23,6 +23,9 @@ from connector.wire import decode, encode, storable
 HASH_DEFINITION = 1
 """Number of the definition of `row_hash` (see `_row_hash`). Another number makes a new version of every image."""
 
+ITEM_IDENTITY = ("ImageID", "ImageName", "CreateTime")
+"""Fields by which a rejected item is known again: they do not change while the image exists."""
+
 NOT_AN_OBJECT = "the item is not an object"
 
 _CREATE_TIME, _SCAN_TIME, _SCAN_STATUS = map(API_COLUMNS.index, ("create_time", "scan_time", "scan_status"))
@@ -144,8 +147,24 @@ def hash_of_row(row: Mapping[str, Any]) -> str:
 
 
 def reject_id(rejected: Rejected) -> str:
-    """Identifies a rejected value: 32 hex digits of a hash of its image_id, column_name and raw."""
+    """Identifies a fault: 32 hex digits of a hash of the image, the column and the reason, whatever the value is.
+
+    A rejected item counts as another fault where the fields `ITEM_IDENTITY` differ, which say what the item is about.
+    """
+    which = _identity(rejected.raw) if rejected.column_name == "image_id" else None
+    return _digest(encode([rejected.image_id, rejected.column_name, rejected.reason, which]).encode())
+
+
+def former_reject_id(rejected: Rejected) -> str:
+    """The id that releases before `reject_id` was changed gave the same value: its raw text was a part of it."""
     return _digest(encode(rejected[:3]).encode())
+
+
+def _identity(raw: str) -> Any:
+    """What stays the same of a rejected item in each run; all of the item, if it has none of these fields."""
+    item = decode(raw)
+    found = {name: item[name] for name in ITEM_IDENTITY if name in item} if isinstance(item, dict) else {}
+    return found or raw
 
 
 # ---- texts and hashes ----

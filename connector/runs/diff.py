@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from connector.images.records import Record, Rejected, hash_of_row, reject_id
+from connector.images.records import Record, Rejected, former_reject_id, hash_of_row, reject_id
 from connector.runs.audit import Audit
 from connector.runs.identity import Identity
 from connector.runs.known import ABSENT, ROOM, UNWRITTEN, Kind, Known, short_hash
@@ -17,6 +17,7 @@ from connector.runs.twins import Parse, Twins
 from connector.tables import API_COLUMNS, IMAGE_SCANS, IMAGES, REJECTED_VALUES, Table, plain_rows
 from connector.wire import encode
 
+FAULTS_AT_ONCE = 450  # for which the warehouse is asked at once
 TWICE = "listed twice in one answer, with other contents"
 
 _scan_values = itemgetter(*(API_COLUMNS.index(c.name) for c in IMAGE_SCANS.columns if c.name in API_COLUMNS))
@@ -36,10 +37,10 @@ class Rows(Protocol):
 class Diff:
     """Takes what a sweep shows, one answer after the other, and writes the rows that the warehouse lacks to `rows`.
 
-    `parse` makes records of items, `rejected_ids` gives the rejected values that the warehouse has. An image that is
-    shown again with other contents takes the place of its first row, unless its ScanTime is smaller; one that is again
-    as the warehouse has it is not written. `kinds` counts images, and `rejected` holds the ids of values. `audit` is
-    told of every ScanTime. `every_scan`: scans of unchanged images are written too.
+    `parse` makes records of items, `rejected_ids` says which of some faults the warehouse has. An image that is shown
+    again with other contents takes the place of its first row, unless its ScanTime is smaller; one that is again as the
+    warehouse has it is not written. `kinds` counts images, and `rejected` holds the ids of faults. `audit` is told of
+    every ScanTime. `every_scan`: scans of unchanged images are written too. `settle` ends it.
     """
 
     def __init__(
@@ -49,16 +50,16 @@ class Diff:
         rows: Rows,
         parse: Parse,
         *,
-        rejected_ids: Callable[[], set[str]] = set,
+        rejected_ids: Callable[[Sequence[str]], set[str]] = lambda _: set(),
         audit: Audit | None = None,
         every_scan: bool = False,
     ) -> None:
         self.known, self._rows, self._parse = known, rows, parse
         self._account_id, self._sync_id, self._observed_at = run.account_id, run.sync_id, run.started_at
-        self._load_rejected_ids = rejected_ids
+        self._rejected_ids = rejected_ids
         self.audit = audit or Audit()
         self._every_scan = every_scan
-        self._stored_rejects: set[str] | None = None
+        self._faults: dict[str, tuple[Rejected, str | None]] = {}  # by id, with the RequestId of the answer
         self._twins = Twins(parse)
         self._earlier_scans: dict[tuple[int, int], int] = {}
         self.kinds: Counter[Kind] = Counter()
@@ -100,6 +101,18 @@ class Diff:
         for row in plain_rows(stored):
             values = tuple(row[name] for name in IMAGES.column_names if name != "missing_since")
             self.known.image_row[self.known.slots[row["image_id"]]] = self._rows.amend((*values, since))
+
+    def settle(self) -> None:
+        """Writes the faults that the warehouse does not have. To be called once nothing more is absorbed."""
+        if not self._faults:
+            return
+        former = {key: former_reject_id(rejected) for key, (rejected, _) in self._faults.items()}
+        stored = self._rejected_ids([*former, *former.values()])
+        for key, (rejected, request_id) in self._faults.items():
+            if stored.isdisjoint((key, former[key])):
+                row = (self._account_id, key, *rejected, request_id, self._observed_at, self._sync_id)
+                self._rows.add(REJECTED_VALUES, row)
+        self._faults.clear()
 
     def forget(self) -> None:
         """Frees the index of images. What was counted stays; nothing more can be absorbed."""
@@ -198,8 +211,6 @@ class Diff:
         if key in self.rejected:
             return
         self.rejected.add(key)
-        if self._stored_rejects is None:
-            self._stored_rejects = self._load_rejected_ids()
-        if key not in self._stored_rejects:
-            row = (self._account_id, key, *rejected, request_id, self._observed_at, self._sync_id)
-            self._rows.add(REJECTED_VALUES, row)
+        self._faults[key] = (rejected, request_id)
+        if len(self._faults) >= FAULTS_AT_ONCE:
+            self.settle()

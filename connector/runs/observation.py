@@ -41,7 +41,7 @@ class Held(Protocol):
 
     def runs(self) -> list[Row]: ...
 
-    def rejected_ids(self) -> set[str]: ...
+    def rejected_ids(self, reject_ids: Sequence[str]) -> set[str]: ...
 
 
 class Progress(NamedTuple):
@@ -92,6 +92,7 @@ class Observation:
         self._set_missing(self.diff.known.found_again(), None)
         if self.mode == Mode.FULL:
             warn_of_misses(self.identity.account_id, self.diff.audit.missed)
+        self.diff.settle()
         self.diff.forget()  # the load wants the memory
 
     def fail(self, error: Exception) -> None:

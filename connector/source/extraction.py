@@ -85,6 +85,7 @@ def _swept(settings: Settings, selection: Selection) -> Spool:
             for _ in progress:
                 if selection.images is not None and spool.count(IMAGES) >= selection.images:
                     break
+        observation.diff.settle()  # here too, since the sweep may have ended early
         observation.leave_out(selection.causes())
         spool.add(SYNC_RUNS, tuple(run_row(observation, client.now(), sent(client)).values()))
     for table in TABLES:
@@ -114,7 +115,7 @@ class _Nothing:
     def runs(self) -> list[Row]:
         return []
 
-    def rejected_ids(self) -> set[str]:
+    def rejected_ids(self, _: Any) -> set[str]:
         return set()
 
 

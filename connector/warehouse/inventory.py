@@ -85,26 +85,16 @@ class Inventory:
 
     def rows(self, account_id: str, image_ids: Sequence[str]) -> pa.Table:
         """Whole rows of `images`, for the ids that are there, in no order."""
-        parts = [
-            self._read(
-                IMAGES,
-                IMAGES.column_names,
-                f"account_id = %s AND image_id IN ({', '.join(['%s'] * len(ids))})",
-                [account_id, *ids],
-            )
-            for ids in _slices(image_ids, IDS_IN_ONE_QUERY)
-        ]
-        return pa.concat_tables(parts) if parts else IMAGES.arrow_schema.empty_table()
+        return self._those(IMAGES, IMAGES.column_names, account_id, "image_id", image_ids)
 
     def runs(self, account_id: str, limit: int = 10) -> pa.Table:
         """The account's rows of `sync_runs`, whole, newest first by started_at, at most `limit`."""
         names = SYNC_RUNS.column_names
         return self._read(SYNC_RUNS, names, "account_id = %s", [account_id], newest="started_at", limit=limit)
 
-    def rejected_ids(self, account_id: str) -> set[str]:
-        """The reject_id of every value of the account that is in `rejected_values`."""
-        found = self._read(REJECTED_VALUES, ["reject_id"], "account_id = %s", [account_id])
-        return _texts(found)
+    def rejected_ids(self, account_id: str, reject_ids: Sequence[str]) -> set[str]:
+        """Those of the ids that `rejected_values` has for the account."""
+        return _texts(self._those(REJECTED_VALUES, ("reject_id",), account_id, "reject_id", reject_ids))
 
     def account_ids(self) -> set[str]:
         """Every account that has images or runs here."""
@@ -120,6 +110,16 @@ class Inventory:
         """Keys of the account that more than one row has. A loader that merges leaves none."""
         query = "SELECT count(*) FROM (SELECT 1 AS one FROM {table} WHERE {where} GROUP BY {key} HAVING count(*) > 1) d"
         return self._number(table, query, {"account_id": account_id})
+
+    def _those(self, table: Table, names: Sequence[str], account_id: str, key: str, values: Sequence[str]) -> pa.Table:
+        """Columns of the account's rows that have one of these values in the column `key`."""
+        parts = [
+            self._read(
+                table, names, f"account_id = %s AND {key} IN ({', '.join(['%s'] * len(some))})", [account_id, *some]
+            )
+            for some in _slices(values, IDS_IN_ONE_QUERY)
+        ]
+        return pa.concat_tables(parts) if parts else table.arrow_schema.empty_table().select(list(names))
 
     def _number(self, table: Table, query: str, conditions: dict[str, str | None]) -> int:
         """The only value of a query; 0 where the table does not exist."""
@@ -191,9 +191,9 @@ class AccountInventory:
         """The account's rows of `sync_runs`, newest first, at most `RUNS`; see `plain_rows`."""
         return list(plain_rows(self._inventory.runs(self._account_id, RUNS)))
 
-    def rejected_ids(self) -> set[str]:
+    def rejected_ids(self, reject_ids: Sequence[str]) -> set[str]:
         """See `Inventory.rejected_ids`."""
-        return self._inventory.rejected_ids(self._account_id)
+        return self._inventory.rejected_ids(self._account_id, reject_ids)
 
     def other_accounts(self) -> list[str]:
         """The other accounts that have images or runs here, sorted."""

@@ -455,18 +455,35 @@ def test_hash_outlives_a_new_column(field: str) -> None:
 
 
 def test_reject_id() -> None:
-    """A rejected value is known by image, column and raw text; why it was rejected does not matter."""
+    """A fault is known by image, column and reason, whatever the value is."""
     rejected = Rejected(ID, "vul_cnt", '"n/a"', NOT_AN_INTEGER)
     others = [
         rejected._replace(image_id=None),
         rejected._replace(image_id="sha256:0"),
         rejected._replace(column_name="size"),
-        rejected._replace(raw='"n"'),
-        Rejected(f'{ID}","vul_cnt', "", '"n/a"', ""),
+        rejected._replace(reason="another"),
+        Rejected(f'{ID}","vul_cnt', "", '"n/a"', NOT_AN_INTEGER),
     ]
-    assert reject_id(rejected) == "01051d1fad9ad15a1334422127fb55da"
-    assert reject_id(rejected) == reject_id(rejected._replace(reason="another"))
+    assert reject_id(rejected) == "bc3017b7ff9c1a5b6e3f84f8caeb9a32"
+    assert reject_id(rejected) == reject_id(rejected._replace(raw='"n"'))
     assert reject_id(rejected) not in {reject_id(other) for other in others}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ('{"HostCnt":1,"ImageName":"a"}', '{"HostCnt":2,"ImageName":"a"}', True),
+        ('{"HostCnt":1,"ImageName":"a"}', '{"HostCnt":1,"ImageName":"b"}', False),
+        ('{"ImageID":1,"ImageName":"a"}', '{"ImageID":2,"ImageName":"a"}', False),
+        ('{"CreateTime":"1","ImageName":"a"}', '{"CreateTime":"2","ImageName":"a"}', False),
+        ('{"New":1}', '{"New":2}', False),
+        ("[1]", "[2]", False),
+    ],
+)
+def test_a_rejected_item_is_known_by_what_does_not_change(one: str, other: str, *, same: bool) -> None:
+    """Another item is another fault, since nothing else keeps its contents; other counts of the same item are not."""
+    first, second = (reject_id(Rejected(None, "image_id", raw, NO_IMAGE_ID)) for raw in (one, other))
+    assert (first == second) is same
 
 
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=8)

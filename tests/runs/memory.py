@@ -89,8 +89,8 @@ class Warehouse:
     def runs(self) -> list[Row]:
         return sorted(self[SYNC_RUNS], key=lambda row: row["started_at"], reverse=True)
 
-    def rejected_ids(self) -> set[str]:
-        return {row["reject_id"] for row in self[REJECTED_VALUES]}
+    def rejected_ids(self, reject_ids: Sequence[str]) -> set[str]:
+        return {row["reject_id"] for row in self[REJECTED_VALUES]} & {*reject_ids}
 
 
 def fetching(server: LocalServer) -> Fetch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,15 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from connector.images.records import ItemParser, Record, Rejected, reject_id
+from connector.images.fields import NOT_AN_INTEGER
+from connector.images.records import ItemParser, Record, Rejected, former_reject_id, reject_id
 from connector.runs.audit import Audit, Span
 from connector.runs.diff import TWICE, Diff
 from connector.runs.identity import Identity
 from connector.runs.known import Known
 from connector.runs.spool import Spool
 from connector.tables import API_COLUMNS, IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, Table
+from connector.wire import encode
 from tests.runs.memory import KNOWN, as_arrow, plain
 
 NOW, BEFORE, FIRST = 3_000, 2_000, 1_000
@@ -111,6 +114,7 @@ class Trial:
 
     def written(self, table: Table) -> list[dict[str, Any]]:
         """The rows of the finished file, of which no two have the same key."""
+        self.diff.settle()
         path = self.spool.finish(table)
         rows = [] if path is None else plain(pq.read_table(path))
         assert len({tuple(row[name] for name in table.key) for row in rows}) == len(rows)
@@ -407,7 +411,7 @@ def test_listed_twice_with_other_contents_is_one_image_and_a_rejected_item(tmp_p
     assert trial.written(REJECTED_VALUES) == [
         {
             "account_id": "1",
-            "reject_id": "484dc4a78ec620490c69b99eb32580c7",
+            "reject_id": reject_id(Rejected("i1", "image_id", encode(twin), TWICE)),
             "image_id": "i1",
             "column_name": "image_id",
             "raw": '{"HostCnt":99,"ImageID":"i1","Odd":"\\ud800"}',
@@ -420,23 +424,28 @@ def test_listed_twice_with_other_contents_is_one_image_and_a_rejected_item(tmp_p
 
 
 def test_a_rejected_value_is_written_once(tmp_path: Path) -> None:
-    """The image is loaded without it; values that the warehouse has are counted and not written again."""
-    ids = {reject_id(Rejected("i1", "size", '"big"', ""))}
-    trial = Trial(tmp_path, rejected_ids=lambda: ids)
-    trial.show([{**ITEM, "Size": "big", "HostCnt": -1}], [{**ITEM, "Size": "big", "HostCnt": -1}], [7])
+    """The image is loaded without it; faults that the warehouse has are counted and not written again, also where an
+    older release wrote them."""
+    held = {
+        reject_id(Rejected("i1", "size", '"small"', NOT_AN_INTEGER)),
+        former_reject_id(Rejected("i1", "vul_cnt", '"n/a"', NOT_AN_INTEGER)),
+    }
+    trial = Trial(tmp_path, rejected_ids=lambda ids: held & {*ids})
+    odd = {**ITEM, "Size": "big", "HostCnt": -1, "VulCnt": "n/a"}
+    trial.show([odd], [{**odd, "HostCnt": -2}], [7])
     names = ("image_id", "column_name", "raw", "request_id")
     assert [tuple(row[name] for name in names) for row in trial.written(REJECTED_VALUES)] == [
         ("i1", "host_cnt", "-1", "r1"),
         (None, "image_id", "7", "r3"),
     ]
-    assert len(trial.diff.rejected) == 3
+    assert len(trial.diff.rejected) == 4
     assert [(row["size"], row["host_cnt"]) for row in trial.written(IMAGES)] == [(None, None)]
 
 
 def test_known_rejected_values_are_read_only_when_there_is_one(tmp_path: Path) -> None:
     """A run that rejects nothing does not ask the warehouse."""
 
-    def never() -> set[str]:
+    def never(_: Sequence[str]) -> set[str]:
         raise AssertionError("not needed")
 
     assert versions(Trial(tmp_path, rejected_ids=never).show([ITEM])) == [("i1", 1, 12, None)]

@@ -3,9 +3,11 @@ MariaDB (or MySQL) server. More of it: a sync killed at any step is in `test_cra
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import sqlalchemy as sa
 from connector.images.records import ItemParser, Record
 from connector.sandbox import Fleet, Sandbox, wall_clock
 from connector.sandbox.identity import DEFAULT_ACCOUNT, Account
+from connector.sandbox.messages import Reply, Request
 from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, SYNC_RUNS, TABLES
 from connector.wire import decode
 from tests.images import odd_images
@@ -122,6 +125,31 @@ def test_instants_are_utc_whatever_the_clocks_of_machine_and_session_say(place: 
     times = (odd_images.BUILT, odd_images.SCANNED, instant(run["started_at"]))
     assert (row["create_time"], row["scan_time"], row["changed_at"]) == times
     assert (second["images_unchanged"], second["watermark_before"]) == (1, run["watermark_after"])
+
+
+def test_a_fault_that_lasts_is_one_row_whatever_the_value_is(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two fields of 600 images, and an item without an ImageID, are other in each answer: their rows do not grow in
+    number, say since when the fault lasts, and are counted in each run."""
+    answers = count()
+    answer = Sandbox._api_reply
+
+    def altered(sandbox: Sandbox, request: Request) -> Reply:
+        reply = answer(sandbox, request)
+        number = next(answers)
+        body = re.sub(rb'"(VulCnt|Size)":[0-9]+', rb'"\1":"%d?"' % number, reply.body)
+        body = re.sub(rb'"ImageID":"nameless"', rb'"ImageID":"","HostCnt":%d' % number, body)
+        return replace(reply, body=body)
+
+    monkeypatch.setattr(Sandbox, "_api_reply", altered)
+    ids = ["nameless", *(f"sha256:{number:064x}" for number in range(600))]
+    fleet = Fleet({**odd_images.ITEM, "ImageID": image_id, "VulCnt": 1, "Size": 1} for image_id in ids)
+    with Sandbox(fleet, rate=None) as sandbox:
+        runs = [sync(place, sandbox.url, mode="full") for _ in range(3)]
+    rows = place.table(REJECTED_VALUES)
+    assert (len(rows), [run["values_rejected"] for run in runs]) == (1201, [1201] * 3)
+    assert {(row["first_seen_at"], row["sync_id"]) for row in rows} == {
+        (instant(runs[0]["started_at"]), runs[0]["sync_id"])
+    }
 
 
 # ---- shapes that change ----

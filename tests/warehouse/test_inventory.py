@@ -47,7 +47,7 @@ def test_a_warehouse_that_does_not_exist_is_empty_and_stays_away(place: Place) -
     assert (known.num_rows, rows.num_rows, runs.num_rows) == (0, 0, 0)
     assert rows.schema.equals(IMAGES.arrow_schema)
     assert runs.schema.equals(SYNC_RUNS.arrow_schema)
-    assert (found.rejected_ids("1"), found.account_ids()) == (set(), set())
+    assert (found.rejected_ids("1", ["a"]), found.account_ids()) == (set(), set())
     assert place.datasets() == set()
 
 
@@ -85,7 +85,7 @@ def test_a_dataset_without_our_tables_is_empty(place: Place) -> None:
         place.sql(f"DROP TABLE {{data}}.{table.name}")
     found = Inventory(place.location, place.pipeline())
     assert (found.known("1").num_rows, found.runs("1").num_rows) == (0, 0)
-    assert (found.rejected_ids("1"), found.account_ids()) == (set(), set())
+    assert (found.rejected_ids("1", ["a"]), found.account_ids()) == (set(), set())
 
 
 def test_the_known_state_is_the_accounts_images(place: Place) -> None:
@@ -149,7 +149,9 @@ def test_rejected_values_are_known_by_their_ids(place: Place) -> None:
     pipeline = place.prepared()
     rows = [{"account_id": a, "reject_id": r} for a, r in (("1", "a"), ("1", "b"), ("2", "c"))]
     place.load(pipeline, REJECTED_VALUES, *rows)
-    assert Inventory(place.location, pipeline).rejected_ids("1") == {"a", "b"}
+    found = Inventory(place.location, pipeline)
+    assert found.rejected_ids("1", ["a", "c", "d"]) == {"a"}
+    assert found.rejected_ids("1", []) == set()
 
 
 def test_more_rows_than_a_batch_are_all_read(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,7 +240,7 @@ def test_one_accounts_inventory_is_its_part_of_the_whole(place: Place) -> None:
     assert sorted(found.known()["image_id"].to_pylist()) == ["gone", "new", "scanned"]
     assert plain(found.rows(["new", "?"])) == [{"changed_at": 0, **NEW}]
     assert [(run["sync_id"], run["started_at"]) for run in found.runs()] == [("s1", 1)]
-    assert (found.rejected_ids(), found.other_accounts()) == ({"a"}, ["2", "3"])
+    assert (found.rejected_ids(["a", "b"]), found.other_accounts()) == ({"a"}, ["2", "3"])
 
 
 def test_one_accounts_inventory_verifies_first(place: Place) -> None:
