@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from connector.texts import LONGEST_NAME, shortened, visible
+
 if TYPE_CHECKING:
     from connector.runs.row import SyncRun
 
 
 class TcssError(Exception):
-    """Base of every error that this package raises on purpose. Pickles whole, attributes included.
+    """Base of every error that this package raises on purpose. Pickles whole, attributes included. A long message keeps
+    its beginning.
 
     `code`, `action`, `request_id` and `attempt` are those of the API call, where there was one; `hint` says what to do.
     """
@@ -30,8 +33,8 @@ class TcssError(Exception):
         attempt: int | None = None,
         hint: str | None = None,
     ) -> None:
-        super().__init__(message)
-        self.code = code
+        super().__init__(shortened(message))
+        self.code = None if code is None else shortened(code, LONGEST_NAME)
         self.action = action
         self.request_id = request_id
         self.attempt = attempt
@@ -44,6 +47,12 @@ class TcssError(Exception):
         return " ".join(str(self.args[0]).split())
 
     def __str__(self) -> str:
+        """The sentence, so that no terminal obeys it."""
+        return visible(self.sentence)
+
+    @property
+    def sentence(self) -> str:
+        """Message, facts and hint."""
         facts = {"code": self.code, "request id": self.request_id, "attempt": self.attempt}
         known = ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)
         text = f"{self.action}: {self.message}" if self.action else self.message

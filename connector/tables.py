@@ -558,7 +558,11 @@ SYNC_RUNS = Table(
             nullable=False,
             example="complete",
         ),
-        Column("verdict_reason", "text", "What the verdict rests on, or what is missing."),
+        Column(
+            "verdict_reason",
+            "text",
+            "What the verdict rests on, or what is missing. Of a long text the first 2,000 characters at most.",
+        ),
         Column(
             "started_at",
             "timestamp",
@@ -592,7 +596,8 @@ SYNC_RUNS = Table(
         Column(
             "unknown_fields",
             "text",
-            "Names of fields that this release does not know, as a JSON array. Null: none.",
+            "Names of fields that this release does not know, as a JSON array. Of many the first 20, and how many more "
+            "there are; of a long name the beginning. Null: none.",
             example='["NewField"]',
         ),
         Column("pages", "bigint", "Pages that were read and used.", unit="pages"),

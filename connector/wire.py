@@ -59,14 +59,6 @@ def storable(text: str) -> str:
     return _NOT_STORABLE.sub("\ufffd", text)
 
 
-def shown(text: str) -> str:
-    """The text for people and for `sync_runs`: at most 1,000 characters, with U+FFFD for what cannot be shown."""
-    cut = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}... ({len(text):,} characters)"
-    return _NOT_SHOWN.sub("\ufffd", cut)
-
-
-_LONGEST_SHOWN = 1_000
-_NOT_SHOWN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 
 # ---- integers over 64 bits: orjson makes floats of them, so they are looked for, first by the shape of the bytes ----

@@ -101,7 +101,7 @@ def test_a_table_may_get_its_first_row_in_a_later_run(mine: Mine) -> None:
     mine.pipeline().run(mine.source())
     assert mine.count("rejected_values") == 0
     for size in ("large", "larger"):  # a fault that lasts is one row
-        mine.account.fleet.replace(dict.fromkeys(sorted(mine.account.fleet.truth())[:3], {"Size": size}))
+        mine.account.fleet.replace({image: {"Size": size} for image in sorted(mine.account.fleet.truth())[:3]})
         mine.pipeline().run(mine.source(mode="full"))
         assert mine.count("rejected_values") == 3
 

@@ -11,6 +11,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
 
 from connector.errors import AccessError, ConfigurationError, RequestRejectedError, TcssError
+from connector.texts import visible
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -77,7 +78,7 @@ class TcssHook(BaseHook):
                 total = client.call(ACTION, {"Limit": 1, "Offset": 0}).response.get("TotalCount")
         except TcssError as error:
             return False, str(error)
-        return True, f"Account {account_id}: tcss:{ACTION} is granted, {total} images are in the list."
+        return True, visible(f"Account {account_id}: tcss:{ACTION} is granted, {total} images are in the list.")
 
 
 def _from_connection(connection: Connection) -> dict[str, Any]:

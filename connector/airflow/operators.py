@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowException
 from connector.airflow.assets import announce
 from connector.airflow.hook import TcssHook, failing_fast
 from connector.airflow.warehouses import destination as destination_url
+from connector.texts import visible
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -86,11 +87,11 @@ class TcssSyncOperator(BaseOperator):
             run = sync(settings=settings, progress=Lines(self.log.info))
         self.log.info("%s", run.summary())
         for text in run.warnings():
-            self.log.warning("%s", text)
+            self.log.warning("%s", visible(text))
         if code := run.exit_code(strict=settings.strict):
             if self.fail_on_partial:
-                raise AirflowException(f"verdict {run.verdict}, exit code {code}: {run.verdict_reason}")
-            self.log.warning("the verdict is %s: %s", run.verdict, run.verdict_reason)
+                raise AirflowException(visible(f"verdict {run.verdict}, exit code {code}: {run.verdict_reason}"))
+            self.log.warning("the verdict is %s: %s", run.verdict, visible(str(run.verdict_reason)))
         result: dict[str, Any] = json.loads(run.to_json())
         announce(context, self.outlets, [result])
         self._done = (settings, run)

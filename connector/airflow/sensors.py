@@ -10,6 +10,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from connector.airflow.hook import failing_fast, leave_variables_alone
 from connector.airflow.warehouses import destination as destination_url
+from connector.texts import visible
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -66,7 +67,7 @@ class TcssFreshnessSensor(BaseSensorOperator):
             found = freshness_by_account(Settings.load(destination=url, dataset=self.dataset or None))
         wanted = {account_id: found.get(account_id, Freshness(None)) for account_id in self.account_ids or found}
         for account_id, freshness in wanted.items():
-            self.log.info("account %s: %s", account_id, freshness)
+            self.log.info("account %s: %s", visible(account_id), freshness)
         limit = self.max_age.total_seconds()
         fresh = bool(wanted) and all(freshness.within(limit) for freshness in wanted.values())
         ages = {account_id: freshness.seconds for account_id, freshness in wanted.items()}

@@ -23,7 +23,7 @@ from connector.errors import (
     from_code,
     is_known,
 )
-from connector.wire import decode, shown
+from connector.wire import decode, storable
 
 # Requests under way at once: twice as many as are sent in 2 s, so that a refused request does not stop the others.
 MAX_IN_FLIGHT = 100
@@ -80,7 +80,7 @@ def judge(attempt: Attempt, got: HttpResponse | NoResponse, skew: float | None =
     code = _word(problem.get("Code"), attempt)
     if code is not None and (is_known(code) or (got.status < 500 and got.status != 429)):
         message = problem.get("Message")
-        text = shown(attempt.redact(message)) if isinstance(message, str) else ""
+        text = storable(attempt.redact(message)) if isinstance(message, str) else ""
         return _refusal(attempt, code, text, request_id=request_id, skew=skew)
     return _unusable(attempt, got)
 
@@ -155,7 +155,7 @@ def _unusable(attempt: Attempt, got: HttpResponse) -> TcssError:
 def _word(received: Any, attempt: Attempt) -> str | None:
     """A RequestId or a code, without secrets, as every place can show and hold it; None for what is none."""
     fits = isinstance(received, str) and 0 < len(received) <= _LONGEST_ID
-    return shown(attempt.redact(received)) if fits else None
+    return storable(attempt.redact(received)) if fits else None
 
 
 def _is_crowded(body: bytes) -> bool:

@@ -10,7 +10,7 @@ from connector.api.credentials import Credentials
 from connector.api.keyring import Keyring
 from connector.api.signing import sign
 from connector.errors import TcssError
-from connector.wire import shown
+from connector.wire import storable
 
 _CONTENT_TYPE = "application/json"
 _UNSIGNED = "SKIP"  # what STS wants for a request that carries its own proof
@@ -66,7 +66,7 @@ class Attempt:
 
     def failed(self, kind: type[TcssError], text: str, hint: str | None = None) -> TcssError:
         """An error of this attempt, without secrets."""
-        return kind(shown(self.redact(text)), action=self.call.action, attempt=self.number, hint=hint)
+        return kind(storable(self.redact(text)), action=self.call.action, attempt=self.number, hint=hint)
 
     def redact(self, text: str) -> str:
         text = text.replace(self.call.hidden, "***") if self.call.hidden else text

@@ -1,6 +1,5 @@
 """Calls of the API: each attempt waits for its turn, is signed afresh and judged; a call goes on while that helps."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from connector import texts
 from connector.api.answers import CLOCK_SLACK, Answer, CallStats, clock_skew, is_elsewhere, judge, replayed
 from connector.api.attempts import Attempt, Call, HttpResponse, NoResponse
 from connector.api.credentials import Credentials, Provider, Static
@@ -22,7 +22,7 @@ from connector.api.traffic import Traffic
 from connector.api.transport import Transport
 from connector.errors import ConfigurationError, TcssError, ThrottledError, TransientError, UnavailableError
 
-log = logging.getLogger(__name__)
+log = texts.logger(__name__)
 
 _STS_VERSION = "2018-08-13"
 _STS_REGION = "ap-guangzhou"  # STS demands a region, and answers the same in each

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,12 +11,15 @@ from typing import Any
 import duckdb
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from connector.cli.streams import drawing
 from connector.errors import ConfigurationError
 from connector.sandbox import Fleet, Sandbox, wall_clock
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
 from connector.settings import Settings, TcssCredentials
 from connector.sync import sync
+from connector.texts import visible
 from connector.warehouse.workdirs import workdir
 
 CHANGES = {"rescan": 60, "insert": 15, "delete": 10, "change_counts": 20}
@@ -65,11 +69,12 @@ def _sync(path: Path, url: str, mode: str, say: Callable[[str], None]) -> None:
     settings = Settings.load(
         destination=f"duckdb:///{path}", endpoint=url, mode=mode, credentials=credentials, confirm_gone_after=0
     )  # nobody waits ten minutes for what is gone
-    say(sync(settings=settings).summary())
+    for line in sync(settings=settings).summary().split("\n"):
+        say(line)
 
 
 def _ask(path: Path) -> None:
-    console = Console()
+    console = Console(file=drawing(sys.stdout))
     with duckdb.connect(str(path), read_only=True) as connection:
         for question, query in QUESTIONS.items():
             cursor = connection.execute(query)
@@ -79,11 +84,11 @@ def _ask(path: Path) -> None:
                 counts = any(isinstance(row[number], int) for row in rows)
                 shown.add_column(column[0], justify="right" if counts else "left")
             for row in rows:
-                shown.add_row(*map(_cell, row))
+                shown.add_row(*(Text(_cell(value)) for value in row))  # a plain str would be markup
             console.print(f"\n[bold]{question}[/bold]", shown, sep="\n")
 
 
 def _cell(value: Any) -> str:
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else visible(str(value))

@@ -14,6 +14,7 @@ import typer
 from connector import __version__
 from connector.cli import process
 from connector.errors import TcssError
+from connector.texts import Visible
 
 app = typer.Typer(
     name="tcss",
@@ -54,7 +55,9 @@ def _options(
         typer.echo(__version__)
         raise typer.Exit
     level = logging.DEBUG if verbose else logging.INFO
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING, stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Visible())  # for the records of other loggers than ours, too
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING, handlers=[handler])
     logging.getLogger("connector").setLevel(level)
 
 
@@ -115,7 +118,7 @@ def check(
     ] = False,
 ) -> None:
     """Say, line by line, whether keys, permission, clock and destination are as a sync needs them."""
-    from connector.cli.report import Reporter
+    from connector.cli.report import Reporter, say
 
     with _reported(Reporter(as_json=as_json)):
         from connector.cli.check import check as check_all
@@ -124,10 +127,10 @@ def check(
         settings = Settings.load(
             account, destination=destination, dataset=dataset, endpoint=endpoint, site=site, account_id=account_id
         )
-        report = check_all(settings, (lambda _: None) if as_json else typer.echo, api=api, account=account)
+        report = check_all(settings, (lambda _: None) if as_json else say, api=api, account=account)
         if as_json:
             typer.echo(report.to_json())
-            typer.echo("".join(f"{line}\n" for line in report.failures), err=True, nl=False)
+            say(*report.failures, file=sys.stderr)
         raise typer.Exit(report.code)
 
 
@@ -165,13 +168,13 @@ def tables() -> None:
 @app.command(epilog=EXIT_CODES)
 def views(destination: Destination = None, dataset: Dataset = None) -> None:
     """Make the views again, and the descriptions of tables and columns; and list them with their questions."""
-    from connector.cli.report import Reporter
+    from connector.cli.report import Reporter, say
 
     with _reported(Reporter(as_json=False)):
         from connector.cli.publish import publish
         from connector.settings import Settings
 
-        publish(Settings.load(destination=destination, dataset=dataset), typer.echo)
+        publish(Settings.load(destination=destination, dataset=dataset), say)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -181,13 +184,13 @@ def dashboard(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
 ) -> None:
     """Serve the fleet's posture as a page on a loopback address. Needs tcss-connector[notebooks]."""
-    from connector.cli.report import Reporter
+    from connector.cli.report import Reporter, say
 
     with _reported(Reporter(as_json=False)):
         from connector.posture.queries import Queries
         from connector.posture.server import serve
 
-        serve(Queries.open(destination, dataset), port, typer.echo)
+        serve(Queries.open(destination, dataset), port, say)
     process.end(0)
 
 
@@ -198,13 +201,13 @@ def report(
     dataset: Dataset = None,
 ) -> None:
     """Write the fleet's posture as one HTML file that loads nothing from anywhere."""
-    from connector.cli.report import Reporter
+    from connector.cli.report import Reporter, say
 
     with _reported(Reporter(as_json=False)):
         from connector.posture.report import write
 
         write(destination, dataset, output)
-        typer.echo(f"wrote {output}")
+        say(f"wrote {output}")
 
 
 @app.command()
@@ -215,12 +218,12 @@ def demo(
     ] = None,
 ) -> None:
     """Sync an invented fleet from a local sandbox into DuckDB, change it, sync again, and ask the first questions."""
-    from connector.cli.report import Reporter
+    from connector.cli.report import Reporter, say
 
     with _reported(Reporter(as_json=False)):
         from connector.cli.demo import show
 
-        show(images, output, typer.echo)
+        show(images, output, say)
 
 
 @app.command()

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
+from connector import texts
 from connector.api.answers import CallStats
+from connector.cli.streams import drawing
 from connector.errors import TcssError
 from connector.runs.progress import Lines, Report
+from connector.texts import visible
 
 if TYPE_CHECKING:
     from connector.runs.row import SyncRun
 
-log = logging.getLogger("connector")
+log = texts.logger("connector")
+
+
+def say(*lines: str, file: TextIO | None = None) -> None:
+    """Prints these lines on stdout, or elsewhere. No value can forge a line, and no terminal obeys one."""
+    print(*map(visible, lines), sep="\n", file=file, flush=True)
 
 
 class Reporter:
@@ -37,28 +44,29 @@ class Reporter:
 
     def finished(self, run: SyncRun, account: str | None = None) -> None:
         """`account` is the name of a configured account, here and below."""
-        print(run.to_json() if self._as_json else f"{_prefix(account)}{run.summary()}", flush=True)  # noqa: T201
+        first, *others = run.summary().split("\n")
+        self.line(run.to_json(), f"{_prefix(account)}{first}", *others)
         for text in run.warnings():
             log.warning("%s%s", _prefix(account), text)
 
-    def line(self, as_json: str | None, text: str) -> None:
-        """The JSON, or the text; nothing where JSON is asked for and there is none."""
+    def line(self, as_json: str | None, *lines: str) -> None:
+        """The JSON, or the lines; nothing where JSON is asked for and there is none."""
         if not self._as_json:
-            print(text, flush=True)  # noqa: T201
+            say(*lines)
         elif as_json is not None:
-            print(as_json, flush=True)  # noqa: T201
+            say(as_json)
 
     def failed(self, error: TcssError, account: str | None = None) -> None:
         if self._as_json:
-            print(error.run.to_json() if error.run else _failure(error, account), flush=True)  # noqa: T201
-        print(f"error: {_prefix(account)}{error}", file=sys.stderr, flush=True)  # noqa: T201
+            say(error.run.to_json() if error.run else _failure(error, account))
+        say(f"error: {_prefix(account)}{error}", file=sys.stderr)
 
     def crashed(self, error: Exception, account: str | None = None) -> None:
         if self._as_json:
-            print(_failure(error, account), flush=True)  # noqa: T201
+            say(_failure(error, account))
         log.debug("unexpected", exc_info=error)
         text = f"{_prefix(account)}unexpected {type(error).__name__}: {error}"
-        print(f"error: {text}. Run `tcss --verbose ...` and report it.", file=sys.stderr)  # noqa: T201
+        say(f"error: {text}. Run `tcss --verbose ...` and report it.", file=sys.stderr)
 
 
 def _prefix(account: str | None) -> str:
@@ -69,7 +77,7 @@ def _failure(error: Exception, account: str | None) -> str:
     facts = {
         "class": type(error).__name__,
         "code": getattr(error, "code", None),
-        "message": str(error),
+        "message": getattr(error, "sentence", str(error)),
         "request_id": getattr(error, "request_id", None),
     }
     named = {"account": account} if account else {}
@@ -89,7 +97,7 @@ def _bar() -> Iterator[Report]:
         TimeRemainingColumn(),
     )
     started = time.monotonic()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=Console(file=drawing(sys.stderr)), transient=True) as bar:
         task = bar.add_task("sweep", total=None, rates="")
 
         def update(shown: int, total: int | None, stats: CallStats) -> None:

@@ -1,4 +1,8 @@
-"""stdout and stderr that never fail: closed, broken, full or without Unicode, they change nothing of what is done."""
+"""stdout and stderr that never fail, and through which no text reaches a terminal as a command.
+
+Closed, broken, full or without Unicode, they change nothing of what is done. What a terminal would obey is written as
+an escape, whoever prints it; only rich, which draws, has a stream of its own (`drawing`).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ import os
 import select
 import sys
 from typing import Any
+
+from connector.texts import visible
 
 
 def make_unfailing() -> None:
@@ -19,6 +25,11 @@ def make_unfailing() -> None:
     for name in ("stdout", "stderr"):
         if (file := _file_of(getattr(sys, name))) is not None:
             setattr(sys, name, _text(file, getattr(sys, name)))
+
+
+def drawing(stream: Any) -> Any:
+    """What writes to the stream as it is: for pictures of ours, with the escapes of a terminal."""
+    return _Drawing(stream) if isinstance(stream, _VisibleText) else stream
 
 
 def _occupy(number: int) -> None:
@@ -40,12 +51,33 @@ def _file_of(stream: Any) -> _UnfailingFile | None:
 
 def _text(file: _UnfailingFile, stream: Any) -> io.TextIOWrapper:
     at_once = stream is None or stream.line_buffering or stream.write_through
-    return io.TextIOWrapper(
+    return _VisibleText(
         io.BufferedWriter(file),
         encoding=stream.encoding if stream else "utf-8",
         errors="backslashreplace",
         line_buffering=at_once,
     )
+
+
+class _VisibleText(io.TextIOWrapper):
+    """Lines in which everything is visible."""
+
+    def write(self, text: str, /) -> int:
+        return super().write("\n".join(map(visible, text.split("\n"))))
+
+    def draw(self, text: str) -> int:
+        return super().write(text)
+
+
+class _Drawing:
+    """The stream, but that what is written is written as it is."""
+
+    def __init__(self, stream: _VisibleText) -> None:
+        self._stream = stream
+        self.write = stream.draw
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 class _UnfailingFile(io.FileIO):

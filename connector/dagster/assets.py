@@ -8,11 +8,13 @@ from pydantic import Field
 
 from connector.dagster.errors import RETRIES, retried
 from connector.dagster.resource import TcssResource
+from connector.dagster.shown import facts
 from connector.dagster.translator import DagsterTcssTranslator
 from connector.runs.identity import rfc3339
 from connector.runs.progress import Lines
 from connector.runs.row import SyncRun
 from connector.tables import TABLES
+from connector.texts import visible
 
 RUN_FACTS = (
     *("account_id", "sync_id", "mode", "verdict", "verdict_reason"),
@@ -79,7 +81,7 @@ def build_tcss_assets(
             counts = _counts(tcss, account, run)
         context.log.info(run.summary())
         for text in run.warnings():
-            context.log.warning(text)
+            context.log.warning(visible(text))
         for table in TABLES:
             yield dg.MaterializeResult(asset_key=specs[table.name].key, metadata={**_facts(run), **counts[table.name]})
 
@@ -87,8 +89,8 @@ def build_tcss_assets(
 
 
 def _facts(run: SyncRun) -> dict[str, Any]:
-    facts = {name: run[name] for name in RUN_FACTS if run[name] is not None}
-    return facts | {name: dg.MetadataValue.text(str(rfc3339(run[name]))) for name in ("started_at", "finished_at")}
+    said = facts({name: run[name] for name in RUN_FACTS})
+    return said | {name: dg.MetadataValue.text(str(rfc3339(run[name]))) for name in ("started_at", "finished_at")}
 
 
 def _counts(tcss: TcssResource, account: str | None, run: SyncRun) -> dict[str, dict[str, Any]]:

@@ -9,8 +9,9 @@ import dagster as dg
 
 from connector.dagster.errors import RETRIES, retried
 from connector.dagster.resource import TcssResource
+from connector.dagster.shown import facts, plain
 from connector.dagster.translator import DagsterTcssTranslator
-from connector.runs.freshness import Freshness, sync_runs
+from connector.runs.freshness import Freshness, newest_runs
 from connector.tables import IMAGES, SYNC_RUNS, TABLES, Table
 from connector.warehouse.inventory import AccountInventory, Inventory
 
@@ -79,20 +80,20 @@ def build_tcss_asset_checks(
 
 
 def _complete(inventory: Inventory, account_id: str) -> dg.AssetCheckResult:
-    runs = sync_runs(AccountInventory(inventory, account_id).runs())
+    runs = newest_runs(AccountInventory(inventory, account_id), 1)
     if not runs:
         return _never(account_id)
     run = runs[0]
-    facts = ("account_id", "sync_id", "verdict", "verdict_reason", "first_request_id", "last_request_id")
+    names = ("account_id", "sync_id", "verdict", "verdict_reason", "first_request_id", "last_request_id")
     return dg.AssetCheckResult(
         passed=run.complete,
-        description=f"{run.verdict}: {run.verdict_reason}",
-        metadata={name: run[name] for name in facts if run[name] is not None},
+        description=plain(f"{run.verdict}: {run.verdict_reason}"),
+        metadata=facts({name: run[name] for name in names}),
     )
 
 
 def _fresh(inventory: Inventory, account_id: str, *, max_age: timedelta) -> dg.AssetCheckResult:
-    freshness, limit = Freshness.of(sync_runs(AccountInventory(inventory, account_id).runs())), max_age.total_seconds()
+    freshness, limit = Freshness.of_account(AccountInventory(inventory, account_id)), max_age.total_seconds()
     if freshness.seconds is None:
         return dg.AssetCheckResult(passed=False, description=str(freshness), metadata={"account_id": account_id})
     return dg.AssetCheckResult(

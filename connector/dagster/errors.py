@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from connector.dagster.shown import facts, plain
 from connector.errors import DestinationError, LockedError, TcssError, UnavailableError
 
 PASSING = (UnavailableError, DestinationError, LockedError)
@@ -25,9 +26,9 @@ def retried(retry_number: int, policy: dg.RetryPolicy) -> Iterator[None]:
         delay = policy.calculate_delay(retry_number + 1)
         raise dg.RetryRequested(max_retries=policy.max_retries, seconds_to_wait=delay) from error
     except TcssError as error:
-        raise dg.Failure(description=str(error), metadata=_facts(error), allow_retries=False) from error
+        raise dg.Failure(description=plain(str(error)), metadata=_facts(error), allow_retries=False) from error
 
 
 def _facts(error: TcssError) -> dict[str, str]:
-    facts = {"class": type(error).__name__, "code": error.code, "action": error.action, "request_id": error.request_id}
-    return {name: value for name, value in facts.items() if value is not None}
+    said = {"class": type(error).__name__, "code": error.code, "action": error.action, "request_id": error.request_id}
+    return facts(said)

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from connector import texts
 from connector.posture.queries import Rows
+from connector.texts import LONGEST_LINE, shortened
 
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff]")
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 # By column: its heading, with its unit; what is not here is headed by its name.
 _HEADINGS = {
     "image_name": "image",
@@ -98,5 +100,13 @@ def isolated(value: str) -> str:
 
 
 def visible(value: str) -> str:
-    """Control characters as their pictures, but for line breaks; half a surrogate pair, which no file holds, as �."""
-    return _UNSEEN.sub(lambda found: chr(0x2400 + ord(found[0])) if found[0] < " " else "�", value)
+    """C0 controls as their pictures, but for line breaks; C1 controls as escapes; half a surrogate pair, which no file
+    holds, as �. Marks of direction and without width stay, since each text is isolated. A long text is shortened."""
+    return _UNSEEN.sub(_seen, shortened(value, LONGEST_LINE))
+
+
+def _seen(found: re.Match[str]) -> str:
+    character = found[0]
+    if character < " ":
+        return chr(0x2400 + ord(character))
+    return "�" if character >= "\ud800" else texts.visible(character)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from connector import texts
 from connector.api.credentials import AssumeRole, Credentials, Provider, Static, default_chain
 from connector.api.endpoints import Endpoints
 from connector.images.records import ItemParser
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from connector.api.client import Client
 
-log = logging.getLogger(__name__)
+log = texts.logger(__name__)
 ACTION = "DescribeAssetImageList"
 
 

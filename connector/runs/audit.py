@@ -6,10 +6,11 @@ no image has such a ScanTime, nothing was audited, and the sweeps have been prov
 
 from __future__ import annotations
 
-import logging
 from typing import NamedTuple
 
-log = logging.getLogger(__name__)
+from connector import texts
+
+log = texts.logger(__name__)
 
 
 class Span(NamedTuple):

@@ -17,6 +17,7 @@ from connector.runs.twins import Parse, Twins
 from connector.tables import API_COLUMNS, IMAGE_SCANS, IMAGES, REJECTED_VALUES, Table, plain_rows
 from connector.wire import encode
 
+MOST_UNKNOWN = 10_000  # names of unknown fields that are told apart
 FAULTS_AT_ONCE = 450  # for which the warehouse is asked at once
 TWICE = "listed twice in one answer, with other contents"
 
@@ -160,7 +161,8 @@ class Diff:
             self._write_scan(slot, record, record.scan_time, correct_only=stored and not self._every_scan)
 
     def _note_odd(self, record: Record, request_id: str | None) -> None:
-        self.unknown_fields.update(record.unknown)
+        if len(self.unknown_fields) < MOST_UNKNOWN:
+            self.unknown_fields.update(record.unknown)
         for rejected in record.rejected:
             self._reject(rejected, request_id)
 

@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from connector.runs.identity import now, rfc3339
 from connector.runs.policy import AHEAD, is_whole
 from connector.runs.row import SyncRun
 from connector.settings import Settings
-from connector.tables import Row
 from connector.warehouse.inventory import AccountInventory, Inventory
 from connector.warehouse.locations import locate
 from connector.warehouse.pipeline import open_pipeline
 from connector.warehouse.workdirs import workdir
 
 
-def runs_by_account(settings: Settings) -> dict[str, list[SyncRun]]:
-    """The runs, newest first, of the account that the settings name, or else of each that the warehouse holds.
+class Stored(NamedTuple):
+    """What the warehouse holds of an account's runs: the newest rows, newest first, and how old the data is."""
 
-    A warehouse that does not exist yet has no account. Raises ConfigurationError and DestinationError.
+    newest: list[SyncRun]
+    freshness: Freshness
+
+
+def stored_by_account(settings: Settings, newest: int = 0) -> dict[str, Stored]:
+    """What is stored of the account that the settings name, or else of each that the warehouse holds.
+
+    `newest` is the number of rows of each. A warehouse that does not exist yet has no account. Raises
+    ConfigurationError and DestinationError.
     """
     location = locate(settings.destination, settings.dataset)
     with workdir() as directory:
         pipeline = open_pipeline(location, settings.account_id or "status", directory)
         inventory = Inventory(location, pipeline)
         accounts = [settings.account_id] if settings.account_id else sorted(inventory.account_ids())
-        return {account: sync_runs(AccountInventory(inventory, account).runs()) for account in accounts}
+        return {account: _stored(AccountInventory(inventory, account), newest) for account in accounts}
+
+
+def _stored(held: AccountInventory, newest: int) -> Stored:
+    return Stored(newest_runs(held, newest) if newest else [], Freshness.of_account(held))
+
+
+def newest_runs(held: AccountInventory, limit: int) -> list[SyncRun]:
+    """The newest rows of `sync_runs` as values."""
+    return [SyncRun(**row) for row in held.runs(limit=limit)]
 
 
 @dataclass(frozen=True)
@@ -41,9 +58,15 @@ class Freshness:
     ahead: int | None = None
 
     @classmethod
-    def of(cls, runs: Iterable[SyncRun]) -> Freshness:
+    def of_account(cls, held: AccountInventory) -> Freshness:
+        """That of what the warehouse holds of an account."""
+        return cls.of(held.runs(("started_at", "verdict", "filters")))
+
+    @classmethod
+    def of(cls, runs: Iterable[Mapping[str, Any]]) -> Freshness:
+        """`runs` are rows of `sync_runs`."""
         present = now()
-        starts = [run.started_at for run in runs if is_whole(run)]
+        starts = [run["started_at"] for run in runs if is_whole(run)]
         newest = max((start for start in starts if start <= present + AHEAD), default=None)
         seconds = None if newest is None else max(0.0, (present - newest) / 1e6)
         return cls(seconds, max((start for start in starts if start > present + AHEAD), default=None))
@@ -61,10 +84,5 @@ class Freshness:
 
 
 def freshness_by_account(settings: Settings) -> dict[str, Freshness]:
-    """How old the data of each account of the warehouse is. Raises what `runs_by_account` raises."""
-    return {account: Freshness.of(runs) for account, runs in runs_by_account(settings).items()}
-
-
-def sync_runs(rows: Iterable[Row]) -> list[SyncRun]:
-    """Rows of `sync_runs` as values."""
-    return [SyncRun(**row) for row in rows]
+    """How old the data of each account of the warehouse is. Raises what `stored_by_account` raises."""
+    return {account: stored.freshness for account, stored in stored_by_account(settings).items()}

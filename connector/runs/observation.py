@@ -29,7 +29,7 @@ from connector.runs.twins import Parse
 from connector.tables import Row
 
 UNSCANNED_STATUSES = {"NOT_SCAN", "SCANNING", "SCAN_ERR"}  # those of the filter's words, as answers spell them
-IDS_AT_ONCE = 10_000  # whole rows of `images` that are fetched at a time
+IDS_AT_ONCE = 1_000  # whole rows of `images` that are fetched at a time
 
 
 class Held(Protocol):
@@ -39,7 +39,7 @@ class Held(Protocol):
 
     def rows(self, image_ids: Sequence[str]) -> pa.Table: ...
 
-    def runs(self) -> list[Row]: ...
+    def runs(self, names: Sequence[str]) -> list[Row]: ...
 
     def rejected_ids(self, reject_ids: Sequence[str]) -> set[str]: ...
 
@@ -63,7 +63,7 @@ class Observation:
     ) -> None:
         self.identity, self.policy, self.spool = identity, policy, spool
         self._held, self._remote = held, remote
-        self.history = History.of(held.runs(), identity.started_at)
+        self.history = History.of(held.runs(History.COLUMNS), identity.started_at)
         self.mode, self.mode_cause = choose(policy, self.history, identity.started_at)
         self.diff = self._compared_with(Known(held.known()), parse)
         self.pages = self.rows_listed = 0
@@ -97,7 +97,7 @@ class Observation:
 
     def fail(self, error: Exception) -> None:
         """The run ended by an error."""
-        self._error = RunReason.ERROR.given(error=error)
+        self._error = RunReason.ERROR.given(error=getattr(error, "sentence", error))
         self._error_code = error_code(error)
 
     def leave_out(self, causes: Iterable[Cause]) -> None:

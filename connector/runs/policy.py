@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import takewhile
-from typing import Any
+from typing import Any, ClassVar
 
+from connector import texts
 from connector.listing.proof import Proof
 from connector.listing.query import Filters
 from connector.listing.reasons import Cause, Reason
@@ -17,7 +17,7 @@ from connector.runs.audit import Span
 from connector.runs.identity import rfc3339
 from connector.tables import Row
 
-log = logging.getLogger(__name__)
+log = texts.logger(__name__)
 
 HOUR = 3_600_000_000  # in microseconds, as every duration here
 AHEAD = HOUR // 12  # by how much a run may seem to have started in the future: clocks differ
@@ -97,9 +97,13 @@ class History:
 
     `complete` are the complete runs without filters. Runs that are `ahead` have started in the future, by the clock of
     this run: one of the two clocks was wrong, so that they count for nothing. A column that an older release did not
-    have is null.
+    have is null. `COLUMNS` are those that are looked at.
     """
 
+    COLUMNS: ClassVar[tuple[str, ...]] = (
+        *("started_at", "mode", "verdict", "filters", "watermark_after", "missed_by_incremental", "reason_code"),
+        *("naive_time_zone", "listed_twice", "first_request_id", "last_request_id"),
+    )
     runs: Sequence[Row]
     complete: Sequence[Row]
     ahead: Sequence[Row] = ()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from connector.runs.identity import rfc3339
 from connector.runs.policy import Mode, Verdict
 from connector.tables import SYNC_RUNS
+from connector.texts import shortened, some_of, visible
 
 if TYPE_CHECKING:
     from connector.runs.observation import Observation
@@ -86,16 +87,17 @@ class SyncRun(Mapping[str, Any]):
         return json.dumps(row)
 
     def summary(self) -> str:
-        """The run in two lines, for people."""
+        """The run for people, in two lines of which no value makes more."""
         seconds = ((self.finished_at or self.started_at) - self.started_at) / 1e6
         counts = ", ".join(
             f"{self[f'images_{name}'] or 0:,} {name}" for name in ("new", "changed", "unchanged", "gone", "returned")
         )
-        return (
+        told = (
             f"{self.verdict} ({self.verdict_reason}): {self.images_listed or 0:,} images listed, {self.mode} sweep "
-            f"({self.mode_reason})\n  {counts}; {self.requests or 0:,} requests, {self.throttled or 0:,} throttled, "
-            f"{seconds:.1f} s"
+            f"({self.mode_reason})",
+            f"  {counts}; {self.requests or 0:,} requests, {self.throttled or 0:,} throttled, {seconds:.1f} s",
         )
+        return "\n".join(map(visible, told))
 
     def warnings(self) -> Iterator[str]:
         """What a person should know of a run that ended well."""
@@ -133,9 +135,9 @@ def run_row(observation: Observation, finished_at: int, sent: Sent) -> SyncRun:
         sync_id=run.sync_id,
         account_id=run.account_id,
         mode=str(observation.mode),
-        mode_reason=observation.mode_reason,
+        mode_reason=shortened(observation.mode_reason),
         verdict=str(observation.verdict),
-        verdict_reason="; ".join(observation.reasons()) or None,
+        verdict_reason=shortened("; ".join(observation.reasons())) or None,
         started_at=run.started_at,
         finished_at=max(finished_at, run.started_at),
         total_count=found.total_count,
@@ -147,7 +149,7 @@ def run_row(observation: Observation, finished_at: int, sent: Sent) -> SyncRun:
         images_gone=diff.kinds["gone"],
         images_returned=diff.kinds["returned"],
         values_rejected=len(diff.rejected),
-        unknown_fields=json.dumps(sorted(diff.unknown_fields)) if diff.unknown_fields else None,
+        unknown_fields=json.dumps(some_of(sorted(diff.unknown_fields))) if diff.unknown_fields else None,
         pages=observation.pages,
         seam_repairs=found.seam_repairs,
         passes=found.passes,

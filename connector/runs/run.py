@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from connector import texts
 from connector.api.client import Client
 from connector.errors import DestinationError, TcssError
 from connector.runs.assembly import image_list, parser_of, policy_of, sent
@@ -32,7 +32,7 @@ from connector.warehouse.views import publish
 if TYPE_CHECKING:
     import dlt
 
-log = logging.getLogger(__name__)
+log = texts.logger(__name__)
 
 PACKAGES = ((IMAGE_HISTORY, IMAGE_SCANS, REJECTED_VALUES), (IMAGES,), (SYNC_RUNS,))
 """Each is loaded after the one before is committed: nothing counts as known before its history is written."""
@@ -147,11 +147,11 @@ class Run:
 
 def _held(location: Location, pipeline: dlt.Pipeline, account_id: str) -> AccountInventory:
     held = AccountInventory(Inventory(location, pipeline), account_id)
-    if not held.runs() and (others := held.other_accounts()):
+    if not held.runs(("sync_id",), 1) and (others := held.other_accounts()):
         log.warning(
             "account %s is new to this warehouse, which holds %s: the same images under two ids would count twice",
             account_id,
-            ", ".join(others),
+            ", ".join(texts.some_of(others)),
         )
     return held
 

@@ -112,7 +112,7 @@ class _Nothing:
     def rows(self, _: Any) -> pa.Table:
         return IMAGES.arrow_schema.empty_table()
 
-    def runs(self) -> list[Row]:
+    def runs(self, _: Any) -> list[Row]:
         return []
 
     def rejected_ids(self, _: Any) -> set[str]:

@@ -1,6 +1,5 @@
 """The many exceptions that dlt and the drivers raise, as one DestinationError with cause and next step."""
 
-import logging
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,11 +7,12 @@ from contextlib import contextmanager
 from dlt.destinations.exceptions import DestinationConnectionError
 from sqlalchemy.exc import DBAPIError
 
+from connector import texts
 from connector.errors import DestinationError, TcssError
 from connector.warehouse.causes import cause_of
 from connector.warehouse.locations import Location
 
-logger = logging.getLogger(__name__)
+logger = texts.logger(__name__)
 
 _INTERRUPTED = "Query interrupted"  # all that DuckDB leaves of what a signal's handler raised during a query
 

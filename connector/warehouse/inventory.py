@@ -23,6 +23,7 @@ from connector.warehouse.results import collect, execute
 KNOWN = ("image_id", "row_hash", "version", "first_seen_at", "deleted_at", "scan_time", "missing_since")
 BATCH_ROWS = 10_000
 RUNS = 2_000  # earlier runs of an account that a run looks at
+LONGEST_TEXT = 20_000  # characters that are read of a text of `sync_runs`; a present release stores fewer
 # Parameters in one statement; SQL Server allows 2,100, older SQLite 999.
 IDS_IN_ONE_QUERY = 900
 
@@ -87,9 +88,11 @@ class Inventory:
         """Whole rows of `images`, for the ids that are there, in no order."""
         return self._those(IMAGES, IMAGES.column_names, account_id, "image_id", image_ids)
 
-    def runs(self, account_id: str, limit: int = 10) -> pa.Table:
-        """The account's rows of `sync_runs`, whole, newest first by started_at, at most `limit`."""
-        names = SYNC_RUNS.column_names
+    def runs(self, account_id: str, names: Sequence[str] = SYNC_RUNS.column_names, limit: int = 10) -> pa.Table:
+        """Columns of the account's rows of `sync_runs`, newest first by started_at, at most `limit` rows.
+
+        Of a longer text, which an older release may have stored, the first `LONGEST_TEXT` characters.
+        """
         return self._read(SYNC_RUNS, names, "account_id = %s", [account_id], newest="started_at", limit=limit)
 
     def rejected_ids(self, account_id: str, reject_ids: Sequence[str]) -> set[str]:
@@ -187,9 +190,9 @@ class AccountInventory:
         """See `Inventory.rows`."""
         return self._inventory.rows(self._account_id, image_ids)
 
-    def runs(self) -> list[Row]:
-        """The account's rows of `sync_runs`, newest first, at most `RUNS`; see `plain_rows`."""
-        return list(plain_rows(self._inventory.runs(self._account_id, RUNS)))
+    def runs(self, names: Sequence[str] = SYNC_RUNS.column_names, limit: int = RUNS) -> list[Row]:
+        """See `Inventory.runs` and `plain_rows`."""
+        return list(plain_rows(self._inventory.runs(self._account_id, names, limit)))
 
     def rejected_ids(self, reject_ids: Sequence[str]) -> set[str]:
         """See `Inventory.rejected_ids`."""
@@ -223,9 +226,18 @@ def _columns(client: Any, table: Table) -> set[str]:
 
 
 def _select(client: Any, table: Table, names: Iterable[str], *, distinct: bool) -> str:
-    columns = ", ".join(client.escape_column_name(name) for name in names)
+    columns = ", ".join(_expression(client, table, name) for name in names)
     source = client.make_qualified_table_name(table.name)
     return f"SELECT {'DISTINCT ' if distinct else ''}{columns} FROM {source}"  # noqa: S608
+
+
+def _expression(client: Any, table: Table, name: str) -> str:
+    escaped = str(client.escape_column_name(name))
+    column = table.column(name)
+    if table is not SYNC_RUNS or column.type != "text" or column.precision is not None:
+        return escaped
+    function = "SUBSTR" if client.capabilities.sqlglot_dialect == "oracle" else "SUBSTRING"
+    return f"{function}({escaped}, 1, {LONGEST_TEXT}) AS {escaped}"
 
 
 def _where(client: Any, condition: str, newest: str) -> str:

@@ -5,7 +5,6 @@ So each file is opened *closed*: without access to other files, to the network a
 it again. Its URL may say otherwise: `?enable_external_access=true`.
 """
 
-import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,10 +13,11 @@ from typing import Any
 import duckdb
 import tenacity
 
+from connector import texts
 from connector.warehouse.causes import FILE_IN_USE
 from connector.warehouse.locations import Location
 
-log = logging.getLogger(__name__)
+log = texts.logger(__name__)
 
 # Insertion order means nothing to our tables, and keeping it costs memory. DuckDB would take 80 % of the machine's, and
 # a thread for each core, which wants its own share; 300 MB merge 1,000,000 rows in 3 s. The URL's query may change all.

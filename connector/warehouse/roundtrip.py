@@ -4,7 +4,6 @@ What is between us and the tables may change texts and say nothing: encodings of
 comparisons that take different texts for one, and limits that cut.
 """
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +14,7 @@ from uuid import uuid4
 
 import pyarrow.parquet as pq
 
+from connector import texts
 from connector.errors import DestinationError
 from connector.tables import IMAGES, Row, plain_rows
 from connector.warehouse.inventory import Inventory
@@ -23,7 +23,7 @@ from connector.warehouse.locations import Location
 from connector.warehouse.pipeline import open_pipeline
 from connector.warehouse.workdirs import workdir
 
-log = logging.getLogger(__name__)
+log = texts.logger(__name__)
 
 TEXTS = (
     *("café", "cafe\u0301", "CAFÉ", "cafe"),  # one character or two; case and accents, which collations ignore

@@ -30,7 +30,7 @@ HOSTILE = (
     "C:\\' or 1=1 --",
     "\u202eevil\u2066",
     "🚀 镜像",
-    "\x1b[31m\ud800",
+    "\x1b[31m\ud800\x9b\x7f",
 )
 TEMPLATES = Path(rendering.__file__).parent / "templates"
 STYLE = (TEMPLATES / "style.css").read_text(encoding="utf-8")
@@ -141,7 +141,7 @@ def test_no_text_of_the_api_leaves_its_cell(text: str) -> None:
     """Escaped, isolated, without control characters, and writable as UTF-8."""
     table = formats.table([{"image_name": text}], ("image_name",))
     shown = drawn("{{ table(shown) }}{{ foreign(text) }}", shown=table, text=text)
-    assert not re.search(r"<script|<img|[\x00-\x08\x1b]", shown)
+    assert not re.search(r"<script|<img|[\x00-\x08\x1b\x7f-\x9f]", shown)
     assert shown.count("<bdi>") == shown.count("</bdi>") == 2
     assert shown.encode()
     assert formats.isolated(text).startswith("\u2068")

@@ -86,8 +86,9 @@ class Warehouse:
         wanted = set(image_ids)
         return as_arrow(IMAGES, [row for row in self[IMAGES] if row["image_id"] in wanted])
 
-    def runs(self) -> list[Row]:
-        return sorted(self[SYNC_RUNS], key=lambda row: row["started_at"], reverse=True)
+    def runs(self, names: Sequence[str]) -> list[Row]:
+        rows = sorted(self[SYNC_RUNS], key=lambda row: row["started_at"], reverse=True)
+        return [{name: row[name] for name in names} for row in rows]
 
     def rejected_ids(self, reject_ids: Sequence[str]) -> set[str]:
         return {row["reject_id"] for row in self[REJECTED_VALUES]} & {*reject_ids}

@@ -109,7 +109,7 @@ def test_runs_come_newest_first(place: Place) -> None:
     runs = [{"sync_id": f"s{n}", "account_id": "1", "started_at": n, "order_proven": n % 2 == 0} for n in range(4)]
     place.load(pipeline, SYNC_RUNS, *runs, {"sync_id": "x", "account_id": "2", "started_at": 9})
     found = Inventory(place.location, pipeline)
-    assert [(r["sync_id"], r["order_proven"]) for r in plain(found.runs("1", 3))] == [
+    assert [(r["sync_id"], r["order_proven"]) for r in plain(found.runs("1", limit=3))] == [
         ("s3", False),
         ("s2", True),
         ("s1", False),
