@@ -7,11 +7,10 @@ from urllib.parse import quote, quote_plus
 
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine import URL
 
 from connector.errors import ConfigurationError
-from connector.warehouse.urls import separated
+from connector.warehouse.locations import read_url
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -29,7 +28,7 @@ def destination(conn_id: str | None, url: str | None) -> str | None:
         found = url_of(BaseHook.get_connection(conn_id))
         url = found.render_as_string(hide_password=False)
     elif url and "://" in url:
-        found = _read(url)
+        found = read_url(url)
     else:
         return url
     # Airflow itself masks a connection's password, and not the forms that it has in a URL.
@@ -59,11 +58,3 @@ def url_of(connection: Connection) -> URL:
         database=connection.schema or None,
         query=query,
     )
-
-
-def _read(url: str) -> URL:
-    try:
-        return make_url(separated(url))
-    except (ArgumentError, ValueError):
-        # It may hold a password, so it is not repeated.
-        raise ConfigurationError("the destination is not a URL that can be read") from None

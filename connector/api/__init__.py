@@ -1,8 +1,8 @@
 """The wing that calls the API: it signs, keeps the pace, judges what comes back, and sends again while that helps.
 
 It imports `connector.errors`, `connector.wire` and its own modules, and nothing else of this project: no listing,
-images, runs, warehouse or settings, and not dlt. Only `transport` opens sockets, and
-`bounds` reads from them. Only `limiter`, `keyring`, `traffic` and `client` know of threads. The other modules take values and return values.
+images, runs, warehouse or settings, and not dlt. Only `transport` opens sockets, and `bounds` reads from them. Only
+`limiter`, `keyring`, `traffic` and `client` know of threads. The other modules take values and return values.
 
 Its words:
 

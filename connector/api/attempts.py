@@ -10,6 +10,7 @@ from connector.api.credentials import Credentials
 from connector.api.keyring import Keyring
 from connector.api.signing import sign
 from connector.errors import TcssError
+from connector.redaction import Redactor
 from connector.wire import storable
 
 _CONTENT_TYPE = "application/json"
@@ -69,7 +70,7 @@ class Attempt:
         return kind(storable(self.redact(text)), action=self.call.action, attempt=self.number, hint=hint)
 
     def redact(self, text: str) -> str:
-        text = text.replace(self.call.hidden, "***") if self.call.hidden else text
+        text = Redactor((self.call.hidden,))(text)
         return self.keys.redact(text) if self.keys else text
 
     def _signature(self, keys: Credentials, timestamp: int) -> str:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NoReturn, Protocol
 from urllib.parse import quote
 
 from connector.errors import CredentialsError, UnavailableError
+from connector.redaction import Redactor
 from connector.wire import decode
 
 METADATA_URL = "http://metadata.tencentyun.com"
@@ -49,9 +50,7 @@ class Credentials:
 
     def redact(self, text: str) -> str:
         """`text` without these secrets, for messages that others wrote."""
-        for secret in (self.token, self.secret_key, self.secret_id):
-            text = text.replace(secret, "***") if secret else text
-        return text
+        return Redactor((self.token or "", self.secret_key, self.secret_id))(text)
 
 
 class Network(Protocol):

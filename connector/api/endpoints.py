@@ -48,7 +48,7 @@ def _checked(endpoint: str) -> str:
     if "@" in parts.netloc or parts.path not in ("", "/") or parts.query or parts.fragment or not _HOST.fullmatch(host):
         raise ConfigurationError("the endpoint is not just a scheme, a host and a port", hint=hint)
     if parts.scheme not in ("https", "http"):
-        raise ConfigurationError(f"the endpoint {endpoint!r} is not an https URL", hint=hint)
+        raise ConfigurationError("the endpoint is not an https URL", hint=hint)
     if parts.scheme == "http" and not is_loopback(host):
         raise ConfigurationError(f"plain http to {host} is refused: keys and data would be readable", hint=hint)
     return f"{parts.scheme}://{parts.netloc.lower()}"

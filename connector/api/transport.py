@@ -7,6 +7,7 @@ goes by plain http goes to this machine or to its host, never through a proxy.
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import requests
 import urllib3
@@ -17,10 +18,13 @@ from connector.api.bounds import BoundedAdapter, Bounds, TooLargeError, body_of
 from connector.api.credentials import METADATA_URL
 from connector.api.endpoints import is_loopback
 from connector.errors import ConfigurationError, UnavailableError
+from connector.redaction import Redactor, secrets_in
 
 _PASSING = (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError, TimeoutError)
 _METADATA_TIMEOUTS = (1.0, 1.0)
 _MOST_OF_OTHERS = 100_000  # bytes of the body of what is no answer of the API: an error page, a metadata service
+_OF_VALUES = (ValueError, TypeError)  # what requests and urllib3 raise for URLs that they cannot read
+_HARMLESS = ("Missing dependencies for SOCKS support.",)
 
 
 class Transport:
@@ -47,7 +51,7 @@ class Transport:
             request = blank.copy()
             request.headers.update(headers)
             request.prepare_body(body, None)
-        except (OSError, ValueError) as error:
+        except (OSError, *_OF_VALUES) as error:
             return _no_response(error, self._most)
         return _exchange(self._session, request, environment, timeouts=self._timeouts, most=self._most)
 
@@ -92,7 +96,7 @@ def _exchange(
                 body = _read(response, most)
             finally:
                 response.raw.close()  # closes the connection too, unless all was read
-    except (OSError, ValueError, urllib3.exceptions.HTTPError, TooLargeError) as error:
+    except (OSError, *_OF_VALUES, urllib3.exceptions.HTTPError, TooLargeError) as error:
         return _no_response(error, most)
     return HttpResponse(response.status_code, response.headers, body)
 
@@ -114,11 +118,16 @@ def _no_response(error: Exception, most: int) -> NoResponse:
         root = inner
     if isinstance(error, TooLargeError):
         return NoResponse(f"more than {most:,} bytes came", passes=False, connected=True, too_large=True)
+    # A header that is not valid is one of the answer. What else has a wrong value is a setting, such as the URL of a
+    # proxy with its password, and the error repeats it.
+    of_answer = isinstance(error, requests.exceptions.InvalidHeader)
+    of_setting = isinstance(error, _OF_VALUES) and not of_answer
+    repeats = of_setting and str(root) not in _HARMLESS
+    text = "the URL of the API or of a proxy cannot be used, and is not repeated here" if repeats else str(root)
+    secrets = (secret for proxy in getproxies().values() for secret in secrets_in(proxy))
     return NoResponse(
-        f"{type(error).__name__}: {root}",
-        # A header that is not valid is one of the answer; what else has a wrong value is a setting.
-        passes=(isinstance(error, _PASSING) and not isinstance(error, ValueError))
-        or isinstance(error, requests.exceptions.InvalidHeader),
+        f"{type(error).__name__}: {Redactor(tuple(secrets))(text)}",
+        passes=of_answer or (isinstance(error, _PASSING) and not of_setting),
         # So urllib3 says that no connection came about; an error of a connection that broke has another first argument.
         connected=not (error.args and isinstance(error.args[0], urllib3.exceptions.MaxRetryError)),
     )

@@ -13,9 +13,8 @@ from connector.dagster.checks import build_tcss_asset_checks
 from connector.dagster.resource import TcssAccount, TcssResource
 from connector.dagster.schedules import build_tcss_schedule
 from connector.dagster.translator import DagsterTcssTranslator
-from connector.errors import ConfigurationError
 from connector.tables import Table
-from connector.warehouse.locations import read_url, secrets_of
+from connector.warehouse.locations import may_hold_secret
 
 
 class FromEnvironment(BaseModel):
@@ -38,16 +37,9 @@ def _destination(context: dg.ResolutionContext, given: str | FromEnvironment | N
     if isinstance(given, FromEnvironment):
         return dg.EnvVar(given.env)
     url = str(context.resolve_value(given))
-    if _has_secrets(url):
+    if may_hold_secret(url):
         raise ValueError("Dagster would show the password in the destination: write {env: NAME}")
     return url
-
-
-def _has_secrets(destination: str) -> bool:
-    try:
-        return any(secrets_of(read_url(destination)))
-    except ConfigurationError:  # the name of one of dlt's destinations
-        return False
 
 
 Secret = Annotated[

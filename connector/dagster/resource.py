@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Unpack
 
@@ -15,9 +15,10 @@ from connector.runs.progress import Report
 from connector.runs.row import SyncRun
 from connector.settings import Given, Settings
 from connector.settings.lookup import WHOSE
+from connector.settings.table import SECRET
 from connector.sync import sync
 from connector.warehouse.inventory import Inventory
-from connector.warehouse.locations import locate
+from connector.warehouse.locations import locate, may_hold_secret
 from connector.warehouse.pipeline import open_pipeline
 from connector.warehouse.workdirs import workdir
 
@@ -47,7 +48,7 @@ class TcssAccount(dg.Config):
 
 
 class TcssResource(dg.ConfigurableResource[Any]):
-    """The warehouse, and how to reach the API for each account. Give secrets as `dg.EnvVar`.
+    """The warehouse, and how to reach the API for each account. Secrets are `dg.EnvVar`: definitions refuse others.
 
     An account is looked for in `accounts`, else in dlt's configuration, in the section `[sources.tcss.accounts.<name>]`
     (as for `tcss sync --account`). Without partitions the resource's own keys are used, else those in the usual places.
@@ -83,6 +84,17 @@ class TcssResource(dg.ConfigurableResource[Any]):
     site: str | None = None
     endpoint: str | None = None
     options: dict[str, Any] = Field(default_factory=dict, repr=False)
+
+    @classmethod
+    def configure_at_launch(cls, **given: Any) -> Any:
+        """See Dagster's. Raises ConfigurationError for a secret that is not an `EnvVar`."""
+        _refuse_shown(given)
+        return super().configure_at_launch(**given)
+
+    def get_resource_definition(self) -> Any:
+        """What Dagster's pages show. Raises ConfigurationError for a secret that is not an `EnvVar`."""
+        _refuse_shown({name: self.__dict__.get(name) for name in type(self).model_fields})
+        return super().get_resource_definition()
 
     def settings(self, account: str | None = None, **given: Unpack[Given]) -> Settings:
         """The settings of an account, by the name of its partition; of the only one for None.
@@ -129,6 +141,23 @@ class TcssResource(dg.ConfigurableResource[Any]):
     @property
     def _credentials(self) -> dict[str, str | None] | None:
         return TcssAccount(secret_id=self.secret_id, secret_key=self.secret_key, token=self.token).credentials
+
+
+def _refuse_shown(given: Mapping[str, Any], owner: str = "the resource") -> None:
+    """Dagster's pages show what is written in a resource, but of an `EnvVar` the name alone."""
+    for name, value in given.items():
+        if not isinstance(value, str) or isinstance(value, dg.EnvVar):
+            continue
+        if name in SECRET or (name == "destination" and may_hold_secret(value)):
+            raise ConfigurationError(
+                f"Dagster would show {name}, which is written out in {owner}",
+                hint=f'Write {name}=dg.EnvVar("NAME"), and put the value into that variable.',
+            )
+    for name, account in (given.get("accounts") or {}).items():
+        _refuse_shown(account if isinstance(account, Mapping) else account.__dict__, f"the account {name!r}")
+    for name in WHOSE:
+        if name in (given.get("options") or {}):
+            raise ConfigurationError(f"options of {owner} may not have {name}", hint="Write it as a field of its own.")
 
 
 def _account_id(settings: Settings) -> str:

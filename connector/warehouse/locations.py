@@ -15,9 +15,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from connector.errors import ConfigurationError, DestinationError
+from connector.redaction import Redactor
 from connector.warehouse.backends import FILES, Access, Backend, Kind, by_name, by_url
 from connector.warehouse.isolation import isolated
-from connector.warehouse.redaction import Redactor
 from connector.warehouse.urls import separated, texts_of
 
 # Names that the server keeps for itself, in lower case, beside `information_schema`.
@@ -114,13 +114,33 @@ def locate(destination: str, dataset: str | None = None) -> Location:
 def read_url(text: str) -> URL:
     """A SQLAlchemy URL, or one of libpq with several hosts. Raises ConfigurationError."""
     try:
-        return make_url(separated(text))
+        url = make_url(separated(text))
     except (ArgumentError, ValueError):
+        url = None
+    if url is None or _is_ambiguous(url, text):
         # The text may hold a password, so it is not repeated.
         raise ConfigurationError(
             "the destination is not a URL that can be read",
             hint="Write it as driver://user:password@host:port/database, with %40 for an @ in a name or password.",
-        ) from None
+        )
+    return url
+
+
+def _is_ambiguous(url: URL, text: str) -> bool:
+    """Whether a part of a password may have been read as something else, that would be shown."""
+    if url.get_backend_name() in FILES and url.username is None:
+        return bool(re.match(r"/*[^/]*:[^/]*@", url.database or ""))  # a server's URL with a slash too many
+    return text.count("@") > (url.username is not None)
+
+
+def may_hold_secret(destination: str) -> bool:
+    """Whether a destination has a secret in it, or is a text of which that cannot be told."""
+    if re.fullmatch(r"[\w.-]+", destination):
+        return False  # the name of one of dlt's destinations
+    try:
+        return any(secrets_of(read_url(destination)))
+    except ConfigurationError:
+        return True
 
 
 def _from_url(text: str) -> Location:
@@ -150,9 +170,8 @@ def _from_name(name: str) -> Location:
     except UnknownDestinationModule:
         factory = None
     if factory is None or "delete-insert" not in (factory.capabilities().supported_merge_strategies or ()):
-        shown = repr(name) if re.fullmatch(r"[\w.-]+", name) else "the destination"  # it may be a URL with a password
         raise ConfigurationError(
-            f"{shown} is neither a URL nor a SQL destination of dlt",
+            "the destination is neither a URL nor a SQL destination of dlt",  # not repeated: it may hold a password
             hint="Give a SQLAlchemy URL such as duckdb:///warehouse.duckdb, or a name such as postgres or snowflake.",
         )
     backend = by_name(factory.destination_type.rpartition(".")[2])
@@ -219,7 +238,7 @@ def _require_dialect(location: Location) -> None:
         url.get_dialect().import_dbapi()
     except NoSuchModuleError:
         _refuse(
-            f"{url.drivername!r} is not a database that SQLAlchemy knows here",
+            "the destination's URL begins with what is not a database that SQLAlchemy knows here",
             "Check the first part of the destination's URL, or install the package that brings that dialect.",
         )
     except ImportError as error:
@@ -227,8 +246,8 @@ def _require_dialect(location: Location) -> None:
 
 
 def _no_driver(location: Location, step: str) -> NoReturn:
-    raise DestinationError(f"the driver for {location.display} is not installed", hint=f"{step}.")
+    raise DestinationError(f"the driver for {location.display} is not installed", hint=f"{step}.") from None
 
 
 def _refuse(message: str, hint: str) -> NoReturn:
-    raise ConfigurationError(message, hint=hint)
+    raise ConfigurationError(message, hint=hint) from None

@@ -16,6 +16,7 @@ from connector.errors import ConfigurationError
 _PORT = "5432"
 _SEVERAL_HOSTS = re.compile(r"(postgres(?:ql)?(?:\+\w+)?://(?:[^@]*@)?)([^@/?]*,[^@/?]*)((?:[/?].*)?)", re.DOTALL)
 _FILE = re.compile("cert|key|crl|_ca|file", re.IGNORECASE)  # in names of options
+_HOST_WITH_OTHER_PORT = re.compile(r"[^\[/:]+:[^:]*")
 _HOST = re.compile(r"(\[[^\]]*\]|[^:]*|/.*):(\d+)")
 
 # What PyMySQL takes from a URL as text or number, and what SQLAlchemy converts for it.
@@ -68,8 +69,8 @@ def _addresses(url: URL) -> Iterator[tuple[str, str]]:
     for number, host in enumerate(hosts):
         name, port = found.groups() if (found := _HOST.fullmatch(host)) else (host, "")
         port = port or ports[min(number, len(ports) - 1)]
-        if not port.isdecimal():
-            raise ConfigurationError(f"the port {port!r} in the PostgreSQL URL is not a number")
+        if not port.isdecimal() or _HOST_WITH_OTHER_PORT.fullmatch(name):
+            raise ConfigurationError("a port in the PostgreSQL URL is not a number")  # it may be a password
         yield name.strip("[]"), port
 
 
@@ -105,7 +106,8 @@ def mysql(url: URL) -> URL:
         if name not in _MYSQL_OPTIONS:
             close = get_close_matches(name, _MYSQL_OPTIONS, 1)
             hint = f"Did you mean {close[0]}?" if close else f"Options: {', '.join(_MYSQL_OPTIONS)}."
-            raise ConfigurationError(f"a MySQL URL has no option {name}", hint=hint)
+            shown = name if re.fullmatch("[a-z_]+", name) else "of the name that is given"
+            raise ConfigurationError(f"a MySQL URL has no option {shown}", hint=hint)
     if not url.username and "read_default_file" not in query:
         _user("MySQL", "add read_default_file=~/.my.cnf")
     modes = (*texts_of(query.get("sql_mode", ())), *STRICT)
@@ -121,7 +123,8 @@ def _ssl(query: dict[str, str | tuple[str, ...]]) -> dict[str, str]:
         return {}
     mode = str(query["ssl_mode"]).upper()
     if mode not in _SSL_MODES:
-        raise ConfigurationError(f"ssl-mode {mode} is none of {', '.join(_SSL_MODES)}")
+        shown = mode if re.fullmatch("[A-Z_]+", mode) else "as given"
+        raise ConfigurationError(f"ssl-mode {shown} is none of {', '.join(_SSL_MODES)}")
     if mode.startswith("VERIFY") and "ssl_ca" not in query:
         raise ConfigurationError(f"ssl-mode {mode} needs the authority's certificate", hint="Add ssl-ca=file.pem.")
     return _SSL_MODES[mode]

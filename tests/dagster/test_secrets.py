@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 from dagster._core.remote_representation.external_data import RepositorySnap
 
 from connector.dagster import TcssAccount, TcssResource, build_tcss_asset_checks, build_tcss_assets, build_tcss_schedule
+from connector.errors import ConfigurationError
 from connector.sandbox import Fault, Fleet, wall_clock
 from tests.dagster.accounts import NOW, Accounts, accounts_on
 from tests.warehouses import place, user
@@ -92,3 +94,44 @@ def test_reprs_show_no_secret() -> None:
     account = TcssAccount(**keys)
     resource = TcssResource(destination=f"postgresql://tcss:{KEY}@127.0.0.1/w", accounts={"one": account}, **keys)
     assert KEY not in repr(resource) + str(resource) + repr(account) + str(account)
+
+
+WRITTEN_OUT = {
+    "secret_key": {"secret_key": KEY},
+    "token": {"token": KEY},
+    "destination": {"destination": f"postgresql://tcss:{KEY}@127.0.0.1/w"},
+    "a mistyped destination": {"destination": f"postgresql:tcss:{KEY}@127.0.0.1"},
+    "an account": {"accounts": {"one": TcssAccount(secret_id="AKIDEXAMPLE", secret_key=KEY)}},
+    "options": {"options": {"credentials": {"secret_id": "AKIDEXAMPLE", "secret_key": KEY}}},
+}
+
+
+@pytest.mark.parametrize("given", WRITTEN_OUT.values(), ids=WRITTEN_OUT)
+def test_a_secret_that_is_written_out_is_refused(given: dict[str, Any]) -> None:
+    """Where Dagster would show it, and without being repeated; a variable's name is what is wanted."""
+    for define in (
+        lambda: dg.Definitions(resources={"tcss": TcssResource(**given)}).get_repository_def(),
+        lambda: TcssResource(**given).get_resource_definition(),
+        lambda: TcssResource.configure_at_launch(**given),
+    ):
+        with pytest.raises(ConfigurationError) as caught:
+            define()
+        assert KEY not in str(caught.value)
+    names = {"secret_id": dg.EnvVar("ID"), "secret_key": dg.EnvVar("KEY"), "destination": dg.EnvVar("WAREHOUSE")}
+    assert TcssResource(**names, options={"lookback": 60}).get_resource_definition()
+    assert TcssResource(destination="duckdb:///w.duckdb").get_resource_definition()
+
+
+def test_a_mistyped_destination_is_not_in_the_event_log(
+    accounts: Accounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
+) -> None:
+    """Nor in the causes of the error."""
+    with place("duckdb", tmp_path) as made:
+        for url in (f"postgresql:u:{KEY}@h", f"postgresql://u:a@{KEY}@h/d", f"nosuch{KEY.lower()}://h"):
+            monkeypatch.setenv("WAREHOUSE", url)
+            resource = accounts.resource(made, destination=dg.EnvVar("WAREHOUSE"))
+            result = accounts.materialize(made, "one", instance, resource=resource)
+            assert not result.success
+            log = "".join(entry.to_json() for entry in instance.all_logs(result.run_id))
+            assert "destination" in log
+            assert KEY.lower() not in log.lower()

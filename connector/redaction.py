@@ -3,9 +3,11 @@
 import json
 import logging
 import re
-from collections.abc import Iterable
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from urllib.parse import unquote
 
 _MASK = "***"
 # Texts of a million characters pass here, so each expression reads a text once, or a bounded number of times.
@@ -40,7 +42,28 @@ class Redactor:
     @cached_property
     def _pattern(self) -> re.Pattern[str] | None:
         longest_first = sorted(filter(None, self.secrets), key=len, reverse=True)
-        return re.compile("|".join(map(_written, longest_first))) if longest_first else None
+        ways = [way for secret in longest_first for way in (_written(secret), *_in_base64(secret))]
+        return re.compile("|".join(ways)) if ways else None
+
+
+def secrets_in(url: str) -> tuple[str, ...]:
+    """What may be secret in a text that should be a URL, well formed or not: what stands before the last `@`."""
+    info = (url.partition("://")[2] or url).rpartition("@")[0]
+    password = info.partition(":")[2]
+    parts = [part for part in re.split("[@:/?#]", password) if len(part) >= _SHORTEST]
+    return tuple(dict.fromkeys(form for text in (info, password, *parts) for form in (text, unquote(text))))
+
+
+_SHORTEST = 4  # characters of a part that is hidden by itself: less would hide half of a message
+
+
+def _in_base64(secret: str) -> Iterator[str]:
+    """What the Base64 of any text with the secret in it has: there are three, by the place of its first byte."""
+    for before in range(3) if len(secret) >= _SHORTEST else ():
+        plain = b"\0" * before + secret.encode("utf-8", "surrogatepass")
+        begin, end = -(-before * 8 // 6), len(plain) * 8 // 6
+        for encode in (b64encode, urlsafe_b64encode):
+            yield re.escape(encode(plain).decode()[begin:end])
 
 
 def _written(secret: str) -> str:

@@ -1,4 +1,4 @@
-"""`connector.warehouse.redaction`: a secret is found however it is written."""
+"""`connector.redaction`: a secret is found however it is written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from psycopg2.extensions import make_dsn
 from sqlalchemy.engine import URL
 
-from connector.warehouse.redaction import Redactor
+from connector.redaction import Redactor
 
 CHARACTERS = (*(" " + string.ascii_letters[:3] + string.digits[:2] + string.punctuation), *"éÿ中🚀\t\n\u0301\u202e")
 WAYS: dict[str, Callable[[str], str]] = {
