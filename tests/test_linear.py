@@ -1,7 +1,6 @@
 """Every expression reads a long text in time that grows with the text.
 
-What takes as long as the square of the text would take far longer than that here. All run in one process, which has a
-generous limit.
+What takes as long as the square of the text would take far longer than the limit of the process in which all run.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ there is no such body, and the content type never does.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -100,7 +101,7 @@ def clock_skew(date: str | None, sent: float, received: float) -> float | None:
     """
     try:
         moment = parsedate_to_datetime(date or "")
-        server = moment.timestamp()
+        server = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
     except (ValueError, OverflowError, IndexError, TypeError):
         return None
     return None if moment.year not in _YEARS else server - min(max(server, sent), received)

@@ -24,6 +24,8 @@ PROFILE_PATHS = ("~/.tencentcloud/credentials", "/etc/tencentcloud/credentials")
 _REGION = "ap-guangzhou"
 _SESSION = "tcss-connector"
 _DURATION = 7200
+_LONGEST_ROLE = 128
+_LONGEST_KEY = 10_000
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,9 +43,10 @@ class Credentials:
 
     def __post_init__(self) -> None:
         for name, value in (("secret id", self.secret_id), ("secret key", self.secret_key), ("token", self.token)):
-            if value is not None and not re.fullmatch(r"[!-~]+", value):
+            if value is not None and not re.fullmatch(rf"[!-~]{{1,{_LONGEST_KEY}}}", value):
+                what = "is empty or has forbidden characters" if len(value) <= _LONGEST_KEY else "is too long"
                 hint = "Copy it again, without blanks and line breaks."
-                raise CredentialsError(f"the {name} from {self.origin} is empty or has forbidden characters", hint=hint)
+                raise CredentialsError(f"the {name} from {self.origin} {what}", hint=hint)
 
     def __repr__(self) -> str:
         return f"Credentials(secret_id={self.secret_id[:4]}***, expires_at={self.expires_at}, origin={self.origin!r})"
@@ -181,6 +184,8 @@ class CvmRole:
         base = self.url + _ROLES_PATH
         try:
             role = self.role or network.metadata(base).strip().partition("\n")[0]
+            if not role.isprintable() or len(role) > _LONGEST_ROLE:
+                return None
             answer = decode(network.metadata(base + quote(role, safe="")))
         except (UnavailableError, ValueError):
             return None

@@ -1,6 +1,11 @@
 """What the end of an attempt means, as a table."""
 
+import json
+from dataclasses import replace
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connector.api.answers import Answer, clock_skew, is_elsewhere, judge
 from connector.api.attempts import Attempt, Call, HttpResponse, NoResponse
@@ -15,6 +20,7 @@ from connector.errors import (
     UnavailableError,
     from_code,
 )
+from tests.api.scripted import CANARIES, CANARY
 
 ATTEMPT = Attempt(Call("DescribeX", "tcss", "2020-11-01", b"{}", "https://tcss.example", None), 2, None)
 
@@ -137,3 +143,127 @@ def test_what_may_be_another_host(response: HttpResponse | NoResponse, outcome: 
 def test_the_skew_is_the_servers_clock_less_ours(date: str | None, skew: float | None) -> None:
     """By the Date header, where it has one that can be read; an answer that takes 10 s says nothing of these 10 s."""
     assert clock_skew(date, 1_700_000_000.0, 1_700_000_010.0) == skew
+
+
+DATES = {
+    "20 digits": "Tue, 14 Nov 99999999999999999999 22:13:20 GMT",
+    "5,000 digits": f"Tue, 14 Nov 2023 22:13:{'9' * 5000} GMT",
+    "no such day": "Tue, 99 Nov 2023 22:13:20 GMT",
+    "no such zone": "Tue, 14 Nov 2023 22:13:20 +99999999",
+    "the last year": "Fri, 31 Dec 9999 23:59:59 GMT",
+    "the first year": "Mon, 01 Jan 0101 00:00:00 GMT",
+    "another century": "Sun, 06 Nov 1994 08:49:37 GMT",
+    "brackets": "(" * 5000,
+    "blanks": " " * 5000,
+    "two of them": "Tue, 14 Nov 2023 22:13:20 GMT, Tue, 14 Nov 2023 22:13:20 GMT",
+}
+
+
+@pytest.mark.parametrize("date", DATES.values(), ids=DATES)
+def test_a_date_that_cannot_be_right_is_none(date: str) -> None:
+    """Nobody starts a run in the year 9999 because a proxy says so."""
+    assert clock_skew(date, 1_700_000_000.0, 1_700_000_010.0) is None
+
+
+def test_a_date_without_a_zone_is_utc() -> None:
+    """Whatever the zone of this machine."""
+    assert clock_skew("Tue, 14 Nov 2023 22:14:02", 1_700_000_000.0, 1_700_000_010.0) == 32.0
+
+
+@given(
+    st.text(st.characters(max_codepoint=255), max_size=60) | st.from_regex(r"\w{3}, \d+ \w{3} \d+ \d+:\d+:\d+ .{0,9}")
+)
+def test_no_date_is_an_unexpected_error(date: str) -> None:
+    """A skew or None."""
+    assert isinstance(clock_skew(date, 0.0, 1.0), float | None)
+
+
+BAD_IDS = {
+    "list": (["rid"], None),
+    "number": (7, None),
+    "empty": ("", None),
+    "NUL": ("r\0d", "r\ufffdd"),
+    "surrogate": ("r\ud800d", "r\ufffdd"),
+    "escape sequence": ("r\x1b[31md", "r\ufffd[31md"),
+    "long": ("r" * 129, None),
+    "10 MB": ("r" * 10_000_000, None),
+    "a secret": (f"r{CANARY.token}d", "r***d"),
+}
+
+
+@pytest.mark.parametrize(("received", "kept"), BAD_IDS.values(), ids=BAD_IDS)
+def test_a_request_id_can_be_stored_and_shown(received: object, kept: str | None) -> None:
+    """In an answer as in an error; so can a code."""
+    attempt = replace(ATTEMPT, keys=CANARY)
+    answer = judge(attempt, got(json.dumps({"Response": {"RequestId": received}})))
+    refused = {"Code": "Novel.Code", "Message": "text"}
+    refusal = judge(attempt, got(json.dumps({"Response": {"RequestId": received, "Error": refused}})))
+    assert (answer.request_id, refusal.request_id) == (kept, kept)
+    coded = judge(attempt, got(json.dumps({"Response": {"Error": {"Code": received, "Message": "text"}}})))
+    assert isinstance(coded, TcssError)
+    assert coded.code == kept
+
+
+BAD_MESSAGES = {
+    "list": (["text"], ""),
+    "none": (None, ""),
+    "NUL and surrogate": ("a\0b\ud800c", "a\ufffdb\ufffdc"),
+    "escape sequence": ("a\x1b]0;title\x07\x9b", "a\ufffd]0;title\ufffd\ufffd"),
+    "long": ("a" * 10_000_000, "a" * 1000 + "... (10,000,000 characters)"),
+    "a secret at the end of what is shown": ("a" * 995 + CANARIES[1] + "b" * 100, "a" * 995 + "***" + "b" * 100),
+}
+
+
+@pytest.mark.parametrize(("received", "kept"), BAD_MESSAGES.values(), ids=BAD_MESSAGES)
+def test_a_message_can_be_stored_and_shown(received: object, kept: str) -> None:
+    """Without secrets, and at a length that a person reads."""
+    refused = {"Code": "Novel.Code", "Message": received}
+    outcome = judge(replace(ATTEMPT, keys=CANARY), got(json.dumps({"Response": {"Error": refused}})))
+    assert isinstance(outcome, TcssError)
+    assert outcome.args[0][:1100] == kept[:1100]
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        [],
+        "text",
+        5,
+        None,
+        {"Error": []},
+        {"Error": "text"},
+        {"Error": False},
+        {"Error": {"Code": ["x"]}},
+        {"Error": {}},
+    ],
+    ids=str,
+)
+def test_an_envelope_of_other_types_is_no_answer(response: object) -> None:
+    """It may be one the next time."""
+    outcome = judge(ATTEMPT, got(json.dumps({"Response": response})))
+    assert type(outcome) is TransientError
+
+
+@pytest.mark.parametrize(
+    "location", ["http://[::1", "http://a\0b", "//", "http://x:99999999/", "\xe9" * 5000, "http://[v1.x]"]
+)
+def test_a_redirect_to_anything(location: str) -> None:
+    """Is named as far as it can be."""
+    outcome = judge(ATTEMPT, got("", 302, Location=location))
+    assert isinstance(outcome, UnavailableError)
+    assert len(str(outcome)) < 1300
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1e400", "9" * 5000, "Fri, 31 Dec 9999 23:59:59 GMT", "soon", "\0", ""])
+def test_retry_after_is_not_read(value: str) -> None:
+    """The back-off is ours."""
+    outcome = judge(ATTEMPT, got("", 503, **{"Retry-After": value}))
+    assert (type(outcome), str(outcome).count("HTTP 503")) == (TransientError, 1)
+
+
+def test_what_went_wrong_on_the_way_can_be_stored_and_shown() -> None:
+    """A host that speaks no HTTP is quoted in the reason."""
+    outcome = judge(ATTEMPT, NoResponse("BadStatusLine: \0\x1b" + "x" * 60_000, passes=True, connected=True))
+    assert isinstance(outcome, TransientError)
+    assert "BadStatusLine: \ufffd\ufffdxxx" in str(outcome)
+    assert len(str(outcome)) < 1300
