@@ -155,7 +155,6 @@ DATES = {
     "another century": "Sun, 06 Nov 1994 08:49:37 GMT",
     "brackets": "(" * 5000,
     "blanks": " " * 5000,
-    "two of them": "Tue, 14 Nov 2023 22:13:20 GMT, Tue, 14 Nov 2023 22:13:20 GMT",
 }
 
 
@@ -210,7 +209,10 @@ BAD_MESSAGES = {
     "NUL and surrogate": ("a\0b\ud800c", "a\ufffdb\ufffdc"),
     "escape sequence": ("a\x1b]0;title\x07\x9b", "a\ufffd]0;title\ufffd\ufffd"),
     "long": ("a" * 10_000_000, "a" * 1000 + "... (10,000,000 characters)"),
-    "a secret at the end of what is shown": ("a" * 995 + CANARIES[1] + "b" * 100, "a" * 995 + "***" + "b" * 100),
+    "a secret at the end of what is shown": (
+        "a" * 995 + CANARIES[1] + "b" * 100,
+        "a" * 995 + "***bb... (1,098 characters)",
+    ),
 }
 
 
