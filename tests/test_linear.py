@@ -20,9 +20,9 @@ from connector.api.credentials import Credentials
 from connector.images.names import split_image_name, split_os_name
 from connector.images.times import parse_instant, parse_plain
 from connector.listing.survey import rows
+from connector.redaction import Redactor
 from connector.warehouse import causes
-from connector.warehouse.redaction import Redactor
-from connector.wire import decode, shown, storable
+from connector.wire import decode, storable
 
 LONG = 300_000
 LIMIT = 120  # seconds for all of them
@@ -101,13 +101,12 @@ USES: dict[str, tuple[Check, tuple[str, ...]]] = {
     ),
     "warehouse.descriptions:_COLUMN_LINE": (pattern("warehouse.descriptions:_COLUMN_LINE"), ("`a` ", "`", "a\n")),
     "warehouse.descriptions:_OLD_COMMENT": (pattern("warehouse.descriptions:_OLD_COMMENT"), (" COMMENT '", "''", "\\")),
-    "warehouse.redaction:_BEFORE_AT": (redact, ("://", "://a", "://a:", "://@", ":", "a@", "://a:b@")),
-    "warehouse.redaction:_USER_INFO": (redact, ("://", "://a", "://a:", "://:", "://a:b@", "://a@")),
-    "warehouse.redaction:_pattern": (redact, ("\\", "\\\\h", "hidden", "hidden\\", "%25", "'", "h\\")),
+    "redaction:_BEFORE_AT": (redact, ("://", "://a", "://a:", "://@", ":", "a@", "://a:b@")),
+    "redaction:_USER_INFO": (redact, ("://", "://a", "://a:", "://:", "://a:b@", "://a@")),
+    "redaction:_pattern": (redact, ("\\", "\\\\h", "hidden", "hidden\\", "%25", "'", "h\\")),
     "wire:_DECIMAL": (escaped, ("1", "1.", "1e", "-", "0.1")),
     "wire:_INTEGER": (escaped, ("1", "0", "-1")),
     "wire:_LONG_NUMBER": (escaped, ("1", ":1", "-1", "11111111111111111111,", ":")),
-    "wire:_NOT_SHOWN": (shown, ("a", "\0")),
     "wire:_NOT_STORABLE": (storable, ("é", "\0")),
     "wire:_TOKEN": (escaped, (" ", " \x0b", '"', '\\"', '"\\', "[", "[1,", "{", '{"a":', "a", "a ", "\x0b", "],", ",")),
 }

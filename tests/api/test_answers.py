@@ -183,7 +183,7 @@ BAD_IDS = {
     "empty": ("", None),
     "NUL": ("r\0d", "r\ufffdd"),
     "surrogate": ("r\ud800d", "r\ufffdd"),
-    "escape sequence": ("r\x1b[31md", "r\ufffd[31md"),
+    "escape sequence": ("r\x1b[31md", "r\x1b[31md"),
     "long": ("r" * 129, None),
     "10 MB": ("r" * 10_000_000, None),
     "a secret": (f"r{CANARY.token}d", "r***d"),
@@ -201,18 +201,16 @@ def test_a_request_id_can_be_stored_and_shown(received: object, kept: str | None
     coded = judge(attempt, got(json.dumps({"Response": {"Error": {"Code": received, "Message": "text"}}})))
     assert isinstance(coded, TcssError)
     assert coded.code == kept
+    assert str(coded).isprintable()
 
 
 BAD_MESSAGES = {
     "list": (["text"], ""),
     "none": (None, ""),
     "NUL and surrogate": ("a\0b\ud800c", "a\ufffdb\ufffdc"),
-    "escape sequence": ("a\x1b]0;title\x07\x9b", "a\ufffd]0;title\ufffd\ufffd"),
-    "long": ("a" * 10_000_000, "a" * 1000 + "... (10,000,000 characters)"),
-    "a secret at the end of what is shown": (
-        "a" * 995 + CANARIES[1] + "b" * 100,
-        "a" * 995 + "***bb... (1,098 characters)",
-    ),
+    "escape sequence": ("a\x1b]0;title\x07\x9b", "a\\x1b]0;title\\x07\\x9b"),
+    "long": ("a" * 10_000_000, "a" * 1900),
+    "a secret at the end of what is shown": ("a" * 1950 + CANARIES[1] + "b" * 1000, "a" * 1950 + "***bb"),
 }
 
 
@@ -222,7 +220,8 @@ def test_a_message_can_be_stored_and_shown(received: object, kept: str) -> None:
     refused = {"Code": "Novel.Code", "Message": received}
     outcome = judge(replace(ATTEMPT, keys=CANARY), got(json.dumps({"Response": {"Error": refused}})))
     assert isinstance(outcome, TcssError)
-    assert outcome.args[0][:1100] == kept[:1100]
+    assert f"{kept}" in str(outcome)
+    assert len(str(outcome)) < 2_200
 
 
 @pytest.mark.parametrize(
@@ -253,7 +252,7 @@ def test_a_redirect_to_anything(location: str) -> None:
     """Is named as far as it can be."""
     outcome = judge(ATTEMPT, got("", 302, Location=location))
     assert isinstance(outcome, UnavailableError)
-    assert len(str(outcome)) < 1300
+    assert len(str(outcome)) < 2_200
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1e400", "9" * 5000, "Fri, 31 Dec 9999 23:59:59 GMT", "soon", "\0", ""])
@@ -267,5 +266,5 @@ def test_what_went_wrong_on_the_way_can_be_stored_and_shown() -> None:
     """A host that speaks no HTTP is quoted in the reason."""
     outcome = judge(ATTEMPT, NoResponse("BadStatusLine: \0\x1b" + "x" * 60_000, passes=True, connected=True))
     assert isinstance(outcome, TransientError)
-    assert "BadStatusLine: \ufffd\ufffdxxx" in str(outcome)
-    assert len(str(outcome)) < 1300
+    assert "BadStatusLine: \ufffd\\x1bxxx" in str(outcome)
+    assert len(str(outcome)) < 2_200
