@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Unpack
 
@@ -43,12 +41,13 @@ def sync(
     settings = _settings(settings, account, given)
     with client_of(settings) as client, _asked_meanwhile(settings, client) as account_id:
         from connector.runs.run import Run  # takes as long as STS does
+        from connector.warehouse import workdirs
         from connector.warehouse.locations import locate
         from connector.warehouse.locks import lock
         from connector.warehouse.probes import probe
 
         location = locate(settings.destination, settings.dataset)
-        with lock(location, account_id.result()) as still_held, _workdir() as workdir:
+        with lock(location, account_id.result()) as still_held, workdirs.held(_PREFIX, _STALE) as workdir:
             probe(location)
             identity = Identity.new(account_id.result(), client.now())
             run = Run(settings, client, identity, location, workdir, still_held)
@@ -81,19 +80,6 @@ def _asked_meanwhile(settings: Settings, client: Client) -> Iterator[Future[str]
     finally:
         wait([asked], timeout=1)
         pool.shutdown(wait=False)
-
-
-@contextmanager
-def _workdir() -> Iterator[Path]:
-    """A new directory, removed afterwards; what killed runs left more than a day ago goes too."""
-    from connector.warehouse import workdirs
-
-    workdirs.remove_left(_PREFIX, _STALE)
-    directory = workdirs.make(_PREFIX)
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 class _Function(ModuleType):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -46,7 +47,7 @@ QUESTIONS = {
 
 def show(images: int, output: Path | None, say: Callable[[str], None]) -> None:
     """Shows the demo. Raises ConfigurationError where `output` exists."""
-    if output is not None and output.exists():
+    if output is not None and os.path.lexists(output):  # a link to nowhere may be another user's
         raise ConfigurationError(f"{output} exists", hint="Name a new file, or remove it.")
     with workdir("tcss_demo_") as directory:
         path = output or directory / "warehouse.duckdb"

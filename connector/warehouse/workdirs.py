@@ -1,5 +1,6 @@
 """Directories for files that live as long as a load."""
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -34,13 +35,40 @@ def make(prefix: str = "tcss_") -> Path:
         raise ConfigurationError(f"cannot make a directory in {where}: {error.strerror}", hint=_HINT) from None
 
 
-def remove_left(prefix: str, seconds: float) -> None:
-    """Removes this user's directories that killed processes left: those that nobody has touched for so long."""
+@contextmanager
+def held(prefix: str, stale: float) -> Iterator[Path]:
+    """A new directory, removed afterwards. Those of this user that killed processes left more than `stale` seconds ago
+    are removed too. Raises ConfigurationError.
+
+    Each is locked as long as its process lives, so that a wrong clock takes no directory away from a process.
+    """
     for left in root().glob(f"{prefix}*"):
         with suppress(OSError):
-            found = left.lstat()
-            if found.st_uid == os.geteuid() and time.time() - found.st_mtime > seconds:
-                shutil.rmtree(left, ignore_errors=True)
+            _remove_left(left, stale)
+    directory = make(prefix)
+    with _locked(directory):
+        try:
+            yield directory
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _remove_left(left: Path, stale: float) -> None:
+    with _locked(left) as descriptor:
+        found = os.fstat(descriptor)
+        if found.st_uid == os.geteuid() and time.time() - found.st_mtime > stale:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[int]:
+    """Raises OSError where another process has it locked, and where it is no directory but a link to one."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
