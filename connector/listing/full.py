@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 
-from connector.errors import RequestRejectedError
+from connector.errors import RequestRejectedError, ResponseTooLargeError
 from connector.listing.page import DESCENDING, Page, text_of
 from connector.listing.parts import PartsReader
 from connector.listing.proof import Evidence, Outcome, Proof, is_great_step
@@ -224,7 +224,10 @@ class FullSweep:
         """The list in parts by ImageID, where the server finds images by the beginning of their ids."""
         first: Page | None = None
         if not self._read:
-            first = self._first = self._remote.first(Query(filters=self._filters), self._remote.limit)
+            try:
+                first = self._first = self._remote.first(Query(filters=self._filters), self._remote.limit)
+            except ResponseTooLargeError:
+                return False  # one row alone is too large: a pass finds it, and reads the others
             self._read.update(first.values)
             yield first
         parts = self._parts()

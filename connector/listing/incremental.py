@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from connector.errors import RequestRejectedError, TransientError
+from connector.errors import RequestRejectedError, ResponseTooLargeError, TransientError
 from connector.listing.page import DESCENDING, Page, image_id_of, text_of
 from connector.listing.parts import PartsReader
 from connector.listing.plan import FAILING
@@ -69,10 +69,13 @@ class IncrementalSweep:
             outcome.fallback = error.cause
         except RequestRejectedError as error:
             outcome.fallback = ListReason.REJECTED.given(code=error.code)
-        except TransientError as error:
-            if not (answered and (error.code or "").startswith(FAILING)):
+        except (TransientError, ResponseTooLargeError) as error:
+            at_one_row = isinstance(error, ResponseTooLargeError) or (error.code or "").startswith(FAILING)
+            if not (answered and at_one_row):
                 raise
-            outcome.fallback = ListReason.FAILING.given(code=error.code)  # perhaps at one row, which a full sweep finds
+            outcome.fallback = ListReason.FAILING.given(
+                code=error.code or "too large"
+            )  # perhaps at one row, which a full sweep finds
         outcome.order_proven = outcome.fallback is None
         outcome.proof = Proof.WATERMARK if outcome.order_proven else None
         outcome.cause = outcome.fallback

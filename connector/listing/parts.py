@@ -32,6 +32,8 @@ TRIED = len(ALGORITHM) + 3  # characters of an id with which the filter is tried
 GONE_SHARE = 0.05  # of the known images of a part, that may be missing in its first answer
 TRIES = 3  # answers to one question that may not be whole: images are deleted, controls too
 SLACK = 2  # times the parts that were planned
+MOST_PLANNED = 1_000_000  # images: what TotalCount claims beyond makes parts that are divided once they show so many
+MOST_QUESTIONS = 100_000  # ten million images
 
 
 @dataclass
@@ -94,7 +96,7 @@ class PartsReader:
         """
         total = self._total(first)
         self._known = sorted(filter(_ID.fullmatch, known))
-        parts = plan(self._known, total, self._room)
+        parts = plan(self._known, min(total, max(MOST_PLANNED, len(self._known))), self._room)
         questions = [self._question(part) for part in parts]
         most = SLACK * len(questions) + 8 * TRIES
         prefetch = Prefetch(lambda number, _: self._ask(questions[number].values), self._remote.in_flight)
@@ -120,6 +122,8 @@ class PartsReader:
                     yield page
                 if len(questions) > most and self.evidence.problem is None:
                     self.evidence.problem = ListReason.PARTS_OVERFLOW.given()
+                elif self._is_spent(answered) and self.evidence.problem is None:
+                    self.evidence.problem = ListReason.ENDLESS.given(requests=answered)
             if self.evidence.problem is None and any(self._goes_on(*answer) for answer in answers):
                 self.evidence.problem = ListReason.PARTS_OVERFLOW.given()
             if self.evidence.problem is None and not self._covers_all():
@@ -128,6 +132,8 @@ class PartsReader:
             self.evidence.ended = self.evidence.problem is None
         except RequestRejectedError:
             self.evidence.problem = ListReason.ID_FILTER.given()
+        except ResponseTooLargeError:
+            self.evidence.problem = ListReason.PARTS_OVERFLOW.given()
         except TransientError as error:
             if not (error.code or "").startswith(FAILING):
                 raise
@@ -135,6 +141,12 @@ class PartsReader:
             self.evidence.problem = ListReason.REFUSED.given(rows=len(self.evidence.values), code=error.code)
         finally:
             prefetch.close(wait=True)
+
+    def _is_spent(self, answered: int) -> bool:
+        """Whether there were too many answers for the images that they have shown, or that are known; TotalCount does
+        not count."""
+        images = max(len(self._known), len(self.evidence.values))
+        return answered > min(MOST_QUESTIONS, 2 * SLACK * (images // self._room + 1) + 32 * TRIES)
 
     def _finds_all_lengths(self, parts: Sequence[Part]) -> bool:
         """Whether beginnings of every length that the parts use are found."""

@@ -31,6 +31,7 @@ class Plan:
         self._next_offset = 0
         self._whole_pages = 0  # since the limit was lowered
         self._asked: Page | None = None  # the last planned page that came
+        self._left_out_last: int | None = None  # the place of the last row that was too large
 
     @property
     def cap(self) -> int:
@@ -49,8 +50,9 @@ class Plan:
         if isinstance(answer, Page):
             page = self._made_whole(self._noted(answer), limit)
         elif isinstance(answer, ResponseTooLargeError):
-            self._shrink(offset, limit)
-            page = self.whole(offset)
+            page = self._in_smaller_pages(offset, limit, answer)
+            if not page.items and self._left_out_last == offset and self._evidence.problem is None:
+                return self.next(tail)
         elif self._evidence.reads and (answer.code or "").startswith(FAILING):
             page = self._noted(self._up_to_failing_row(offset, limit, answer))
             if not page.items and self._evidence.problem is None:
@@ -72,8 +74,8 @@ class Plan:
             limit = self._limit
             try:
                 return self._noted(self._prefetch.now(offset, limit))
-            except ResponseTooLargeError:
-                self._shrink(offset, limit)
+            except ResponseTooLargeError as error:
+                self._shrink(offset, limit, error)
 
     def beside(self, load: Load) -> Page:
         """The first page of another list, of as many rows as can be sent; asked for again where it is too short."""
@@ -121,10 +123,34 @@ class Plan:
         most = self._prefetch.most
         return most if self._aim.until is None else min(most, 1 + self._evidence.pages // 3)
 
-    def _shrink(self, offset: int, limit: int) -> None:
+    def _in_smaller_pages(self, offset: int, limit: int, error: ResponseTooLargeError) -> Page:
+        """The page at `offset` with fewer rows; an empty one where its first row alone is too large, and left out.
+
+        Raises ResponseTooLargeError where no answer at all can be read.
+        """
+        try:
+            self._shrink(offset, limit, error)
+            return self.whole(offset)
+        except ResponseTooLargeError as alone:
+            if not self._evidence.reads and not self._is_readable(offset + 1):
+                raise
+            self._evidence.leave_out(offset, alone.code or "too large")
+            self._left_out_last = offset
+            self.again_from(offset + 1)
+            return Page(offset, (), None, None, ())
+
+    def _is_readable(self, offset: int) -> bool:
+        try:
+            self._noted(self._prefetch.now(offset, 1))
+        except ResponseTooLargeError:
+            return False
+        return True
+
+    def _shrink(self, offset: int, limit: int, error: ResponseTooLargeError) -> None:
+        """Asks for half as many rows from now on, up to a row that is too large alone."""
         if limit == 1:
             raise ResponseTooLargeError(
-                "one image alone is more than the server can send", code="ResponseSizeLimitExceeded"
+                f"one image alone is too much: {error.message}", code=error.code, hint=error.hint
             )
         self._limit, self._whole_pages = limit // 2, 0
         self.again_from(offset + self.stride)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 
-from connector.errors import RequestRejectedError
+from connector.errors import RequestRejectedError, ResponseTooLargeError
 from connector.listing import seams
 from connector.listing.ends import Ends
 from connector.listing.page import Page
@@ -18,8 +18,8 @@ from connector.listing.ties import TieReader
 
 TRIES = 12  # reads that may be spent on one broken seam, and answers in a row that may show nothing new
 LEAST_CAP = 5  # rows of a page by which a wide tie can be measured
-SLACK = 4  # times the requests that a quiet list would take
-MOST_READS = 100_000  # in one pass, where TotalCount does not tell how long the list is: ten million rows
+SLACK = 4  # times the requests that a quiet list of the rows shown so far would take
+MOST_READS = 100_000  # in one pass: ten million rows
 
 
 class ListReader:
@@ -46,10 +46,11 @@ class ListReader:
                 repeating += [page] if page.repeats else []
                 yield page
             yield from self._again(repeating)
-        except RequestRejectedError as error:
+        except (RequestRejectedError, ResponseTooLargeError) as error:
             if not self.evidence.reads:
                 raise
-            self.evidence.problem = ListReason.REFUSED.given(rows=self.tail.end if self.tail else 0, code=error.code)
+            rows, code = self.tail.end if self.tail else 0, error.code or "too large"
+            self.evidence.problem = ListReason.REFUSED.given(rows=rows, code=code)
         except BaseException:
             self._plan.close(wait=False)
             raise
@@ -149,7 +150,7 @@ class ListReader:
 
     def _through_tie(self, tail: Page, page: Page) -> Iterator[Page]:
         """Reads the group of equal values at the end of the tail, and goes on behind it."""
-        group = TieReader(self._plan, tail)
+        group = TieReader(self._plan, tail, self._is_spent)
         self.tail = yield from group.pages(page)
         self._ends.take(self.tail)
         self.evidence.idle = 0  # to read a group again shows nothing new
@@ -168,7 +169,7 @@ class ListReader:
             return True
         if tail is None:
             return False
-        if evidence.reads > self._budget():
+        if self._is_spent():
             evidence.problem = ListReason.ENDLESS.given(requests=evidence.reads)
         elif until is not None and evidence.ordered and seams.passed(tail, until, evidence.orders):
             evidence.stopped_early = True
@@ -191,8 +192,9 @@ class ListReader:
         self.tail = None if self.evidence.snapshot else tail
         return False
 
-    def _budget(self) -> int:
-        """Requests after which we stop: the list grows, or its seams break, faster than it can be read."""
-        if self.evidence.contradicted:
-            return MOST_READS
-        return SLACK * (self.evidence.first_total // self._plan.stride + 1) + 8 * TRIES
+    def _is_spent(self) -> bool:
+        """Whether there were too many requests for what they have shown, whatever TotalCount claims: the list grows, or
+        its seams break, faster than it can be read."""
+        evidence = self.evidence
+        shown = len(evidence.values) + len(evidence.nameless)
+        return evidence.reads > min(MOST_READS, SLACK * (shown // self._plan.stride + 1) + 8 * TRIES)

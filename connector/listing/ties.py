@@ -15,7 +15,7 @@ by chance, page after page. The group must not have more places than images were
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
 from connector.listing.page import Page
@@ -95,10 +95,13 @@ class Tie:
 
 
 class TieReader:
-    """Reads a wide tie through the plan of a pass. `whole` says whether it is proven."""
+    """Reads a wide tie through the plan of a pass, until `is_spent` says that it takes too many requests.
 
-    def __init__(self, plan: Plan, tail: Page) -> None:
-        self._plan, self._tail = plan, tail
+    `whole` says whether the tie is proven.
+    """
+
+    def __init__(self, plan: Plan, tail: Page, is_spent: Callable[[], bool]) -> None:
+        self._plan, self._tail, self._is_spent = plan, tail, is_spent
         self._tie = Tie(tail.rows[-1][0])
         self._tie.follow(tail)
         self.whole = False
@@ -126,18 +129,13 @@ class TieReader:
 
     def _through(self, page: Page) -> Generator[Page, None, Page]:
         """From `page` to the first one that does not end inside the group."""
-        for _ in range(self._most(page)):
+        while True:
             self._tie.follow(page)
             yield page
-            if not self._tie.goes_on_after(page):
-                break
+            if not self._tie.goes_on_after(page) or self._is_spent():
+                return page
             self._plan.follow(page)
             page = self._plan.next(page)
-        return page
-
-    def _most(self, page: Page) -> int:
-        """Pages that the group can have at most, and some more where the list grows."""
-        return 2 * ((page.total or 0) // max(1, self._plan.stride) + 1) + ROUNDS
 
     def _begin(self) -> Generator[Page, None, int | None]:
         """The place of the group's first row, looked for where the tail had it."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from connector import texts
 from connector.api.credentials import AssumeRole, Credentials, Provider, Static, default_chain
 from connector.api.endpoints import Endpoints
+from connector.errors import ResponseTooLargeError
 from connector.images.records import ItemParser
 from connector.images.times import parse_instant, parse_plain, time_zone
 from connector.listing.remote import RemoteList
@@ -67,7 +69,8 @@ def account_of(settings: Settings, client: Client) -> str:
     if not settings.account_id:
         return client.account_id()
     if client.skew is None:
-        client.call(ACTION, {"Limit": 1, "Offset": 0})
+        with suppress(ResponseTooLargeError):  # the sweep sees to that
+            client.call(ACTION, {"Limit": 1, "Offset": 0})
     return settings.account_id
 
 

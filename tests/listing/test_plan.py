@@ -149,12 +149,27 @@ def test_where_all_rows_are_large_the_limit_stays_low() -> None:
     assert len(asked) - pages <= pages // 2 + 2
 
 
-def test_a_row_that_is_too_large_alone_is_an_error() -> None:
-    """Nothing less can be asked for."""
-    load, _ = _load(64, huge={20: 0})
+@pytest.mark.parametrize("places", [{20: 0}, {0: 0}, {63: 0}, {0: 0, 1: 0}, {7: 0, 30: 0, 31: 0}], ids=str)
+def test_a_row_that_is_too_large_alone_is_left_out(places: dict[int, int]) -> None:
+    """The others are read, and the list is not proven."""
+    load, _ = _load(64, huge=places)
     plan, evidence = _plan(load)
-    with pytest.raises(ResponseTooLargeError, match="one image alone"):
-        _walked(plan, evidence)
+    if places.keys() == {0, 1}:
+        with pytest.raises(ResponseTooLargeError, match="one image alone"):
+            _walked(plan, evidence)
+        return
+    assert _read(_walked(plan, evidence)) == _all_but(64, *places)
+    assert (evidence.left_out, evidence.ordered) == (len(places), False)
+    assert evidence.unreadable == ListReason.UNREADABLE.given(place=min(places), code="ResponseSizeLimitExceeded")
+
+
+def test_after_a_few_rows_that_are_too_large_the_pass_ends() -> None:
+    """A server that sends too much for everything is not asked row by row."""
+    load, asked = _load(6400, huge=dict.fromkeys(range(100, 6400), 0))
+    plan, evidence = _plan(load)
+    _walked(plan, evidence)
+    assert evidence.problem == ListReason.UNREADABLE.given(place=100, code="ResponseSizeLimitExceeded")
+    assert len(asked) < 60
 
 
 def test_the_first_page_of_another_list_is_asked_for_in_halves_too() -> None:
