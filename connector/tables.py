@@ -529,7 +529,7 @@ REJECTED_VALUES = Table(
         Column(
             "raw",
             "text",
-            "What was received when the fault was first met, whole, as JSON.",
+            "What was received when the fault was first met, as JSON, up to 200,000 characters.",
             nullable=False,
             example='"n/a"',
         ),

@@ -24,6 +24,9 @@ NOT_STORABLE = "NUL or a lone surrogate: U+FFFD stands for it in the column"
 NOT_AN_INTEGER = "not an integer from 0 to 9223372036854775807"
 NOT_A_BOOLEAN = "not true or false"
 NOT_A_TIME = "not a time in a known shape"
+LONGEST = 200_000
+"""Characters of a value that is stored: the texts of an image together fit into a statement of any database."""
+TOO_LARGE = f"longer than {LONGEST:,} characters"
 
 
 # ---- parsing one value: None for "nothing there", RejectedError for what does not fit the column ----
@@ -54,6 +57,8 @@ def _parse_image_id(received: Any) -> str:
 def _parse_text(received: Any) -> str | None:
     if type(received) is not str:
         raise RejectedError(NOT_A_TEXT)
+    if len(received) > LONGEST:
+        raise RejectedError(TOO_LARGE)
     if received.isascii() and "\0" not in received:  # a shortcut: most texts are
         return received or None
     stored = storable(received)
@@ -88,6 +93,8 @@ def _parse_boolean(received: Any) -> bool:
 def _parse_time(zone: tzinfo, received: Any) -> int | None:
     if type(received) is not str:
         raise RejectedError(NOT_A_TIME)
+    if len(received) > LONGEST:
+        raise RejectedError(TOO_LARGE)
     try:
         return parse_instant(received, zone)
     except ValueError:
@@ -106,6 +113,8 @@ def _parse_scan_time(zone: tzinfo, received: Any) -> int | None:
 def _plain_texts(received: Sequence[Any]) -> Sequence[Any] | None:
     together = "".join(filter(None, received))
     if not together.isascii() or "\0" in together:
+        return None
+    if len(together) > LONGEST and max(map(len, filter(None, received))) > LONGEST:
         return None
     return received if all(received) else [text or None for text in received]
 
@@ -140,6 +149,8 @@ def _plain_scan_times(received: Sequence[Any]) -> Sequence[Any] | None:
 
 def _time_parts(received: Any, instant: int | None) -> tuple[str | None]:
     if type(received) is not str or (instant is not None and is_plain_rfc3339(received)) or not received.strip():
+        return (None,)
+    if len(received) > LONGEST:
         return (None,)
     return (storable(received),)
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from connector.images.fields import COLUMNS, NO_IMAGE_ID, api_fields
+from connector.images.fields import COLUMNS, LONGEST, NO_IMAGE_ID, TOO_LARGE, api_fields
 from connector.images.times import time_zone
 from connector.tables import API_COLUMNS
 from connector.wire import decode, encode, storable
@@ -27,12 +27,15 @@ ITEM_IDENTITY = ("ImageID", "ImageName", "CreateTime")
 """Fields by which a rejected item is known again: they do not change while the image exists."""
 
 NOT_AN_OBJECT = "the item is not an object"
+LONGEST_NAME = 200
+"""Characters of the name of an unknown field that are shown."""
 
 _CREATE_TIME, _SCAN_TIME, _SCAN_STATUS = map(API_COLUMNS.index, ("create_time", "scan_time", "scan_status"))
 
 
 class Rejected(NamedTuple):
-    """A value that does not fit its column. `raw` is its JSON, whole; for `image_id`, that of the whole item."""
+    """A value that does not fit its column. `raw` is its JSON, or the first LONGEST characters of it; for `image_id`,
+    that of the whole item."""
 
     image_id: str | None
     column_name: str
@@ -83,7 +86,7 @@ class ItemParser:
         """The record of each element of `Response.List`; a `Rejected` if it is no object with a usable ImageID."""
         parsed = self._parse([item for item in items if isinstance(item, dict)])
         return [
-            next(parsed) if isinstance(item, dict) else Rejected(None, "image_id", encode(item), NOT_AN_OBJECT)
+            next(parsed) if isinstance(item, dict) else Rejected(None, "image_id", raw(item), NOT_AN_OBJECT)
             for item in items
         ]
 
@@ -98,13 +101,13 @@ class ItemParser:
                 cells[field.column : field.column + len(columns)] = columns
                 typed[name] = columns[0]
             for place, reason in rejects:
-                rejected[place].append(Rejected(None, COLUMNS[field.column].name, encode(values[place]), reason))
+                rejected[place].append(Rejected(None, COLUMNS[field.column].name, raw(values[place]), reason))
         names = sorted(typed)
         images = zip(cells[0], zip(*cells[1:], strict=True), zip(*map(typed.get, names), strict=True), strict=True)
         for place, (image_id, values, row) in enumerate(images):
             known = {name: value for name, value in zip(names, row, strict=False) if value is not None}
             if image_id is None:
-                yield Rejected(None, "image_id", encode(items[place]), NO_IMAGE_ID)
+                yield Rejected(None, "image_id", raw(items[place]), NO_IMAGE_ID)
             elif place in others or place in rejected:
                 yield _odd(Record(image_id, values, "", (), ()), known, others.get(place, {}), rejected.get(place, []))
             else:
@@ -131,12 +134,15 @@ class ItemParser:
 def _odd(record: Record, known: dict[str, Any], others: dict[str, Any], rejected: Sequence[Rejected]) -> Record:
     """The record of an item that has fields without a column, `others`, or `rejected` values."""
     extra = {name: value for name, value in others.items() if not _is_empty(value)}
+    text = encode(extra) if extra else None
+    if text is not None and len(text) > LONGEST:
+        rejected, text = [*rejected, Rejected(None, "extra", text[:LONGEST], TOO_LARGE)], None
     return Record(
         record.image_id,
-        (*record.values[:-1], encode(extra)) if extra else record.values,
+        (*record.values[:-1], text),
         _row_hash(known | extra),
         tuple(value._replace(image_id=record.image_id) for value in rejected),
-        tuple(map(storable, others)),
+        tuple(storable(name[:LONGEST_NAME]) for name in others),
     )
 
 
@@ -144,6 +150,11 @@ def hash_of_row(row: Mapping[str, Any]) -> str:
     """The present `row_hash` of a row of `images` as stored, by column name, instants as microseconds."""
     fields = {c.source: row[c.name] for c in COLUMNS if c.source and not c.derived and row[c.name] is not None}
     return _row_hash({**fields, **decode(row["extra"] or "{}")})
+
+
+def raw(received: Any) -> str:
+    """The JSON of a value, up to the length that is stored."""
+    return encode(received)[:LONGEST]
 
 
 def reject_id(rejected: Rejected) -> str:
@@ -161,8 +172,11 @@ def former_reject_id(rejected: Rejected) -> str:
 
 
 def _identity(raw: str) -> Any:
-    """What stays the same of a rejected item in each run; all of the item, if it has none of these fields."""
-    item = decode(raw)
+    """What stays the same of a rejected item in each run; all of the text, if it has none of these fields or is cut."""
+    try:
+        item = decode(raw)
+    except ValueError:
+        return raw
     found = {name: item[name] for name in ITEM_IDENTITY if name in item} if isinstance(item, dict) else {}
     return found or raw
 

@@ -9,17 +9,16 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from connector.images.records import Record, Rejected, former_reject_id, hash_of_row, reject_id
+from connector.images.records import Record, Rejected, former_reject_id, hash_of_row, raw, reject_id
 from connector.runs.audit import Audit
 from connector.runs.identity import Identity
 from connector.runs.known import ABSENT, ROOM, UNWRITTEN, Kind, Known, short_hash
 from connector.runs.twins import Parse, Twins
 from connector.tables import API_COLUMNS, IMAGE_SCANS, IMAGES, REJECTED_VALUES, Table, plain_rows
-from connector.wire import encode
 
-MOST_UNKNOWN = 10_000  # names of unknown fields that are told apart
 FAULTS_AT_ONCE = 450  # for which the warehouse is asked at once
 TWICE = "listed twice in one answer, with other contents"
+MOST_UNKNOWN = 500  # names of unknown fields that are told apart
 
 _scan_values = itemgetter(*(API_COLUMNS.index(c.name) for c in IMAGE_SCANS.columns if c.name in API_COLUMNS))
 
@@ -82,7 +81,7 @@ class Diff:
                 if isinstance(record, Rejected):
                     self._reject(record, request_id)
                 elif self._twins.rejects(record):
-                    self._reject(Rejected(record.image_id, "image_id", encode(item), TWICE), request_id)
+                    self._reject(Rejected(record.image_id, "image_id", raw(item), TWICE), request_id)
                 else:
                     self._take(record, request_id)
 
@@ -162,7 +161,7 @@ class Diff:
 
     def _note_odd(self, record: Record, request_id: str | None) -> None:
         if len(self.unknown_fields) < MOST_UNKNOWN:
-            self.unknown_fields.update(record.unknown)
+            self.unknown_fields.update(record.unknown[:MOST_UNKNOWN])
         for rejected in record.rejected:
             self._reject(rejected, request_id)
 

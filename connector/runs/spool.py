@@ -12,6 +12,7 @@ from connector.tables import IMAGE_HISTORY, IMAGES, Table, versions
 
 BATCH = 1_000  # rows that are held as Python objects a table, which take ten times the memory of Arrow's
 ROW_GROUP = 10  # batches
+MOST_BYTES = 16_000_000  # of texts in a batch, and of a row group: large rows fill them earlier
 UNIQUE = ("image_id", "row_hash")  # columns of which a dictionary would be as large as they are
 
 
@@ -19,8 +20,8 @@ class Spool:
     """Takes rows one by one and gives a finished parquet file for each table that has any.
 
     Rows of `images` are those of `image_history` as well, which takes none of its own; an amended row is one of
-    `images` alone. Memory holds at most one row group of a table. Rows are numbered from 0; a row that was dropped is
-    not in the file.
+    `images` alone. Memory holds at most one row group of a table, which has fewer rows where these are large. Rows are
+    numbered from 0; a row that was dropped is not in the file.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -73,6 +74,7 @@ class _Rows:
         self._table, self._files = table, files
         self._buffer: list[tuple[Any, ...]] = []
         self._batches: list[pa.Table] = []
+        self._buffered = 0  # characters of texts in the buffer
         self._finished = False
         self.added = 0
         self.dropped: set[int] = set()
@@ -82,11 +84,12 @@ class _Rows:
         if self._finished:
             raise ValueError(f"the file of {self._table.name} is finished")
         self._buffer.append(row)
+        self._buffered += sum([len(value) for value in row if value.__class__ is str])
         self.added += 1
-        if len(self._buffer) >= BATCH:
+        if len(self._buffer) >= BATCH or self._buffered >= MOST_BYTES:
             self._pack()
-        if len(self._batches) >= ROW_GROUP:
-            self._write()
+            if len(self._batches) >= ROW_GROUP or sum(batch.nbytes for batch in self._batches) >= MOST_BYTES:
+                self._write()
         return self.added - 1
 
     def finish(self) -> None:
@@ -107,6 +110,7 @@ class _Rows:
     def _pack(self) -> None:
         self._batches.append(self._table.arrow(self._buffer))
         self._buffer.clear()
+        self._buffered = 0
 
     def _write(self) -> None:
         group = pa.concat_tables(self._batches).combine_chunks()
@@ -144,8 +148,8 @@ class _File:
     def _leave_out(self, left_out: set[int]) -> None:
         kept, start = self._path.with_suffix(".kept.parquet"), 0
         with pq.ParquetFile(self._path) as source, self._open(kept) as sink:
-            for batch in source.iter_batches(BATCH * ROW_GROUP):
-                keep = pa.array([number not in left_out for number in range(start, start + len(batch))])
-                sink.write_batch(batch.filter(keep))
-                start += len(batch)
+            for group in map(source.read_row_group, range(source.num_row_groups)):
+                keep = pa.array([number not in left_out for number in range(start, start + len(group))])
+                sink.write_table(group.filter(keep))
+                start += len(group)
         kept.replace(self._path)

@@ -517,6 +517,14 @@ def check_storable(item: Any) -> None:
     assert not any("\0" in text for r in rejected for text in r if text is not None)
 
 
+def test_a_rejected_item_that_was_cut_has_an_id() -> None:
+    """Its text is no JSON any more."""
+    rejected = parse_any({"ImageID": ["x"], "Reason": "y" * 300_000})
+    assert isinstance(rejected, Rejected)
+    assert len(rejected.raw) < 300_000
+    assert len(reject_id(rejected)) == 32
+
+
 @given(JSON | ITEMS)
 def test_any_item(item: Any) -> None:
     """Of any JSON value comes a row, or rejected values, that every warehouse can store."""
