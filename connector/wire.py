@@ -36,7 +36,7 @@ def decode(document: bytes | str) -> Any:
     Duplicate names: the last one counts. A byte that is not UTF-8 becomes a lone surrogate.
     """
     body = document.encode(errors="surrogatepass") if isinstance(document, str) else document
-    if _LONG not in b":" + body.translate(_SHAPE) or not _LONG_NUMBER.search(body):
+    if not _may_have_long_numbers(body) or not _LONG_NUMBER.search(body):
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:
@@ -66,6 +66,14 @@ _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 _DIGITS, _BEFORE = b"-0123456789", b":,[ \t\r\n"
 _SHAPE = bytes.maketrans(_DIGITS + _BEFORE, b"0" * len(_DIGITS) + b":" * len(_BEFORE))
 _LONG = b":" + b"0" * 20
+_SLICE = 1_000_000  # bytes whose shape is made at once
+
+
+def _may_have_long_numbers(body: bytes) -> bool:
+    slices = (body[start : start + _SLICE + len(_LONG)] for start in range(0, len(body), _SLICE))
+    return body[:20].translate(_SHAPE) == _LONG[1:] or any(_LONG in each.translate(_SHAPE) for each in slices)
+
+
 _LONG_NUMBER = re.compile(rb"(?:^|[:,\[\s])(?:-[0-9]{19}|[0-9]{20})")
 
 # ---- what orjson refuses, without recursion ----

@@ -10,7 +10,7 @@ from connector.errors import TcssError, ThrottledError
 
 MIN_IN_FLIGHT = 8
 _FASTEST = 200.0  # requests a second that one process can read
-MOST_BYTES = 64_000_000  # of answers under way at once, if each is as large as the largest so far
+MOST_BYTES = 32_000_000  # of answers under way at once, if each is as large as the largest so far
 _LIKE = 2  # times the rows that an answer may have less than another, and still be one of its size
 
 
