@@ -1,15 +1,19 @@
-# Everything runs in .venv, made here with uv; where uv is missing it is installed into .uv first.
+# Everything runs in .venv, made here with uv, which is installed into .uv first.
 PYTHON ?= python3
-UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+UV_VERSION := 0.13.9
+UV := .uv/bin/uv
 BIN := .venv/bin
 READY := .venv/.ready
-COMPILE = $(UV) pip compile -q --upgrade --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
-    --no-header pyproject.toml
+UPGRADE ?=
+COMPILE = $(UV) pip compile -q $(UPGRADE) --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+    --no-header --generate-hashes
+# uv refuses a file whose hash is not that of the constraint.
+INSTALL = $(UV) pip install -q -b constraints/build.txt
 DRIVERS := postgres mysql redshift mssql snowflake bigquery clickhouse databricks oracle trino
 SCHEDULERS := airflow dagster
 NOTEBOOKS := tests/analysts/test_notebooks.py
 
-.PHONY: help demo test $(SCHEDULERS:%=test-%) test-scale test-analysts gallery prove lint format schemas constraints record bench bench-dashboard clean
+.PHONY: help demo test $(SCHEDULERS:%=test-%) test-scale test-analysts gallery prove lint format schemas constraints audit record bench bench-dashboard clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -67,20 +71,33 @@ bench: $(READY) .venv-rivals/.ready ## Measure; figures depend on the machine, r
 bench-dashboard: .venv-analysts/.ready /usr/bin/chromium ## Measure how long the dashboard takes to open and to answer a filter
 	.venv-analysts/bin/python -m tests.benchmarks.dashboard
 
-constraints: $(UV) ## Pin the newest set that fits
-	$(COMPILE) $(addprefix --extra ,$(DRIVERS)) --group dev -o constraints/default.txt
-	$(foreach name,$(SCHEDULERS),$(COMPILE) --extra $(name) --extra postgres --extra mysql --group $(name) -o constraints/$(name).txt &&) true
-	$(COMPILE) --extra notebooks --extra postgres --extra mysql --group analysts -c constraints/default.txt -o constraints/analysts.txt
+constraints: $(UV) ## Pin, with hashes, what pyproject.toml asks for; UPGRADE=--upgrade takes the newest set that fits
+	echo 'uv==$(UV_VERSION)' | $(COMPILE) - -o constraints/uv.txt
+	echo 'sqlalchemy==2.0.50' | $(COMPILE) --no-deps - -o constraints/sqlalchemy20.txt
+	$(COMPILE) --group build -o constraints/build.txt
+	$(COMPILE) pyproject.toml $(addprefix --extra ,$(DRIVERS)) --group dev -o constraints/default.txt
+	$(foreach name,$(SCHEDULERS),$(COMPILE) pyproject.toml --extra $(name) --extra postgres --extra mysql --group $(name) -o constraints/$(name).txt &&) true
+	$(COMPILE) pyproject.toml --extra notebooks --extra postgres --extra mysql --group analysts -c constraints/default.txt -o constraints/analysts.txt
+
+# Fails where a version has a known hole, and where the index has no list of holes to ask.
+audit: $(UV) ## Look for known holes in what is pinned, and in the lowest versions that are allowed
+	mkdir -p .audit
+	$(UV) pip compile -q --resolution lowest-direct --python-version 3.11 --no-header pyproject.toml \
+	    $(addprefix --extra ,$(DRIVERS)) -o .audit/lowest.txt
+	$(foreach name,$(SCHEDULERS) notebooks,$(UV) pip compile -q --resolution lowest-direct --python-version 3.11 --no-header \
+	    pyproject.toml --extra $(name) -o .audit/lowest-$(name).txt &&) true
+	$(foreach file,$(wildcard constraints/*.txt) .audit/lowest.txt $(addprefix .audit/lowest-,$(SCHEDULERS:=.txt) notebooks.txt),\
+	    $(UV) tool run pip-audit --strict --no-deps --disable-pip -r $(file) &&) true
 
 clean: ## Remove what was made here
-	rm -rf .venv .venv-* .uv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .uv .audit dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(READY): pyproject.toml constraints/default.txt | $(UV)
 	$(UV) venv -q --clear --python $(PYTHON) .venv
-	$(UV) pip install -q -p .venv --compile-bytecode -c constraints/default.txt -e '.[postgres,mysql]' --group dev
+	$(INSTALL) -p .venv --compile-bytecode -c constraints/default.txt -e '.[postgres,mysql]' --group dev
 	@touch $@
 
-INSTALL_SCHEDULER = $(UV) pip install -q -p $(@D) --compile-bytecode -e '.[$*,postgres,mysql]' --group $*
+INSTALL_SCHEDULER = $(INSTALL) -p $(@D) --compile-bytecode -e '.[$*,postgres,mysql]' --group $*
 
 .venv-%/.ready: pyproject.toml constraints/%.txt | $(UV)
 	$(UV) venv -q --clear --python $(PYTHON) $(@D)
@@ -90,14 +107,14 @@ INSTALL_SCHEDULER = $(UV) pip install -q -p $(@D) --compile-bytecode -e '.[$*,po
 # The oldest SQLAlchemy that we allow, which Airflow's images pin.
 .venv-%-sqlalchemy20/.ready: pyproject.toml constraints/%.txt | $(UV)
 	$(UV) venv -q --clear --python $(PYTHON) $(@D)
-	sed 's/^sqlalchemy==.*/sqlalchemy==2.0.50/' constraints/$*.txt >$(@D)/constraints.txt
+	sed '/^sqlalchemy==/,/^[a-z]/{/^sqlalchemy==/d;/^ /d}' constraints/$*.txt | cat - constraints/sqlalchemy20.txt >$(@D)/constraints.txt
 	$(INSTALL_SCHEDULER) -c $(@D)/constraints.txt
 	@touch $@
 
 # marimo, a browser's driver, ibis and pandas; kept apart from what the other tests need.
 .venv-analysts/.ready: pyproject.toml constraints/analysts.txt | $(UV)
 	$(UV) venv -q --clear --python $(PYTHON) $(@D)
-	$(UV) pip install -q -p $(@D) --compile-bytecode -c constraints/analysts.txt \
+	$(INSTALL) -p $(@D) --compile-bytecode -c constraints/analysts.txt \
 	    -e '.[notebooks,postgres,mysql]' --group analysts
 	@touch $@
 
@@ -108,10 +125,11 @@ INSTALL_SCHEDULER = $(UV) pip install -q -p $(@D) --compile-bytecode -e '.[$*,po
 # What people use today; kept apart, because pandas in our environment would change our own figures.
 .venv-rivals/.ready: constraints/default.txt | $(UV)
 	$(UV) venv -q --clear --python $(PYTHON) .venv-rivals
-	$(UV) pip install -q -p .venv-rivals -c constraints/default.txt pandas duckdb tencentcloud-sdk-python-tcss tencentcloud-sdk-python-common
+	$(INSTALL) -p .venv-rivals -c constraints/default.txt pandas duckdb tencentcloud-sdk-python-tcss tencentcloud-sdk-python-common
 	@touch $@
 
-.uv/bin/uv:
+$(UV): constraints/uv.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
 	$(PYTHON) -m venv .uv
-	.uv/bin/pip install -q uv
+	.uv/bin/pip install -q --no-deps --require-hashes -r constraints/uv.txt
+	@touch $@

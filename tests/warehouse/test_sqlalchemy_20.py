@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,12 +16,9 @@ OLDEST = "2.0.50"
 def test_the_oldest_sqlalchemy_loads_the_same(tmp_path: Path) -> None:
     """The tests of `pipeline`, `loading` and `ddl` on every database pass in an environment of its own."""
     environment = tmp_path / "venv"
-    pins = [
-        line
-        for line in (ROOT / "constraints" / "default.txt").read_text().splitlines()
-        if not line.startswith("sqlalchemy==")
-    ]
-    (tmp_path / "constraints.txt").write_text("\n".join([*pins, f"sqlalchemy=={OLDEST}"]))
+    default, oldest = ((ROOT / "constraints" / f"{name}.txt").read_text() for name in ("default", "sqlalchemy20"))
+    others = re.sub(r"(?m)^sqlalchemy==.*\n(?: .*\n)+", "", default)
+    (tmp_path / "constraints.txt").write_text(others + oldest)
     install = [UV, "pip", "install", "-q", "-p", str(environment), "-c", str(tmp_path / "constraints.txt")]
     modules = [f"tests/warehouse/test_{name}.py" for name in ("pipeline", "loading", "ddl")]
     for command in (
