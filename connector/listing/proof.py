@@ -79,6 +79,7 @@ class Evidence:
     ties: int = 0
     answered: list[tuple[int, int, int]] = field(default_factory=list)
     totals: set[int] = field(default_factory=set)
+    first_total: int = 0
     latest_total: int | None = None
     contradicted: bool = False
     nulls: bool = False
@@ -99,6 +100,7 @@ class Evidence:
         """Takes down an answer that is no part of the order."""
         self.reads += 1
         if page.total is not None:
+            self.first_total = self.first_total or page.total
             self.answered.append((page.sent, page.came, page.total))
             self.totals.add(page.total)
             self.latest_total = page.total

@@ -18,7 +18,7 @@ from connector.listing.ties import TieReader
 
 TRIES = 12  # reads that may be spent on one broken seam, and answers in a row that may show nothing new
 LEAST_CAP = 5  # rows of a page by which a wide tie can be measured
-SLACK = 4  # times the requests that a quiet list of the rows shown so far would take
+SLACK = 4  # times the requests that a quiet list would take
 MOST_READS = 100_000  # in one pass: ten million rows
 
 
@@ -193,8 +193,12 @@ class ListReader:
         return False
 
     def _is_spent(self) -> bool:
-        """Whether there were too many requests for what they have shown, whatever TotalCount claims: the list grows, or
-        its seams break, faster than it can be read."""
+        """Whether the list grows, or its seams break, faster than it can be read.
+
+        There are requests for the rows that were shown, whatever TotalCount claims, and for no more rows than the first
+        TotalCount, unless the list has shown more itself.
+        """
         evidence = self.evidence
         shown = len(evidence.values) + len(evidence.nameless)
-        return evidence.reads > min(MOST_READS, SLACK * (shown // self._plan.stride + 1) + 8 * TRIES)
+        rows = shown if evidence.contradicted else min(shown, evidence.first_total)
+        return evidence.reads > min(MOST_READS, SLACK * (rows // self._plan.stride + 1) + 8 * TRIES)

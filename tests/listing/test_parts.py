@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connector.api.answers import Answer
 from connector.errors import ThrottledError, TransientError
 from connector.listing.beginnings import MOST_VALUES, Part, plan
 from connector.listing.parts import ROOM, PartsReader
 from connector.listing.proof import Evidence
 from connector.listing.reasons import ListReason
+from connector.listing.remote import RemoteList
 from connector.sandbox import Fault, Fleet, Quirks
 from tests.listing.lists import DAY, Change, Item, Watched, items
 
@@ -101,6 +103,28 @@ def test_ids_that_begin_alike_are_parted_further_on() -> None:
         Part(tuple(f"sha256:a{digit}" for digit in "89abcdef")),
     ]
     assert Part(("sha256:" + "a" * 12,)).smaller() == []
+
+
+@pytest.mark.parametrize("total", [10**9, 10**17])
+def test_a_billion_images_are_not_planned_for(total: int) -> None:
+    """The parts of a list that shows a few images and claims many are given up after a few hundred requests."""
+    asked = 0
+    ids = digests(300)
+
+    def fetch(payload: dict[str, Any]) -> Answer:
+        nonlocal asked
+        asked += 1
+        wanted = tuple(payload["Filters"][0]["Values"]) if "Filters" in payload else ("sha256:",)
+        found = [{"ImageID": i, "CreateTime": None} for i in ids if i.startswith(wanted)]
+        whole = "Filters" in payload
+        return Answer({"List": found[:100], "TotalCount": len(found) if whole else total}, None)
+
+    reader = PartsReader(RemoteList(fetch, lambda items, _: [None] * len(items), 1), (), ids)
+    assert reader.can_be_had()
+    for _ in reader.pages(ids[:100]):
+        pass
+    assert reader.evidence.problem is not None
+    assert asked < 400
 
 
 # The reader.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -295,6 +295,41 @@ def test_a_list_without_end_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     reader = _reader(fetch, 3, query=Query())
     assert len(_shown(reader)) == 501
     assert str(reader.evidence.problem) == "the list did not end within 501 requests"
+
+
+@pytest.mark.parametrize("value", [lambda n: n, lambda n: 5], ids=["values in order", "one wide tie"])
+@pytest.mark.parametrize("rows", [0, 1, 3, 30])
+def test_requests_are_for_what_is_shown_and_not_for_what_is_claimed(value: Callable[[int], int], rows: int) -> None:
+    """A TotalCount of a billion over a few rows, which come again and again."""
+    asked = 0
+
+    def fetch(payload: dict[str, Any]) -> Answer:
+        nonlocal asked
+        asked += 1
+        places = range(payload["Offset"], payload["Offset"] + payload["Limit"])
+        shown = [{"ImageID": f"{n % rows}", "v": value(n % rows)} for n in places if rows]
+        return Answer({"List": shown, "TotalCount": 10**9}, None)
+
+    reader = _reader(fetch, 6, query=Query())
+    _shown(reader)
+    assert reader.evidence.problem is not None
+    assert asked < 400
+
+
+def test_a_tie_that_never_ends_takes_no_more_requests_than_its_images() -> None:
+    """New rows in each answer, all of one value, and a TotalCount of a billion: then the same rows for ever."""
+    asked = 0
+
+    def fetch(payload: dict[str, Any]) -> Answer:
+        nonlocal asked
+        asked += 1
+        places = range(payload["Offset"], payload["Offset"] + payload["Limit"])
+        return Answer({"List": [{"ImageID": f"{n % 600}", "v": 5} for n in places], "TotalCount": 10**9}, None)
+
+    reader = _reader(fetch, 6, query=Query())
+    _shown(reader)
+    assert reader.evidence.problem is not None
+    assert asked < 1200
 
 
 def test_pages_under_way_may_become_more_meanwhile() -> None:
