@@ -36,7 +36,7 @@ def run(settings: dict[str, Any], directory: str, kill_at: int | None) -> None:
         if next(counter) == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    with _counted(step):
+    with _counted(step), mock.patch("connector.runs.run.round_trip"):
         sync(settings=Settings.load(**settings), progress=step)
 
 

@@ -61,7 +61,7 @@ def _settings(place: Place, endpoint: str, given: dict[str, Any]) -> dict[str, A
 
 def _run(settings: dict[str, Any], staging: str | None) -> None:
     try:
-        with staging_named(staging):
+        with staging_named(staging), mock.patch("connector.runs.run.round_trip"):
             connector.sync.sync(settings=Settings.load(**settings))
     except TcssError as error:
         print(error, file=sys.stderr)  # noqa: T201

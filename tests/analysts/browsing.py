@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from playwright.sync_api import Page, sync_playwright
+
+from tests.missing import leave_out
 
 CHROMIUM = Path(os.environ.get("TCSS_TEST_CHROMIUM", "/usr/bin/chromium"))
 # No sandbox, because CI runs as root; the rest keeps the browser itself from the network.
@@ -35,9 +36,7 @@ _HERE = re.compile(r"^(http://127\.0\.0\.1[:/]|ws://127\.0\.0\.1[:/]|file:|data:
 def chromium() -> Iterator[Any]:
     """The browser. Skips, or under CI fails, where there is none."""
     if not CHROMIUM.exists():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(
-            f"{CHROMIUM} is missing: apt-get install chromium"
-        )
+        leave_out(f"there is no browser at {CHROMIUM}", "Install chromium, or give its path in TCSS_TEST_CHROMIUM")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         yield browser

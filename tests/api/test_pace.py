@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.api.pace import (
@@ -26,6 +26,7 @@ from connector.api.pace import (
     named_limit,
 )
 from tests.api.simulation import REFUSAL, Case, Metronome, simulate
+from tests.properties import examples
 
 TEXT = REFUSAL.format(times=21, limit=20)
 TEN = REFUSAL.format(times=11, limit=10)
@@ -95,7 +96,7 @@ def test_the_first_request_goes_at_once() -> None:
     refusals=st.sets(st.integers(0, 200), max_size=20),
     seed=st.integers(0, 1000),
 )
-@settings(deadline=None)
+@examples(20)
 def test_no_second_holds_more_than_the_limit(rate: float, idle: list[float], refusals: set[int], seed: int) -> None:
     """No second, wherever it begins, has more than `rate` requests: late wake-ups, pauses and refusals included."""
     chance = random.Random(seed)

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.api.answers import Answer
@@ -21,6 +21,7 @@ from connector.listing.reasons import ListReason
 from connector.listing.remote import RemoteList
 from connector.sandbox import Fault, Fleet, Quirks
 from tests.listing.lists import DAY, Change, Item, Watched, items
+from tests.properties import examples
 
 DIGITS = "0123456789abcdef"
 LIMIT = 20
@@ -52,7 +53,7 @@ def _covered(parts: list[Part], images: list[str]) -> list[int]:
     return [sum(beginnings[image_id[:length]] for length in lengths) for image_id in images]
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@examples(30)
 @given(
     images=sizes, share=st.sampled_from((0.0, 0.05, 0.5, 0.95, 1.0)), room=st.integers(1, 96), seed=st.integers(0, 9)
 )

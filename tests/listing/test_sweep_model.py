@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 from unittest import mock
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.errors import TcssError
@@ -19,16 +18,9 @@ from connector.listing.page import Page
 from connector.listing.proof import Outcome, Proof
 from connector.sandbox import CHANGES, Fault, Fleet, Quirks, shard_of
 from tests.listing.lists import ACTION, DAY, NOW, Item, Watched, in_turns, instant, items
+from tests.properties import examples
 
-EXAMPLES = int(os.environ.get("TCSS_SWEEP_EXAMPLES", "0"))
-MODEL = settings(
-    max_examples=EXAMPLES or 1500,
-    deadline=None,
-    derandomize=not EXAMPLES,
-    database=None,
-    print_blob=False,
-    suppress_health_check=list(HealthCheck),
-)
+MODEL = examples(150)
 
 LIMIT = 5
 SHARDS = 3

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.images.records import ItemParser, Record, Rejected
@@ -19,6 +19,7 @@ from connector.listing.query import Filters
 from connector.runs.policy import HOUR, Policy
 from connector.sandbox import Churn, Fleet, LocalServer
 from connector.tables import API_COLUMNS, IMAGE_HISTORY, IMAGE_SCANS, IMAGES, Row
+from tests.properties import examples
 from tests.runs.memory import Runs, Warehouse, typed
 
 SHARED = [name for name in IMAGE_HISTORY.column_names if name in IMAGES.column_names]
@@ -201,7 +202,7 @@ class World:
             assert set(live) <= self.fleet.listed_since(mark)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(30)
 @given(
     size=st.integers(0, 30) | st.integers(60, 90),
     seed=st.integers(0, 1000),

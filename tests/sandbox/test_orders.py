@@ -4,12 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.sandbox.images import instant_of
 from connector.sandbox.orders import BULK, Sort
 from connector.sandbox.state import CHANGES, Fleet
+from tests.properties import examples
 
 TIMES = {"a": "2024-01-03T00:00:00Z", "b": "", "c": "2024-01-01T00:00:00Z", "d": None, "e": "2024-01-02T00:00:00.5Z"}
 
@@ -54,7 +55,7 @@ def plain(fleet: Fleet, field: str) -> list[int]:
     return [row[field] for row in sorted((fleet[image_id] for image_id in fleet.ids()), key=lambda row: row[field])]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(30)
 @given(
     seed=st.integers(0, 10_000),
     changes=st.lists(st.tuples(st.sampled_from(CHANGES), st.integers(0, 6)), max_size=12),

@@ -1,0 +1,21 @@
+"""How many examples a property is tried with: few in `make test`, `TCSS_EXAMPLES` times as many in longer runs."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+TIMES = int(os.environ.get("TCSS_EXAMPLES", "1"))
+
+
+def examples(few: int) -> settings:
+    """Settings under which the examples are the same ones at every run, and may take their time."""
+    return settings(
+        max_examples=few * TIMES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        print_blob=False,
+        suppress_health_check=list(HealthCheck),
+    )
