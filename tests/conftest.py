@@ -21,11 +21,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest chooses by markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`@pytest.mark.thorough("mysql")` marks the cases alone whose ids have that part."""
+    """`@pytest.mark.thorough("mysql")` marks the cases alone whose ids have that part; with `but=("mysql",)`, it marks
+    all other cases."""
     for item in items:
-        parts = getattr(item, "callspec", None) and item.callspec.id.split("-")
+        case = getattr(item, "callspec", None)
+        parts = {*case.id.split("-"), *map(str, case.params.values())} if case else set()
         for marker in [*item.iter_markers("thorough")]:
-            if marker.args and not set(marker.args) & set(parts or ()):
+            only, but = set(marker.args), set(marker.kwargs.get("but", ()))
+            if (only and not only & parts) or but & parts:
                 item.own_markers.remove(marker)
 
 
@@ -47,8 +50,18 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[object]:
         yield made
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_round_trip() -> Iterator[None]:
+    """A first sync makes no round trip of texts, which is half of its time..."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("connector.runs.run.round_trip", lambda *_: None)
+        yield
+
+
 @pytest.fixture(autouse=True)
-def _no_round_trip(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The round trip of texts is half of a first sync. It is made where the test is marked `round_trip`."""
-    if request.node.get_closest_marker("round_trip") is None:
-        monkeypatch.setattr("connector.runs.run.round_trip", lambda *_: None)
+def _round_trip(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """... unless the test is marked `round_trip`."""
+    if request.node.get_closest_marker("round_trip"):
+        from connector.warehouse.roundtrip import round_trip
+
+        monkeypatch.setattr("connector.runs.run.round_trip", round_trip)

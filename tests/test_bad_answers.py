@@ -69,8 +69,10 @@ def test_bad_image_ids(account: World, alter: Alter) -> None:
     assert (again["images_new"], again["images_changed"], again["images_gone"]) == (0, 0, 0)
 
 
+@pytest.mark.thorough(but=("1e400", "nines"))
 @pytest.mark.parametrize(
-    "total", [*VALUES[::9], b"1e400", b"9" * 5000, b"9223372036854775808", b'"9223372036854775808"']
+    "total",
+    [*VALUES[::9], b"1e400", pytest.param(b"9" * 5000, id="nines"), b"9223372036854775808", b'"9223372036854775808"'],
 )
 def test_a_bad_total_count(account: World, alter: Alter, total: bytes) -> None:
     """The list is read whole without it."""

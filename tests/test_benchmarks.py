@@ -1,4 +1,4 @@
-"""`make bench` in its short form: that it runs, and what it counts. Times are never asserted."""
+"""`make bench`: that it runs, and what it counts. Times are never asserted."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.benchmarks.__main__ import sync
+from tests.benchmarks.measuring import sandbox
 
 ROOT = Path(__file__).parents[1]
 
@@ -26,6 +29,14 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, dic
     return found
 
 
+def test_a_sync_is_measured(tmp_path: Path) -> None:
+    """By the parts of which every case is made: a sandbox and a sync, in processes of their own."""
+    with sandbox(300) as server:
+        usage, row = sync(server.url, tmp_path)
+    assert (row["images_new"], usage.cpu > 0, usage.memory > 0) == (300, True, True)
+
+
+@pytest.mark.thorough
 def test_a_first_load_asks_for_each_page_once(figures: dict[str, dict[str, dict[str, float]]]) -> None:
     """2,000 images are 20 pages; seams, the other order and the account cost a few requests more, and no more."""
     first = figures["2,000 images, no latency, no limit"]["first load"]
@@ -33,6 +44,7 @@ def test_a_first_load_asks_for_each_page_once(figures: dict[str, dict[str, dict[
     assert 20 <= first["requests"] <= 30
 
 
+@pytest.mark.thorough
 def test_an_unchanged_fleet_writes_no_image(figures: dict[str, dict[str, dict[str, float]]]) -> None:
     """Nor is more asked for than at first."""
     cases = figures["2,000 images, no latency, no limit"]
@@ -42,6 +54,7 @@ def test_an_unchanged_fleet_writes_no_image(figures: dict[str, dict[str, dict[st
     assert cases["unchanged"]["requests"] <= cases["first load"]["requests"]
 
 
+@pytest.mark.thorough
 def test_an_incremental_run_finds_what_was_scanned(figures: dict[str, dict[str, dict[str, float]]]) -> None:
     """All 200 rescans, in fewer requests than a full sweep."""
     cases = figures["2,000 images, no latency, no limit"]
@@ -49,6 +62,7 @@ def test_an_incremental_run_finds_what_was_scanned(figures: dict[str, dict[str, 
     assert cases["200 rescans, auto"]["requests"] < cases["unchanged"]["requests"]
 
 
+@pytest.mark.thorough
 def test_an_incremental_run_asks_for_little_more_than_what_is_not_scanned(
     figures: dict[str, dict[str, dict[str, float]]],
 ) -> None:
@@ -58,6 +72,7 @@ def test_an_incremental_run_asks_for_little_more_than_what_is_not_scanned(
     assert case["requests"] <= 1 + 7 + case["unscanned_pages"]
 
 
+@pytest.mark.thorough
 def test_a_pace_under_the_limit_is_never_refused(figures: dict[str, dict[str, dict[str, float]]]) -> None:
     """Alone, at the limit that is known; others cost attempts, and no page is asked for twice otherwise."""
     cases = figures["1,000 images, 20 requests/s"]

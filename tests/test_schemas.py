@@ -42,6 +42,7 @@ def test_the_wheel_has_code_schemas_and_licence_and_no_tests(wheel: Path) -> Non
     assert templates == {f"{directory}/{file.name}" for file in (ROOT / directory).iterdir()}
 
 
+@pytest.mark.thorough
 def test_the_installed_wheel_runs_the_demo(wheel: Path, tmp_path: Path) -> None:
     """Installed elsewhere with what it asks for, far from the checkout, `tcss demo` does the main job."""
     environment = tmp_path / "venv"

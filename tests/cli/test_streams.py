@@ -42,6 +42,7 @@ STREAMS = {
     "locale C": "LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 {}",
     "locale unknown": "LC_ALL=xx_YY.nothing {}",
 }
+QUICK = ("all closed", "both full, unbuffered", "both broken", "ASCII, strictly", "locale C")
 NEW_FIELD = "Größe 中 😀"
 READABLE = ("stderr closed", "stderr full", "ASCII", "ASCII, strictly", "Latin-1", "GBK", "locale C", "locale unknown")
 
@@ -73,6 +74,7 @@ def run(streams: str, command: str, directory: Path) -> tuple[int, str]:
     return done.returncode, done.stdout.decode("latin-1")
 
 
+@pytest.mark.thorough(but=QUICK)
 @pytest.mark.parametrize("streams", STREAMS)
 def test_a_sync_is_done(account: World, streams: str) -> None:
     """It ends with 0, its changes are loaded, and the JSON line comes where it can be read."""
@@ -86,6 +88,7 @@ def test_a_sync_is_done(account: World, streams: str) -> None:
         assert json.loads(json.loads(said)["unknown_fields"]) == [NEW_FIELD]
 
 
+@pytest.mark.thorough(but=("GBK",))
 @pytest.mark.parametrize("streams", ["ASCII", "ASCII, strictly", "Latin-1", "GBK"])
 def test_json_has_every_text_in_every_encoding(account: World, streams: str) -> None:
     """JSON says the same in ASCII."""
@@ -93,6 +96,7 @@ def test_json_has_every_text_in_every_encoding(account: World, streams: str) -> 
     assert (code, "Möde 中 😀" in json.loads(said)["error"]["message"]) == (2, True)
 
 
+@pytest.mark.thorough("all closed")
 @pytest.mark.parametrize("streams", ["all closed", "both broken"])
 def test_every_account_is_synced(account: World, streams: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One of them fails, which is the exit code, and the one behind it is loaded."""
@@ -124,6 +128,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.thorough
 def test_every_command_ends_as_ever(account: World) -> None:
     """With its exit code."""
     codes = {command: run("all closed", command, account.directory)[0] for command in COMMANDS}
@@ -131,6 +136,7 @@ def test_every_command_ends_as_ever(account: World) -> None:
     assert (account.directory / "page.html").stat().st_size > 1000
 
 
+@pytest.mark.thorough("demo --images 20", "ASCII, strictly")
 @pytest.mark.parametrize("streams", ["both full", "ASCII, strictly"])
 @pytest.mark.parametrize("command", ["tables", "sync --mode Möde", "status", "demo --images 20"])
 def test_each_way_of_printing_ends_as_ever(account: World, command: str, streams: str) -> None:

@@ -131,6 +131,10 @@ def _sweep(scenario: Scenario) -> tuple[int, bool, str, int]:
     return lost, sweep.outcome.complete, sweep.outcome.reason, server.requests
 
 
+QUICK = ("quiet", "3 rescans and 1 deletion a request", "2 inserts a request", "no page above 50 rows")
+
+
+@pytest.mark.thorough(but=(*QUICK, "ties permuted and 1 deletion a request", "sort ignored, quiet"))
 @pytest.mark.parametrize("scenario", COMPLETE.values(), ids=COMPLETE)
 def test_nothing_is_lost_at_little_cost(scenario: Scenario) -> None:
     """These lists are read whole, proven so, within the requests named."""
@@ -139,6 +143,7 @@ def test_nothing_is_lost_at_little_cost(scenario: Scenario) -> None:
     assert requests <= scenario.most
 
 
+@pytest.mark.thorough(but=("3 rescans and 1 deletion a request",))
 @pytest.mark.parametrize("scenario", REPRODUCIBLE.values(), ids=REPRODUCIBLE)
 def test_reproducible_builds_cost_no_more(scenario: Scenario) -> None:
     """Two thousand images of one CreateTime: nothing is lost, at most 1.15 times the requests of distinct times."""
@@ -149,6 +154,7 @@ def test_reproducible_builds_cost_no_more(scenario: Scenario) -> None:
     assert (distinct[:3], requests <= 1.15 * distinct[3]) == ((0, True, BY_ORDER), True)
 
 
+@pytest.mark.thorough(but=("2,000 known", "2,000 at first"))
 @pytest.mark.parametrize("scenario", IN_PARTS.values(), ids=IN_PARTS)
 def test_parts_are_read_while_everything_moves(scenario: Scenario) -> None:
     """Three rescans, one deletion and one insert at every request, and reproducible builds: nothing is lost."""
@@ -158,6 +164,7 @@ def test_parts_are_read_while_everything_moves(scenario: Scenario) -> None:
     assert requests <= scenario.most
 
 
+@pytest.mark.thorough(but=("120 images of one CreateTime, 1 deletion a request", "TotalCount 50 too small"))
 @pytest.mark.parametrize("scenario", NOT_COMPLETE.values(), ids=NOT_COMPLETE)
 def test_what_cannot_be_proven_is_not_called_complete(scenario: Scenario) -> None:
     """The reason says why, and the tries to prove it end."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from connector.posture.queries import Queries
 from connector.posture.questions import COVERAGE, FAILURES, FLEET, HISTORY, QUESTIONS, RISK, SYSTEMS, TREND, Question
 from connector.sandbox import Fleet, Sandbox, wall_clock
 from tests import syncing
-from tests.warehouses import Place
+from tests.warehouses import KINDS, Place, place
 from tests.world import ACCOUNT_ID
 
 HOSTILE = (
@@ -45,22 +46,29 @@ FILTERS = [
 ]
 
 
-@pytest.fixture
-def queries(place: Place, monkeypatch: pytest.MonkeyPatch) -> Queries:
+@pytest.fixture(scope="module", params=KINDS)
+def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A warehouse of every kind, with 300 images, after two syncs."""
-    monkeypatch.setenv("SOURCES__TCSS__METADATA", "false")
-    fleet = Fleet.seeded(300, clock=wall_clock)
-    with Sandbox(fleet, rate=None) as sandbox:
-        syncing.sync(place, sandbox.url)
+    seeded = Fleet.seeded(300, clock=wall_clock)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        place(request.param, tmp_path_factory.mktemp("fleet")) as made,
+        Sandbox(seeded, rate=None) as sandbox,
+    ):
+        patch.setenv("SOURCES__TCSS__METADATA", "false")
+        syncing.sync(made, sandbox.url)
         sandbox.change({"rescan": 30, "insert": 5, "delete": 10, "change_counts": 10})
-        syncing.sync(place, sandbox.url, mode="full")
-    return Queries.open(place.url, place.dataset)
+        syncing.sync(made, sandbox.url, mode="full")
+        yield made
 
 
-def test_every_question_is_answered_with_every_filter(queries: Queries, place: Place) -> None:
+@pytest.mark.thorough("all")
+@pytest.mark.parametrize("chosen", [FILTERS, FILTERS[::4]], ids=["all", "some"])
+def test_every_question_is_answered_with_every_filter(fleet: Place, chosen: list[dict[str, str]]) -> None:
     """On every database, also in its narrowed form; the counts are those of plain SQL; the SQL that is shown gives as
     many rows; a value that looks like SQL finds nothing; and the connection refuses to write."""
-    for filters in FILTERS:
+    place, queries = fleet, Queries.open(fleet.url, fleet.dataset)
+    for filters in chosen:
         for question in QUESTIONS.values():
             if "{filters}" in question.sql and (question.narrowed or filters.keys() <= question.knows):
                 found = queries.ask(question, filters)
@@ -118,9 +126,10 @@ def _history_is_the_versions(queries: Queries, place: Place) -> None:
     assert (len(found), found[-1]["event"], found[0]["valid_to"]) == (place.sql(count)[0][0], "new", None)
 
 
-@pytest.mark.parametrize("place", ["duckdb", "postgresql"], indirect=True)
-def test_the_report_is_one_file_that_runs_and_loads_nothing(queries: Queries, place: Place, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fleet", ["duckdb", "postgresql"], indirect=True)
+def test_the_report_is_one_file_that_runs_and_loads_nothing(fleet: Place, tmp_path: Path) -> None:
     """Its policy forbids it, and there is nothing to forbid; the numbers are those of SQL."""
+    place, queries = fleet, Queries.open(fleet.url, fleet.dataset)
     output = tmp_path / "posture.html"
     options = ["--destination", place.url, "--dataset", place.dataset, "--output", str(output)]
     result = CliRunner().invoke(app, ["report", *options])

@@ -12,6 +12,7 @@ import pytest
 
 from tests.tools import ROOT, UV
 
+pytestmark = pytest.mark.thorough
 EXTRAS = "redshift,mssql,snowflake,bigquery,clickhouse,databricks,oracle,trino"
 URLS = {
     "motherduck": "duckdb:///md:db?motherduck_token=t",

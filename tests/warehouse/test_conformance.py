@@ -51,6 +51,7 @@ def counts(place: Place) -> dict[str, int]:
 # ---- values ----
 
 
+@pytest.mark.round_trip
 def test_the_same_rows_everywhere(place: Place) -> None:
     """Whole rows of all tables, read by plain SQL, are the same literal ones on every warehouse; and once read back by
     the connector, they are known: a second sync writes nothing."""
@@ -194,19 +195,21 @@ def test_no_image_and_then_one(place: Place) -> None:
     assert loaded(place, DEFAULT_ACCOUNT) == truth(fleet)
 
 
-def test_100_000_rows_and_then_200_of_them_again(place: Place, tmp_path: Path) -> None:
+@pytest.mark.thorough("100000")
+@pytest.mark.parametrize("rows", [3_000, 100_000])
+def test_many_rows_and_then_200_of_them_again(place: Place, tmp_path: Path, rows: int) -> None:
     """None is lost, doubled or mixed up, and a merge touches the rows that it brings alone."""
     many, some = tmp_path / "many.parquet", tmp_path / "some.parquet"
-    pq.write_table(IMAGES.arrow([big_row(number) for number in range(100_000)]), many)
-    pq.write_table(IMAGES.arrow([big_row(number, version=2) for number in range(99_900, 100_100)]), some)
+    pq.write_table(IMAGES.arrow([big_row(number) for number in range(rows)]), many)
+    pq.write_table(IMAGES.arrow([big_row(number, version=2) for number in range(rows - 100, rows + 100)]), some)
     pipeline = place.prepared()
     place.loader(pipeline).load({"images": many})
     place.loader(pipeline).load({"images": some})
     sums = "count(*), count(DISTINCT image_id), sum(size), min(image_id), max(image_id)"
     found = place.sql(f"SELECT version, {sums} FROM {{data}}.images GROUP BY version ORDER BY version")
     assert [tuple(map(plain, row)) for row in found] == [
-        (1, 99_900, 99_900, sum(range(99_900)), "000000", "099899"),
-        (2, 200, 200, sum(range(99_900, 100_100)), "099900", "100099"),
+        (1, rows - 100, rows - 100, sum(range(rows - 100)), "000000", f"{rows - 101:06d}"),
+        (2, 200, 200, sum(range(rows - 100, rows + 100)), f"{rows - 100:06d}", f"{rows + 99:06d}"),
     ]
 
 

@@ -28,6 +28,8 @@ from tests.images import odd_images
 from tests.warehouses import KINDS, Place, place, user
 from tests.world import World, world
 
+pytestmark = pytest.mark.round_trip
+
 NAME = "café 中 🚀 שלום e\u0301 \u00a0x "
 CLIENT_ENCODINGS = (
     *("LATIN1", "LATIN9", "WIN1252", "WIN1251", "KOI8R", "ISO_8859_5", "SQL_ASCII"),

@@ -104,6 +104,7 @@ def grants(place: Place) -> list[str]:
 
 
 @SERVER
+@pytest.mark.round_trip
 def test_what_the_readme_grants_is_enough(place: Place, account: World, caplog: pytest.LogCaptureFixture) -> None:
     """For a check, a first sync, later ones with changes and deletions, and the views and descriptions: no warning."""
     caplog.set_level(logging.WARNING)

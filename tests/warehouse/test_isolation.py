@@ -25,7 +25,6 @@ from dlt.common.configuration.specs.base_configuration import ContainerInjectabl
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.common.exceptions import MissingDependencyException
 
-import connector.runs.run
 from connector.errors import ConfigurationError
 from connector.sandbox import Fleet, Sandbox, wall_clock
 from connector.sandbox.identity import DEFAULT_ACCOUNT
@@ -238,8 +237,7 @@ def test_a_sync_is_the_same_with_them(kind: str, tmp_path: Path, monkeypatch: py
         (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path)
     with place(kind, tmp_path / "plain") as plain, place(kind, tmp_path / "hostile") as hostile:
-        with Sandbox(Fleet.seeded(120, clock=wall_clock), rate=None) as sandbox, monkeypatch.context() as patch:
-            patch.setattr(connector.runs.run, "round_trip", lambda *_: None)  # which has its own tests
+        with Sandbox(Fleet.seeded(120, clock=wall_clock), rate=None) as sandbox:
             _twice(plain, sandbox)
         for name, value in HOSTILE.items():
             monkeypatch.setenv(name, value)

@@ -8,11 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.tools import ROOT, UV
 
 OLDEST = "2.0.50"
 
 
+@pytest.mark.thorough
 def test_the_oldest_sqlalchemy_loads_the_same(tmp_path: Path) -> None:
     """The tests of `pipeline`, `loading` and `ddl` on every database pass in an environment of its own."""
     environment = tmp_path / "venv"
