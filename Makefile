@@ -11,9 +11,8 @@ COMPILE = $(UV) pip compile -q $(UPGRADE) --universal --python-version 3.11 --no
 INSTALL = $(UV) pip install -q -b constraints/build.txt
 DRIVERS := postgres mysql redshift mssql snowflake bigquery clickhouse databricks oracle trino
 SCHEDULERS := airflow dagster
-NOTEBOOKS := tests/analysts/test_notebooks.py
 
-.PHONY: help demo test $(SCHEDULERS:%=test-%) test-scale test-analysts gallery prove lint format schemas constraints audit record bench bench-dashboard clean
+.PHONY: help demo test test-thorough $(SCHEDULERS:%=test-%) test-scale test-analysts gallery prove lint format schemas constraints audit record bench bench-dashboard clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -21,10 +20,15 @@ help: ## Show this list
 demo: $(READY) ## Sync an invented fleet into DuckDB, twice, and ask the first questions
 	@$(BIN)/tcss demo
 
-# In the order of their names: the longest files are not the last ones then.
-test: $(READY) .venv-analysts/.ready ## Run every test that needs no scheduler and no browser, and the notebooks
-	$(BIN)/pytest -q -n 2 --max-worker-restart 1 --dist loadfile --no-loadscope-reorder
-	.venv-analysts/bin/pytest -q $(NOTEBOOKS)
+PYTEST := $(BIN)/pytest -q -n 2 --max-worker-restart 1 --dist worksteal
+
+test: $(READY) ## Run the tests, in four minutes; what they leave out is said at the end
+	$(PYTEST)
+	@echo 'Left out: long cases (make test-thorough), the pages in a browser and the notebooks (make test-analysts),'
+	@echo 'and the schedulers (make test-airflow, make test-dagster).'
+
+test-thorough: $(READY) ## Run the long cases: a kill at every step, every database, 100,000 rows, ten times the examples
+	$(PYTEST) --thorough
 
 test-airflow: .venv-airflow/.ready .venv-airflow-sqlalchemy20/.ready $(READY) ## Check and run connector/airflow in Airflow, on SQLAlchemy 2.1 and 2.0
 	.venv-airflow/bin/mypy -p connector.airflow
@@ -40,14 +44,14 @@ test-scale: $(SCHEDULERS:%=.venv-%/.ready) ## Six accounts on two Celery workers
 	.venv-airflow/bin/pytest -q -s tests/scale/test_airflow_celery.py
 	.venv-dagster/bin/python -m tests.scale.dagster_celery
 
-test-analysts: .venv-analysts/.ready /usr/bin/chromium ## Run the pages in a real browser, and what the README says to analysts
-	.venv-analysts/bin/pytest -q tests/analysts --ignore $(NOTEBOOKS)
+test-analysts: .venv-analysts/.ready /usr/bin/chromium ## Run the pages in a real browser, the notebooks, and what the README says to analysts
+	.venv-analysts/bin/pytest -q tests/analysts
 
 gallery: .venv-analysts/.ready /usr/bin/chromium ## Make the README's pictures anew: docs/gallery
 	.venv-analysts/bin/python -m tests.analysts.gallery
 
 prove: $(READY) ## Look longer for a list that the sweep reads wrongly: 20,000 scripts for each property
-	TCSS_SWEEP_EXAMPLES=20000 $(BIN)/pytest -q tests/listing/test_sweep_model.py
+	TCSS_EXAMPLES=134 $(BIN)/pytest -q tests/listing/test_sweep_model.py
 
 lint: $(READY) ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

@@ -19,17 +19,34 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest chooses by markers
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`@pytest.mark.thorough("mysql")` marks the cases alone whose ids have that part; with `but=("mysql",)`, it marks
-    all other cases."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--thorough", action="store_true", help="run the cases marked as thorough, and properties longer")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--thorough"):
+        os.environ.setdefault("TCSS_EXAMPLES", "10")  # `tests.properties` reads this when it is imported
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out the thorough cases; with --thorough all others, but for properties."""
+    chosen: dict[bool, list[pytest.Item]] = {True: [], False: []}
     for item in items:
-        case = getattr(item, "callspec", None)
-        parts = {*case.id.split("-"), *map(str, case.params.values())} if case else set()
-        for marker in [*item.iter_markers("thorough")]:
-            only, but = set(marker.args), set(marker.kwargs.get("but", ()))
-            if (only and not only & parts) or but & parts:
-                item.own_markers.remove(marker)
+        if config.getoption("--thorough"):
+            chosen[_thorough(item) or hasattr(getattr(item, "obj", None), "hypothesis")].append(item)
+        else:
+            chosen[not _thorough(item)].append(item)
+    config.hook.pytest_deselected(items=chosen[False])
+    items[:] = chosen[True]
+
+
+def _thorough(item: pytest.Item) -> bool:
+    """Whether a marker says so: `thorough` of every case, `thorough("mysql")` of the cases alone whose ids have that
+    part, `thorough(but=("mysql",))` of all others."""
+    case = getattr(item, "callspec", None)
+    parts = {*case.id.split("-"), *map(str, case.params.values())} if case else set()
+    markers = [(set(marker.args), set(marker.kwargs.get("but", ()))) for marker in item.iter_markers("thorough")]
+    return any((not only or only & parts) and not but & parts for only, but in markers)
 
 
 @pytest.hookimpl(tryfirst=True, wrapper=True)  # after what others say
@@ -41,7 +58,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Genera
         terminalreporter.write_line(line)
 
 
-@pytest.fixture(params=["duckdb", "sqlite", "postgresql", "mysql"])
+IN_TURN = [
+    pytest.param(kind, marks=pytest.mark.thorough if kind in ("sqlite", "mysql") else ())
+    for kind in ("duckdb", "sqlite", "postgresql", "mysql")
+]
+"""Kinds of warehouses: a file and a server always, every kind in thorough runs. What has to be shown on every kind
+always, such as the main rules of `test_conformance`, names the kinds itself."""
+
+
+@pytest.fixture(params=IN_TURN)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[object]:
     """An empty place for a warehouse, of each kind in turn (`tests.warehouses.Place`)."""
     from tests.warehouses import place

@@ -80,6 +80,7 @@ def test_a_bad_total_count(account: World, alter: Alter, total: bytes) -> None:
     assert sync(account)["images_new"] == IMAGES
 
 
+@pytest.mark.thorough("incremental")
 @pytest.mark.parametrize("mode", ["full", "incremental"])
 def test_values_of_other_types(account: World, alter: Alter, mode: str) -> None:
     """An array, an object, a number or a deep nest where a text is due, and a row that is no object."""

@@ -14,7 +14,7 @@ DAY = 86_400
 AHEAD = 365 * DAY
 
 
-@pytest.mark.thorough(but=("a year behind", "a year ahead"))
+@pytest.mark.thorough(but=("a year ahead",))
 @pytest.mark.parametrize("arguments", [(), ("--account-id", "42")], ids=["STS tells the time", "the list tells it"])
 @pytest.mark.parametrize("wrong", [AHEAD, -AHEAD, 120], ids=["a year behind", "a year ahead", "two minutes behind"])
 def test_instants_are_the_servers_clock(

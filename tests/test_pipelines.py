@@ -86,7 +86,7 @@ class Mine:
         assert self.place.sql(unscanned) == []
 
 
-@pytest.fixture(params=["duckdb", "postgresql"])
+@pytest.fixture(params=["duckdb", pytest.param("postgresql", marks=pytest.mark.thorough)])
 def mine(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mine]:
     with world(tmp_path, monkeypatch) as account, place(request.param, tmp_path) as made:
         yield Mine(account, made)
@@ -126,6 +126,7 @@ def _older(mine: Mine) -> Any:
     return older()
 
 
+@pytest.mark.thorough("postgresql")
 @pytest.mark.parametrize("mine", ["duckdb", "sqlite", "postgresql"], indirect=True)
 def test_tables_that_have_columns_of_dlt_get_rows(mine: Mine) -> None:
     mine.pipeline().run(_older(mine))
@@ -137,6 +138,7 @@ def test_tables_that_have_columns_of_dlt_get_rows(mine: Mine) -> None:
     mine.whole()
 
 
+@pytest.mark.thorough("sqlite", "mysql")
 @pytest.mark.parametrize("mine", ["duckdb", "sqlite", "postgresql", "mysql"], indirect=True)
 def test_sync_loads_into_tables_that_have_columns_of_dlt(mine: Mine) -> None:
     """A user moves from a pipeline of an earlier release to `sync`, and back."""
@@ -152,6 +154,7 @@ def test_sync_loads_into_tables_that_have_columns_of_dlt(mine: Mine) -> None:
     mine.whole()
 
 
+@pytest.mark.thorough("sqlite")
 @pytest.mark.parametrize("mine", ["duckdb", "sqlite", "postgresql"], indirect=True)
 def test_an_account_may_get_its_first_images_later(mine: Mine) -> None:
     """A run that finds no images makes all tables."""
@@ -166,6 +169,7 @@ def test_an_account_may_get_its_first_images_later(mine: Mine) -> None:
 # Refresh, replace, subsets and limits.
 
 
+@pytest.mark.thorough("drop_resources")
 @pytest.mark.parametrize("refresh", ["drop_sources", "drop_resources", "drop_data"])
 def test_a_refresh_loads_everything_again(mine: Mine, refresh: Any) -> None:
     """The warehouse counts as empty, because dlt empties it after the extraction."""
@@ -178,6 +182,7 @@ def test_a_refresh_loads_everything_again(mine: Mine, refresh: Any) -> None:
     mine.whole()
 
 
+@pytest.mark.thorough("append")
 @pytest.mark.parametrize("disposition", ["replace", "append", {"disposition": "merge", "strategy": "scd2"}])
 def test_another_write_disposition_is_refused(mine: Mine, disposition: Any) -> None:
     """With the reason and the next step, before anything is loaded."""
@@ -198,6 +203,7 @@ def test_images_come_with_their_history_and_the_run(mine: Mine) -> None:
     mine.whole()
 
 
+@pytest.mark.parametrize("mine", ["duckdb", "postgresql"], indirect=True)
 def test_a_subset_between_two_runs_loses_no_scan(mine: Mine) -> None:
     """Nor does an incremental run after it."""
     mine.pipeline().run(mine.source())
@@ -245,6 +251,7 @@ def test_a_limited_run_is_partial(mine: Mine, limit: Any, rows: int) -> None:
     mine.whole()
 
 
+@pytest.mark.thorough("rejected_values", "sync_runs")
 @pytest.mark.parametrize("name", ["image_scans", "rejected_values", "sync_runs"])
 def test_a_limit_of_one_table_is_made_up_for(mine: Mine, name: str) -> None:
     """Images and their history are whole then, and the next run writes the scans again."""
@@ -314,6 +321,7 @@ def _same(source: Any) -> Any:
     return source
 
 
+@pytest.mark.thorough("clone")
 @pytest.mark.parametrize("again", [_same, lambda source: source.clone()], ids=["same", "clone"])
 def test_a_source_runs_again(mine: Mine, again: Any) -> None:
     """The same object, or a clone of it: the second run is another one, and incremental."""
@@ -373,6 +381,7 @@ def test_a_source_is_read_without_a_pipeline(mine: Mine) -> None:
     assert sum(len(batch) for batch in mine.source().with_resources("images")) == 1500 + 1500 + 1
 
 
+@pytest.mark.thorough("False")
 @pytest.mark.parametrize("single", [True, False])
 def test_another_source_runs_beside_it(mine: Mine, single: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before and after it in the order of names; in its dataset, or in one of its own."""
@@ -400,6 +409,7 @@ def test_a_development_run_begins_anew(mine: Mine) -> None:
         assert mine.place.sql(query) == [("full", "complete", 1500)]
 
 
+@pytest.mark.thorough
 def test_a_dropped_pipeline_goes_on(mine: Mine) -> None:
     """`pipeline.drop()` forgets the working directory, and the destination still has what it had."""
     pipeline = mine.pipeline()

@@ -52,6 +52,7 @@ def counts(place: Place) -> dict[str, int]:
 
 
 @pytest.mark.round_trip
+@pytest.mark.parametrize("place", KINDS, indirect=True)
 def test_the_same_rows_everywhere(place: Place) -> None:
     """Whole rows of all tables, read by plain SQL, are the same literal ones on every warehouse; and once read back by
     the connector, they are known: a second sync writes nothing."""
@@ -78,6 +79,7 @@ def test_the_same_rows_everywhere(place: Place) -> None:
 ALIKE = ["id", "ID", "id ", " id", "id\t", "ïd", "i\u0308d", "ß", "ss", "ａ", "a"]
 
 
+@pytest.mark.thorough("sqlite", "mysql-general")
 @pytest.mark.parametrize(
     ("place", "collation"),
     [*((kind, "") for kind in KINDS), ("mysql", "utf8mb4_general_ci")],
@@ -196,6 +198,7 @@ def test_no_image_and_then_one(place: Place) -> None:
 
 
 @pytest.mark.thorough("100000")
+@pytest.mark.parametrize("place", KINDS, indirect=True)
 @pytest.mark.parametrize("rows", [3_000, 100_000])
 def test_many_rows_and_then_200_of_them_again(place: Place, tmp_path: Path, rows: int) -> None:
     """None is lost, doubled or mixed up, and a merge touches the rows that it brings alone."""
@@ -230,6 +233,7 @@ def plain(value: Any) -> Any:
 # ---- the course of time ----
 
 
+@pytest.mark.parametrize("place", KINDS, indirect=True)
 def test_a_second_sync_writes_the_200_images_that_changed(place: Place) -> None:
     """150 rescans and 50 new images, found incrementally: their rows are the API's, and no other row was touched."""
     fleet = Fleet.seeded(1000, clock=wall_clock)
@@ -306,6 +310,7 @@ def interleaved(place: Place, accounts: tuple[Account, Account], staging: str | 
     return codes[0]
 
 
+@pytest.mark.parametrize("place", KINDS, indirect=True)
 def test_two_accounts_in_one_dataset_do_not_get_into_each_others_way(
     place: Place, accounts: tuple[Account, Account]
 ) -> None:
@@ -321,6 +326,7 @@ def test_two_accounts_in_one_dataset_do_not_get_into_each_others_way(
     assert code == (7 if place.kind in FILES else 0)
 
 
+@pytest.mark.thorough("mysql")
 @pytest.mark.parametrize("place", SERVERS, indirect=True)
 def test_with_one_staging_for_both_rows_would_be_lost(place: Place, accounts: tuple[Account, Account]) -> None:
     """The negative control: the same interleaving with a shared staging dataset. Both syncs report success, and the
@@ -332,6 +338,7 @@ def test_with_one_staging_for_both_rows_would_be_lost(place: Place, accounts: tu
     assert truth(one.fleet) != {}
 
 
+@pytest.mark.thorough("mysql")
 @pytest.mark.parametrize("kind", SERVERS)
 def test_two_accounts_sync_in_two_processes_at_once(
     kind: str, tmp_path: Path, accounts: tuple[Account, Account]

@@ -115,6 +115,7 @@ SPOILT = {
 }
 
 
+@pytest.mark.thorough(but=("PGOPTIONS", "PGSERVICE"))
 @pytest.mark.parametrize("way", SPOILT)
 def test_a_whole_sync_into_postgresql(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By each way that spoils a connection: what the server has is what the API sent."""
@@ -235,6 +236,7 @@ def test_a_narrow_mysql_database_is_refused(charset: str, tmp_path: Path) -> Non
 # ---- all ----
 
 
+@pytest.mark.thorough("UTF-16le")
 @pytest.mark.parametrize("encoding", ["UTF-16le", "UTF-16be"])  # UTF-8 is that of all other tests
 def test_sqlites_encodings(encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite converts on its own."""
@@ -280,6 +282,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.thorough("trailing blanks", "case", "no accents", "backslashes", "line breaks")
 @pytest.mark.parametrize(
     ("place", "change"),
     [*(("sqlite", change) for change in CHANGES), *((kind, "mojibake") for kind in KINDS if kind != "sqlite")],

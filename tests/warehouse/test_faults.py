@@ -231,6 +231,7 @@ def swollen(account: World) -> dict[str, Item]:
     return {image_id: {"ScanError": os.urandom(45_000).hex()} for image_id in account.fleet.ids()}
 
 
+@pytest.mark.thorough("postgresql")
 @pytest.mark.parametrize("kind", [*FILES, "postgresql"])
 def test_a_full_disk_loses_nothing(kind: str, reachable: Path, account: World) -> None:
     """The sync fails and says why; `images` is as it was, and once there is space, the same sync is whole.
@@ -368,6 +369,7 @@ FOREIGN = {
 }
 
 
+@pytest.mark.thorough("sqlite", "mysql")
 @pytest.mark.parametrize("foreign", FOREIGN)
 @pytest.mark.parametrize("place", KINDS, indirect=True)
 def test_a_table_of_that_name_that_is_not_ours_is_left_alone(place: Place, account: World, foreign: str) -> None:

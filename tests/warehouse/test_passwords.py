@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from io import StringIO
 from pathlib import Path
@@ -31,6 +31,8 @@ from tests.warehouses import Place, place, user
 from tests.world import world
 
 CHARACTERS = (" ", *string.ascii_letters, *string.digits, *string.punctuation, *"éÿßЖ中🚀\u0301\u202e\u00a0\t\x01")
+SOME = tuple(" %:@/\\'\"é🚀\x01")
+CHOSEN = pytest.mark.parametrize("characters", [CHARACTERS, SOME], ids=["all", "some"])
 CLOUDS = {
     "mssql": "mssql://{u}:{p}@h/{d}",
     "redshift": "redshift://{u}:{p}@h:5439/{d}",
@@ -77,11 +79,13 @@ CONNECTIONS: dict[str, Callable[[Location, Path], None]] = {
 }
 
 
+@pytest.mark.thorough("all")
+@CHOSEN
 @pytest.mark.parametrize("way", CONNECTIONS)
-def test_postgresql_is_told_each_character_as_it_is(way: str, tmp_path: Path) -> None:
+def test_postgresql_is_told_each_character_as_it_is(way: str, tmp_path: Path, characters: Sequence[str]) -> None:
     """By every connection of ours, in user, password and database alike, and that our texts are in UTF-8."""
     with Asking() as server:
-        for character in CHARACTERS:
+        for character in characters:
             text = odd(character)
             url = URL.create("postgresql", text, text, "127.0.0.1", server.port, text, {"application_name": text})
             location = locate(url.render_as_string(hide_password=False))
@@ -93,12 +97,14 @@ def test_postgresql_is_told_each_character_as_it_is(way: str, tmp_path: Path) ->
             assert told["client_encoding"].lower() in ("utf8", "utf-8")
 
 
+@pytest.mark.thorough("all")
+@CHOSEN
 @pytest.mark.parametrize("way", ["lock", "probe", "dlt"])
-def test_mysql_lets_in_each_password_and_user(way: str, tmp_path: Path) -> None:
+def test_mysql_lets_in_each_password_and_user(way: str, tmp_path: Path, characters: Sequence[str]) -> None:
     """A real server compares the password, so one that was changed on its way would not do."""
     with place("mysql", tmp_path) as made, user(made, ["GRANT ALL ON *.* TO {user}"]) as given:
         url = sa.make_url(given)
-        for number, character in enumerate(CHARACTERS):
+        for number, character in enumerate(characters):
             values = {"user": url.username, "new": odd(character)}
             with made.engine.connect() as connection:
                 connection.execute(sa.text("SET PASSWORD FOR :user@'%' = PASSWORD(:new)"), values)
@@ -106,6 +112,7 @@ def test_mysql_lets_in_each_password_and_user(way: str, tmp_path: Path) -> None:
             CONNECTIONS[way](locate(text, made.dataset), tmp_path / f"{number}")
 
 
+@pytest.mark.thorough("mysql")
 @pytest.mark.parametrize("kind", ["postgresql", "mysql"])
 def test_rows_arrive_through_users_with_every_character(kind: str, tmp_path: Path) -> None:
     """In a whole round trip, for which drivers copy their credentials."""
@@ -193,6 +200,7 @@ def test_a_server_that_repeats_the_password_does_not_make_us_show_it(
     assert "CANARY" not in caplog.text
 
 
+@pytest.mark.thorough(but=("plain", "percent"))
 @pytest.mark.parametrize("form", FORMS)
 def test_a_driver_that_shows_the_password_does_not_show_it_through_us_or_dlt(
     form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
