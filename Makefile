@@ -44,7 +44,7 @@ test-scale: $(SCHEDULERS:%=.venv-%/.ready) ## Six accounts on two Celery workers
 	.venv-airflow/bin/pytest -q -s tests/scale/test_airflow_celery.py
 	.venv-dagster/bin/python -m tests.scale.dagster_celery
 
-test-analysts: .venv-analysts/.ready /usr/bin/chromium ## Run the pages in a real browser, the notebooks, and what the README says to analysts
+test-analysts: .venv-analysts/.ready .venv-dbt/.ready /usr/bin/chromium ## Run the pages in a real browser, the notebooks, what the manual says to analysts, and dbt
 	.venv-analysts/bin/pytest -q tests/analysts
 
 gallery: .venv-analysts/.ready /usr/bin/chromium ## Make the README's pictures anew: docs/gallery
@@ -81,6 +81,7 @@ constraints: $(UV) ## Pin, with hashes, what pyproject.toml asks for; UPGRADE=--
 	$(COMPILE) --group build -o constraints/build.txt
 	$(COMPILE) pyproject.toml $(addprefix --extra ,$(DRIVERS)) --group dev -o constraints/default.txt
 	$(foreach name,$(SCHEDULERS),$(COMPILE) pyproject.toml --extra $(name) --extra postgres --extra mysql --group $(name) -o constraints/$(name).txt &&) true
+	$(COMPILE) --group dbt -o constraints/dbt.txt
 	$(COMPILE) pyproject.toml --extra notebooks --extra postgres --extra mysql --group analysts -c constraints/default.txt -o constraints/analysts.txt
 
 # Fails where a version has a known hole, and where the index has no list of holes to ask.
@@ -125,6 +126,12 @@ INSTALL_SCHEDULER = $(INSTALL) -p $(@D) --compile-bytecode -e '.[$*,postgres,mys
 # Debian's browser, where apt-get may install it; else the tests say that it is missing, and fail under CI.
 /usr/bin/chromium:
 	-command -v apt-get && apt-get update -qq && apt-get install -y -qq chromium >/dev/null
+
+# dbt, which asks for an older pathspec than our linters have.
+.venv-dbt/.ready: pyproject.toml constraints/dbt.txt | $(UV)
+	$(UV) venv -q --clear --python $(PYTHON) $(@D)
+	$(INSTALL) -p $(@D) --compile-bytecode -c constraints/dbt.txt --group dbt
+	@touch $@
 
 # What people use today; kept apart, because pandas in our environment would change our own figures.
 .venv-rivals/.ready: constraints/default.txt | $(UV)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,10 @@ from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
 from connector.settings import Settings, TcssCredentials
 from connector.sync import sync
 from connector.texts import visible
-from connector.warehouse.workdirs import workdir
+
+FILE = Path("tcss_demo.duckdb")
+"""The warehouse of a demo that was not given a file. Nothing else has this name, so that the next demo replaces it."""
+WIDTH = 80
 
 CHANGES = {"rescan": 60, "insert": 15, "delete": 10, "change_counts": 20}
 
@@ -39,30 +43,45 @@ QUESTIONS = {
         from tcss.image_history h
         where h.observed_at > (select min(started_at) from tcss.sync_runs) group by what order by what""",
     "Can I trust it?": """
-        select started_at, mode, verdict, images_listed as listed, images_new as new, images_changed as changed,
-               images_gone as gone, requests
+        select mode, verdict, reason_code, images_listed as listed, images_new as new, images_changed as changed,
+               images_gone as gone
         from tcss.sync_runs order by started_at""",
 }
 
 
+NEXT = """\
+The warehouse is the file {file}. To see more of it:
+
+  tcss status --destination duckdb:///{file}
+  tcss report --destination duckdb:///{file} --output posture.html
+
+With the keys of your own account in TENCENTCLOUD_SECRET_ID and
+TENCENTCLOUD_SECRET_KEY:
+
+  tcss check
+  tcss sync"""
+
+
 def show(images: int, output: Path | None, say: Callable[[str], None]) -> None:
-    """Shows the demo. Raises ConfigurationError where `output` exists."""
+    """Shows the demo, and keeps its warehouse. Raises ConfigurationError where `output` exists."""
     if output is not None and os.path.lexists(output):  # a link to nowhere may be another user's
         raise ConfigurationError(f"{output} exists", hint="Name a new file, or remove it.")
-    with workdir("tcss_demo_") as directory:
-        path = output or directory / "warehouse.duckdb"
-        fleet = Fleet.seeded(images, clock=wall_clock)
-        with Sandbox(fleet) as sandbox:
-            say(f"A sandbox with {images:,} images, 20 requests a second at most.")
-            _sync(path, sandbox.url, "auto", say)
-            sandbox.change(CHANGES)
-            say(f"The fleet changes: {', '.join(f'{name} {count}' for name, count in CHANGES.items())}.")
-            _sync(path, sandbox.url, "auto", say)
-            say("Deletions are what only a full sweep can see:")
-            _sync(path, sandbox.url, "full", say)
-        _ask(path)
-        if output is not None:
-            say(f"The warehouse is {output}.")
+    file = output or FILE
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"cannot replace {file}: {error.strerror}", hint="Name another with --output.") from None
+    fleet = Fleet.seeded(images, clock=wall_clock)
+    with Sandbox(fleet) as sandbox:
+        say(f"A sandbox with {images:,} images, 20 requests a second at most.")
+        _sync(file, sandbox.url, "auto", say)
+        sandbox.change(CHANGES)
+        say(f"The fleet changes: {', '.join(f'{name} {count}' for name, count in CHANGES.items())}.")
+        _sync(file, sandbox.url, "auto", say)
+        say("Deletions are what only a full sweep can see:")
+        _sync(file, sandbox.url, "full", say)
+    _ask(file)
+    say("\n" + NEXT.format(file=file))
 
 
 def _sync(path: Path, url: str, mode: str, say: Callable[[str], None]) -> None:
@@ -71,11 +90,11 @@ def _sync(path: Path, url: str, mode: str, say: Callable[[str], None]) -> None:
         destination=f"duckdb:///{path}", endpoint=url, mode=mode, credentials=credentials, confirm_gone_after=0
     )  # nobody waits ten minutes for what is gone
     for line in sync(settings=settings).summary().split("\n"):
-        say(line)
+        say(textwrap.fill(line, WIDTH, subsequent_indent="  "))
 
 
 def _ask(path: Path) -> None:
-    console = Console(file=drawing(sys.stdout))
+    console = Console(file=drawing(sys.stdout), width=WIDTH)
     with duckdb.connect(str(path), read_only=True) as connection:
         for question, query in QUESTIONS.items():
             cursor = connection.execute(query)

@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -157,12 +158,36 @@ def status(
         raise typer.Exit(show(settings, reporter, max_age=max_age, limit=limit))
 
 
+class Dictionary(StrEnum):
+    """The forms of the data dictionary."""
+
+    MARKDOWN = "markdown"
+    DBT = "dbt"
+
+
 @app.command()
-def tables() -> None:
+def tables(
+    form: Annotated[
+        Dictionary, typer.Option("--format", help="dbt prints a sources.yml for the destination and dataset.")
+    ] = Dictionary.MARKDOWN,
+    destination: Destination = None,
+    dataset: Dataset = None,
+) -> None:
     """Print the data dictionary: every table and column."""
+    from connector.cli.report import Reporter
     from connector.warehouse.dictionary import data_dictionary
 
-    typer.echo(data_dictionary())
+    with _reported(Reporter(as_json=False)):
+        typer.echo(data_dictionary() if form is Dictionary.MARKDOWN else _dbt_sources(destination, dataset))
+
+
+def _dbt_sources(destination: str | None, dataset: str | None) -> str:
+    from connector.settings import Settings
+    from connector.warehouse.dbt import sources
+    from connector.warehouse.locations import locate
+
+    settings = Settings.load(destination=destination, dataset=dataset)
+    return sources(locate(settings.destination, settings.dataset).dataset)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -214,7 +239,7 @@ def report(
 def demo(
     images: Annotated[int, typer.Option(min=1, help="Images of the demo fleet.")] = 2000,
     output: Annotated[
-        Path | None, typer.Option(help="DuckDB file to keep; without it, a temporary one is used.")
+        Path | None, typer.Option(help="New DuckDB file; without it, tcss_demo.duckdb, which a demo replaces.")
     ] = None,
 ) -> None:
     """Sync an invented fleet from a local sandbox into DuckDB, change it, sync again, and ask the first questions."""

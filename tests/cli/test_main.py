@@ -14,13 +14,15 @@ from typing import Any
 
 import duckdb
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from connector import __version__
 from connector.cli.main import app
 from connector.sandbox import Fault
-from connector.tables import SYNC_RUNS
+from connector.tables import SYNC_RUNS, TABLES
 from connector.warehouse.dictionary import data_dictionary
+from connector.warehouse.views import views
 from tests.world import ACCOUNT_ID, World, open_elsewhere, open_until_refused, world
 
 
@@ -333,10 +335,33 @@ def test_the_process_ends_with_its_code_and_its_duties_done() -> None:
     assert "is not NAME=VALUE" in done.stderr
 
 
-def test_demo_answers_the_first_questions(tmp_path: Path) -> None:
-    """The demo ends with tables, and leaves the file that was asked for."""
-    result = CliRunner().invoke(app, ["demo", "--images", "400", "--output", str(tmp_path / "demo.duckdb")])
-    assert result.exit_code == 0, result.output
+def test_demo_answers_the_first_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In 80 columns, with nothing cut; the file stays, the commands at the end name the file, another demo replaces
+    it."""
+    monkeypatch.chdir(tmp_path)
+    for images in (20, 400):
+        result = CliRunner().invoke(app, ["demo", "--images", str(images)])
+        assert result.exit_code == 0, result.output
+    assert max(map(len, result.stdout.splitlines())) <= 80
     assert "Which images in use are the riskiest?" in result.stdout
-    with duckdb.connect(str(tmp_path / "demo.duckdb"), read_only=True) as connection:
+    assert "incremental │ complete │ watermark" in result.stdout
+    assert "tcss status --destination duckdb:///tcss_demo.duckdb\n" in result.stdout
+    with duckdb.connect("tcss_demo.duckdb", read_only=True) as connection:
         assert connection.execute("select count(*) from tcss.sync_runs where verdict = 'complete'").fetchall() == [(3,)]
+
+
+def test_demo_keeps_what_is_in_the_place_of_its_output(tmp_path: Path) -> None:
+    """A file that was named is never replaced."""
+    file = tmp_path / "mine.duckdb"
+    file.write_bytes(b"mine")
+    assert CliRunner().invoke(app, ["demo", "--images", "20", "--output", str(file)]).exit_code == 2
+    assert file.read_bytes() == b"mine"
+
+
+def test_tables_for_dbt_describes_every_column_in_the_dataset_of_the_destination() -> None:
+    """Of the tables; the views are there by their names. `tests/analysts/test_dbt.py` gives it to dbt."""
+    result = CliRunner().invoke(app, ["tables", "--format", "dbt", "--destination", "mysql://u:p@h/bronze"])
+    (source,) = yaml.safe_load(result.stdout)["sources"]
+    columns = {table["name"]: [column["name"] for column in table.get("columns", [])] for table in source["tables"]}
+    expected = {table.name: list(table.column_names) for table in TABLES} | {view.name: [] for view in views()}
+    assert (source["name"], source["schema"], columns) == ("tcss", "bronze", expected)

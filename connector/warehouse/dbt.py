@@ -1,0 +1,51 @@
+"""The tables and views as a source of dbt: a `sources.yml` with descriptions, tests of the keys, and freshness."""
+
+from functools import reduce
+from typing import Any
+
+import yaml
+
+from connector.tables import SYNC_RUNS, TABLES, Table
+from connector.warehouse.views import views
+
+FRESHNESS = {
+    "warn_after": {"count": 26, "period": "hour"},
+    "error_after": {"count": 50, "period": "hour"},
+    "filter": "verdict = 'complete' and filters is null",
+}
+"""How old the last complete run without a filter may be. A daily sync that is late warns; two that are missing fail."""
+
+
+def sources(dataset: str) -> str:
+    """The text of a `sources.yml` for dbt 1.10 and later, whose source `tcss` is in the schema `dataset`."""
+    source = {
+        "name": "tcss",
+        "description": "Container images of Tencent Container Security Service (TCSS), loaded by `tcss sync`.",
+        "schema": dataset,
+        "tables": [*map(_table, TABLES), *({"name": v.name, "description": v.question} for v in views())],
+    }
+    whole = {"version": 2, "sources": [source]}
+    return yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=120).rstrip()
+
+
+def _table(table: Table) -> dict[str, Any]:
+    described: dict[str, Any] = {"name": table.name, "description": table.description}
+    if table is SYNC_RUNS:
+        described["config"] = {"loaded_at_field": "started_at", "freshness": FRESHNESS}
+    if len(table.key) > 1:
+        described["data_tests"] = [{"unique": {"name": f"tcss_{table.name}_key", "arguments": _key(table)}}]
+    described["columns"] = [
+        {"name": c.name, "description": c.description, **_tests(c.nullable, (c.name,) == table.key)}
+        for c in table.columns
+    ]
+    return described
+
+
+def _key(table: Table) -> dict[str, str]:
+    """The columns of a key as one text. `concat` has two arguments only in some warehouses."""
+    return {"column_name": reduce(lambda text, name: f"concat({text}, concat('/', {name}))", table.key)}
+
+
+def _tests(nullable: bool, alone: bool) -> dict[str, list[str]]:
+    tests = [*([] if nullable else ["not_null"]), *(["unique"] if alone else [])]
+    return {"data_tests": tests} if tests else {}
