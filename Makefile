@@ -47,7 +47,7 @@ test-scale: $(SCHEDULERS:%=.venv-%/.ready) ## Six accounts on two Celery workers
 test-analysts: .venv-analysts/.ready .venv-dbt/.ready /usr/bin/chromium ## Run the pages in a real browser, the notebooks, what the manual says to analysts, and dbt
 	.venv-analysts/bin/pytest -q tests/analysts
 
-gallery: .venv-analysts/.ready /usr/bin/chromium ## Make the README's pictures anew: docs/gallery
+gallery: .venv-analysts/.ready /usr/bin/chromium ## Make the manual's pictures anew: docs/gallery
 	.venv-analysts/bin/python -m tests.analysts.gallery
 
 prove: $(READY) ## Look longer for a list that the sweep reads wrongly: 20,000 scripts for each property

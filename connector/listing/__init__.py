@@ -19,7 +19,7 @@ nothing, the list is read in parts by ImageID, which no movement enters or leave
 TotalCount is never the proof, and always a witness. If it was the same in every answer, it has to be the number of
 rows that were read; if it fell and came back, the list is read again.
 
-What no reader can see from outside, and is therefore assumed, is in the README.
+What no reader can see from outside, and is therefore assumed, is in docs/guarantees.md.
 
 The words
 ---------

@@ -79,7 +79,7 @@ CAUSES: dict[str, Cause] = {
         {"sqlstate": "25006", "mysql": "1792 1836", "sqlite": "SQLITE_READONLY"},
     ),
     "right not granted": Cause(
-        "Grant this user what the README lists: create and write the dataset, and create its staging dataset.",
+        "Grant this user what docs/warehouses.md lists: create and write the dataset, and create its staging dataset.",
         r"permission denied for|must be owner of|command denied to user|Access denied for user|Access denied; you need",
         {"sqlstate": "42501", "mysql": "1044 1142 1143 1227 1370"},
     ),

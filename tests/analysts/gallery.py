@@ -1,4 +1,4 @@
-"""`make gallery`: the README's pictures, made anew of what is really shown: the dashboard over two years of invented
+"""`make gallery`: the manual's pictures, made anew of what is really shown: the dashboard over two years of invented
 history, in a browser, and what `tcss demo` prints, as a terminal shows it."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.analysts import browsing
 from tests.analysts.invented import invent
 
 GALLERY = Path(__file__).parents[2] / "docs" / "gallery"
-COLUMNS = 116
+COLUMNS = 80
 # By file: the window's width, its scheme and its height.
 DASHBOARD = {"dashboard.png": (1280, "light", 1150), "dashboard_phone.png": (390, "dark", 1150)}
 

@@ -1,4 +1,4 @@
-"""`make gallery` makes every picture of the README anew."""
+"""`make gallery` makes every picture of the manual anew."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.analysts import browsing, gallery
 
 
-def test_it_makes_the_pictures_that_the_readme_shows(tmp_path: Path) -> None:
+def test_it_makes_the_pictures_that_the_manual_shows(tmp_path: Path) -> None:
     """All of them and no other: the dashboard's of the size of their windows, the terminal's in the demo's words."""
     with browsing.chromium():  # else it says what is missing
         pass

@@ -120,7 +120,7 @@ def run(script: Script, sweep: Any, watched: Watched) -> list[Page] | None:
 def promised(watched: Watched, script: Script) -> set[str]:
     """What a complete sweep promises: every image that was listed throughout.
 
-    What no reader can see from outside is not promised. The assumptions, as the README has them:
+    What no reader can see from outside is not promised. The assumptions, as docs/guarantees.md has them:
 
     1. No image is hidden in every answer in which it would stand, as where one replica lacks it for good.
     2. No twentieth or less of the list, and no single image, is hidden at the beginning or the end of a sweep alone.

@@ -1,5 +1,5 @@
 """Destinations without a server here: each extra installs, and URL, configuration and SQL are followed as far as that
-goes. What only their servers could show is untested, and the README says so."""
+goes. What only their servers could show is untested, and docs/warehouses.md says so."""
 
 from __future__ import annotations
 

@@ -31,8 +31,8 @@ def test_the_root_cause_is_what_the_reader_sees() -> None:
     with pytest.raises(DestinationError) as caught, destination_errors(PLACE, "load into"):
         fail(RuntimeError("dlt's story\nin many lines"), driver)
     assert str(caught.value) == (
-        "cannot load into postgresql://u:***@h/d: Access denied for user 'u'. Grant this user what the README lists: "
-        "create and write the dataset, and create its staging dataset."
+        "cannot load into postgresql://u:***@h/d: Access denied for user 'u'. Grant this user what "
+        "docs/warehouses.md lists: create and write the dataset, and create its staging dataset."
     )
 
 

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from connector.sandbox.identity import DEFAULT_ACCOUNT
 from connector.sandbox.images import Item
 from connector.tables import IMAGES, SYNC_RUNS
+from tests import manual
 from tests.syncing import loaded, truth
 from tests.test_crash import assert_whole
 from tests.warehouse.proxy import Proxy
@@ -83,7 +84,9 @@ def test_a_wrong_password_is_said_before_the_api_is_asked_for_images(place: Plac
 def test_a_user_who_may_create_nothing_is_told_what_to_ask_for(place: Place, account: World) -> None:
     """Before the sweep, and nothing is made."""
     with user(place, []) as url:
-        assert_failed(sync(account, place, url), "(permission|Access) denied .* Grant this user what the README lists")
+        assert_failed(
+            sync(account, place, url), "(permission|Access) denied .* Grant this user what docs/warehouses.md lists"
+        )
     assert (pages(account), place.datasets()) == (0, set())
 
 
@@ -94,7 +97,7 @@ GRANTS = {
         "GRANT SELECT, INSERT, DELETE, CREATE, DROP, ALTER, INDEX ON `{dataset}\\_staging\\_%`.* TO {{user}}",
     ),
 }
-"""What the README says to grant, for the database `warehouse`, the dataset `tcss` and the user `tcss`."""
+"""What docs/warehouses.md says to grant, for the database `warehouse`, the dataset `tcss` and the user `tcss`."""
 
 
 def grants(place: Place) -> list[str]:
@@ -105,7 +108,7 @@ def grants(place: Place) -> list[str]:
 
 @SERVER
 @pytest.mark.round_trip
-def test_what_the_readme_grants_is_enough(place: Place, account: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_the_manual_grants_is_enough(place: Place, account: World, caplog: pytest.LogCaptureFixture) -> None:
     """For a check, a first sync, later ones with changes and deletions, and the views and descriptions: no warning."""
     caplog.set_level(logging.WARNING)
     with user(place, grants(place)) as url:
@@ -117,11 +120,11 @@ def test_what_the_readme_grants_is_enough(place: Place, account: World, caplog: 
     assert [record.getMessage() for record in caplog.records] == []
 
 
-def test_the_readme_shows_these_grants() -> None:
+def test_the_manual_shows_these_grants() -> None:
     """As they stand, for the dataset `tcss`."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    shown = manual.page("docs/warehouses.md")
     for statement in (statement for statements in GRANTS.values() for statement in statements):
-        assert f"{statement.format(database='warehouse', dataset='tcss').format(user='tcss')};" in readme
+        assert f"{statement.format(database='warehouse', dataset='tcss').format(user='tcss')};" in shown
 
 
 @pytest.mark.parametrize("place", ["mysql"], indirect=True)
@@ -135,7 +138,7 @@ def test_a_mysql_user_with_one_database_and_no_more_is_told_so_by_check(place: P
             rf"FAILED  writable: .*Access denied .* to database '{place.dataset}_staging_\w+'\. Grant this user",
             result.stdout,
         )
-        assert_failed(sync(account, place, url), "Grant this user what the README lists")
+        assert_failed(sync(account, place, url), "Grant this user what docs/warehouses.md lists")
     assert (place.datasets(), place.catalogue()) == ({place.dataset}, set())
 
 

@@ -1,8 +1,7 @@
-"""The README's section for analysts, as it stands."""
+"""docs/dashboards.md, as it stands: ibis, pandas and polars."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from connector.sandbox import Fleet, Sandbox, wall_clock
-from tests import syncing
+from tests import manual, syncing
 from tests.warehouses import Place
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-SECTION = README.partition("\n## For analysts\n")[2].partition("\n## ")[0]
+PAGE = "docs/dashboards.md"
 RISKIEST = "select image_name from {data}.images_at_risk order by risk_rank, image_id"
 
 
@@ -35,9 +33,8 @@ def test_ibis_pandas_and_polars_read_the_file(warehouse: Place, monkeypatch: pyt
     """What they find is what SQL finds, and afterwards the file is free for a sync."""
     monkeypatch.chdir(warehouse.file.parent)
     Path("warehouse.duckdb").symlink_to(warehouse.file)
-    (code,) = re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL)
     names: dict[str, Any] = {}
-    exec(compile(code, "README.md", "exec"), names)
+    exec(compile(manual.code(PAGE, "python"), PAGE, "exec"), names)
     live = "from {data}.images where deleted_at is null"
     by_system = f"select os_family, sum(critical_level_vul_cnt) {live} and container_cnt > 0 group by os_family"
     assert set(names["exposed"].rows()) == set(warehouse.sql(by_system))
