@@ -70,7 +70,9 @@ def show(images: int, output: Path | None, say: Callable[[str], None]) -> None:
     try:
         file.unlink(missing_ok=True)
     except OSError as error:
-        raise ConfigurationError(f"cannot replace {file}: {error.strerror}", hint="Name another with --output.") from None
+        raise ConfigurationError(
+            f"cannot replace {file}: {error.strerror}", hint="Name another with --output."
+        ) from None
     fleet = Fleet.seeded(images, clock=wall_clock)
     with Sandbox(fleet) as sandbox:
         say(f"A sandbox with {images:,} images, 20 requests a second at most.")
