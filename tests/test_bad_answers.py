@@ -6,14 +6,18 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connector.errors import AccountStateError
 from connector.sandbox.messages import Reply, Request
 from connector.sandbox.server import Sandbox
+from tests import syncing
 from tests.test_wire import BAD_VALUES
+from tests.warehouses import Place, place
 from tests.world import ACCOUNT_ID, World, world
 
 IMAGES = 250
@@ -141,3 +145,85 @@ def test_the_survey_of_an_api_with_bad_values(account: World, alter: Alter) -> N
     alter(rb'"(TotalCount|VulCnt)":[0-9]+', lambda found: b'"' + found[1] + b'":' + b"9" * 5000)
     result = account.tcss("check", "--api", "--json")
     assert result.exit_code == 0, result.output
+
+
+@pytest.fixture
+def postgresql(tmp_path: Path) -> Iterator[Place]:
+    with place("postgresql", tmp_path) as made:
+        yield made
+
+
+def test_a_bad_envelope_costs_no_row_of_a_run(account: World, alter: Alter, postgresql: Place) -> None:
+    """PostgreSQL, which holds no NUL, has the images and the run, with an id that can be stored."""
+    alter(rb'"RequestId":"', lambda _: b'"Error":null,"RequestId":"\\u0000\\ud800')
+    row = syncing.sync(postgresql, account.sandbox.url, mode="full")
+    stored = postgresql.sql("select first_request_id, last_request_id, images_new from {data}.sync_runs")
+    assert stored == [(row["first_request_id"], row["last_request_id"], IMAGES)]
+    assert row["first_request_id"].startswith("\ufffd\ufffd")
+    assert postgresql.sql("select count(*) from {data}.images") == [(IMAGES,)]
+
+
+def test_a_bad_refusal_after_the_first_page_is_a_failed_run(
+    account: World, postgresql: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its row says what was said, as far as that can be stored."""
+    answer, listed = Sandbox._api_reply, count()
+
+    def refusing(sandbox: Sandbox, request: Request) -> Reply:
+        reply = answer(sandbox, request)
+        if b"TotalCount" not in reply.body or next(listed) < 1:
+            return reply
+        error = b'{"Response":{"Error":{"Code":"FailedOperation.\\u0000","Message":"\\u0000\\ud800\\u001b[2J"}}}'
+        return replace(reply, body=error)
+
+    monkeypatch.setattr(Sandbox, "_api_reply", refusing)
+    with pytest.raises(AccountStateError) as caught:
+        syncing.sync(postgresql, account.sandbox.url, mode="full", in_flight=1)
+    assert caught.value.code == "FailedOperation.\ufffd"
+    assert postgresql.sql("select verdict, reason_code from {data}.sync_runs") == [("failed", "account_state_error")]
+
+
+def test_what_is_too_large_to_store_is_a_rejected_value(account: World, alter: Alter) -> None:
+    """The rest of the image is there, and so is the beginning of what was sent; no message is as long."""
+    long = b"x" * 300_000
+
+    def longer(found: Found) -> bytes:
+        return found[0] + b'"Reason":"%b","New%b":1,"Other":"%b",' % (long, long, long)
+
+    alter(rb'"ImageID":"sha256:[0-9a-f]*0",', longer)
+    row = sync(account)
+    assert account.query("select count(*) from tcss.images where reason is null and extra is null")[0][0] > 0
+    kept = account.query("select column_name, max(len(raw)) from tcss.rejected_values group by all order by all")
+    assert kept == [("extra", 200_000), ("reason", 200_000)]
+    assert len(row["unknown_fields"]) < 1000
+    assert (row["verdict"], row["images_new"]) == ("complete", IMAGES)
+
+
+def test_a_row_that_is_too_large_alone_leaves_the_others(
+    account: World, alter: Alter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run is partial, and says which row is missing."""
+    image_id = sorted(account.fleet.truth())[7]
+
+    def larger(found: Found) -> bytes:
+        return found[0] + b'"Reason":"%b",' % (b"x" * 600_000)
+
+    alter(b'"ImageID":"%b",' % image_id.encode(), larger)
+    monkeypatch.setenv("TCSS_MAX_ANSWER_BYTES", "500000")
+    result = account.tcss("sync", "--json", "--mode", "full")
+    row = json.loads(result.stdout)
+    assert (result.exit_code, row["reason_code"], row["images_new"]) == (5, "unreadable", IMAGES - 1)
+    assert "(too large)" in row["verdict_reason"]
+    monkeypatch.delenv("TCSS_MAX_ANSWER_BYTES")
+    assert sync(account)["verdict"] == "complete"
+
+
+@pytest.mark.parametrize("mode", ["full", "incremental"])
+def test_pages_that_are_too_large_are_read_in_smaller_ones(
+    account: World, alter: Alter, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    """Nothing is missing."""
+    alter(rb'"ImageID":"', lambda found: b'"Reason":"%b",' % (b"x" * 10_000) + found[0])
+    monkeypatch.setenv("TCSS_MAX_ANSWER_BYTES", "300000")
+    row = sync(account, "--mode", mode)
+    assert (row["verdict"], row["images_new"]) == ("complete", IMAGES)

@@ -15,7 +15,6 @@ import threading
 import time
 import zlib
 from collections.abc import Iterable, Iterator
-from functools import partial
 from http.client import HTTPResponse
 from typing import Any
 
@@ -25,7 +24,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import DecodeError, ProtocolError
 
 AROUND = 1_000_000  # bytes that may stand around a body: headers, chunk sizes, trailers
-PIECE = 65_536  # bytes that are read or decompressed at once
+PIECE = 1_000_000  # bytes that are read at once; nearly every answer is shorter
+SLICE = 65_536  # bytes that are decompressed at once
 _CODINGS = ("identity", "gzip", "x-gzip", "deflate")
 
 
@@ -77,7 +77,7 @@ def body_of(response: Any, most: int) -> bytes:
     coding = (response.headers.get("Content-Encoding") or "identity").strip().lower()
     if coding not in _CODINGS:
         raise DecodeError(f"the answer has the encoding {coding[:40]!r}, which was not asked for")
-    pieces = iter(partial(_piece, response), b"")
+    pieces = _pieces(response)
     found, size = [], 0
     for piece in pieces if coding == "identity" else _decompressed(pieces, coding):
         size += len(piece)
@@ -87,24 +87,26 @@ def body_of(response: Any, most: int) -> bytes:
     return found[0] if len(found) == 1 else b"".join(found)
 
 
-def _piece(response: Any) -> bytes:
+def _pieces(response: Any) -> Iterator[bytes]:
     try:
-        piece: bytes = response.read(PIECE, decode_content=False)
+        while piece := response.read(PIECE, decode_content=False):
+            yield piece
+            if response.length_remaining == 0:
+                return  # without a read that finds nothing
     except ValueError as error:  # the size of a chunk is below 0
         raise ProtocolError(f"the answer cannot be read: {error}") from None
-    return piece
 
 
 def _decompressed(pieces: Iterable[bytes], coding: str) -> Iterator[bytes]:
     """What is compressed, in pieces of their own; gzip may have several members, one after the other."""
     member = None
     try:
-        for piece in pieces:
-            rest = piece
+        # Short ones, since zlib copies what is left each time.
+        for rest in (piece[start : start + SLICE] for piece in pieces for start in range(0, len(piece), SLICE)):
             while rest:
                 if member is None or member.eof:
                     member = zlib.decompressobj(_window(coding, rest))
-                yield member.decompress(rest, PIECE)
+                yield member.decompress(rest, SLICE)
                 rest = member.unconsumed_tail or member.unused_data
         if member is not None:
             yield member.flush()
@@ -135,7 +137,8 @@ class _Stream(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         left = self._bounds.left()
-        self._sock.settimeout(left if self._timeout is None else min(self._timeout, left))
+        if self._timeout is None or left < self._timeout:  # rarely: each change is a call of the system
+            self._sock.settimeout(left)
         try:
             count = self._raw.readinto(buffer)
         except TimeoutError:
@@ -156,7 +159,7 @@ class _Source:
         self._sock = sock
 
     def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
-        return io.BufferedReader(_Stream(self._sock), PIECE)
+        return io.BufferedReader(_Stream(self._sock))
 
 
 class _Response(HTTPResponse):

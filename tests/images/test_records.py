@@ -338,6 +338,38 @@ def test_text_that_cannot_be_stored(received: str, stored: str, raw: str) -> Non
     assert record.rejected == (Rejected(ID, "reason", raw, NOT_STORABLE),)
 
 
+@pytest.mark.parametrize(
+    ("name", "received", "column"),
+    [
+        ("Reason", "x" * 200_001, "reason"),
+        ("Reason", "\0" * 200_001, "reason"),
+        ("AgentError", "x" * 200_001, "agent_error"),
+        ("ImageName", "x" * 200_001, "image_name"),
+        ("OsName", "é" * 200_001, "os_name"),
+        ("ScanTime", " " * 200_001, "scan_time"),
+        ("CreateTime", "x" * 200_001, "create_time"),
+        ("Size", "9" * 200_001, "size"),
+        ("IsTrustImage", ["x" * 200_001], "is_trust_image"),
+        ("Novel", {"x" * 200_001: 1}, "extra"),
+        ("ImageID", "x" * 200_001, "image_id"),
+    ],
+)
+def test_what_is_too_large_to_store(name: str, received: Any, column: str) -> None:
+    """The column stays empty, and the beginning of what was received is kept."""
+    (record,) = ItemParser().parse([{"ImageID": ID, name: received}])
+    rejected = (record,) if isinstance(record, Rejected) else record.rejected
+    assert [(each.column_name, len(each.raw)) for each in rejected] == [(column, 200_000)]
+    if isinstance(record, Record):
+        assert dict(zip(API_COLUMNS, record.values, strict=True)) == NOTHING
+
+
+def test_the_longest_text_that_is_stored() -> None:
+    """All of it."""
+    long = "é" * 200_000
+    record = parse({"ImageID": ID, "Reason": long})
+    assert (dict(zip(API_COLUMNS, record.values, strict=True))["reason"], record.rejected) == (long, ())
+
+
 def test_time_that_cannot_be_stored() -> None:
     """A broken text in a time is one rejected value; the raw column holds its storable form."""
     record = parse({"ImageID": ID, "ScanTime": "\x00now"})

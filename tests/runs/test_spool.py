@@ -140,3 +140,18 @@ def _read(spool: Spool, table: Table) -> list[dict[str, Any]]:
     read = pq.read_table(path)
     assert read.schema.equals(table.arrow_schema)
     return plain(read)
+
+
+@pytest.mark.parametrize("spool", [(1000, 10)], ids=str, indirect=True)
+def test_large_rows_fill_a_row_group_early(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits in memory is bounded by bytes; so is what is read again where rows were dropped."""
+    monkeypatch.setattr(spool_module, "MOST_BYTES", 10_000)
+    for number in range(100):
+        spool.add(REJECTED_VALUES, ("1", f"r{number}", None, "size", "x" * 1_000, "bad", None, number, "s"))
+    spool.drop(REJECTED_VALUES, 17)
+    path = spool.finish(REJECTED_VALUES)
+    assert path is not None
+    with pq.ParquetFile(path) as file:
+        groups = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+    assert (sum(groups), max(groups)) == (99, 10)
+    assert numbers(spool) == [number for number in range(100) if number != 17]
