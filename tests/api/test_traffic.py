@@ -1,5 +1,7 @@
 """What was sent is counted, and the latency says how much should be under way."""
 
+from dataclasses import replace
+
 import pytest
 
 from connector.api.answers import Answer, CallStats
@@ -73,3 +75,14 @@ def test_one_row_is_no_measure_of_a_page(answers: list[tuple[int, float]], in_fl
     for count, seconds in answers:
         traffic.count(FIRST, rows(count), seconds)
     assert traffic.in_flight("DescribeX", 20.0) == in_flight
+
+
+def test_large_answers_are_few_at_once() -> None:
+    """Those that came early wait in memory: 32 MB hold as many as are under way, or one alone."""
+    traffic = Traffic()
+    traffic.count(FIRST, replace(rows(100), size=150_000), 1.5)
+    assert traffic.in_flight("DescribeX", 20.0) == 64
+    traffic.count(FIRST, replace(rows(100), size=10_000_000), 1.5)
+    assert traffic.in_flight("DescribeX", 20.0) == 3
+    traffic.count(FIRST, replace(rows(100), size=100_000_000), 1.5)
+    assert traffic.in_flight("DescribeX", 20.0) == 1
