@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import distributions, packages_distributions
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from tests.tools import ROOT
+from tests.tools import ROOT, UV
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 REQUIREMENTS = {
@@ -84,9 +86,9 @@ def test_each_requirement_has_a_lowest_version(requirement: Requirement) -> None
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_each_pin_has_hashes_and_names_no_index(file: object) -> None:
+def test_each_pin_has_hashes_and_names_no_index(file: Path) -> None:
     """So that uv installs what was pinned, and nothing else of that version."""
-    text = file.read_text(encoding="utf-8")  # type: ignore[attr-defined]
+    text = file.read_text(encoding="utf-8")
     pins = re.findall(r"(?m)^[a-z0-9._-]+==", text)
     assert len(HASHED.findall(text)) == len(pins) > 0
     assert not re.search(r"https?://|file:", text)
@@ -98,6 +100,22 @@ def test_what_is_installed_here_is_pinned() -> None:
     pinned = {(name, version) for name, version, _ in HASHED.findall(text)}
     here = {(canonicalize_name(d.name), d.version) for d in distributions()} - {("tcss-connector", PROJECT["version"])}
     assert here <= pinned
+
+
+def test_uv_refuses_another_file_of_a_pinned_version(tmp_path: Path) -> None:
+    """By the hashes of the constraints, also for what only the build needs."""
+    other = tmp_path / "other.txt"
+    other.write_text(f"editables==0.5 \\\n    --hash=sha256:{'0' * 64}\n", encoding="utf-8")
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["editables"]\nbuild-backend = "x"\n[project]\nname = "x"\nversion = "1"\n'
+    )
+    for command in (["-c", str(other), "editables"], ["-b", str(other), str(project)]):
+        target = ["--target", str(tmp_path / "target"), "--no-cache"]
+        done = subprocess.run([UV, "pip", "install", *target, *command], capture_output=True, text=True, check=False)
+        assert done.returncode != 0
+        assert "Hash mismatch" in done.stderr
 
 
 def test_the_makefile_pins_uv() -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from connector import texts
-from connector.cli import streams
+from connector.cli import demo, streams
 from connector.errors import TcssError
 from connector.sandbox import Quirks
 from connector.sandbox.messages import Reply, Request
@@ -197,3 +197,16 @@ def test_an_error_of_the_api_is_shown(account: World, monkeypatch: pytest.Monkey
     assert "\x1b]8;;http://x\x07\x1b[2J" in row["verdict_reason"]
     assert len(row["verdict_reason"]) <= LONGEST
     assert obeyed(account.tcss("status").output) == []
+
+
+def test_a_name_is_no_markup_of_rich(account: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the tables of the demo."""
+    account.sync()
+    with account.writing() as warehouse:
+        warehouse.execute(
+            "update tcss.images set image_name = '[link=http://x]a[/link][bold]' || chr(27), container_cnt = 1"
+        )
+    demo._ask(account.file)
+    shown = capsys.readouterr().out
+    assert r"[link=http://x]a[/link][bold]\x1b" in shown
+    assert obeyed(shown) == []

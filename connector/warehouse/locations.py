@@ -237,8 +237,9 @@ def _require_dialect(location: Location) -> None:
     try:
         url.get_dialect().import_dbapi()
     except NoSuchModuleError:
+        shown = repr(url.drivername) if re.fullmatch("[a-z]+", url.drivername) else "the destination's first part"
         _refuse(
-            "the destination's URL begins with what is not a database that SQLAlchemy knows here",
+            f"{shown} is not a database that SQLAlchemy knows here",
             "Check the first part of the destination's URL, or install the package that brings that dialect.",
         )
     except ImportError as error:

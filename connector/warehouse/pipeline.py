@@ -3,7 +3,6 @@
 Nothing of it reaches a user's own pipelines, and nothing of their configuration reaches ours (`isolation`).
 """
 
-import logging
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +13,7 @@ from dlt.common.destination import Destination
 from dlt.common.schema import Schema
 from dlt.extract import DltResource
 
+from connector import texts
 from connector.tables import TABLES, Table
 from connector.warehouse.duckdb import Credentials, DuckDb
 from connector.warehouse.errors import destination_errors
@@ -36,7 +36,9 @@ def open_pipeline(
     (see `locks`), and `Loader.drop_staging` removes that dataset. Raises DestinationError.
     """
     connecting = location.kind == "other"  # of the others, all is in the URL
-    logging.getLogger("dlt").addFilter(location.redactor)
+    dlt_log = texts.logger("dlt")
+    if location.redactor not in dlt_log.filters:
+        dlt_log.filters.insert(0, location.redactor)  # before a text is shortened, which could halve a secret
     with destination_errors(location, "use"), isolated(connecting=connecting):
         pipeline = dlt.pipeline(
             f"{SCHEMA}_{slug(account_id)}",

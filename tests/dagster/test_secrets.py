@@ -127,7 +127,7 @@ def test_a_mistyped_destination_is_not_in_the_event_log(
 ) -> None:
     """Nor in the causes of the error."""
     with place("duckdb", tmp_path) as made:
-        for url in (f"postgresql:u:{KEY}@h", f"postgresql://u:a@{KEY}@h/d", f"nosuch{KEY.lower()}://h"):
+        for url in (f"postgresql:u:{KEY}@h", f"postgresql://u:a@{KEY}@h/d", f"nosuch{KEY}://h"):
             monkeypatch.setenv("WAREHOUSE", url)
             resource = accounts.resource(made, destination=dg.EnvVar("WAREHOUSE"))
             result = accounts.materialize(made, "one", instance, resource=resource)

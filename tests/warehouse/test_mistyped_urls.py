@@ -79,7 +79,7 @@ def test_no_mistyped_destination_is_repeated(destination: str) -> None:
         f"mysql://u@h/d?{WORD}1=2",
         f"snowflake://u:p@{WORD}@acc/d",
         f"duckdb:///u:{WORD}@h/x.duckdb",
-        f"{WORD.lower()}://h/d",
+        f"{WORD}1://h/d",
         WORD,
     ],
 )
