@@ -127,7 +127,7 @@ def test_no_mistyped_proxy_is_repeated(proxy: str, name: str, monkeypatch: pytes
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     monkeypatch.setenv(name, proxy)
-    transport = Transport(timeouts=(1, 1), proxies=True)
+    transport = Transport(timeouts=(1, 1), most=10_000, proxies=True)
     got = transport.post("https://127.0.0.1:9", {}, b"")
     transport.close()
     assert isinstance(got, NoResponse)
