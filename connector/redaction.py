@@ -48,7 +48,7 @@ class Redactor:
 
 def secrets_in(url: str) -> tuple[str, ...]:
     """What may be secret in a text that should be a URL, well formed or not: what stands before the last `@`."""
-    info = (url.partition("://")[2] or url).rpartition("@")[0]
+    info = re.sub(r"^[a-zA-Z][\w+.-]*://", "", url).rpartition("@")[0]
     password = info.partition(":")[2]
     parts = [part for part in re.split("[@:/?#]", password) if len(part) >= _SHORTEST]
     return tuple(dict.fromkeys(form for text in (info, password, *parts) for form in (text, unquote(text))))

@@ -129,7 +129,9 @@ def read_url(text: str) -> URL:
 def _is_ambiguous(url: URL, text: str) -> bool:
     """Whether a part of a password may have been read as something else, that would be shown."""
     if url.get_backend_name() in FILES and url.username is None and not url.host:
-        return bool(re.match(r"/*[^/]*:[^/]*@", url.database or ""))  # a server's URL with a slash too many
+        path = url.database or ""
+        like_a_server = re.match(r"/*[^/]*:[^/]*@", path)  # a server's URL with a slash too many
+        return bool(like_a_server) or text.count("@") > path.count("@")
     return text.count("@") > (url.username is not None)
 
 

@@ -53,9 +53,9 @@ def shown(destination: str) -> str:
 
 def is_server(destination: str) -> bool:
     """A file may be called anything, and so may a user."""
-    plain = re.fullmatch(r"(duckdb|sqlite):///?/?[^:@]*", destination)
+    file = re.match(r"(duckdb|sqlite):/{3}", destination)
     user = re.match(r"[a-z]+://([^:/@]*)[:@]", destination)
-    return not plain and not (user and (WORD in user[1] or destination[user.end() :].startswith("@")))
+    return not file and not (user and (WORD in user[1] or destination[user.end() :].startswith("@")))
 
 
 @given(mistyped().filter(is_server))
