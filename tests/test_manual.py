@@ -8,6 +8,8 @@ import json
 import os
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -375,6 +377,25 @@ def test_lines_of_a_crontab_are_what_cron_reads(name: str) -> None:
         assert "%" not in command
         (called,) = re.findall(r"/tcss ((?:sync|status) [^>|]*)", command)
         parse(["tcss", *shlex.split(called)])
+
+
+def test_the_line_of_the_readme_syncs_as_cron_runs_it(tmp_path: Path, shared: World) -> None:
+    """By `sh`, in an environment that holds a home directory and nothing else."""
+    (home := tmp_path / "tcss").mkdir()
+    (tmp_path / ".local" / "bin").mkdir(parents=True)
+    (tmp_path / ".local" / "bin" / "tcss").symlink_to(Path(sys.executable).with_name("tcss"))
+    environment = {
+        "TENCENTCLOUD_SECRET_ID": DEFAULT_ID,
+        "TENCENTCLOUD_SECRET_KEY": DEFAULT_KEY,
+        "TCSS_ENDPOINT": shared.sandbox.url,
+        "TCSS_METADATA": "false",
+    }
+    text = "".join(f"{name}={value}\n" for name, value in environment.items())
+    (home / "tcss.env").write_text(text, encoding="utf-8")
+    *_, command = manual.code("README.md", "crontab").split(maxsplit=5)
+    done = subprocess.run(["sh", "-c", command], env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}, check=False)
+    assert done.returncode == 0, (home / "sync.log").read_text(encoding="utf-8")
+    assert json.loads((home / "sync.jsonl").read_text(encoding="utf-8"))["verdict"] == "complete"
 
 
 # ---- lists ----

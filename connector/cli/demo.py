@@ -83,7 +83,8 @@ def show(images: int, output: Path | None, say: Callable[[str], None]) -> None:
         say("Deletions are what only a full sweep can see:")
         _sync(file, sandbox.url, "full", say)
     _ask(file)
-    say("\n" + NEXT.format(file=file))
+    for line in ("", *NEXT.format(file=file).split("\n")):
+        say(line)
 
 
 def _sync(path: Path, url: str, mode: str, say: Callable[[str], None]) -> None:
@@ -92,7 +93,8 @@ def _sync(path: Path, url: str, mode: str, say: Callable[[str], None]) -> None:
         destination=f"duckdb:///{path}", endpoint=url, mode=mode, credentials=credentials, confirm_gone_after=0
     )  # nobody waits ten minutes for what is gone
     for line in sync(settings=settings).summary().split("\n"):
-        say(textwrap.fill(line, WIDTH, subsequent_indent="  "))
+        for shown in textwrap.wrap(line, WIDTH, subsequent_indent="  "):
+            say(shown)
 
 
 def _ask(path: Path) -> None:
@@ -104,7 +106,7 @@ def _ask(path: Path) -> None:
             shown = Table()
             for number, column in enumerate(cursor.description or []):
                 counts = any(isinstance(row[number], int) for row in rows)
-                shown.add_column(column[0], justify="right" if counts else "left")
+                shown.add_column(column[0], justify="right" if counts else "left", overflow="fold")
             for row in rows:
                 shown.add_row(*(Text(_cell(value)) for value in row))  # a plain str would be markup
             console.print(f"\n[bold]{question}[/bold]", shown, sep="\n")
