@@ -125,6 +125,7 @@ def test_the_warehouse_is_made_ready_while_pages_come(tmp_path: Path, monkeypatc
     assert len(seen) > 2
 
 
+@pytest.mark.round_trip
 def test_requests_have_their_turn_sooner_while_tables_are_made(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that wants to send waits less than usual for the one that computes; afterwards all is as it was."""
     usual, meanwhile, prepare = sys.getswitchinterval(), [], Loader.prepare
