@@ -206,7 +206,8 @@ def test_dlt_columns() -> None:
         "name": "reject_id",
         "data_type": "text",
         "nullable": False,
-        "description": "Hash of image_id, column_name and raw, so that the same value is kept once.",
+        "description": "Hash of image_id, column_name and reason, and of what stays the same of a rejected item. In "
+        "rows of an older release: hash of image_id, column_name and raw.",
         "primary_key": True,
         "precision": 64,
     }
@@ -214,7 +215,7 @@ def test_dlt_columns() -> None:
         "name": "first_seen_at",
         "data_type": "timestamp",
         "nullable": False,
-        "description": "When it was first met.",
+        "description": "When the fault was first met.",
     }
 
 

@@ -28,8 +28,9 @@ def test_data_dictionary() -> None:
         "a scan. | `0` |",
         "| `image_tag` | text | yes | from ImageName |  | Tag part of image_name. Null where it has none or `<none>`: "
         "`latest` is not assumed. | `latest` |",
-        "| `reject_id` | text(64) | no |  |  | Hash of image_id, column_name and raw, so that the same value is kept "
-        "once. | `0123456789abcdef0123456789abcdef` |",
+        "| `reject_id` | text(64) | no |  |  | Hash of image_id, column_name and reason, and of what stays the same "
+        "of a rejected item. In rows of an older release: hash of image_id, column_name and raw. | "
+        "`0123456789abcdef0123456789abcdef` |",
         "Key: `account_id`, `image_id`, `scan_time`.",
     ],
     ids=["field", "derived", "ours", "key"],
