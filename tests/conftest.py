@@ -44,7 +44,7 @@ def _thorough(item: pytest.Item) -> bool:
     """Whether a marker says so: `thorough` of every case, `thorough("mysql")` of the cases alone whose ids have that
     part, `thorough(but=("mysql",))` of all others."""
     case = getattr(item, "callspec", None)
-    parts = {*case.id.split("-"), *map(str, case.params.values())} if case else set()
+    parts = {case.id, *case.id.split("-"), *map(str, case.params.values())} if case else set()
     markers = [(set(marker.args), set(marker.kwargs.get("but", ()))) for marker in item.iter_markers("thorough")]
     return any((not only or only & parts) and not but & parts for only, but in markers)
 

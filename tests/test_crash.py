@@ -64,7 +64,7 @@ def read(fleet: Fleet) -> dict[str, Record]:
     return {record.image_id: record for record in records if isinstance(record, Record)}
 
 
-@pytest.mark.thorough("every", "sqlite", "mysql")
+@pytest.mark.thorough(but=("duckdb-some",))
 @pytest.mark.parametrize("stride", [1, 9], ids=["every", "some"])
 def test_killed_at_a_step_and_run_again(place: Place, tmp_path: Path, stride: int) -> None:
     """SIGKILL during each page, load step and commit; the working directory is kept and lost in turns."""

@@ -297,6 +297,7 @@ def test_a_lock_that_the_server_does_not_know_is_not_held(place: Place, connecti
             still_held()
 
 
+@pytest.mark.thorough("mysql")
 @SERVER
 @pytest.mark.parametrize("moment", ["while the list is read", "between two packages"])
 def test_a_sync_that_lost_its_lock_writes_nothing_over_another(
