@@ -6,7 +6,7 @@ import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from urllib.parse import unquote
 
 _MASK = "***"
@@ -39,11 +39,16 @@ class Redactor:
         record.exc_text = record.exc_text and self(record.exc_text)  # another one may have been here before
         return True
 
-    @cached_property
+    @property
     def _pattern(self) -> re.Pattern[str] | None:
-        longest_first = sorted(filter(None, self.secrets), key=len, reverse=True)
-        ways = [way for secret in longest_first for way in (_written(secret), *_in_base64(secret))]
-        return re.compile("|".join(ways)) if ways else None
+        return _pattern(self.secrets)
+
+
+@lru_cache(maxsize=16)  # each answer's RequestId is looked at
+def _pattern(secrets: tuple[str, ...]) -> re.Pattern[str] | None:
+    longest_first = sorted(filter(None, secrets), key=len, reverse=True)
+    ways = [way for secret in longest_first for way in (_written(secret), *_in_base64(secret))]
+    return re.compile("|".join(ways)) if ways else None
 
 
 def secrets_in(url: str) -> tuple[str, ...]:
