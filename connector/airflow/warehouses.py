@@ -10,7 +10,6 @@ from airflow.sdk.log import mask_secret
 from sqlalchemy.engine import URL
 
 from connector.errors import ConfigurationError
-from connector.warehouse.locations import read_url
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -22,6 +21,8 @@ _DIALECTS = {"postgres": "postgresql"}  # Airflow's name: SQLAlchemy's
 def destination(conn_id: str | None, url: str | None) -> str | None:
     """The warehouse's URL, of the connection if one is named; None: what dlt's config says. Its secrets are masked in
     logs from now on. Raises ConfigurationError if both are given, or if the URL cannot be read."""
+    from connector.warehouse.locations import read_url  # imports dlt, which a scheduler that parses does not need
+
     if conn_id and url:
         raise ConfigurationError("destination and destination_conn_id exclude each other")
     if conn_id:
