@@ -15,6 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import connector
 from connector.api.answers import clock_skew
 from connector.api.credentials import Credentials
@@ -162,6 +164,7 @@ def test_every_expression_has_its_worst_texts() -> None:
     assert {use for use in _uses() if not use.startswith(OWN)} == USES.keys()
 
 
+@pytest.mark.thorough
 def test_long_texts_are_read_in_time() -> None:
     """The process comes to its end."""
     process = multiprocessing.get_context("forkserver").Process(target=_run_all)

@@ -95,6 +95,7 @@ def mine(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 # Tables that were empty in the first run.
 
 
+@pytest.mark.thorough("sqlite")
 @pytest.mark.parametrize("mine", ["duckdb", "sqlite", "postgresql"], indirect=True)
 def test_a_table_may_get_its_first_row_in_a_later_run(mine: Mine) -> None:
     """An unreadable value after a run without any: `rejected_values` was empty."""
@@ -126,7 +127,7 @@ def _older(mine: Mine) -> Any:
     return older()
 
 
-@pytest.mark.thorough("postgresql")
+@pytest.mark.thorough(but=("duckdb",))
 @pytest.mark.parametrize("mine", ["duckdb", "sqlite", "postgresql"], indirect=True)
 def test_tables_that_have_columns_of_dlt_get_rows(mine: Mine) -> None:
     mine.pipeline().run(_older(mine))
@@ -138,7 +139,7 @@ def test_tables_that_have_columns_of_dlt_get_rows(mine: Mine) -> None:
     mine.whole()
 
 
-@pytest.mark.thorough("sqlite", "mysql")
+@pytest.mark.thorough(but=("postgresql",))
 @pytest.mark.parametrize("mine", ["duckdb", "sqlite", "postgresql", "mysql"], indirect=True)
 def test_sync_loads_into_tables_that_have_columns_of_dlt(mine: Mine) -> None:
     """A user moves from a pipeline of an earlier release to `sync`, and back."""
@@ -169,7 +170,7 @@ def test_an_account_may_get_its_first_images_later(mine: Mine) -> None:
 # Refresh, replace, subsets and limits.
 
 
-@pytest.mark.thorough("drop_resources")
+@pytest.mark.thorough(but=("drop_sources",))
 @pytest.mark.parametrize("refresh", ["drop_sources", "drop_resources", "drop_data"])
 def test_a_refresh_loads_everything_again(mine: Mine, refresh: Any) -> None:
     """The warehouse counts as empty, because dlt empties it after the extraction."""
@@ -251,7 +252,7 @@ def test_a_limited_run_is_partial(mine: Mine, limit: Any, rows: int) -> None:
     mine.whole()
 
 
-@pytest.mark.thorough("rejected_values", "sync_runs")
+@pytest.mark.thorough("rejected_values", "sync_runs", "postgresql")
 @pytest.mark.parametrize("name", ["image_scans", "rejected_values", "sync_runs"])
 def test_a_limit_of_one_table_is_made_up_for(mine: Mine, name: str) -> None:
     """Images and their history are whole then, and the next run writes the scans again."""
@@ -358,6 +359,7 @@ def test_resources_in_threads_share_a_sweep(mine: Mine) -> None:
     assert mine.runs == [("full", "partial", "limited", mine.runs[0][3])]
 
 
+@pytest.mark.thorough
 def test_one_resource_after_the_other_shares_a_sweep(mine: Mine, monkeypatch: pytest.MonkeyPatch) -> None:
     """dlt's setting next_item_mode, under which a resource ends before the next one begins."""
     monkeypatch.setenv("EXTRACT__NEXT_ITEM_MODE", "fifo")
@@ -366,6 +368,7 @@ def test_one_resource_after_the_other_shares_a_sweep(mine: Mine, monkeypatch: py
     mine.whole()
 
 
+@pytest.mark.thorough
 def test_a_source_has_another_name(mine: Mine) -> None:
     """`with_args` of the factory: the name is that of the schema, and the tables are the same."""
     named = connector.tcss.with_args(name="containers")
@@ -400,6 +403,7 @@ def _runs_of(mine: Mine, schema: str) -> list[Any]:
     return mine.place.sql(query)
 
 
+@pytest.mark.thorough
 def test_a_development_run_begins_anew(mine: Mine) -> None:
     """`dev_mode` gives each pipeline a dataset of its own, which is empty."""
     for _ in range(2):

@@ -15,6 +15,7 @@ SECRET = "CANARYKEYEXAMPLE"
 TOKEN = "CANARYTOKENEXAMPLE"
 
 
+@pytest.mark.thorough("cut-body")
 @pytest.mark.parametrize(
     "faults",
     [(), (Fault("cut_body", at=3),), (Fault("unauthorized", at=range(5, 99)),), (Fault("html", at=range(4, 99)),)],

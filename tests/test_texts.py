@@ -158,6 +158,7 @@ def test_unknown_fields_are_bounded_and_shown(account: World, logged: io.StringI
     assert obeyed(account.tcss("status").output + account.tcss("sync").output + logged.getvalue()) == []
 
 
+@pytest.mark.thorough
 def test_a_warehouse_with_long_texts_goes_on_working(account: World) -> None:
     """An older release stored all names of all fields, and errors as they came."""
     account.sync()

@@ -62,7 +62,7 @@ def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield made
 
 
-@pytest.mark.thorough("all")
+@pytest.mark.thorough("all", "sqlite", "mysql")
 @pytest.mark.parametrize("chosen", [FILTERS, FILTERS[::4]], ids=["all", "some"])
 def test_every_question_is_answered_with_every_filter(fleet: Place, chosen: list[dict[str, str]]) -> None:
     """On every database, also in its narrowed form; the counts are those of plain SQL; the SQL that is shown gives as

@@ -115,6 +115,7 @@ def test_nothing_is_marked_as_safe() -> None:
         assert not re.search(r"\bsafe\b|Markup|autoescape(?!=True)", file.read_text(encoding="utf-8")), file
 
 
+@pytest.mark.thorough
 def test_only_a_document_loads_the_templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command is a process of its own, which says what it imports."""
     with world(tmp_path, monkeypatch, images=20) as account:

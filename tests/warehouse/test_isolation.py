@@ -140,7 +140,7 @@ def test_our_values_are_found(path: str) -> None:
     assert getattr(found, path.rpartition(".")[2]) == VALUES[path]
 
 
-@pytest.mark.thorough("sqlite", "mysql")
+@pytest.mark.thorough(but=("duckdb",))
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_whole_sync_asks_nobody_else(
     kind: str, tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
@@ -230,7 +230,7 @@ AT_IMPORT = {
 """Variables that dlt reads when it is imported, beside its configuration."""
 
 
-@pytest.mark.thorough("sqlite", "mysql")
+@pytest.mark.thorough(but=("duckdb",))
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_sync_is_the_same_with_them(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tables, columns and rows, of two syncs between which images change and go, on every kind of warehouse."""
@@ -281,6 +281,7 @@ dataset_name_layout = "prefix_%s"
 """
 
 
+@pytest.mark.thorough
 def test_the_command_is_the_same_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a file too, under our pipeline's name too, and with what dlt reads when it is imported."""
     with world(tmp_path, monkeypatch, images=150) as account:
