@@ -12,7 +12,7 @@ INSTALL = $(UV) pip install -q -b constraints/build.txt
 DRIVERS := postgres mysql redshift mssql snowflake bigquery clickhouse databricks oracle trino
 SCHEDULERS := airflow dagster
 
-.PHONY: help demo test test-thorough $(SCHEDULERS:%=test-%) test-scale test-analysts gallery prove lint format schemas constraints audit record bench bench-dashboard clean
+.PHONY: help demo test test-thorough test-elsewhere test-lowest test-newest coverage mutate $(SCHEDULERS:%=test-%) test-scale test-analysts gallery prove lint format schemas constraints audit record bench bench-dashboard clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -20,15 +20,33 @@ help: ## Show this list
 demo: $(READY) ## Sync an invented fleet into DuckDB, twice, and ask the first questions
 	@$(BIN)/tcss demo
 
-PYTEST := $(BIN)/pytest -q -n 2 --max-worker-restart 1 --dist worksteal
+PYTEST := bin/pytest -q -n 2 --max-worker-restart 1 --dist worksteal
+VERSIONS := 3.11 3.12 3.13
 
 test: $(READY) ## Run the tests, in four minutes; what they leave out is said at the end
-	$(PYTEST)
+	.venv/$(PYTEST)
 	@echo 'Left out: long cases (make test-thorough), the pages in a browser and the notebooks (make test-analysts),'
 	@echo 'and the schedulers (make test-airflow, make test-dagster).'
 
 test-thorough: $(READY) ## Run the long cases: a kill at every step, every database, 100,000 rows, ten times the examples
-	$(PYTEST) --thorough
+	.venv/$(PYTEST) --thorough
+
+test-elsewhere: $(READY) ## Run the tests beside four busy loops a core, in another time zone: today, a day later, a year later
+	$(BIN)/python -m tests.elsewhere
+
+test-lowest: $(VERSIONS:%=.venv-lowest-%/.ready) ## Run the tests with the lowest versions that pyproject.toml admits, on each Python
+	$(foreach version,$(VERSIONS),.venv-lowest-$(version)/$(PYTEST) &&) true
+
+test-newest: $(VERSIONS:%=.venv-newest-%/.ready) ## Run the tests with the newest versions that pyproject.toml admits, on each Python
+	$(foreach version,$(VERSIONS),.venv-newest-$(version)/$(PYTEST) &&) true
+
+mutate: .venv-mutate/.ready ## Change the proof of the listing in each place, and show which change no test notices (hours)
+	.venv-mutate/bin/mutmut run
+	.venv-mutate/bin/mutmut results
+
+coverage: $(READY) ## Run the tests, and fail where too few branches of connector/ are taken
+	$(BIN)/coverage erase
+	.venv/$(PYTEST) --cov --cov-report=term:skip-covered
 
 test-airflow: .venv-airflow/.ready .venv-airflow-sqlalchemy20/.ready $(READY) ## Check and run connector/airflow in Airflow, on SQLAlchemy 2.1 and 2.0
 	.venv-airflow/bin/mypy -p connector.airflow
@@ -95,7 +113,7 @@ audit: $(UV) ## Look for known holes in what is pinned, and in the lowest versio
 	    $(UV) tool run pip-audit --strict --no-deps --disable-pip -r $(file) &&) true
 
 clean: ## Remove what was made here
-	rm -rf .venv .venv-* .uv .audit dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .uv .audit mutants dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(READY): pyproject.toml constraints/default.txt | $(UV)
 	$(UV) venv -q --clear --python $(PYTHON) .venv
@@ -114,6 +132,24 @@ INSTALL_SCHEDULER = $(INSTALL) -p $(@D) --compile-bytecode -e '.[$*,postgres,mys
 	$(UV) venv -q --clear --python $(PYTHON) $(@D)
 	sed '/^sqlalchemy==/,/^[a-z]/{/^sqlalchemy==/d;/^ /d}' constraints/$*.txt | cat - constraints/sqlalchemy20.txt >$(@D)/constraints.txt
 	$(INSTALL_SCHEDULER) -c $(@D)/constraints.txt
+	@touch $@
+
+# uv takes a Python that is installed, or downloads one.
+INSTALL_BOUND = $(INSTALL) -p $(@D) --compile-bytecode -e '.[postgres,mysql]' --group test --resolution
+
+.venv-lowest-%/.ready: pyproject.toml | $(UV)
+	$(UV) venv -q --clear --python $* $(@D)
+	$(INSTALL_BOUND) lowest-direct
+	@touch $@
+
+.venv-newest-%/.ready: pyproject.toml | $(UV)
+	$(UV) venv -q --clear --python $* $(@D)
+	$(INSTALL_BOUND) highest
+	@touch $@
+
+.venv-mutate/.ready: pyproject.toml constraints/default.txt | $(UV)
+	$(UV) venv -q --clear --python $(PYTHON) $(@D)
+	$(INSTALL) -p $(@D) --compile-bytecode -c constraints/default.txt -e '.[postgres,mysql]' --group test --group mutation
 	@touch $@
 
 # marimo, a browser's driver, ibis and pandas; kept apart from what the other tests need.
