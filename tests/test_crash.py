@@ -86,7 +86,7 @@ def test_killed_at_a_step_and_run_again(place: Place, tmp_path: Path, stride: in
     assert rows(place, "count(*)", "sync_runs", "verdict <> 'complete'") == [(0,)]
 
 
-@pytest.mark.thorough("sqlite", "mysql")
+@pytest.mark.thorough(but=("postgresql",))
 def test_a_package_that_one_worker_left_is_not_loaded_over_what_another_has_loaded(
     place: Place, tmp_path: Path
 ) -> None:

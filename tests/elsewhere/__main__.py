@@ -34,7 +34,9 @@ def clock(directory: Path) -> Path:
     if compiler is None:
         sys.exit("a C compiler is needed for a clock that is ahead: install gcc")
     library = directory / "clock.so"
-    subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", library, Path(__file__).with_name("clock.c")], check=True)
+    subprocess.run(
+        [compiler, "-O2", "-shared", "-fPIC", "-o", library, Path(__file__).with_name("clock.c")], check=True
+    )
     return library
 
 

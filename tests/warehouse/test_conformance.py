@@ -233,7 +233,6 @@ def plain(value: Any) -> Any:
 # ---- the course of time ----
 
 
-@pytest.mark.parametrize("place", KINDS, indirect=True)
 def test_a_second_sync_writes_the_200_images_that_changed(place: Place) -> None:
     """150 rescans and 50 new images, found incrementally: their rows are the API's, and no other row was touched."""
     fleet = Fleet.seeded(1000, clock=wall_clock)

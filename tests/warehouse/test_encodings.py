@@ -188,11 +188,12 @@ def test_postgresql_without_adbc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 # ---- MySQL ----
 
 
+@pytest.mark.thorough(but=("mixed",))
 @pytest.mark.parametrize(
     "query",
     [
         {"charset": "utf8", "sql_mode": ""},
-        {"charset": "utf8mb3", "sql_mode": "ANSI", "init_command": "SET NAMES latin1"},
+        pytest.param({"charset": "utf8mb3", "sql_mode": "ANSI", "init_command": "SET NAMES latin1"}, id="mixed"),
         {"charset": "latin1", "sql_mode": "NO_BACKSLASH_ESCAPES", "init_command": "SET CHARACTER SET latin1"},
         {"init_command": "SET time_zone = '+08:00'", "ssl-mode": "PREFERRED"},
     ],
@@ -324,6 +325,7 @@ def test_a_connection_that_is_not_ours_is_seen(kind: str, query: dict[str, str],
         assert made.datasets() == set()
 
 
+@pytest.mark.thorough("postgresql")
 def test_the_round_trip_is_made_once_in_a_datasets_life(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -340,6 +342,7 @@ def test_the_round_trip_is_made_once_in_a_datasets_life(
     assert made == [place.dataset]
 
 
+@pytest.mark.thorough("mysql")
 @pytest.mark.parametrize("kind", ["postgresql", "mysql"])
 def test_check_and_sync_refuse_alike(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With 6, before an image is asked for; and of one that is as it should be, a check says what it found."""
