@@ -150,3 +150,31 @@ def test_a_proof_says_itself_to_people() -> None:
         "COUNT": "by count",
         "WATERMARK": "by order, down to the watermark",
     }
+
+
+@pytest.mark.parametrize(
+    ("shown", "totals", "said"),
+    [
+        ("a1 b2", (2,), None),
+        ("a1 b2", (3,), "TotalCount is 3 in every answer, and 2 images were read"),
+        ("a1 a1 b2", (3,), None),
+        ("a1 a1 b2", (4,), "TotalCount is 4 in every answer, and 2 images were read"),
+        ("a1 b2", (1,), None),
+        ("a1 b2", (3, 4), None),
+    ],
+    ids=[
+        "as many",
+        "one unread",
+        "one listed twice",
+        "one unread beside that",
+        "more read than counted",
+        "a changing one",
+    ],
+)
+def test_rows_that_a_constant_total_count_has_and_the_pass_has_not(
+    shown: str, totals: tuple[int, ...], said: str | None
+) -> None:
+    """They are said with both numbers, unless images that are listed twice explain them."""
+    evidence = _evidence(*(_page(shown, total) for total in totals))
+    cause = evidence.uncounted()
+    assert (None if cause is None else str(cause)) == said

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connector.listing.page import ASCENDING, DESCENDING, Page
-from connector.listing.seams import Aim, Orders, Step, decide, passed, reach
+from connector.listing.seams import Aim, Orders, Step, begins_before, decide, passed, reach
 
 EITHER = ASCENDING + DESCENDING
 NULLS = Aim(ignore_nulls=True)
@@ -93,3 +93,39 @@ def test_how_far_back_a_bridge_begins(tail: str, cap: int, back: int | None) -> 
 def test_where_an_early_stop_is_reached(text: str, until: int, reached: bool) -> None:
     """Only a value below it counts."""
     assert passed(page(text), until, DESCENDING) is reached
+
+
+@pytest.mark.parametrize(
+    ("further", "first", "begins"),
+    [
+        ("a4 b5 c6", "a4 b5 c6", True),
+        ("x9 a4 y9", "a4 b5 c6", True),
+        ("d1 e8 f9", "a4 b5 c6", True),
+        ("d4 e5 f6", "a4 b5 c6", False),
+        ("d7 e8 f9", "a4 b5 c6", False),
+        ("b5 c6 d7", "a4 b5 c6", False),
+        ("d1 e8 f9", "", False),
+        ("", "a4 b5 c6", False),
+    ],
+    ids=[
+        "the first page itself",
+        "its first row alone",
+        "a row before its first value",
+        "its first value only",
+        "what comes later",
+        "its second row",
+        "an empty first page",
+        "an empty page",
+    ],
+)
+def test_a_page_from_further_on_that_begins_before_the_first_one(further: str, first: str, begins: bool) -> None:
+    """Upwards, and downwards with the values turned round; two pages of offset 0, or two of others, say nothing."""
+    assert begins_before(page(further, 2), page(first), ASCENDING) is begins
+    assert begins_before(mirrored(further, 2), mirrored(first), DESCENDING) is begins
+    assert begins_before(page(further), page(first), ASCENDING) is False
+    assert begins_before(page(further, 4), page(first, 2), ASCENDING) is False
+
+
+def mirrored(text: str, offset: int = 0) -> Page:
+    made = page(text, offset)
+    return Page(offset, made.items, 100, None, tuple((10 - (value or 0), name) for value, name in made.rows))
