@@ -23,7 +23,7 @@ demo: $(READY) ## Sync an invented fleet into DuckDB, twice, and ask the first q
 PYTEST := bin/pytest -q -n 2 --max-worker-restart 1 --dist worksteal
 VERSIONS := 3.11 3.12 3.13
 
-test: $(READY) ## Run the tests, in four minutes; what they leave out is said at the end
+test: $(READY) ## Run the tests; what they leave out is said at the end
 	.venv/$(PYTEST)
 	@echo 'Left out: long cases (make test-thorough), the pages in a browser and the notebooks (make test-analysts),'
 	@echo 'and the schedulers (make test-airflow, make test-dagster).'
