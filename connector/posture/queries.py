@@ -19,7 +19,7 @@ from sqlglot import exp
 from connector.errors import ConfigurationError, DestinationError
 from connector.posture.questions import Filters, Question
 from connector.settings import Settings
-from connector.tables import TABLES
+from connector.tables import ALL_TABLES
 from connector.warehouse.dialects import DIALECTS, translate
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location, locate
@@ -129,7 +129,7 @@ class Queries:
     @cached_property
     def _names(self) -> dict[str, str]:
         dialect = _dialect(self.location)
-        names = (MARKER, *(table.name for table in TABLES), *(view.name for view in views()))
+        names = (MARKER, *(table.name for table in ALL_TABLES), *(view.name for view in views()))
         return {name: exp.table_(name, db=self.location.dataset, quoted=True).sql(dialect=dialect) for name in names}
 
     def _select(self, template: str, values: Mapping[str, str]) -> Rows:

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from connector.tables import SYNC_RUNS, TABLES, Table
+from connector.tables import ALL_TABLES, SYNC_RUNS, Table
 from connector.warehouse.views import views
 
 FRESHNESS = {
@@ -22,7 +22,7 @@ def sources(dataset: str) -> str:
         "name": "tcss",
         "description": "Container images of Tencent Container Security Service (TCSS), loaded by `tcss sync`.",
         "schema": dataset,
-        "tables": [*map(_table, TABLES), *({"name": v.name, "description": v.question} for v in views())],
+        "tables": [*map(_table, ALL_TABLES), *({"name": v.name, "description": v.question} for v in views())],
     }
     whole = {"version": 2, "sources": [source]}
     return yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=120).rstrip()

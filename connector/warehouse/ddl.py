@@ -10,7 +10,7 @@ from sqlalchemy.exc import SAWarning
 from sqlglot import exp
 
 from connector.errors import DestinationError
-from connector.tables import TABLES, Column, Table
+from connector.tables import ALL_TABLES, Column, Table
 from connector.warehouse.backends import Kind
 from connector.warehouse.locations import Location
 
@@ -72,7 +72,7 @@ def create_indexes(client: JobClientBase, kind: Kind) -> None:
 
 def tables_of(client: JobClientBase) -> list[Table]:
     """Those of ours that the client's schema has."""
-    return [table for table in TABLES if table.name in client.schema.tables]
+    return [table for table in ALL_TABLES if table.name in client.schema.tables]
 
 
 def index_name(table: Table) -> str:

@@ -4,12 +4,12 @@ dlt does this itself for Snowflake, BigQuery and Databricks, when it creates a t
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sqlglot import exp
 
-from connector.tables import TABLES, Column, Table
+from connector.tables import Column, Table
 from connector.warehouse.ddl import execute
 
 COMMENT_ON = ("duckdb", "postgres", "redshift", "trino")
@@ -34,10 +34,10 @@ def definition(table: Table, dialect: str) -> str:
     return "\n".join((table.description, *(f"{column.name}: {text(column, dialect)}" for column in table.columns)))
 
 
-def describe(client: Any) -> None:
-    """Describe all tables in the dataset of dlt's SQL client, which exist already; nothing where there is no place."""
+def describe(client: Any, tables: Iterable[Table]) -> None:
+    """Describe these tables, which exist, in the dataset of dlt's SQL client; nothing where there is no place."""
     dialect = client.capabilities.sqlglot_dialect
-    for table in TABLES:
+    for table in tables:
         for statement in _statements(client, table, dialect):
             execute(client, statement)
 

@@ -1,15 +1,15 @@
 """The data dictionary: the tables as Markdown. `tcss tables` prints it, and `schemas/README.md` begins with it."""
 
-from connector.tables import TABLES, Column, Table
+from connector.tables import ALL_TABLES, Column, Table
 
 
 def data_dictionary() -> str:
     """All tables as Markdown: a section per table, with a line per column. Ends with a newline."""
     intro = (
-        "# Data dictionary\n\nGenerated from `connector/tables.py`; do not edit. Times are UTC instants. A text that "
+        "# Data dictionary\n\nGenerated from `connector/tables`; do not edit. Times are UTC instants. A text that "
         "the API leaves empty is null.\n"
     )
-    return "\n".join([intro, *(_section(table) for table in TABLES)])
+    return "\n".join([intro, *(_section(table) for table in ALL_TABLES)])
 
 
 def _section(table: Table) -> str:

@@ -35,14 +35,14 @@ class Inventory:
         self._location = location
         self._pipeline = pipeline
 
-    def verify(self) -> bool:
-        """Whether any table of ours is there.
+    def verify(self, tables: Sequence[Table] = TABLES) -> bool:
+        """Whether any of these tables of ours is there.
 
         Raises DestinationError, before anything is altered, where a table of ours is another program's, or was made by
         a newer release: this one would write its rows without the columns that it does not know.
         """
         there = False
-        for table in TABLES:
+        for table in tables:
             if present := self._columns(table):
                 there = True
                 self._refuse(table, present)

@@ -13,7 +13,7 @@ from dlt.destinations.exceptions import DatabaseException
 from dlt.extract import DltSource
 
 from connector.errors import DestinationError
-from connector.tables import IMAGES, TABLES, Table
+from connector.tables import ALL_TABLES, IMAGES, Table
 from connector.warehouse import ddl
 from connector.warehouse.backends import Kind
 from connector.warehouse.errors import destination_errors
@@ -71,7 +71,7 @@ class Loader:
 
         Returns when everything is committed. Raises DestinationError; what an earlier call left pending is discarded.
         """
-        by_name = {table.name: table for table in TABLES}
+        by_name = {table.name: table for table in ALL_TABLES}
         chosen = {by_name[name]: file for name, file in files.items()}
         if not chosen:
             return

@@ -14,7 +14,7 @@ from dlt.common.destination import Destination
 from sqlalchemy.pool import NullPool
 
 from connector.errors import DestinationError
-from connector.tables import TABLES
+from connector.tables import ALL_TABLES
 from connector.warehouse.causes import UTF8_DATABASE
 from connector.warehouse.ddl import refuse_character_set
 from connector.warehouse.errors import destination_errors
@@ -132,7 +132,7 @@ def _refuse_session(location: Location, connection: sa.Connection) -> None:
 def _refuse_columns(location: Location, connection: sa.Connection) -> None:
     """Tables keep their character set when that of their database is changed."""
     narrow = connection.execute(sa.text(_NARROW), {"name": location.dataset})
-    for table in sorted({table for (table,) in narrow} & {table.name for table in TABLES}):
+    for table in sorted({table for (table,) in narrow} & {table.name for table in ALL_TABLES}):
         raise DestinationError(
             f"the table {table} of {location} has columns that cannot hold every image name",
             hint=f"Run ALTER TABLE `{location.dataset}`.`{table}` CONVERT TO CHARACTER SET utf8mb4.",

@@ -1,21 +1,22 @@
 """The questions that analysts ask, as views: written once, in `schemas/views`, and made beside the tables of any
 database that `dialects` knows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import dlt
 import sqlalchemy as sa
+import sqlglot
 from dlt.destinations.exceptions import DatabaseException
 from sqlglot import exp
 
 from connector.errors import DestinationError
-from connector.tables import TABLES
+from connector.tables import ALL_TABLES, DETAIL_TABLES, TABLES, Table
 from connector.warehouse import descriptions
 from connector.warehouse.ddl import execute
 from connector.warehouse.dialects import DIALECTS, edition, translate
@@ -27,6 +28,7 @@ MARKER = "tcss_views"
 what a view is made from and that of its select, or the hash of a table's descriptions. A view that it names is ours to
 replace, and nothing else is."""
 
+Tables = tuple[Table, ...]
 _DIGITS = 16  # of a hash
 _HERE = Path(__file__).parents[1]
 _FILES = (_HERE / "_schemas" / "views", _HERE.parent / "schemas" / "views")  # in the wheel, in a checkout
@@ -47,6 +49,12 @@ class View:
     question: str
     sql: str
 
+    @cached_property
+    def details(self) -> frozenset[str]:
+        """The tables of details that the view reads. The view exists only where these do."""
+        read = {table.name for table in sqlglot.parse_one(self.sql, read="duckdb").find_all(exp.Table)}
+        return frozenset(read & {table.name for table in DETAIL_TABLES})
+
     def select(self, dialect: str, names: Mapping[str, str]) -> str:
         """The select as SQL of that dialect, one of `DIALECTS`. `names` says what tables are called in that SQL."""
         return _translated(self.sql, dialect, tuple(names.items()))
@@ -59,7 +67,7 @@ def _translated(sql: str, dialect: str, names: tuple[tuple[str, str], ...]) -> s
 
 @cache
 def views() -> tuple[View, ...]:
-    """All views, by name."""
+    """All views, by name; those of details exist where a sync was asked for details (`View.details`)."""
     directory = next(path for path in _FILES if path.is_dir())
     return tuple(_view(file.stem, file.read_text(encoding="utf-8")) for file in sorted(directory.glob("*.sql")))
 
@@ -74,11 +82,11 @@ def current(client: Any) -> bool:
     it can have none."""
     if _dialect(client) not in DIALECTS:
         return True
-    present = _present(client)
-    complete = all(present.get(name) for name in (MARKER, *(view.name for view in views())))
+    present, tables = _present(client), _tables(client)
+    complete = all(present.get(name) for name in (MARKER, *(view.name for view in _views(tables))))
     # To translate the selects as well would take a tenth of a run that has little to write.
-    wanted = {name: _digest(source) for name, source in _sources(client).items()}
-    return complete and sorted((*row, made[:_DIGITS]) for *row, made in _made(client)) == _rows(wanted)
+    wanted = {name: _digest(source) for name, source in _sources(client, tables).items()}
+    return complete and sorted((*row, made[:_DIGITS]) for *row, made in _made(client)) == _rows(wanted, tables)
 
 
 def publish(location: Location, pipeline: dlt.Pipeline, *, anew: bool = False) -> None:
@@ -87,7 +95,7 @@ def publish(location: Location, pipeline: dlt.Pipeline, *, anew: bool = False) -
     with destination_errors(location, "make the views in"), pipeline.sql_client() as client:
         if anew or not current(client):
             refuse_others(client)
-            descriptions.describe(client)
+            descriptions.describe(client, _tables(client))
             create(client, anew=anew)
 
 
@@ -106,15 +114,18 @@ def create(client: Any, *, anew: bool = True) -> None:
 
 
 def _create(client: Any, *, anew: bool) -> None:
-    selects, sources = _selects(client), _sources(client)
+    if (dialect := _dialect(client)) not in DIALECTS:
+        raise DestinationError(f"there are no views for {dialect}", hint="Query the tables.")
+    tables = _tables(client)
+    selects, sources = _selects(client, tables), _sources(client, tables)
     definitions = {name: _digest(source) + _digest(selects.get(name, "")) for name, source in sources.items()}
     refuse_others(client)
     kept = set() if anew else _kept(client, definitions)
     # The marker also first, as a claim: what a run leaves that dies halfway is then known as ours.
     made = [
-        (MARKER, _marker(client, {})),
+        (MARKER, _marker(client, {}, tables)),
         *((name, select) for name, select in selects.items() if name not in kept),
-        (MARKER, _marker(client, definitions)),
+        (MARKER, _marker(client, definitions, tables)),
     ]
     with _transaction(client):
         for name, select in made:
@@ -150,37 +161,36 @@ def _kept(client: Any, definitions: Mapping[str, str]) -> set[str]:
     return {name for name in same if present.get(name)}
 
 
-def _sources(client: Any) -> dict[str, str]:
+def _sources(client: Any, tables: Tables) -> dict[str, str]:
     """All that the select of every view is made from, and the descriptions of every table, by name."""
     dialect, names = _dialect(client), _names(client)
-    made_from = {view.name: "\n".join((edition(), dialect, repr(names), view.sql)) for view in views()}
-    return made_from | {table.name: descriptions.definition(table, dialect) for table in TABLES}
+    made_from = {view.name: "\n".join((edition(), dialect, repr(names), view.sql)) for view in _views(tables)}
+    return made_from | {table.name: descriptions.definition(table, dialect) for table in tables}
 
 
-def _selects(client: Any) -> dict[str, str]:
+def _selects(client: Any, tables: Tables) -> dict[str, str]:
     dialect = _dialect(client)
-    if dialect not in DIALECTS:
-        raise DestinationError(f"there are no views for {dialect}", hint="Query the tables.")
-    return {view.name: view.select(dialect, _names(client)) for view in views()}
+    return {view.name: view.select(dialect, _names(client)) for view in _views(tables)}
 
 
 def _names(client: Any) -> dict[str, str]:
     """What the tables are called in a view. One in SQLite sees those beside it, and cannot name their database."""
-    tables = () if _dialect(client) == "sqlite" else TABLES
+    tables = () if _dialect(client) == "sqlite" else ALL_TABLES
     return {table.name: client.make_qualified_table_name(table.name) for table in tables}
 
 
-def _marker(client: Any, definitions: Mapping[str, str]) -> str:
+def _marker(client: Any, definitions: Mapping[str, str], tables: Tables) -> str:
     """The marker's select."""
     names = ("name", "meaning", "definition")
-    rows = _rows(definitions)
+    rows = _rows(definitions, tables)
     selects = [exp.select(*(exp.Literal.string(v).as_(n) for v, n in zip(row, names, strict=True))) for row in rows]
     return exp.union(*selects, distinct=False).sql(dialect=_dialect(client))
 
 
-def _rows(definitions: Mapping[str, str]) -> list[tuple[str, str, str]]:
+def _rows(definitions: Mapping[str, str], tables: Tables) -> list[tuple[str, str, str]]:
     """The marker's rows, by name; what has no definition has an empty one."""
-    meanings = {view.name: view.question for view in views()} | {table.name: table.description for table in TABLES}
+    meanings = {view.name: view.question for view in _views(tables)}
+    meanings |= {table.name: table.description for table in tables}
     return sorted((name, meaning, definitions.get(name, "")) for name, meaning in meanings.items())
 
 
@@ -211,9 +221,24 @@ def _made(client: Any) -> list[tuple[str, ...]]:
     return [tuple(row) for row in found]
 
 
+def _tables(client: Any) -> Tables:
+    """The tables of ours in the dataset: those of every sync, and those of details that are there."""
+    present = _named(client, [table.name for table in DETAIL_TABLES])
+    return (*TABLES, *(table for table in DETAIL_TABLES if table.name in present))
+
+
+def _views(tables: Tables) -> tuple[View, ...]:
+    """The views that can be made where these tables are."""
+    return tuple(view for view in views() if view.details <= {table.name for table in tables})
+
+
 def _present(client: Any) -> dict[str, bool]:
     """What there is in the dataset of our views' names, and whether it is a view."""
-    names = (MARKER, *(view.name for view in views()))
+    return _named(client, (MARKER, *(view.name for view in views())))
+
+
+def _named(client: Any, names: Sequence[str]) -> dict[str, bool]:
+    """What there is in the dataset of these names, and whether it is a view."""
     if isinstance(client.native_connection, sa.Connection):
         with client.begin_transaction():
             inspector = sa.inspect(client.native_connection)

@@ -1,101 +1,13 @@
-"""What is loaded: every table and column, with its type and meaning. Data, and the few forms that others need of it.
+"""The images' tables: the images themselves, their history and scans, values that were rejected, and the runs.
 
-Column names, order and types are a contract with everyone who queries the warehouse; dlt never changes a column's type.
 Facts about the fields come from the API's page, its published samples and the history of its specification.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, Literal
+from dataclasses import replace
 
 import pyarrow as pa
 
-Row = dict[str, Any]  # by column name
-_ROWS_AT_ONCE = 10_000
-
-ColumnType = Literal["text", "bigint", "bool", "timestamp"]
-
-_ARROW: dict[ColumnType, pa.DataType] = {
-    "text": pa.string(),
-    "bigint": pa.int64(),
-    "bool": pa.bool_(),
-    "timestamp": pa.timestamp("us", "UTC"),
-}
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column. `source` is the API field that it comes from, `derived` whether it is computed from that field.
-
-    `precision` is the greatest length of a text, in characters; keys have one, because MySQL cannot index TEXT.
-    """
-
-    name: str
-    type: ColumnType
-    description: str
-    nullable: bool = True
-    precision: int | None = None
-    source: str | None = None
-    derived: bool = False
-    unit: str | None = None
-    example: str | None = None
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table; `key` names the columns that identify a row, in the order of the index."""
-
-    name: str
-    description: str
-    key: tuple[str, ...]
-    columns: tuple[Column, ...]
-
-    @cached_property
-    def column_names(self) -> tuple[str, ...]:
-        return tuple(column.name for column in self.columns)
-
-    @cached_property
-    def arrow_schema(self) -> pa.Schema:
-        return pa.schema([pa.field(c.name, _ARROW[c.type], nullable=c.nullable) for c in self.columns])
-
-    def column(self, name: str) -> Column:
-        """The column of that name; KeyError if there is none."""
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise KeyError(f"table {self.name} has no column {name}")
-
-    def arrow(self, rows: Sequence[Sequence[Any]]) -> pa.Table:
-        """The rows as Arrow, with exactly `arrow_schema`.
-
-        A row holds a value a column, in order: str, int, bool or None, and an instant is an int of microseconds since
-        the epoch, UTC. Raises ValueError for a row of another length and for None in a column that is not nullable,
-        and pyarrow's errors (ArrowInvalid is a ValueError, ArrowTypeError a TypeError) for a value of another type.
-        """
-        cells = list(zip(*rows, strict=True)) if rows else [()] * len(self.columns)
-        arrays = [pa.array(values, f.type) for values, f in zip(cells, self.arrow_schema, strict=True)]
-        for array, field in zip(arrays, self.arrow_schema, strict=True):
-            if array.null_count and not field.nullable:
-                raise ValueError(f"{self.name}.{field.name} is never null, but {array.null_count} rows have no value")
-        return pa.Table.from_arrays(arrays, schema=self.arrow_schema)
-
-    def dlt_columns(self) -> dict[str, dict[str, Any]]:
-        """The columns as dlt's `columns=` hint, in order, keyed by name."""
-        return {column.name: self._dlt_column(column) for column in self.columns}
-
-    def _dlt_column(self, column: Column) -> dict[str, Any]:
-        hint: dict[str, Any] = {
-            "name": column.name,
-            "data_type": column.type,
-            "nullable": column.nullable,
-            "description": column.description,
-        }
-        if column.name in self.key:
-            hint["primary_key"] = True
-        if column.precision is not None:
-            hint["precision"] = column.precision
-        return hint
+from connector.tables.model import Column, Table
 
 
 def _error(name: str, source: str, what: str) -> Column:
@@ -669,10 +581,3 @@ SYNC_RUNS = Table(
 )
 
 TABLES = (IMAGES, IMAGE_HISTORY, IMAGE_SCANS, REJECTED_VALUES, SYNC_RUNS)
-
-
-def plain_rows(table: pa.Table) -> Iterator[dict[str, Any]]:
-    """An Arrow table's rows as dicts, instants as microseconds since the epoch, UTC; a part of the table at a time."""
-    columns = [c.cast(pa.int64()) if pa.types.is_timestamp(c.type) else c for c in table.columns]
-    for batch in pa.table(columns, names=table.column_names).to_batches(max_chunksize=_ROWS_AT_ONCE):
-        yield from batch.to_pylist()

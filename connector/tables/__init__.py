@@ -1,0 +1,56 @@
+"""What is loaded: every table and column, with its type and meaning. Data, and the few forms that others need of it.
+
+Column names, order and types are a contract with everyone who queries the warehouse; dlt never changes a column's type.
+`TABLES` are loaded by every sync, `DETAIL_TABLES` by a sync that is asked for details (`aspects`).
+"""
+
+from connector.tables.aspects import ASPECTS, IMAGE_MALWARE, IMAGE_VULNERABILITIES, Aspect
+from connector.tables.details import CONTAINERS, DETAIL_RUNS, HOSTS, IMAGE_READS, VULNERABILITIES
+from connector.tables.images import (
+    API_COLUMNS,
+    IMAGE_HISTORY,
+    IMAGE_SCANS,
+    IMAGES,
+    REJECTED_VALUES,
+    SYNC_RUNS,
+    TABLES,
+    versions,
+)
+from connector.tables.model import Column, ColumnType, Row, Table, plain_rows
+
+DETAIL_TABLES = (
+    VULNERABILITIES,
+    *(aspect.table for aspect in ASPECTS.values()),
+    IMAGE_READS,
+    CONTAINERS,
+    HOSTS,
+    DETAIL_RUNS,
+)
+ALL_TABLES = TABLES + DETAIL_TABLES
+
+__all__ = [
+    "ALL_TABLES",
+    "API_COLUMNS",
+    "ASPECTS",
+    "CONTAINERS",
+    "DETAIL_RUNS",
+    "DETAIL_TABLES",
+    "HOSTS",
+    "IMAGES",
+    "IMAGE_HISTORY",
+    "IMAGE_MALWARE",
+    "IMAGE_READS",
+    "IMAGE_SCANS",
+    "IMAGE_VULNERABILITIES",
+    "REJECTED_VALUES",
+    "SYNC_RUNS",
+    "TABLES",
+    "VULNERABILITIES",
+    "Aspect",
+    "Column",
+    "ColumnType",
+    "Row",
+    "Table",
+    "plain_rows",
+    "versions",
+]

@@ -1,0 +1,154 @@
+"""What can be read of each image, as data: an action of the API, a table of findings, what identifies a finding there,
+and a view. Another aspect is another entry of `ASPECTS`, and its view in `schemas/views`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from connector.tables.details import EXTRA, ROW_HASH, VUL_ID, VULNERABILITIES
+from connector.tables.images import ACCOUNT_ID, IMAGE_ID, SYNC_ID
+from connector.tables.model import Column, Table
+
+FINDING_ID = Column(
+    "finding_id",
+    "text",
+    "Hash of what identifies the finding in its image. The number before the colon is that of the hash's definition.",
+    nullable=False,
+    precision=64,
+    example="1:0123456789abcdef0123456789abcdef",
+)
+
+
+@dataclass(frozen=True)
+class Aspect:
+    """What one action shows of each image.
+
+    `identity` names the columns that identify a finding, the first of which is its subject. `count` is the column of
+    `images` in which the API counts the findings itself. `by` is the sort key of the action, and `split` the filter,
+    with its values, that splits a set into parts. `facts` is a table for what is true of the subject in any image.
+    `volatile` names columns whose change alone does not write a row.
+    """
+
+    name: str
+    action: str
+    table: Table
+    identity: tuple[str, ...]
+    count: str
+    by: str
+    split: tuple[str, tuple[str, ...]]
+    view: str
+    facts: Table | None = None
+    volatile: tuple[str, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        return self.identity[0]
+
+
+def _findings(name: str, description: str, columns: tuple[Column, ...]) -> Table:
+    """A table of findings as intervals of reads (`image_reads.read_no`)."""
+    return Table(
+        name,
+        f"{description} A row is an interval: it belongs to the image's set from the read opened_read to the read "
+        "before closed_read. Only a join to image_reads shows whole sets; the views make that join.",
+        ("account_id", "image_id", "finding_id", "opened_read"),
+        (
+            ACCOUNT_ID,
+            IMAGE_ID,
+            FINDING_ID,
+            Column(
+                "opened_read",
+                "bigint",
+                "Number of the image's first read that has the finding.",
+                nullable=False,
+                example="1",
+            ),
+            *columns,
+            Column("occurrences", "bigint", "Rows of the API that are this finding.", unit="rows", example="1"),
+            Column("first_found_at", "timestamp", "ScanTime of the first read that has the finding.", nullable=False),
+            Column(
+                "absent_at",
+                "timestamp",
+                "ScanTime of the last read that did not have it. Null: the image's first read has it.",
+            ),
+            Column("closed_read", "bigint", "Number of the first read that has it no more. Null: the last one has it."),
+            Column("closed_at", "timestamp", "ScanTime of that read."),
+            EXTRA,
+            ROW_HASH,
+            SYNC_ID,
+        ),
+    )
+
+
+IMAGE_VULNERABILITIES = _findings(
+    "image_vulnerabilities",
+    "Vulnerabilities of each image: which one, in which package. What a vulnerability is stands in vulnerabilities.",
+    (
+        VUL_ID,
+        Column("component", "text", "Package that has the vulnerability.", source="Component", example="openssl"),
+        Column("version", "text", "Version of the package.", source="Version", example="1.1.1d-0+deb10u3"),
+        Column(
+            "fixed_versions",
+            "text",
+            "Versions that fix it, as received. Null where there is none.",
+            source="FixedVersions",
+            example="1.1.1d-0+deb10u4",
+        ),
+        Column(
+            "level",
+            "bigint",
+            "Severity as a number, as received. Which number is worst is not documented: see vulnerabilities.severity.",
+            source="Level",
+            example="3",
+        ),
+    ),
+)
+IMAGE_MALWARE = _findings(
+    "image_malware",
+    "Malicious files of each image.",
+    (
+        Column("virus_name", "text", "Name of the malware.", source="VirusName", example="Win32.Trojan.Demo"),
+        Column("path", "text", "Path of the file in the image.", source="Path", example="/opt/a.sh"),
+        Column("md5", "text", "MD5 of the file.", source="Md5"),
+        Column("file_name", "text", "Name of the file.", source="FileName"),
+        Column("size", "bigint", "Size of the file.", source="Size", unit="bytes"),
+        Column("risk_level", "bigint", "Risk as a number from 1 to 4, as received.", source="RiskLevel"),
+        Column("tags", "text", "Labels, as a JSON array.", source="Tags", is_json=True),
+        Column(
+            "check_platform", "text", "Engines that found it, as a JSON array.", source="CheckPlatform", is_json=True
+        ),
+        Column("first_scan_time", "timestamp", "When the file was first detected.", source="FirstScanTime"),
+        Column(
+            "latest_scan_time", "timestamp", "When the file was scanned, at the last write.", source="LatestScanTime"
+        ),
+        Column("description", "text", "Description, in the language of the setting `language`.", source="Desc"),
+        Column("solution", "text", "What to do, in the language of the setting `language`.", source="Solution"),
+    ),
+)
+
+ASPECTS: Mapping[str, Aspect] = {
+    aspect.name: aspect
+    for aspect in (
+        Aspect(
+            name="vulnerabilities",
+            action="DescribeAssetImageVulList",
+            table=IMAGE_VULNERABILITIES,
+            identity=("vul_id", "component", "version"),
+            count="vul_cnt",
+            by="Level",
+            split=("Level", ("1", "2", "3", "4")),
+            view="current_findings",
+            facts=VULNERABILITIES,
+        ),
+        Aspect(
+            name="malware",
+            action="DescribeAssetImageVirusList",
+            table=IMAGE_MALWARE,
+            identity=("virus_name", "path", "md5"),
+            count="virus_cnt",
+            by="LatestScanTime",
+            split=("RiskLevel", ("1", "2", "3", "4")),
+            view="current_malware",
+            volatile=("latest_scan_time",),
+        ),
+    )
+}

@@ -1,0 +1,105 @@
+"""What a table and a column are, and the forms of a table that others need: Arrow's schema, dlt's hints, plain rows."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import pyarrow as pa
+
+Row = dict[str, Any]  # by column name
+_ROWS_AT_ONCE = 10_000
+
+ColumnType = Literal["text", "bigint", "double", "bool", "timestamp"]
+
+_ARROW: dict[ColumnType, pa.DataType] = {
+    "text": pa.string(),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+    "bool": pa.bool_(),
+    "timestamp": pa.timestamp("us", "UTC"),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column. `source` is the API field that it comes from, `derived` whether it is computed from that field.
+
+    `precision` is the greatest length of a text, in characters; keys have one, because MySQL cannot index TEXT.
+    `is_json` says that the text is JSON: the API's array, or the text of JSON that it sends.
+    """
+
+    name: str
+    type: ColumnType
+    description: str
+    nullable: bool = True
+    precision: int | None = None
+    source: str | None = None
+    derived: bool = False
+    unit: str | None = None
+    example: str | None = None
+    is_json: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; `key` names the columns that identify a row, in the order of the index."""
+
+    name: str
+    description: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    @cached_property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def arrow_schema(self) -> pa.Schema:
+        return pa.schema([pa.field(c.name, _ARROW[c.type], nullable=c.nullable) for c in self.columns])
+
+    def column(self, name: str) -> Column:
+        """The column of that name; KeyError if there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(f"table {self.name} has no column {name}")
+
+    def arrow(self, rows: Sequence[Sequence[Any]]) -> pa.Table:
+        """The rows as Arrow, with exactly `arrow_schema`.
+
+        A row holds a value per column, in order: str, int, float, bool or None; an instant is an int of microseconds
+        since the epoch, UTC. Raises ValueError for a row of another length and for None in a column that is not
+        nullable, and pyarrow's errors (ArrowInvalid is a ValueError, ArrowTypeError a TypeError) for a value of another
+        type.
+        """
+        cells = list(zip(*rows, strict=True)) if rows else [()] * len(self.columns)
+        arrays = [pa.array(values, f.type) for values, f in zip(cells, self.arrow_schema, strict=True)]
+        for array, field in zip(arrays, self.arrow_schema, strict=True):
+            if array.null_count and not field.nullable:
+                raise ValueError(f"{self.name}.{field.name} is never null, but {array.null_count} rows have no value")
+        return pa.Table.from_arrays(arrays, schema=self.arrow_schema)
+
+    def dlt_columns(self) -> dict[str, dict[str, Any]]:
+        """The columns as dlt's `columns=` hint, in order, keyed by name."""
+        return {column.name: self._dlt_column(column) for column in self.columns}
+
+    def _dlt_column(self, column: Column) -> dict[str, Any]:
+        hint: dict[str, Any] = {
+            "name": column.name,
+            "data_type": column.type,
+            "nullable": column.nullable,
+            "description": column.description,
+        }
+        if column.name in self.key:
+            hint["primary_key"] = True
+        if column.precision is not None:
+            hint["precision"] = column.precision
+        return hint
+
+
+def plain_rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """An Arrow table's rows as dicts, instants as microseconds since the epoch, UTC; a part of the table at a time."""
+    columns = [c.cast(pa.int64()) if pa.types.is_timestamp(c.type) else c for c in table.columns]
+    for batch in pa.table(columns, names=table.column_names).to_batches(max_chunksize=_ROWS_AT_ONCE):
+        yield from batch.to_pylist()
