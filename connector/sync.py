@@ -6,18 +6,22 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Unpack
 
-from connector.errors import ConfigurationError
+from connector.errors import ConfigurationError, TcssError
 from connector.runs.assembly import account_of, client_of
 from connector.runs.identity import Identity
 from connector.settings import Given, Settings
+from connector.tables import ALL_TABLES, TABLES
 
 if TYPE_CHECKING:
     from connector.api.client import Client
     from connector.runs.progress import Report
     from connector.runs.row import SyncRun
+    from connector.runs.run import Run
 _PREFIX = "tcss_sync_"
 _STALE = 86_400  # seconds after which a working directory was left by a process that was killed
 
@@ -50,11 +54,29 @@ def sync(
         with lock(location, account_id.result()) as still_held, workdirs.held(_PREFIX, _STALE) as workdir:
             probe(location)
             identity = Identity.new(account_id.result(), client.now())
-            run = Run(settings, client, identity, location, workdir, still_held)
+            tables = ALL_TABLES if settings.detail else TABLES
+            run = Run(settings, client, identity, location, workdir, still_held, tables)
             try:
-                return run.execute(progress)
+                row = run.execute(progress)
+                return _with_details(row, run, settings, client, workdir, progress) if settings.detail else row
             finally:
                 run.clean_up()
+
+
+def _with_details(
+    row: SyncRun, run: Run, settings: Settings, client: Client, workdir: Path, progress: Report | None
+) -> SyncRun:
+    """The row with those of the details, which are read once the images are committed."""
+    from connector.detail.run import Details
+    from connector.detail.store import Store
+
+    store = Store(run.inventory, run.loader, run.identity, workdir, run.still_held)
+    try:
+        with run.loader.session():
+            return replace(row, details=Details(settings, client, run.identity, store).execute(progress))
+    except TcssError as error:
+        error.run = row
+        raise
 
 
 def _settings(settings: Settings | None, account: str | None, given: Given) -> Settings:

@@ -79,7 +79,7 @@ class Place:
 
     def parquet(self, table: Table, *rows: dict[str, Any]) -> Path:
         """The rows as a finished file; columns that a row does not name are null, or empty where they must not be."""
-        empty = {"text": "", "bigint": 0, "bool": False, "timestamp": 0}
+        empty = {"text": "", "bigint": 0, "double": 0.0, "bool": False, "timestamp": 0}
         cells = [[row.get(c.name, None if c.nullable else empty[c.type]) for c in table.columns] for row in rows]
         path = self.directory / f"{uuid4().hex}.parquet"
         pq.write_table(table.arrow(cells), path)

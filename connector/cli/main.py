@@ -79,6 +79,9 @@ def sync(
         float | None, _setting("max_delete_share", "Share of images that may be called gone at once. [0.2]")
     ] = None,
     strict: Annotated[bool | None, _setting("strict", "Rejected values are an error.", "--strict")] = None,
+    detail: Annotated[
+        list[str] | None, _setting("detail", "vulnerabilities, malware or running; may be repeated.", "--detail")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring the warehouse up to date."""
@@ -98,6 +101,7 @@ def sync(
             "account_id": account_id,
             "max_delete_share": max_delete_share,
             "strict": strict,
+            "detail": detail or None,
         }
         names = accounts.chosen(account, all_accounts=all_accounts, account_id=account_id)
         raise typer.Exit(accounts.sync_all(names, given, reporter))

@@ -54,7 +54,8 @@ def _parse_image_id(received: Any) -> str:
     raise RejectedError(NO_IMAGE_ID)
 
 
-def _parse_text(received: Any) -> str | None:
+def parse_text(received: Any) -> str | None:
+    """The text; None for an empty one."""
     if type(received) is not str:
         raise RejectedError(NOT_A_TEXT)
     if len(received) > LONGEST:
@@ -68,10 +69,11 @@ def _parse_text(received: Any) -> str | None:
 
 
 def _parse_error(received: Any) -> str | None:
-    return None if received == "No Error" else _parse_text(received)
+    return None if received == "No Error" else parse_text(received)
 
 
-def _parse_integer(received: Any) -> int:
+def parse_integer(received: Any) -> int:
+    """The number, also from its text."""
     if type(received) is int:
         number = received
     elif (type(received) is str and _DIGITS.fullmatch(received)) or (type(received) is float and received.is_integer()):
@@ -83,14 +85,16 @@ def _parse_integer(received: Any) -> int:
     raise RejectedError(NOT_AN_INTEGER)
 
 
-def _parse_boolean(received: Any) -> bool:
+def parse_boolean(received: Any) -> bool:
+    """The truth value, also from its text or from 0 and 1."""
     try:
         return _BOOLEANS[received]
     except (KeyError, TypeError):  # TypeError: an array or an object cannot be a key
         raise RejectedError(NOT_A_BOOLEAN) from None
 
 
-def _parse_time(zone: tzinfo, received: Any) -> int | None:
+def parse_time(zone: tzinfo, received: Any) -> int | None:
+    """The instant in microseconds; a time without an offset is of `zone`."""
     if type(received) is not str:
         raise RejectedError(NOT_A_TIME)
     if len(received) > LONGEST:
@@ -103,7 +107,7 @@ def _parse_time(zone: tzinfo, received: Any) -> int | None:
 
 def _parse_scan_time(zone: tzinfo, received: Any) -> int | None:
     """Within a day of the epoch, which covers 1970-01-01 in every time zone, stands for never."""
-    instant = _parse_time(zone, received)
+    instant = parse_time(zone, received)
     return None if instant is not None and abs(instant) < _DAY else instant
 
 
@@ -216,10 +220,10 @@ class Field(NamedTuple):
 def api_fields(zone: tzinfo) -> dict[str, Field]:
     """The fields by the API's names, in the order of their columns; `zone` is that of times without an offset."""
     by_type: dict[str, tuple[_Plain, _Parse]] = {
-        "text": (_plain_texts, _parse_text),
-        "bigint": (_plain_integers, _parse_integer),
-        "bool": (_plain_booleans, _parse_boolean),
-        "timestamp": (parse_plain, partial(_parse_time, zone)),
+        "text": (_plain_texts, parse_text),
+        "bigint": (_plain_integers, parse_integer),
+        "bool": (_plain_booleans, parse_boolean),
+        "timestamp": (parse_plain, partial(parse_time, zone)),
     }
     by_name: dict[str, tuple[_Plain, _Parse]] = {
         "image_id": (_plain_image_ids, _parse_image_id),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from connector.runs.identity import rfc3339
 from connector.runs.policy import Mode, Verdict
@@ -18,9 +18,20 @@ if TYPE_CHECKING:
 _TIMES = tuple(column.name for column in SYNC_RUNS.columns if column.type == "timestamp")
 
 
+class Detail(Protocol):
+    """What one aspect of the details came to (`detail.rows.DetailRun`)."""
+
+    def exit_code(self, *, strict: bool) -> int: ...
+
+    def as_json(self) -> dict[str, Any]: ...
+
+    def summary(self) -> str: ...
+
+
 @dataclass(frozen=True, eq=False)
 class SyncRun(Mapping[str, Any]):
     """A row of `sync_runs`: a field for each column, in order. Instants are microseconds since the epoch, UTC.
+    `details` are the run's rows of `detail_runs`, one for each aspect that the run was asked for.
 
     For one release more it is also a mapping by column name, as the row was before.
     """
@@ -61,6 +72,7 @@ class SyncRun(Mapping[str, Any]):
     reason_code: str | None
     naive_time_zone: str | None
     listed_twice: int | None
+    details: tuple[Detail, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
         if name not in SYNC_RUNS.column_names:
@@ -78,16 +90,21 @@ class SyncRun(Mapping[str, Any]):
         return self.verdict == Verdict.COMPLETE
 
     def exit_code(self, *, strict: bool) -> int:
-        """0 for a complete run, 5 for a partial one, and under `strict` for one with rejected values."""
-        return 0 if self.complete and not (strict and self.values_rejected) else 5
+        """0 for a complete run, 5 for a partial one, and under `strict` for one with rejected values; then what the
+        details say."""
+        if not self.complete or (strict and self.values_rejected):
+            return 5
+        return max((detail.exit_code(strict=strict) for detail in self.details), default=0)
 
     def to_json(self) -> str:
         """The row as one line of JSON in ASCII, instants in RFC 3339."""
         row = {name: rfc3339(value) if name in _TIMES else value for name, value in self.items()}
+        if self.details:
+            row["details"] = [detail.as_json() for detail in self.details]
         return json.dumps(row)
 
     def summary(self) -> str:
-        """The run for people, in two lines of which no value makes more."""
+        """The run for people, in two lines of which no value makes more, and one for each aspect of the details."""
         seconds = ((self.finished_at or self.started_at) - self.started_at) / 1e6
         counts = ", ".join(
             f"{self[f'images_{name}'] or 0:,} {name}" for name in ("new", "changed", "unchanged", "gone", "returned")
@@ -97,7 +114,7 @@ class SyncRun(Mapping[str, Any]):
             f"({self.mode_reason})",
             f"  {counts}; {self.requests or 0:,} requests, {self.throttled or 0:,} throttled, {seconds:.1f} s",
         )
-        return "\n".join(map(visible, told))
+        return "\n".join([*map(visible, told), *(detail.summary() for detail in self.details)])
 
     def warnings(self) -> Iterator[str]:
         """What a person should know of a run that ended well."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from connector.runs.progress import Report
 from connector.runs.row import SyncRun, run_row
 from connector.runs.spool import Spool
 from connector.settings import Settings
-from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, SYNC_RUNS, Table
+from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, SYNC_RUNS, TABLES, Table
 from connector.warehouse.inventory import AccountInventory, Inventory
 from connector.warehouse.loading import Loader
 from connector.warehouse.locations import Location
@@ -30,7 +30,7 @@ from connector.warehouse.roundtrip import round_trip
 from connector.warehouse.views import publish
 
 if TYPE_CHECKING:
-    import dlt
+    pass
 
 log = texts.logger(__name__)
 
@@ -39,7 +39,9 @@ PACKAGES = ((IMAGE_HISTORY, IMAGE_SCANS, REJECTED_VALUES), (IMAGES,), (SYNC_RUNS
 
 
 class Run:
-    """A run that holds the lock, and writes nothing once it does not."""
+    """A run that holds the lock, and writes nothing once it does not. `tables` are those that the dataset gets;
+    `loader`, `inventory` and
+    `still_held` are for what comes after the images."""
 
     def __init__(
         self,
@@ -49,13 +51,18 @@ class Run:
         location: Location,
         workdir: Path,
         still_held: StillHeld,
+        tables: Sequence[Table] = TABLES,
     ) -> None:
-        self._client, self._location, self._still_held = client, location, still_held
+        self._client, self._location, self.still_held = client, location, still_held
+        self.identity = identity
         self._spool = Spool(workdir)
-        self._pipeline = open_pipeline(location, identity.account_id, workdir / "dlt", run=identity.sync_id)
-        self._loader = Loader(location, self._pipeline)
+        self._pipeline = open_pipeline(
+            location, identity.account_id, workdir / "dlt", run=identity.sync_id, tables=tables
+        )
+        self.loader = Loader(location, self._pipeline)
         self._prepared = False
-        held = _held(location, self._pipeline, identity.account_id)
+        self.inventory = Inventory(location, self._pipeline)
+        held = _held(self.inventory, identity.account_id, tables)
         self._is_new = held.is_new
         self._observation = Observation(
             identity,
@@ -77,7 +84,7 @@ class Run:
             raise
         self._prepare()
         pa.default_memory_pool().release_unused()  # DuckDB has a pool of its own
-        with self._loader.session():
+        with self.loader.session():
             for tables in PACKAGES[:2]:
                 self._load(tables)
             return self._record()
@@ -95,11 +102,11 @@ class Run:
         if self._prepared:
             return
         self._prepared = True
-        self._still_held()
+        self.still_held()
         with _requests_first():
             self._prove_texts()
-            with self._loader.session():
-                self._loader.prepare()
+            with self.loader.session():
+                self.loader.prepare()
                 self._publish()
 
     def _prove_texts(self) -> None:
@@ -116,8 +123,8 @@ class Run:
 
     def _load(self, tables: tuple[Table, ...]) -> None:
         files = {table.name: path for table in tables if (path := self._spool.finish(table)) is not None}
-        self._still_held()
-        self._loader.load(files)
+        self.still_held()
+        self.loader.load(files)
 
     def _record(self) -> SyncRun:
         """Writes the run's row, which promises what has been committed before."""
@@ -140,13 +147,13 @@ class Run:
         """Removes the staging dataset where it is the run's own, because the warehouse has no lock."""
         if self._prepared and not self._location.has_lock:
             try:
-                self._loader.drop_staging()
+                self.loader.drop_staging()
             except DestinationError as error:
                 log.warning("the run's staging dataset is left behind: %s", error)
 
 
-def _held(location: Location, pipeline: dlt.Pipeline, account_id: str) -> AccountInventory:
-    held = AccountInventory(Inventory(location, pipeline), account_id)
+def _held(inventory: Inventory, account_id: str, tables: Sequence[Table]) -> AccountInventory:
+    held = AccountInventory(inventory, account_id, tables)
     if not held.runs(("sync_id",), 1) and (others := held.other_accounts()):
         log.warning(
             "account %s is new to this warehouse, which holds %s: the same images under two ids would count twice",

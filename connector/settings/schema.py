@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from typing import Any, Literal, TypedDict, Unpack
 
@@ -17,13 +17,14 @@ from connector.settings.accounts import chosen
 from connector.settings.lookup import Lookup, refuse_unknown
 from connector.settings.places import GIVEN
 from connector.settings.strays import refuse, strays
+from connector.settings.table import DETAILS
 from connector.settings.trust import require_modest_destination
 
 DEFAULT_DESTINATION = "duckdb:///warehouse.duckdb"
 FILTERS = ("ImageName", "ImageID", "ScanStatus", "SecurityRisk")  # documented names
 WHOLE = ("in_flight", "max_answer_bytes")
 POSITIVE = (*WHOLE, "requests_per_second", "patience", "connect_timeout", "read_timeout", "full_every")
-NOT_NEGATIVE = ("lookback", "confirm_gone_after")
+NOT_NEGATIVE = ("lookback", "confirm_gone_after", "detail_patience")
 NUMBERS = (*POSITIVE, *NOT_NEGATIVE, "max_delete_share")
 
 
@@ -64,6 +65,8 @@ class Settings(BaseConfiguration):
     max_delete_share: float = 0.2
     confirm_gone_after: int = 600
     account_id: str | None = None
+    detail: list[str] | None = None
+    detail_patience: float = 600.0
 
     __places__: Mapping[str, str] | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
     __by_directory__: frozenset[str] = dataclasses.field(default=frozenset(), init=False, repr=False, compare=False)
@@ -125,6 +128,9 @@ class Settings(BaseConfiguration):
             self._check_number(name)
         if not 0 <= self.max_delete_share <= 1:
             self._refuse("max_delete_share", "must be between 0 and 1")
+        for name in self.detail or ():
+            if name not in DETAILS:
+                raise ConfigurationError(f"there is no detail {name!r}", hint=f"Details: {', '.join(DETAILS)}.")
         for name in self.filters or {}:
             if name not in FILTERS:
                 raise ConfigurationError(f"there is no filter {name!r}", hint=f"Filters: {', '.join(FILTERS)}.")
@@ -182,6 +188,8 @@ class Given(TypedDict, total=False):
     max_delete_share: float | None
     confirm_gone_after: int | None
     account_id: str | None
+    detail: Sequence[str] | None
+    detail_patience: float | None
 
 
 def filters_of(given: Mapping[str, Any] | None) -> tuple[tuple[str, tuple[str, ...]], ...]:

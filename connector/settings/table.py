@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from connector.settings import values
 from connector.settings.values import Read
+from connector.tables import ASPECTS
 
 KEYS = ("secret_id", "secret_key", "token")  # of credentials
 SECRET = ("secret_key", "token")
 MODES = ("auto", "incremental", "full")
 SITES = ("intl", "cn")
+DETAILS = (*ASPECTS, "running")
 ELSEWHERE: Mapping[str, str] = {"filter": "filters"}  # as the option is called: the setting
 
 
@@ -65,4 +67,11 @@ SETTINGS: Mapping[str, Setting] = {
         values.seconds, "How many seconds lie between the two look-ups that call an image gone; 0: the first one does."
     ),
     "account_id": Setting(values.text, "The id in the column `account_id`; without it STS is asked."),
+    "detail": Setting(
+        values.some_of(*DETAILS),
+        "What is read behind the counts of each image, with commas between: `vulnerabilities`, `malware`, `running`.",
+    ),
+    "detail_patience": Setting(
+        values.seconds, "After how many seconds no more images are begun for a detail; the next run goes on."
+    ),
 }

@@ -118,6 +118,19 @@ def pairs(given: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
+def some_of(*choices: str) -> Read:
+    """Some of these words, in any case: a list, or one text with commas between them."""
+    read_one = one_of(*choices)
+
+    def read(value: Any) -> list[str]:
+        given = [value] if isinstance(value, str) else value
+        if not isinstance(given, list | tuple):
+            raise ValueError(f"cannot be {value!r}: words with commas between them are needed")
+        return [read_one(word) for each in given for word in (each.split(",") if isinstance(each, str) else [each])]
+
+    return read
+
+
 def mapping(value: Any) -> dict[str, Any]:
     """A section, or a text of JSON. The error does not repeat the value, which may be a secret."""
     if isinstance(value, str):

@@ -3,6 +3,7 @@ and a view. Another aspect is another entry of `ASPECTS`, and its view in `schem
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from connector.tables.details import EXTRA, ROW_HASH, VUL_ID, VULNERABILITIES
 from connector.tables.images import ACCOUNT_ID, IMAGE_ID, SYNC_ID
@@ -15,6 +16,12 @@ FINDING_ID = Column(
     nullable=False,
     precision=64,
     example="1:0123456789abcdef0123456789abcdef",
+)
+
+
+_OF_EVERY_FINDING = (
+    *("account_id", "image_id", "finding_id", "opened_read", "occurrences", "first_found_at", "absent_at"),
+    *("closed_read", "closed_at", "extra", "row_hash", "sync_id"),
 )
 
 
@@ -39,9 +46,10 @@ class Aspect:
     facts: Table | None = None
     volatile: tuple[str, ...] = ()
 
-    @property
-    def subject(self) -> str:
-        return self.identity[0]
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """What the table has beside what all tables of findings have."""
+        return tuple(column for column in self.table.columns if column.name not in _OF_EVERY_FINDING)
 
 
 def _findings(name: str, description: str, columns: tuple[Column, ...]) -> Table:

@@ -173,8 +173,8 @@ IMAGE_READS = Table(
         Column(
             "settled",
             "bool",
-            "Whether the read began at least 10 minutes after its ScanTime, or was repeated since. Results may become "
-            "visible later than the ScanTime, so an unsettled set is read once more.",
+            "Whether the read began at least 10 minutes after its ScanTime. Results may become visible later than the "
+            "ScanTime, so a set that is not settled is read once more.",
         ),
         Column(
             "distinct_findings",

@@ -4,8 +4,9 @@ A dataset, table or file that does not exist yet is empty, and is not created; a
 DestinationError. Columns that an older release did not have are null.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from types import MappingProxyType
 from typing import Any
 
 import dlt
@@ -104,6 +105,17 @@ class Inventory:
         images, runs = (self._read(table, ["account_id"], "", [], distinct=True) for table in (IMAGES, SYNC_RUNS))
         return _texts(images) | _texts(runs)
 
+    def of_account(
+        self, table: Table, account_id: str, names: Sequence[str] = (), equal: Mapping[str, str] = MappingProxyType({})
+    ) -> pa.Table:
+        """Columns (without names all) of the account's rows that have these values, in no order."""
+        condition = " AND ".join(f"{name} = %s" for name in ("account_id", *equal))
+        return self._read(table, names or table.column_names, condition, [account_id, *equal.values()])
+
+    def of_images(self, table: Table, account_id: str, image_ids: Sequence[str]) -> pa.Table:
+        """Whole rows of these images, in no order."""
+        return self._those(table, table.column_names, account_id, "image_id", image_ids)
+
     def count(self, table: Table, account_id: str, sync_id: str | None = None) -> int:
         """Rows that the table has of the account; with `sync_id`, those of them that this run wrote."""
         conditions = {"account_id": account_id, "sync_id": sync_id}
@@ -177,10 +189,10 @@ class AccountInventory:
     """What a warehouse holds of one account; `is_new`: no table of ours is there. Raises DestinationError where the
     tables are not ours."""
 
-    def __init__(self, inventory: Inventory, account_id: str) -> None:
+    def __init__(self, inventory: Inventory, account_id: str, tables: Sequence[Table] = TABLES) -> None:
         self._inventory = inventory
         self._account_id = account_id
-        self.is_new = not inventory.verify()
+        self.is_new = not inventory.verify(tables)
 
     def known(self) -> pa.Table:
         """See `Inventory.known`."""

@@ -28,6 +28,8 @@ SAMPLES: dict[str, tuple[str, str, Any]] = {
     "max_delete_share": (".5", "0.5", 0.5),
     "confirm_gone_after": ("0", "0", 0),
     "account_id": ("100000000001", "100000000001", "100000000001"),
+    "detail": ("vulnerabilities,running", ["vulnerabilities", "running"], ["vulnerabilities", "running"]),
+    "detail_patience": ("30", 30, 30),
 }
 """Of every setting but `credentials`."""
 

@@ -1,0 +1,121 @@
+"""A set that was read against the intervals that the warehouse holds of its image: the rows to write, and no others.
+
+The image's marker says which read was whole last, `read_no`; the read at hand has the next number. A stored interval is
+*visible* if `opened_read <= read_no` and `closed_read` is null or greater than `read_no`. What has the next number
+already was left by a run that was killed before its marker: it is settled here, whatever it says.
+
+Pure: takes values and returns values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from connector.detail.findings import Finding
+from connector.tables import Aspect, Row
+
+
+class Read(NamedTuple):
+    """A whole read: the image, its set's ScanTime in microseconds, and what the marker said before. `absent_at` is the
+    ScanTime of the set before, None where there is none."""
+
+    account_id: str
+    image_id: str
+    read_no: int
+    scan_time: int
+    absent_at: int | None
+    sync_id: str
+
+
+@dataclass
+class Difference:
+    """Rows of the aspect's table, and how many findings they open and close."""
+
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    opened: int = 0
+    closed: int = 0
+
+
+class Differ:
+    """Compares sets of one aspect."""
+
+    def __init__(self, aspect: Aspect) -> None:
+        self._names = aspect.table.column_names
+
+    def compare(self, read: Read, found: Mapping[str, Finding], stored: Iterable[Row]) -> Difference:
+        """`stored` are all rows of the image, as `plain_rows` gives them."""
+        difference = Difference()
+        visible: dict[str, Row] = {}
+        left: dict[str, Row] = {}
+        for row in stored:
+            if row["opened_read"] > read.read_no:
+                left[row["finding_id"]] = row
+            elif row["closed_read"] is None or row["closed_read"] > read.read_no:
+                visible[row["finding_id"]] = row
+        for finding_id, finding in found.items():
+            if finding_id in visible:
+                self._keep(read, finding, visible[finding_id], difference)
+            else:
+                self._open(read, finding, left.get(finding_id), difference)
+        for finding_id, row in visible.items():
+            if finding_id not in found:
+                self._close(read, row, read.read_no + 1, difference)
+                difference.closed += 1
+        for finding_id, row in left.items():
+            if finding_id not in found or finding_id in visible:
+                self._close(read, row, row["opened_read"], difference)
+        return difference
+
+    def _keep(self, read: Read, finding: Finding, row: Row, difference: Difference) -> None:
+        if row["closed_read"] is not None or row["row_hash"] != finding.row_hash:
+            interval = Interval(row["opened_read"], row["first_found_at"], row["absent_at"])
+            difference.rows.append(_row(read, finding, interval))
+
+    def _open(self, read: Read, finding: Finding, left: Row | None, difference: Difference) -> None:
+        new = _row(read, finding, Interval(read.read_no + 1, read.scan_time, read.absent_at))
+        difference.opened += 1
+        # The last column is the run's id.
+        if left is None or tuple(left[name] for name in self._names[:-1]) != new[:-1]:
+            difference.rows.append(new)
+
+    def _close(self, read: Read, row: Row, number: int, difference: Difference) -> None:
+        if row["closed_read"] != number or row["closed_at"] != read.scan_time:
+            closed = {**row, "closed_read": number, "closed_at": read.scan_time, "sync_id": read.sync_id}
+            difference.rows.append(tuple(closed[name] for name in self._names))
+
+
+class Interval(NamedTuple):
+    """Where an open finding begins."""
+
+    opened_read: int
+    first_found_at: int
+    absent_at: int | None
+
+
+def _row(read: Read, finding: Finding, interval: Interval) -> tuple[Any, ...]:
+    """The row of an open finding, in the order of `tables.aspects`."""
+    return (
+        read.account_id,
+        read.image_id,
+        finding.finding_id,
+        interval.opened_read,
+        *finding.values,
+        finding.occurrences,
+        interval.first_found_at,
+        interval.absent_at,
+        None,
+        None,
+        finding.extra,
+        finding.row_hash,
+        read.sync_id,
+    )
+
+
+def by_image(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Rows by their image."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row["image_id"], []).append(row)
+    return found

@@ -1,0 +1,146 @@
+"""What is known of each vulnerability, put together from the warehouse, the account's lists and the images' rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import tzinfo
+from hashlib import blake2b
+from typing import Any
+
+from connector.detail.findings import vul_id
+from connector.detail.parsing import ColumnParser, Item, Rejected
+from connector.tables import VULNERABILITIES, Row
+from connector.wire import decode, encode, storable
+
+HASH_DEFINITION = 1
+"""Number of the definition of a fact's `row_hash`."""
+
+SEVERITIES = {"CRITICAL": "CRITICAL", "HIGH": "HIGH", "MIDDLE": "MEDIUM", "MEDIUM": "MEDIUM", "LOW": "LOW"}
+TAGS: Mapping[str, str | None] = {
+    "POC": "has_poc",
+    "DynamicLevelPoc": "has_poc",
+    "EXP": "has_exploit",
+    "DynamicLevelExp": "has_exploit",
+    "CanBeFixed": "can_be_fixed",
+    "KNOWN_EXPLOITED": "is_known_exploited",
+    **dict.fromkeys(("NETWORK", "SYS", "APP")),
+}
+"""Words among the labels, and the column that each sets; a sample has a masked word that begins with KNOWN_EXPLO."""
+
+_FLAGS = tuple(dict.fromkeys(column for column in TAGS.values() if column))
+_VOLATILE = ("latest_found_time",)
+_NOT_HASHED = (
+    *("account_id", "vul_id", "first_seen_at", "changed_at", "gone_at", "row_hash", "sync_id"),
+    *("local_image_count", "container_count", *_VOLATILE),
+)
+_OTHERS = ("CVEID", "Tag", "IsSuggest", "Component", "Version", "FixedVersions", "Level", "Status", "ID", "Tags")
+_DEFENCE = (
+    *("DefenceStatus", "DefenceScope", "DefenceHostCount", "DefendedCount", "RaspOpenNodeCount"),
+    *("RaspClosedNodeCount", "RegistryImageCount", "PocID"),
+)
+
+
+class Facts:
+    """The account's vulnerabilities. `stored` are their rows; `changed` gives the rows to write."""
+
+    def __init__(self, account_id: str, sync_id: str, now: int, zone: tzinfo, stored: Iterable[Row]) -> None:
+        self._account_id, self._sync_id, self._now = account_id, sync_id, now
+        columns = [c for c in VULNERABILITIES.columns if c.name not in ("poc_ids", "tags", "level")]
+        self._parser = ColumnParser(columns, zone, others=(*_OTHERS, *_DEFENCE))
+        self._stored = {row["vul_id"]: row for row in stored}
+        self._rows: dict[str, Row] = {}
+        self._from_rows: set[str] = set()
+        self._listed: set[str] = set()
+        self.unknown_tags: set[str] = set()
+        self.rejected: list[Rejected] = []
+
+    def of_row(self, item: Item) -> None:
+        """Takes a row of an image; the first one of a vulnerability in a run says it all."""
+        key = vul_id(item)
+        if key not in self._from_rows:
+            self._from_rows.add(key)
+            row = self._take(key, item, item.get("Tag"))
+            if key not in self._listed and row["severity"] is None and item.get("Level") is not None:
+                row["level"] = storable(str(item["Level"]))
+
+    def of_list(self, item: Item, *, emergency: bool) -> None:
+        """Takes an item of a list of the account."""
+        key = vul_id(item)
+        row = self._take(key, item, item.get("Tags"))
+        self._listed.add(key)
+        word = item.get("Level")
+        if isinstance(word, str) and word:
+            row["level"], row["severity"] = storable(word), SEVERITIES.get(word.upper())
+        poc_id = item.get("PocID")
+        if isinstance(poc_id, str) and poc_id:
+            row["poc_ids"] = _united(row["poc_ids"], [storable(poc_id)])
+        row["is_emergency"] = bool(row["is_emergency"]) or emergency
+
+    def end_of_lists(self) -> None:
+        """All lists were read whole: what they had and have no more is gone from the account."""
+        for key in self._stored.keys() | self._rows.keys():
+            row = self._rows.get(key) or self._stored[key]
+            if row["poc_ids"] is None:
+                continue
+            gone_at = None if key in self._listed else row["gone_at"] or self._now
+            if row["gone_at"] != gone_at:
+                self._rows.setdefault(key, dict(row))["gone_at"] = gone_at
+
+    def changed(self) -> Iterator[tuple[Any, ...]]:
+        """Rows that the warehouse does not have as they are; once given, they count as written."""
+        for key, row in self._rows.items():
+            row["row_hash"] = _hash(row)
+            before = self._stored.get(key)
+            if before is not None and all(before[name] == row[name] for name in _COMPARED):
+                continue
+            if before is None or before["row_hash"] != row["row_hash"]:
+                row["changed_at"] = self._now
+            row["sync_id"] = self._sync_id
+            self._stored[key] = dict(row)
+            yield tuple(row[name] for name in VULNERABILITIES.column_names)
+        self._rows.clear()
+
+    def _take(self, key: str, item: Item, tags: Any) -> Row:
+        row = self._rows.get(key)
+        if row is None:
+            row = self._rows[key] = dict(self._stored.get(key) or self._new(key))
+        values, rejected = self._parser.parse(item)
+        self.rejected += rejected
+        values["extra"] = self._parser.unknown(item)
+        if values.get("cvss_v3_score") == 0:
+            values["cvss_v3_score"] = None
+        number = item.get("CVEID")
+        values["cve_id"] = storable(number) if isinstance(number, str) and number else None
+        row.update((name, value) for name, value in values.items() if value is not None)
+        self._label(row, tags)
+        return row
+
+    def _new(self, key: str) -> Row:
+        row: Row = dict.fromkeys(VULNERABILITIES.column_names)
+        row |= {"account_id": self._account_id, "vul_id": key, "first_seen_at": self._now, "changed_at": self._now}
+        return row | dict.fromkeys((*_FLAGS, "is_emergency"), False)
+
+    def _label(self, row: Row, tags: Any) -> None:
+        words = [storable(tag) for tag in tags if isinstance(tag, str) and tag] if isinstance(tags, list) else []
+        if not words:
+            return
+        row["tags"] = _united(row["tags"], words)
+        for word in words:
+            if word.startswith("KNOWN_EXPLO"):
+                row["is_known_exploited"] = True
+            elif word not in TAGS:
+                self.unknown_tags.add(word)
+            elif column := TAGS[word]:
+                row[column] = True
+
+
+_COMPARED = tuple(name for name in VULNERABILITIES.column_names if name not in ("sync_id", "changed_at", *_VOLATILE))
+
+
+def _united(stored: str | None, words: Iterable[str]) -> str:
+    return encode(sorted({*(decode(stored) if stored else ()), *words}))
+
+
+def _hash(row: Row) -> str:
+    fields = {name: value for name, value in row.items() if name not in _NOT_HASHED and value is not None}
+    return f"{HASH_DEFINITION}:{blake2b(encode(fields).encode(), digest_size=16).hexdigest()}"

@@ -1,0 +1,164 @@
+"""The rows of a set as findings: each with its id, its values, and how many rows it is.
+
+Rows that agree in what identifies a finding are one finding. Where such rows differ otherwise, a text of the finding
+names all of theirs, and a number is their greatest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from connector.detail.parsing import ColumnParser, Item, Rejected
+from connector.images.fields import LONGEST
+from connector.tables import Aspect
+from connector.wire import encode, storable
+
+ID_DEFINITION = 1
+"""Number of the definition of `finding_id`. Another number closes every finding, and opens it again."""
+
+HASH_DEFINITION = 1
+"""Number of the definition of a finding's `row_hash`. Another number writes every finding again."""
+
+NOT_AN_OBJECT = "the row is not an object"
+MOST_CACHED = 200_000  # different rows whose findings are kept, for other images that have them too
+
+_CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}", re.IGNORECASE)
+
+
+class Finding(NamedTuple):
+    """`values` are those of the aspect's columns, in order."""
+
+    finding_id: str
+    values: tuple[Any, ...]
+    occurrences: int
+    extra: str | None
+    row_hash: str
+
+
+@dataclass
+class Found:
+    """The findings of a set by id. `subjects` counts what they are of: vulnerabilities, or names of malware."""
+
+    findings: dict[str, Finding] = field(default_factory=dict)
+    subjects: int = 0
+    rejected: list[Rejected] = field(default_factory=list)
+
+
+class _Parsed(NamedTuple):
+    """What a row says, before rows that are one finding are put together."""
+
+    finding_id: str
+    values: tuple[Any, ...]
+
+
+class FindingParser:
+    """Makes findings of the rows of one aspect. `on_new` gets each row that is unlike the rows before it."""
+
+    def __init__(self, aspect: Aspect, zone: tzinfo, on_new: Callable[[Item], None] = lambda _: None) -> None:
+        self._on_new = on_new
+        self._aspect = aspect
+        self._columns = aspect.columns
+        self._names = tuple(column.name for column in self._columns)
+        facts = aspect.facts.columns if aspect.facts else ()
+        others = [str(column.source) for column in facts if column.source] + ["CVEID", *_ROW_FIELDS]
+        self._parser = ColumnParser(self._columns, zone, others=others)
+        self._fields = (
+            *dict.fromkeys(["CVEID", "Name", *(str(c.source) for c in self._columns if c.source and not c.derived)]),
+        )
+        self._identity = [self._names.index(name) for name in aspect.identity]
+        self._hashed = [
+            place for place, name in enumerate(self._names) if name not in (*aspect.identity, *aspect.volatile)
+        ]
+        self._parsed: dict[tuple[Any, ...], _Parsed] = {}
+        self._hashes: dict[tuple[Any, ...], str] = {}
+
+    def parse(self, items: Sequence[Any]) -> Found:
+        """The findings of a set."""
+        found = Found()
+        rows: dict[str, tuple[tuple[Any, ...], int, str | None]] = {}
+        for item in items:
+            if not isinstance(item, dict):
+                found.rejected.append(Rejected("finding_id", encode(item)[:LONGEST], NOT_AN_OBJECT))
+                continue
+            finding_id, values = self._row(item, found.rejected)
+            extra = self._parser.unknown(item)
+            before = rows.get(finding_id)
+            rows[finding_id] = (values, 1, extra) if before is None else _together(before, (values, 1, extra))
+        place = self._identity[0]
+        found.subjects = len({values[place] for values, _, _ in rows.values()})
+        for finding_id, (values, count, extra) in rows.items():
+            found.findings[finding_id] = Finding(finding_id, values, count, extra, self._hash(values, count, extra))
+        return found
+
+    def _row(self, item: Item, rejected: list[Rejected]) -> _Parsed:
+        raw = tuple(map(item.get, self._fields))
+        try:
+            known = self._parsed.get(raw)
+        except TypeError:  # an array is no key
+            return self._parse(item, rejected)
+        if known is None:
+            before = len(rejected)
+            known = self._parse(item, rejected)
+            if len(rejected) == before:
+                if len(self._parsed) >= MOST_CACHED:
+                    self._parsed.clear()
+                self._parsed[raw] = known
+        return known
+
+    def _parse(self, item: Item, rejected: list[Rejected]) -> _Parsed:
+        self._on_new(item)
+        values, faults = self._parser.parse(item)
+        rejected += faults
+        if "vul_id" in self._names:
+            values["vul_id"] = vul_id(item)
+        row = tuple(values[name] for name in self._names)
+        return _Parsed(_digest(ID_DEFINITION, [row[place] for place in self._identity]), row)
+
+    def _hash(self, values: tuple[Any, ...], count: int, extra: str | None) -> str:
+        key = (*(values[place] for place in self._hashed), count, extra)
+        known = self._hashes.get(key)
+        if known is None:
+            if len(self._hashes) >= MOST_CACHED:
+                self._hashes.clear()
+            known = self._hashes[key] = _digest(HASH_DEFINITION, key)
+        return known
+
+
+_ROW_FIELDS = ("Tag", "IsSuggest")  # of an image's row, which facts take, or which say nothing that others do not
+
+
+def vul_id(item: Mapping[str, Any]) -> str:
+    """The vulnerability of an item of any action: its CVE in upper case, else a hash of its name."""
+    number = item.get("CVEID")
+    if isinstance(number, str) and _CVE.fullmatch(number.strip()):
+        return number.strip().upper()
+    name = item.get("Name")
+    text = storable(name) if isinstance(name, str) and name else encode([number, name])
+    return f"name:{blake2b(text.encode(), digest_size=16).hexdigest()}"
+
+
+def _digest(definition: int, values: Sequence[Any]) -> str:
+    return f"{definition}:{blake2b(encode(list(values)).encode(), digest_size=16).hexdigest()}"
+
+
+_Row = tuple[tuple[Any, ...], int, str | None]
+
+
+def _together(one: _Row, other: _Row) -> _Row:
+    values = one[0] if one[0] == other[0] else tuple(map(_both, one[0], other[0]))
+    return values, one[1] + other[1], one[2] if one[2] == other[2] else _both(one[2], other[2])
+
+
+def _both(one: Any, other: Any) -> Any:
+    if one == other or other is None:
+        return one
+    if one is None:
+        return other
+    if isinstance(one, str):
+        return " | ".join(sorted({*one.split(" | "), *other.split(" | ")}))
+    return max(one, other)

@@ -1,0 +1,116 @@
+"""Items of any action as values of a table's columns: what a column's `source` names, by the column's type.
+
+A value that does not fit its column becomes null there, and a `Rejected`; a field that no column takes goes into
+`extra`. Nothing here raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import tzinfo
+from functools import partial
+from typing import Any, NamedTuple
+
+from connector.images.fields import (
+    LONGEST,
+    NOT_STORABLE,
+    TOO_LARGE,
+    RejectedError,
+    parse_boolean,
+    parse_integer,
+    parse_text,
+    parse_time,
+)
+from connector.tables import Column
+from connector.wire import decode, encode, storable
+
+NOT_A_NUMBER = "not a number"
+NEVER = 86_400_000_000  # microseconds around the epoch that stand for never
+Item = Mapping[str, Any]
+
+
+class Rejected(NamedTuple):
+    """A value that does not fit its column; `raw` is its JSON."""
+
+    column_name: str
+    raw: str
+    reason: str
+
+
+class ColumnParser:
+    """Parses the columns that have a source and are not derived. `others` are fields that are known beside these."""
+
+    def __init__(self, columns: Iterable[Column], zone: tzinfo, *, others: Iterable[str] = ()) -> None:
+        parsed = [column for column in columns if column.source is not None and not column.derived]
+        self._fields = [(column.name, str(column.source).split("."), _parser(column, zone)) for column in parsed]
+        self._known = frozenset((*(path[0] for _, path, _ in self._fields), *others))
+
+    def parse(self, item: Item) -> tuple[dict[str, Any], list[Rejected]]:
+        """The values by column, null ones included, and what was rejected."""
+        values: dict[str, Any] = {}
+        rejected: list[Rejected] = []
+        for name, path, parse in self._fields:
+            received = _at(item, path)
+            try:
+                values[name] = None if received is None or received == "" else parse(received)
+            except RejectedError as error:
+                values[name] = error.stored
+                rejected.append(Rejected(name, encode(received)[:LONGEST], error.reason))
+        return values, rejected
+
+    def unknown(self, item: Item) -> str | None:
+        """The fields that are not known, as JSON; None where there are none."""
+        if item.keys() <= self._known:
+            return None
+        return encode({name: item[name] for name in item.keys() - self._known})
+
+
+def _at(item: Any, path: list[str]) -> Any:
+    for name in path:
+        item = item.get(name) if isinstance(item, dict) else None
+    return item
+
+
+def _parser(column: Column, zone: tzinfo) -> Callable[[Any], Any]:
+    if column.is_json:
+        return _parse_json
+    parsers: dict[str, Callable[[Any], Any]] = {
+        "text": parse_text,
+        "bigint": parse_integer,
+        "double": _parse_double,
+        "bool": parse_boolean,
+        "timestamp": partial(_parse_time_or_never, zone),
+    }
+    return parsers[column.type]
+
+
+def _parse_json(received: Any) -> str | None:
+    """An array, an object, or a text that is JSON already; another text is stored as JSON of that text."""
+    if isinstance(received, str):
+        try:
+            received = decode(received)
+        except ValueError:
+            if storable(received) != received:
+                raise RejectedError(NOT_STORABLE, encode(storable(received))) from None
+    if received in ([], {}):
+        return None
+    text = encode(received)
+    if len(text) > LONGEST:
+        raise RejectedError(TOO_LARGE)
+    return text
+
+
+def _parse_double(received: Any) -> float:
+    try:
+        if isinstance(received, str | int | float) and not isinstance(received, bool):
+            number = float(received)
+            if number - number == 0:  # neither infinite nor NaN
+                return number
+    except ValueError:
+        pass
+    raise RejectedError(NOT_A_NUMBER)
+
+
+def _parse_time_or_never(zone: tzinfo, received: Any) -> int | None:
+    instant = parse_time(zone, received)
+    return None if instant is None or abs(instant) < NEVER else instant

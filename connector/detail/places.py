@@ -1,0 +1,104 @@
+"""Where images run: the account's containers and hosts, each list against the rows that the warehouse holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from hashlib import blake2b
+from typing import Any
+
+from connector.detail.lists import KeyOf, key_by
+from connector.detail.parsing import ColumnParser, Rejected
+from connector.runs.identity import Identity
+from connector.tables import CONTAINERS, HOSTS, Row, Table
+from connector.wire import encode
+
+HASH_DEFINITION = 1
+"""Number of the definition of `row_hash`."""
+
+DAY = 86_400_000_000
+RUNNING = "RUNNING"
+STATUSES = tuple("0123456")  # values of the Status filter, whose meanings are not documented
+
+
+@dataclass(frozen=True)
+class Place:
+    """A list of places: its action, its table, and the columns that change too often to be compared."""
+
+    action: str
+    table: Table
+    key: KeyOf
+    moving: tuple[str, ...] = ()
+
+
+PLACES = (
+    Place("DescribeAssetHostList", HOSTS, key_by("HostID"), ("last_online_time",)),
+    Place(
+        "DescribeAssetContainerList",
+        CONTAINERS,
+        key_by("ContainerID"),
+        ("cpu_usage", "ram_usage", "update_time"),
+    ),
+)
+
+
+class PlaceDiff:
+    """Compares the items of a place's list with its stored rows, and gives the rows to write."""
+
+    def __init__(self, place: Place, identity: Identity, zone: tzinfo, stored: Iterable[Row]) -> None:
+        self._table, self._identity = place.table, identity
+        self._key = place.table.key[1]
+        self._stored = {row[self._key]: row for row in stored}
+        columns = [column for column in place.table.columns if column.name != self._key]
+        derived = [str(column.source) for column in columns if column.source and column.derived]
+        key_source = str(place.table.column(self._key).source)
+        self._parser = ColumnParser(columns, zone, others=(key_source, *derived))
+        own = ("account_id", "first_seen_at", "last_seen_at", "gone_at", "row_hash", "sync_id")
+        self._hashed = [name for name in place.table.column_names if name not in (*own, *place.moving)]
+        self.rejected: list[Rejected] = []
+
+    def rows(self, items: Mapping[str, Any], *, whole: bool, seen_before: int | None) -> Iterator[tuple[Any, ...]]:
+        """Rows that are new or changed, or not written for a day; where the list is `whole`, also those that are gone.
+        `seen_before` is when the last whole list was read, in microseconds."""
+        now = self._identity.started_at
+        for key, item in items.items():
+            row = self._row(key, item)
+            before = self._stored.get(key)
+            if before is not None:
+                row["first_seen_at"] = before["first_seen_at"]
+                same = before["row_hash"] == row["row_hash"] and before["gone_at"] is None
+                if same and before["last_seen_at"] > now - DAY:
+                    continue
+            yield tuple(row[name] for name in self._table.column_names)
+        for key, before in self._stored.items() if whole else ():
+            if key not in items and before["gone_at"] is None:
+                last_seen = max(before["last_seen_at"], seen_before or 0)
+                gone = {**before, "gone_at": now, "last_seen_at": last_seen, "sync_id": self._identity.sync_id}
+                yield tuple(gone[name] for name in self._table.column_names)
+
+    def _row(self, key: str, item: Any) -> Row:
+        values, rejected = self._parser.parse(item)
+        self.rejected += rejected
+        if self._table is CONTAINERS:
+            command = item.get("Cmd")
+            values["cmd"] = _program(command) if isinstance(command, str) else None
+        row = {
+            **values,
+            self._key: key,
+            "account_id": self._identity.account_id,
+            "extra": self._parser.unknown(item),
+            "first_seen_at": self._identity.started_at,
+            "last_seen_at": self._identity.started_at,
+            "gone_at": None,
+            "sync_id": self._identity.sync_id,
+        }
+        fields = [[name, row[name]] for name in self._hashed if row[name] is not None]
+        digest = blake2b(encode(fields).encode(), digest_size=16).hexdigest()
+        return {**row, "row_hash": f"{HASH_DEFINITION}:{digest}"}
+
+
+def _program(command: str) -> str | None:
+    """The first word of a command: what follows may hold passwords."""
+    words = command.split(maxsplit=1)
+    return words[0][:200] if words and "=" not in words[0] else None

@@ -1,0 +1,110 @@
+"""The images whose sets are due, derived from what the warehouse holds, in the order in which they are read. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from connector.detail.judging import Figures, Rules
+from connector.tables import Aspect, Row
+
+SCANNED = "SCANNED"
+SETTLING = 600_000_000  # microseconds after its ScanTime in which a set may still change
+LEAST_EMPTY = 20  # images without findings that are asked for, before others are believed to have none
+ASKED_AGAIN = 3  # of these, in each run
+
+
+@dataclass(frozen=True)
+class Due:
+    """An image whose set is due. `read_no` and `read_scan_time` are those of its marker, 0 and None without one."""
+
+    image_id: str
+    scan_time: int
+    count: int | None
+    read_no: int
+    read_scan_time: int | None
+
+
+@dataclass
+class Queue:
+    """What is due, in order: images in use first, then those with the most findings of the two worst severities, then
+    the oldest scan. `believed_empty` are images that need no request, because their count is 0."""
+
+    due: list[Due] = field(default_factory=list)
+    believed_empty: list[Due] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.due) + len(self.believed_empty)
+
+
+def image_columns(aspect: Aspect) -> tuple[str, ...]:
+    """The columns of `images` that `queue_of` needs."""
+    return (
+        *("image_id", "scan_status", "scan_time", "deleted_at", "container_cnt"),
+        *("critical_level_vul_cnt", "high_level_vul_cnt"),
+        *({aspect.count} - {"critical_level_vul_cnt", "high_level_vul_cnt"}),
+    )
+
+
+READ_COLUMNS = (
+    *("image_id", "read_no", "scan_time", "total_count", "rows_listed", "distinct_vulnerabilities"),
+    *("distinct_findings", "vul_cnt", "verdict", "requests", "settled"),
+)
+
+
+def figures_of(read: Row) -> Figures:
+    """The figures of a marker."""
+    return Figures(read["rows_listed"] or 0, read["distinct_vulnerabilities"] or 0, read["distinct_findings"] or 0)
+
+
+def rules_of(reads: Iterable[Row]) -> Rules:
+    """What the markers of whole sets teach."""
+    return Rules.of(
+        (read["vul_cnt"], figures_of(read))
+        for read in reads
+        if read["verdict"] == "complete" and read["vul_cnt"] is not None and read["requests"]
+    )
+
+
+def queue_of(aspect: Aspect, images: Iterable[Row], reads: Mapping[str, Row], rules: Rules, now: int) -> Queue:
+    """`images` are rows of the account's live images, `reads` the aspect's markers by image."""
+    ranked: list[tuple[tuple[bool, int, int], Due]] = []
+    for image in images:
+        if image["scan_status"] != SCANNED or image["scan_time"] is None or image["deleted_at"] is not None:
+            continue
+        read = reads.get(image["image_id"])
+        if read is not None and _is_current(image, read, aspect, rules, now):
+            continue
+        worst = (image["critical_level_vul_cnt"] or 0) + (image["high_level_vul_cnt"] or 0)
+        ranked.append(((not image["container_cnt"], -worst, image["scan_time"]), _due(image, read, aspect)))
+    ranked.sort(key=lambda entry: (entry[0], entry[1].image_id))
+    return _without_empty([due for _, due in ranked], reads.values())
+
+
+def _is_current(image: Row, read: Row, aspect: Aspect, rules: Rules, now: int) -> bool:
+    """Whether the set that was read is that of the present scan, and as it will stay."""
+    if read["verdict"] != "complete" or read["scan_time"] != image["scan_time"]:
+        return False
+    if read["vul_cnt"] != image[aspect.count] or rules.doubt(read["vul_cnt"], figures_of(read)):
+        return False
+    return bool(read["settled"]) or now < image["scan_time"] + SETTLING
+
+
+def _due(image: Row, read: Row | None, aspect: Aspect) -> Due:
+    return Due(
+        image["image_id"],
+        image["scan_time"],
+        image[aspect.count],
+        read["read_no"] if read else 0,
+        read["scan_time"] if read else None,
+    )
+
+
+def _without_empty(due: list[Due], reads: Iterable[Row]) -> Queue:
+    """Images whose count is 0 are believed, but for a few, once enough of them were asked for and all were empty."""
+    asked = [read["total_count"] for read in reads if read["vul_cnt"] == 0 and read["requests"]]
+    if len(asked) < LEAST_EMPTY or any(asked):
+        return Queue(due)
+    empty = [each for each in due if each.count == 0]
+    believed = {each.image_id for each in empty[ASKED_AGAIN:]}
+    return Queue([each for each in due if each.image_id not in believed], empty[ASKED_AGAIN:])

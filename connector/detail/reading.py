@@ -1,0 +1,101 @@
+"""Batches of sets, read with several requests under way, and confirmed by one look-up of their images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+from connector.detail.findings import FindingParser, Found
+from connector.detail.queue import Due
+from connector.detail.sets import ReadSet, SetReader
+from connector.errors import AccountStateError, RequestRejectedError, ResponseTooLargeError, TcssError
+from connector.listing.page import image_id_of
+from connector.listing.prefetch import MOST_THREADS, InFlight
+from connector.listing.query import Query
+from connector.listing.remote import RemoteList
+
+BATCH = 99  # images that one look-up confirms
+UNKNOWN_IMAGE = "ResourceNotFound"
+
+
+@dataclass
+class Batch:
+    """Sets by image, as read: `sets` without their rows, which are `found`; `items` are the images as listed after."""
+
+    read_at: int
+    sets: dict[str, ReadSet] = field(default_factory=dict)
+    found: dict[str, Found] = field(default_factory=dict)
+    items: dict[str, Any] = field(default_factory=dict)
+
+
+class BatchReader:
+    """Reads batches of one aspect. Raises what the API raises."""
+
+    def __init__(
+        self,
+        reader: SetReader,
+        parser: FindingParser,
+        images: RemoteList,
+        *,
+        in_flight: InFlight,
+        now: Callable[[], int],
+    ) -> None:
+        self._reader, self._parser, self._images = reader, parser, images
+        self._in_flight, self._now = in_flight, now
+        threads = in_flight if isinstance(in_flight, int) else MOST_THREADS
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="tcss-set")
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def read(self, due: Sequence[Due]) -> Batch:
+        """The sets of these images, and the images as the list has them afterwards."""
+        batch = Batch(self._now())
+        for image_id, read in self._sets([each.image_id for each in due]):
+            if read.whole:
+                batch.found[image_id] = self._parser.parse(read.rows)
+                read.rows = []  # a hundred sets of long texts take much memory
+            batch.sets[image_id] = read
+        batch.items = self._listed([*batch.found])
+        return batch
+
+    def _sets(self, image_ids: Sequence[str]) -> Iterator[tuple[str, ReadSet]]:
+        """The sets as they come, as many under way as the latency calls for."""
+        waiting = list(reversed(image_ids))
+        under_way: dict[Future[ReadSet], str] = {}
+        try:
+            while waiting or under_way:
+                most = self._in_flight if isinstance(self._in_flight, int) else self._in_flight()
+                while waiting and len(under_way) < max(1, most):
+                    image_id = waiting.pop()
+                    under_way[self._pool.submit(self._read, image_id)] = image_id
+                done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield under_way.pop(future), future.result()
+        finally:
+            for future in under_way:
+                future.cancel()
+
+    def _read(self, image_id: str) -> ReadSet:
+        try:
+            return self._reader.read(image_id)
+        except (RequestRejectedError, ResponseTooLargeError, AccountStateError) as error:
+            if isinstance(error, AccountStateError) and not (error.code or "").startswith(UNKNOWN_IMAGE):
+                raise
+            return ReadSet(reason=f"the API refused the read: {_said(error)}", requests=1)
+
+    def _listed(self, image_ids: Sequence[str]) -> dict[str, Any]:
+        """These images as the list has them. What is missing in the first answer is asked for once more."""
+        found: dict[str, Any] = {}
+        for _ in range(2):
+            missing = [image_id for image_id in image_ids if image_id not in found]
+            if missing:
+                page = self._images.first(Query(filters=(("ImageID", tuple(missing)),)), self._images.limit)
+                found |= {i: item for item in page.items if (i := image_id_of(item)) is not None}
+        return found
+
+
+def _said(error: TcssError) -> str:
+    return error.code or error.message

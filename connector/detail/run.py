@@ -1,0 +1,277 @@
+"""The details of one run, aspect after aspect, each with its row in `detail_runs`. The images are committed before."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from connector import texts
+from connector.detail.facts import Facts
+from connector.detail.findings import FindingParser
+from connector.detail.lists import Listed, key_by, read_list
+from connector.detail.places import PLACES, RUNNING, STATUSES, Place, PlaceDiff
+from connector.detail.queue import Due, image_columns, queue_of, rules_of
+from connector.detail.reading import BATCH, Batch, BatchReader
+from connector.detail.rows import DetailRun, DetailVerdict
+from connector.detail.sets import Fetch, SetReader
+from connector.detail.settling import Settler, Tally
+from connector.detail.store import Store
+from connector.errors import AccessError, DestinationError, LockedError, RequestRejectedError, TcssError
+from connector.images.records import Rejected
+from connector.images.times import time_zone
+from connector.runs.assembly import image_list, instants
+from connector.runs.identity import Identity
+from connector.settings import Settings
+from connector.tables import (
+    ASPECTS,
+    CONTAINERS,
+    DETAIL_RUNS,
+    IMAGE_READS,
+    REJECTED_VALUES,
+    VULNERABILITIES,
+    Aspect,
+    Row,
+)
+
+if TYPE_CHECKING:
+    from connector.api.client import Client
+    from connector.runs.progress import Report
+
+log = texts.logger(__name__)
+
+RUNNING_ASPECT = "running"
+
+
+COMMIT_EVERY = 60.0  # seconds
+LISTS = {"DescribeSystemVulList": False, "DescribeWebVulList": False, "DescribeEmergencyVulList": True}
+"""The account's lists of vulnerabilities, and whether each is that of emergencies."""
+
+REASONS = 3  # that are named of those why sets are not proven
+
+
+@dataclass
+class Outcome:
+    """How an aspect ended; `reasons` say why it is not complete."""
+
+    tally: Tally
+    due: int | None = None
+    behind: int | None = None
+    unknown_tags: Sequence[str] = ()
+    reasons: Sequence[str] = ()
+
+
+class Details:
+    """The details of one run. `execute` raises DestinationError and LockedError; what the API raises ends an aspect."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: Client,
+        identity: Identity,
+        store: Store,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings, self._client, self._identity, self._store = settings, client, identity, store
+        self._zone = time_zone(settings.naive_time_zone)
+        self._steady = steady
+
+    def execute(self, report: Report | None = None) -> tuple[DetailRun, ...]:
+        """Reads every aspect that the settings name, in their order."""
+        return tuple(self._aspect(name, report) for name in dict.fromkeys(self._settings.detail or ()))
+
+    def _aspect(self, name: str, report: Report | None) -> DetailRun:
+        before = self._client.stats
+        row = DetailRun(self._identity.sync_id, name, self._identity.account_id, self._client.now())
+        tally = Tally()
+        try:
+            outcome = self._places(tally) if name == RUNNING_ASPECT else self._images(ASPECTS[name], tally, report)
+            _judge(row, outcome)
+        except (DestinationError, LockedError):
+            raise
+        except TcssError as error:
+            row.verdict = DetailVerdict.REFUSED if isinstance(error, AccessError) else DetailVerdict.FAILED
+            row.verdict_reason = texts.shortened(error.sentence)
+            row.images_read, row.opened, row.closed = tally.read, tally.opened, tally.closed
+            log.warning("%s: %s", name, error)
+        after = self._client.stats
+        row.requests, row.throttled = after.requests - before.requests, after.throttled - before.throttled
+        row.finished_at = max(self._client.now(), row.started_at)
+        self._store.add(DETAIL_RUNS, [row.values])
+        self._store.commit((DETAIL_RUNS,))
+        return row
+
+    # Sets of images.
+
+    def _images(self, aspect: Aspect, tally: Tally, report: Report | None) -> Outcome:
+        facts, reasons = self._facts() if aspect.facts else (None, [])
+        markers = {row["image_id"]: row for row in self._store.rows(IMAGE_READS, aspect=aspect.name)}
+        rules = rules_of(markers.values())
+        images = self._store.live_images(image_columns(aspect))
+        queue = queue_of(aspect, images, markers, rules, self._identity.started_at)
+        log.debug("%s: %s of %s images are due", aspect.name, len(queue), len(images))
+        del images
+        settler = Settler(aspect, self._identity, self._store, rules, self._scan_time, tally)
+        commit = partial(self._commit, aspect, facts)
+        for start in range(0, len(queue.believed_empty), BATCH):
+            settler.take_empty(queue.believed_empty[start : start + BATCH], self._client.now())
+        committed = self._steady()
+        try:
+            with closing(self._batches(aspect, queue.due, facts, settler, markers)) as batches:
+                for done in batches:
+                    if report is not None:
+                        report(done, len(queue.due), self._client.stats)
+                    if self._steady() - committed >= COMMIT_EVERY:
+                        commit()
+                        committed = self._steady()
+        finally:
+            commit()
+        unknown = sorted(facts.unknown_tags) if facts else ()
+        behind = len(queue) - tally.read - tally.unproven
+        return Outcome(tally, len(queue), behind, unknown, reasons)
+
+    def _batches(
+        self, aspect: Aspect, due: Sequence[Due], facts: Facts | None, settler: Settler, markers: dict[str, Row]
+    ) -> Generator[int, None, None]:
+        """How many images were tried, after each batch is with the store. While one is settled, the next is read."""
+        end = self._steady() + self._settings.detail_patience
+        waiting = [due[start : start + BATCH] for start in range(0, len(due), BATCH)][::-1]
+        under_way: tuple[Sequence[Due], Future[Batch]] | None = None
+        tried = 0
+        with (
+            closing(self._reader(aspect, facts)) as reader,
+            ThreadPoolExecutor(1, thread_name_prefix="tcss-batch") as ahead,
+        ):
+            while waiting or under_way:
+                following = None
+                if waiting and self._steady() < end:
+                    chunk = waiting.pop()
+                    following = chunk, ahead.submit(reader.read, chunk)
+                elif waiting:
+                    waiting.clear()
+                if under_way is not None:
+                    again = settler.take(under_way[0], under_way[1].result(), markers)
+                    tried += len(under_way[0]) - len(again)
+                    waiting[:0] = [again] if again else []
+                    yield tried
+                under_way = following
+
+    def _reader(self, aspect: Aspect, facts: Facts | None) -> BatchReader:
+        parser = FindingParser(aspect, self._zone, facts.of_row if facts else lambda _: None)
+        return BatchReader(
+            SetReader(self._fetch(aspect.action), aspect),
+            parser,
+            image_list(self._settings, self._client),
+            in_flight=self._in_flight(aspect.action),
+            now=self._client.now,
+        )
+
+    def _commit(self, aspect: Aspect, facts: Facts | None) -> None:
+        """Facts, findings, markers: a set becomes visible with its marker, and all at once."""
+        if facts is not None:
+            self._store.add(VULNERABILITIES, facts.changed())
+            self._reject(VULNERABILITIES.name, facts.rejected)
+        self._store.commit((VULNERABILITIES, REJECTED_VALUES), (aspect.table,), (IMAGE_READS,))
+
+    def _facts(self) -> tuple[Facts, list[str]]:
+        """The facts, with what the account's lists say; and why a list is not proven to be whole."""
+        stored = self._store.rows(VULNERABILITIES)
+        facts = Facts(self._identity.account_id, self._identity.sync_id, self._identity.started_at, self._zone, stored)
+        reasons: list[str] = []
+        for action, emergency in LISTS.items():
+            listed = self._list(action, key_by("PocID", "CVEID", "Name"))
+            for item in listed.items.values():
+                facts.of_list(item, emergency=emergency)
+            if not listed.whole:
+                reasons.append(f"{action}: {listed.reason}")
+        if not reasons:
+            facts.end_of_lists()
+        return facts, reasons
+
+    # Places.
+
+    def _places(self, tally: Tally) -> Outcome:
+        reasons: list[str] = []
+        seen_before = self._last_whole()
+        for place in PLACES:
+            filters = self._running_only() if place.table is CONTAINERS else ()
+            listed = self._list(place.action, place.key, filters)
+            if place.table is CONTAINERS:
+                listed.items = {key: item for key, item in listed.items.items() if item.get("Status") == RUNNING}
+            self._place(place, listed, seen_before)
+            if not listed.whole:
+                reasons.append(f"{place.action}: {listed.reason}")
+        return Outcome(tally, reasons=reasons)
+
+    def _place(self, place: Place, listed: Listed, seen_before: int | None) -> None:
+        diff = PlaceDiff(place, self._identity, self._zone, self._store.rows(place.table))
+        self._store.add(place.table, diff.rows(listed.items, whole=listed.whole, seen_before=seen_before))
+        self._reject(place.table.name, diff.rejected)
+        self._store.commit((place.table, REJECTED_VALUES))
+
+    def _running_only(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The filter for running containers, whose value is not documented: the value that shows running ones alone.
+        Without such a value, all containers are read."""
+        fetch = self._fetch(CONTAINERS_ACTION)
+        for value in STATUSES:
+            try:
+                answer = fetch({"Limit": 100, "Offset": 0, "Filters": [{"Name": "Status", "Values": [value]}]})
+            except RequestRejectedError:
+                return ()
+            items = answer.response.get("List") or []
+            if items and all(isinstance(item, dict) and item.get("Status") == RUNNING for item in items):
+                return (("Status", (value,)),)
+        return ()
+
+    def _last_whole(self) -> int | None:
+        runs = self._store.rows(DETAIL_RUNS, ("started_at", "verdict"), aspect=RUNNING_ASPECT)
+        return max((run["started_at"] for run in runs if run["verdict"] == DetailVerdict.COMPLETE), default=None)
+
+    # What both need.
+
+    def _list(self, action: str, key: Any, filters: Any = ()) -> Listed:
+        return read_list(self._fetch(action), key, in_flight=self._in_flight(action), filters=filters)
+
+    def _fetch(self, action: str) -> Fetch:
+        return partial(self._client.call, action)
+
+    def _in_flight(self, action: str) -> Any:
+        return self._settings.in_flight or partial(self._client.in_flight, action)
+
+    def _scan_time(self, item: Any) -> int | None:
+        try:
+            return instants(self._zone, [item], "ScanTime")[0]
+        except ValueError:
+            return None
+
+    def _reject(self, table: str, rejected: list[Any]) -> None:
+        self._store.reject(Rejected(None, f"{table}.{name}", raw, reason) for name, raw, reason in rejected)
+        rejected.clear()
+
+
+CONTAINERS_ACTION = next(place.action for place in PLACES if place.table is CONTAINERS)
+
+
+def _judge(row: DetailRun, outcome: Outcome) -> None:
+    """Fills in the verdict, the worst of what there is."""
+    tally = outcome.tally
+    doubts = [f"{count} x {reason}" for reason, count in tally.doubts.most_common(REASONS)]
+    reasons = [*outcome.reasons, *doubts]
+    row.images_due, row.images_behind, row.opened, row.closed = outcome.due, outcome.behind, tally.opened, tally.closed
+    if outcome.due is None:
+        row.opened = row.closed = None
+    else:
+        row.images_read, row.images_unproven = tally.read, tally.unproven
+    row.unknown_tags = json.dumps(list(outcome.unknown_tags)) if outcome.unknown_tags else None
+    if reasons:
+        row.verdict = DetailVerdict.PARTIAL
+    elif outcome.behind:
+        row.verdict, reasons = DetailVerdict.BEHIND, [f"{outcome.behind} images are left to the next run"]
+    else:
+        row.verdict = DetailVerdict.COMPLETE
+    row.verdict_reason = texts.shortened("; ".join(reasons)) or None

@@ -1,0 +1,246 @@
+"""One image's set of findings, read until the answers prove that it is whole, or that they cannot.
+
+One answer is a snapshot. A set of several answers is whole in one of three ways, with one TotalCount in all of them:
+
+- In order: each page begins with the row that ended the page before it, and the rows make up TotalCount.
+- In parts: a filter splits the set into lists whose TotalCounts make up that of the set, each a snapshot or united.
+- United: passes in alternating directions have shown as many distinct rows as TotalCount says.
+
+Rows that are equal in every field count as often as they occur within one answer. That the number of rows is TotalCount
+proves nothing: where rows of equal sort values change places between two requests, some come twice and some never.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from connector.errors import RequestRejectedError, ResponseTooLargeError
+from connector.listing.page import count_of
+from connector.listing.query import MAX_LIMIT, Answer
+from connector.tables import Aspect
+from connector.wire import encode
+
+PASSES = 8  # over one list whose rows are united
+TRIES = 3  # reads of a set whose TotalCount moves meanwhile
+MOST_ROWS = 200_000  # of one set: what claims more is not read to its end
+DIRECTIONS = (("desc", "asc"), ("-", "+"), (None, None))
+"""Spellings of Order: the API's page has signs, its samples have words. What a server refuses is not asked again."""
+
+Fetch = Callable[[dict[str, Any]], Answer]
+Item = Mapping[str, Any]
+
+
+@dataclass
+class Manner:
+    """What is learnt of how an action can be asked; shared by all sets of an aspect, also among threads."""
+
+    limit: int = MAX_LIMIT
+    spelling: int = 0
+
+
+@dataclass
+class ReadSet:
+    """What reading a set gave. `rows` are the items, equal ones as often as they count; `whole` says that they are all,
+    `reason` why, or why not."""
+
+    rows: list[Item] = field(default_factory=list)
+    total: int | None = None
+    whole: bool = False
+    reason: str = ""
+    requests: int = 0
+
+
+class _MovedError(Exception):
+    """TotalCount was not the same in all answers, or not a count."""
+
+
+@dataclass
+class _Page:
+    items: list[Any]
+    total: int
+    keys: list[bytes]
+
+
+class SetReader:
+    """Reads the sets of one aspect. Raises what `fetch` raises, but for sorts that a server refuses and pages that are
+    too large. Safe for concurrent use."""
+
+    def __init__(self, fetch: Fetch, aspect: Aspect, manner: Manner | None = None) -> None:
+        self._fetch, self._aspect = fetch, aspect
+        self._manner = manner or Manner()
+
+    def read(self, image_id: str) -> ReadSet:
+        """The image's set."""
+        reading = _Reading(self._fetch, self._aspect, self._manner, image_id)
+        found = ReadSet()
+        for _ in range(TRIES):
+            try:
+                found = reading.once()
+                break
+            except _MovedError as moved:
+                found = ReadSet(reason=str(moved))
+        found.requests = reading.requests
+        return found
+
+
+class _Reading:
+    """The requests for one image's set."""
+
+    def __init__(self, fetch: Fetch, aspect: Aspect, manner: Manner, image_id: str) -> None:
+        self._fetch, self._aspect, self._manner, self._image_id = fetch, aspect, manner, image_id
+        self.requests = 0
+
+    def once(self) -> ReadSet:
+        first = self._page(0)
+        if first.total <= len(first.items):
+            return _snapshot(first)
+        if first.total > MOST_ROWS:
+            return ReadSet(total=first.total, reason=f"TotalCount is {first.total}, more than is read of an image")
+        union = _Union.of(first)
+        if self._in_order(first, union):
+            return union.whole("in order")
+        return self._in_parts(first.total) or self._united(union)
+
+    def _in_order(self, page: _Page, union: _Union) -> bool:
+        """One pass, each page from the last row of the page before it; whether every seam closed."""
+        closed, end = True, 0
+        while True:
+            union.add(page)
+            end = end + len(page.items) - (1 if end else 0)
+            if end >= union.total or len(page.items) < 2:
+                return closed and union.is_full and end == union.total
+            following = self._page(end - 1, total=union.total)
+            closed = closed and following.keys[:1] == page.keys[-1:]
+            page = following
+
+    def _in_parts(self, total: int) -> ReadSet | None:
+        """The set by the values of the filter; None where they do not make up the set."""
+        name, values = self._aspect.split
+        filters = [[{"Name": name, "Values": [value]}] for value in values]
+        try:
+            parts = [_Union.of(self._page(0, filters=each)) for each in filters]
+        except RequestRejectedError:
+            return None
+        if sum(part.total for part in parts) != total:
+            return None
+        for part, each in zip(parts, filters, strict=True):
+            if not part.is_full and not self._unite(part, each):
+                return part.lacking()
+        return ReadSet([row for part in parts for row in part.rows()], total, True, f"in {len(parts)} parts")
+
+    def _united(self, union: _Union) -> ReadSet:
+        return union.whole("united") if self._unite(union, None) else union.lacking()
+
+    def _unite(self, union: _Union, filters: Any) -> bool:
+        """Passes in alternating directions, until all rows were shown."""
+        for number in range(PASSES):
+            for page in self._pass(union.total, number % 2, filters):
+                union.add(page)
+                if union.is_full:
+                    return True
+        return False
+
+    def _pass(self, total: int, direction: int, filters: Any) -> Iterator[_Page]:
+        offset = 0
+        while offset < total:
+            page = self._page(offset, total=total, direction=direction, filters=filters)
+            yield page
+            if not page.items:
+                return
+            offset += len(page.items)
+
+    def _page(self, offset: int, *, total: int | None = None, direction: int = 0, filters: Any = None) -> _Page:
+        """One answer; raises _MovedError where TotalCount is not `total`."""
+        manner = self._manner
+        spelling = manner.spelling
+        while True:
+            limit = manner.limit
+            try:
+                answer = self._ask(offset, limit, DIRECTIONS[spelling][direction], filters)
+            except ResponseTooLargeError:
+                if limit == 1:
+                    raise
+                manner.limit = min(manner.limit, limit // 2)
+                continue
+            except RequestRejectedError:
+                if filters or spelling + 1 == len(DIRECTIONS):
+                    raise
+                spelling += 1
+                continue
+            manner.spelling = max(manner.spelling, spelling)  # the sort was refused, and not the image
+            return _page_of(answer, total)
+
+    def _ask(self, offset: int, limit: int, order: str | None, filters: Any) -> Answer:
+        payload: dict[str, Any] = {"ImageID": self._image_id, "Limit": limit, "Offset": offset}
+        if filters:
+            payload["Filters"] = filters
+        if order is not None:
+            payload |= {"By": self._aspect.by, "Order": order}
+        self.requests += 1
+        return self._fetch(payload)
+
+
+def _page_of(answer: Answer, total: int | None) -> _Page:
+    items = answer.response.get("List")
+    items = items if isinstance(items, list) else []
+    counted = answer.response.get("TotalCount")
+    counted = 0 if counted is None and not items else count_of(counted)
+    if counted is None:
+        raise _MovedError("the answer has no TotalCount")
+    if total is not None and counted != total:
+        raise _MovedError(f"TotalCount was {total}, and then {counted}")
+    return _Page(items, counted, list(map(key_of, items)) if total is not None or len(items) < counted else [])
+
+
+def _snapshot(page: _Page) -> ReadSet:
+    if page.total == len(page.items):
+        return ReadSet(page.items, page.total, True, "in one answer")
+    raise _MovedError(f"TotalCount is {page.total}, and one answer has {len(page.items)} rows")
+
+
+class _Union:
+    """Rows of several answers to one question, equal ones as often as they were in one answer."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self._items: dict[bytes, Any] = {}
+        self._counts: Counter[bytes] = Counter()
+
+    @classmethod
+    def of(cls, page: _Page) -> _Union:
+        union = cls(page.total)
+        union.add(page)
+        return union
+
+    def add(self, page: _Page) -> None:
+        keys = page.keys or list(map(key_of, page.items))
+        self._items |= zip(keys, page.items, strict=True)
+        self._counts |= Counter(keys)
+
+    @property
+    def is_full(self) -> bool:
+        return self._counts.total() == self.total
+
+    def rows(self) -> list[Any]:
+        return [self._items[key] for key in self._counts.elements()]
+
+    def whole(self, how: str) -> ReadSet:
+        return ReadSet(self.rows(), self.total, True, how)
+
+    def lacking(self) -> ReadSet:
+        return ReadSet(
+            total=self.total, reason=f"{self._counts.total()} rows were shown, and TotalCount is {self.total}"
+        )
+
+
+def key_of(item: Any) -> bytes:
+    """What is equal for items that are equal in every field."""
+    try:
+        return orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        return encode(item).encode()

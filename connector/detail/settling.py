@@ -1,0 +1,156 @@
+"""Sets that were read become rows: judged, compared with what the warehouse holds, and marked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from connector.detail.differences import Differ, Read, by_image
+from connector.detail.findings import Found
+from connector.detail.judging import Figures, Rules
+from connector.detail.queue import SCANNED, SETTLING, Due
+from connector.detail.reading import Batch
+from connector.detail.rows import DetailVerdict
+from connector.detail.store import Store
+from connector.images.records import Rejected
+from connector.listing.page import count_of, text_of
+from connector.runs.identity import Identity
+from connector.tables import IMAGE_READS, IMAGES, Aspect, Row
+
+BELIEVED = "the images list counts 0, as for all images that were asked for and had none"
+
+
+@dataclass
+class Tally:
+    """What an aspect of a run has done. `doubts` counts the reasons why sets are not proven."""
+
+    read: int = 0
+    opened: int = 0
+    closed: int = 0
+    doubts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def unproven(self) -> int:
+        return self.doubts.total()
+
+
+class _Whole(NamedTuple):
+    """A set that is whole, and what is known of its read."""
+
+    due: Due
+    read_at: int
+    found: Found
+    figures: Figures
+    counted: int | None
+    reason: str
+    requests: int
+
+
+class Settler:
+    """Takes batches of sets of one aspect, and adds their rows to the store. `instant` gives the ScanTime of an item of
+    the images list, in microseconds."""
+
+    def __init__(
+        self,
+        aspect: Aspect,
+        identity: Identity,
+        store: Store,
+        rules: Rules,
+        instant: Callable[[Any], int | None],
+        tally: Tally,
+    ) -> None:
+        self._aspect, self._identity, self._store = aspect, identity, store
+        self._rules, self._instant = rules, instant
+        self._differ = Differ(aspect)
+        self._source = IMAGES.column(aspect.count).source
+        self._has_rows = not store.is_empty(aspect.table)
+        self._doubted: set[str] = set()
+        self.tally = tally
+
+    def take(self, chunk: Sequence[Due], batch: Batch, markers: dict[str, Row]) -> list[Due]:
+        """Adds the rows of a batch. Returns the images whose counts contradict their sets for the first time: they are
+        read once more. An image that is not listed any more, or was scanned again, stays in the queue of the next run.
+        """
+        stored = self._stored(chunk)
+        again: list[Due] = []
+        for due in chunk:
+            read, found = batch.sets[due.image_id], batch.found.get(due.image_id)
+            if found is None:
+                self._doubt(due, batch.read_at, read.reason, read.requests, markers)
+                continue
+            item = batch.items.get(due.image_id, {})
+            if text_of(item, "ScanStatus") != SCANNED or self._instant(item) != due.scan_time:
+                continue
+            figures = Figures(read.total or 0, found.subjects, len(found.findings))
+            count = count_of(item.get(self._source))
+            doubt = self._rules.doubt(count, figures)
+            if doubt is not None and due.image_id not in self._doubted:
+                self._doubted.add(due.image_id)
+                again.append(due)
+                continue
+            if count is not None:
+                self._rules.learn(count, figures)
+            if doubt is not None:
+                self._doubt(due, batch.read_at, doubt, read.requests, markers)
+                continue
+            reason = read.reason if self._rules.checked(count) else f"{read.reason}, not checked by counts"
+            whole = _Whole(due, batch.read_at, found, figures, count, reason, read.requests)
+            self._settle(whole, stored.get(due.image_id, ()))
+        return again
+
+    def take_empty(self, chunk: Sequence[Due], now: int) -> None:
+        """Adds the rows of images that are believed to have no findings."""
+        stored = self._stored(chunk)
+        for due in chunk:
+            whole = _Whole(due, now, Found(), Figures(0, 0, 0), due.count, BELIEVED, 0)
+            self._settle(whole, stored.get(due.image_id, ()))
+
+    def _stored(self, chunk: Sequence[Due]) -> dict[str, list[Row]]:
+        if not self._has_rows:
+            return {}
+        return by_image(self._store.rows_of(self._aspect.table, [due.image_id for due in chunk]))
+
+    def _settle(self, whole: _Whole, stored: Iterable[Row]) -> None:
+        due, run = whole.due, self._identity
+        read = Read(run.account_id, due.image_id, due.read_no, due.scan_time, due.read_scan_time, run.sync_id)
+        difference = self._differ.compare(read, whole.found.findings, stored)
+        self._store.add(self._aspect.table, difference.rows)
+        self._reject(due.image_id, whole.found)
+        marker = {
+            "read_no": due.read_no + 1,
+            "scan_time": due.scan_time,
+            "read_at": whole.read_at,
+            "total_count": whole.figures.rows,
+            "rows_listed": whole.figures.rows,
+            "distinct_vulnerabilities": whole.figures.subjects,
+            "vul_cnt": whole.counted,
+            "verdict": DetailVerdict.COMPLETE,
+            "verdict_reason": whole.reason,
+            "requests": whole.requests,
+            "settled": whole.read_at >= due.scan_time + SETTLING,
+            "distinct_findings": whole.figures.findings,
+        }
+        self._mark(due, marker)
+        self.tally.read += 1
+        self.tally.opened += difference.opened
+        self.tally.closed += difference.closed
+
+    def _doubt(self, due: Due, read_at: int, reason: str, requests: int, markers: dict[str, Row]) -> None:
+        """The last whole set stays visible, and its marker says that the set of the present scan is not proven."""
+        self.tally.doubts[reason.partition(":")[0]] += 1
+        before = markers.get(due.image_id) or {"read_no": 0}
+        verdict = {"read_at": read_at, "verdict": DetailVerdict.PARTIAL, "verdict_reason": reason, "requests": requests}
+        self._mark(due, {**before, **verdict})
+
+    def _mark(self, due: Due, marker: Row) -> None:
+        keys = {"account_id": self._identity.account_id, "image_id": due.image_id, "aspect": self._aspect.name}
+        row = {**marker, **keys, "sync_id": self._identity.sync_id}
+        self._store.add(IMAGE_READS, [tuple(row.get(name) for name in IMAGE_READS.column_names)])
+
+    def _reject(self, image_id: str, found: Found) -> None:
+        table = self._aspect.table.name
+        faults = [Rejected(image_id, f"{table}.{name}", raw, reason) for name, raw, reason in found.rejected]
+        if faults:
+            self._store.reject(faults)

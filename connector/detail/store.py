@@ -1,0 +1,84 @@
+"""What the warehouse holds of an account's details, and how more is committed: facts, findings, at last the markers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from connector.images.records import Rejected, reject_id
+from connector.runs.identity import Identity
+from connector.runs.spool import Spool
+from connector.tables import IMAGES, REJECTED_VALUES, Row, Table, plain_rows
+from connector.warehouse.inventory import Inventory
+from connector.warehouse.loading import Loader
+from connector.warehouse.locks import StillHeld
+
+
+class Store:
+    """The details of one account in one warehouse. Raises DestinationError.
+
+    Rows are added to a spool, and `commit` loads them in the order of its packages: a package is loaded after those
+    before it are committed. What is added after a commit belongs to the next.
+    """
+
+    def __init__(
+        self, inventory: Inventory, loader: Loader, identity: Identity, directory: Path, still_held: StillHeld
+    ) -> None:
+        self._inventory, self._loader, self._identity = inventory, loader, identity
+        self._directory, self._still_held = directory, still_held
+        self._commits = 0
+        self._known_faults: set[str] = set()
+        self._spool = self._new_spool()
+
+    def rows(self, table: Table, names: Sequence[str] = (), **equal: str) -> list[Row]:
+        """Columns (without names all) of the account's rows with these values."""
+        return list(plain_rows(self._inventory.of_account(table, self._identity.account_id, names, equal)))
+
+    def rows_of(self, table: Table, image_ids: Sequence[str]) -> list[Row]:
+        """The account's rows of these images."""
+        return list(plain_rows(self._inventory.of_images(table, self._identity.account_id, image_ids)))
+
+    def live_images(self, names: Sequence[str]) -> list[Row]:
+        """Columns of the account's images that are not gone."""
+        found = plain_rows(self._inventory.of_account(IMAGES, self._identity.account_id, names, {}))
+        return [row for row in found if row["deleted_at"] is None]
+
+    def is_empty(self, table: Table) -> bool:
+        """Whether the table has no row of the account."""
+        return not self._inventory.count(table, self._identity.account_id)
+
+    def add(self, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
+        for row in rows:
+            self._spool.add(table, row)
+
+    def reject(self, faults: Iterable[Rejected]) -> None:
+        """Adds the faults that the warehouse does not have."""
+        new = {key: fault for fault in faults if (key := reject_id(fault)) not in self._known_faults}
+        if not new:
+            return
+        known = self._inventory.rejected_ids(self._identity.account_id, list(new))
+        self._known_faults |= new.keys()
+        run = self._identity
+        self.add(
+            REJECTED_VALUES,
+            (
+                (run.account_id, key, *fault, None, run.started_at, run.sync_id)
+                for key, fault in new.items()
+                if key not in known
+            ),
+        )
+
+    def commit(self, *packages: tuple[Table, ...]) -> None:
+        """Loads what was added to these tables, one package after the other."""
+        for tables in packages:
+            files = {table.name: path for table in tables if (path := self._spool.finish(table)) is not None}
+            self._still_held()
+            self._loader.load(files)
+        self._spool = self._new_spool()
+
+    def _new_spool(self) -> Spool:
+        self._commits += 1
+        directory = self._directory / f"details-{self._commits}"
+        directory.mkdir()
+        return Spool(directory)
