@@ -54,14 +54,15 @@ class Facts:
         self.unknown_tags: set[str] = set()
         self.rejected: list[Rejected] = []
 
-    def of_row(self, item: Item) -> None:
-        """Takes a row of an image; the first one of a vulnerability in a run says it all."""
-        key = vul_id(item)
-        if key not in self._from_rows:
-            self._from_rows.add(key)
-            row = self._take(key, item, item.get("Tag"))
-            if key not in self._listed and row["severity"] is None and item.get("Level") is not None:
-                row["level"] = storable(str(item["Level"]))
+    def of_rows(self, items: Iterable[Item]) -> None:
+        """Takes rows of images; the first one of a vulnerability in a run says it all."""
+        for item in items:
+            key = vul_id(item)
+            if key not in self._from_rows:
+                self._from_rows.add(key)
+                row = self._take(key, item, item.get("Tag"))
+                if key not in self._listed and row["severity"] is None and item.get("Level") is not None:
+                    row["level"] = storable(str(item["Level"]))
 
     def of_list(self, item: Item, *, emergency: bool) -> None:
         """Takes an item of a list of the account."""

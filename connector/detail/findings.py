@@ -7,7 +7,7 @@ names all of theirs, and a number is their greatest.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from hashlib import blake2b
@@ -57,10 +57,10 @@ class _Parsed(NamedTuple):
 
 
 class FindingParser:
-    """Makes findings of the rows of one aspect. `on_new` gets each row that is unlike the rows before it."""
+    """Makes findings of the rows of one aspect. `new` collects the rows that are unlike those before."""
 
-    def __init__(self, aspect: Aspect, zone: tzinfo, on_new: Callable[[Item], None] = lambda _: None) -> None:
-        self._on_new = on_new
+    def __init__(self, aspect: Aspect, zone: tzinfo) -> None:
+        self.new: list[Item] = []
         self._aspect = aspect
         self._columns = aspect.columns
         self._names = tuple(column.name for column in self._columns)
@@ -111,7 +111,7 @@ class FindingParser:
         return known
 
     def _parse(self, item: Item, rejected: list[Rejected]) -> _Parsed:
-        self._on_new(item)
+        self.new.append(item)
         values, faults = self._parser.parse(item)
         rejected += faults
         if "vul_id" in self._names:

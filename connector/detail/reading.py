@@ -22,11 +22,13 @@ UNKNOWN_IMAGE = "ResourceNotFound"
 
 @dataclass
 class Batch:
-    """Sets by image, as read: `sets` without their rows, which are `found`; `items` are the images as listed after."""
+    """Sets by image, as read: `sets` without their rows, which are `found`; `new` are rows of vulnerabilities that no
+    set before had like that; `items` are the images as listed afterwards."""
 
     read_at: int
     sets: dict[str, ReadSet] = field(default_factory=dict)
     found: dict[str, Found] = field(default_factory=dict)
+    new: list[Any] = field(default_factory=list)
     items: dict[str, Any] = field(default_factory=dict)
 
 
@@ -58,6 +60,7 @@ class BatchReader:
                 batch.found[image_id] = self._parser.parse(read.rows)
                 read.rows = []  # a hundred sets of long texts take much memory
             batch.sets[image_id] = read
+        batch.new, self._parser.new = self._parser.new, []
         batch.items = self._listed([*batch.found])
         return batch
 

@@ -144,7 +144,7 @@ class Details:
         under_way: tuple[Sequence[Due], Future[Batch]] | None = None
         tried = 0
         with (
-            closing(self._reader(aspect, facts)) as reader,
+            closing(self._reader(aspect)) as reader,
             ThreadPoolExecutor(1, thread_name_prefix="tcss-batch") as ahead,
         ):
             while waiting or under_way:
@@ -155,14 +155,17 @@ class Details:
                 elif waiting:
                     waiting.clear()
                 if under_way is not None:
-                    again = settler.take(under_way[0], under_way[1].result(), markers)
+                    batch = under_way[1].result()
+                    if facts is not None:
+                        facts.of_rows(batch.new)
+                    again = settler.take(under_way[0], batch, markers)
                     tried += len(under_way[0]) - len(again)
                     waiting[:0] = [again] if again else []
                     yield tried
                 under_way = following
 
-    def _reader(self, aspect: Aspect, facts: Facts | None) -> BatchReader:
-        parser = FindingParser(aspect, self._zone, facts.of_row if facts else lambda _: None)
+    def _reader(self, aspect: Aspect) -> BatchReader:
+        parser = FindingParser(aspect, self._zone)
         return BatchReader(
             SetReader(self._fetch(aspect.action), aspect),
             parser,

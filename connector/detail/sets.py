@@ -3,11 +3,14 @@
 One answer is a snapshot. A set of several answers is whole in one of three ways, with one TotalCount in all of them:
 
 - In order: each page begins with the row that ended the page before it, and the rows make up TotalCount.
-- In parts: a filter splits the set into lists whose TotalCounts make up that of the set, each a snapshot or united.
+- In parts: a filter splits the set into lists whose TotalCounts make up that of the set, before them and after them,
+  each a snapshot or united.
 - United: passes in alternating directions have shown as many distinct rows as TotalCount says.
 
 Rows that are equal in every field count as often as they occur within one answer. That the number of rows is TotalCount
 proves nothing: where rows of equal sort values change places between two requests, some come twice and some never.
+
+Assumed is that a set which changes without a scan, while several answers are read, changes its TotalCount.
 """
 
 from __future__ import annotations
@@ -131,6 +134,7 @@ class _Reading:
         for part, each in zip(parts, filters, strict=True):
             if not part.is_full and not self._unite(part, each):
                 return part.lacking()
+        self._page(0, total=total)  # the set may have changed between two parts
         return ReadSet([row for part in parts for row in part.rows()], total, True, f"in {len(parts)} parts")
 
     def _united(self, union: _Union) -> ReadSet:
