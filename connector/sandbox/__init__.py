@@ -6,6 +6,7 @@ at a chosen request, and a `Churn` changes the fleet between requests.
 """
 
 from connector.sandbox.backend import LocalServer
+from connector.sandbox.detail.state import DETAIL_CHANGES
 from connector.sandbox.faults import FAULTS, Churn, Fault
 from connector.sandbox.filters import shard_of
 from connector.sandbox.identity import Account
@@ -17,6 +18,7 @@ from connector.sandbox.state import CHANGES, Fleet, wall_clock
 
 __all__ = [
     "CHANGES",
+    "DETAIL_CHANGES",
     "FAULTS",
     "Account",
     "ApiError",

@@ -14,7 +14,10 @@ from typing import Any
 
 from connector.sandbox import identity
 from connector.sandbox.actions import LIST_ACTION, describe_asset_image_list
-from connector.sandbox.faults import PAGES, Churn, Content, Fault, Page
+from connector.sandbox.detail.actions import DETAIL_ACTIONS
+from connector.sandbox.detail.counting import recounted
+from connector.sandbox.detail.lists import Ask, Desk, answer
+from connector.sandbox.faults import PAGES, Churn, Content, Fault, Page, error
 from connector.sandbox.identity import Account, Accounts, Caller, Key
 from connector.sandbox.parameters import ApiError
 from connector.sandbox.quirks import Quirks
@@ -30,7 +33,7 @@ LOG_LENGTH = 10_000
 
 @dataclass(frozen=True)
 class Action:
-    """An action: its product and version; `run` is None for the list, which the backend answers itself."""
+    """An action: its product and version; `run` is None for the lists, which the backend answers itself."""
 
     service: str
     version: str
@@ -39,7 +42,7 @@ class Action:
 
 
 ACTIONS: Mapping[str, Action] = {
-    LIST_ACTION: Action("tcss", "2020-11-01"),
+    **dict.fromkeys((LIST_ACTION, *DETAIL_ACTIONS), Action("tcss", "2020-11-01")),
     "DescribePurchaseStateInfo": Action("tcss", "2020-11-01", identity.describe_purchase_state_info),
     "GetCallerIdentity": Action("sts", "2018-08-13", identity.get_caller_identity),
     "AssumeRole": Action("sts", "2018-08-13", identity.assume_role),
@@ -69,12 +72,16 @@ class Backend:
         faults: Iterable[Fault] = (),
         churn: ChurnCall | None = None,
         request_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+        *,
+        detail_churn: ChurnCall | None = None,
     ) -> None:
         permuted = isinstance(churn, Churn) and churn.permute_ties
         quirks = quirks or Quirks()
         self.quirks = replace(quirks, ties="permuted") if permuted else quirks
         self.faults = tuple(faults)
         self.churn = churn
+        self.detail_churn = detail_churn
+        self._desks: dict[str, Desk] = {}
         self.replaying = False
         self.lock = threading.RLock()
         self._request_id = request_id
@@ -95,6 +102,8 @@ class Backend:
         """Gets a fleet ready to be served: replicas that are late need its past from now on."""
         if self.quirks.lags:
             fleet.remember(max(self.quirks.lags))
+        if self.quirks.late_requests or self.quirks.late_seconds:
+            _ = fleet.details  # they have a history from now on
 
     def payloads(self, action: str = LIST_ACTION) -> list[Mapping[str, Any]]:
         """The remembered payloads of one action, oldest first."""
@@ -114,6 +123,8 @@ class Backend:
                 outcome = Outcome(self.refusal(error), self._on_the_way(due))
             if action == LIST_ACTION and self.churn is not None:
                 self.churn(caller.account.fleet, number)
+            if action in DETAIL_ACTIONS and self.detail_churn is not None:
+                self.detail_churn(caller.account.fleet, sum(self.numbers[name] for name in DETAIL_ACTIONS))
             return outcome
 
     def refusal(self, error: ApiError) -> Content:
@@ -129,8 +140,19 @@ class Backend:
             except ApiError:
                 self._fire(index)
                 raise
+        if action in self.quirks.refused:
+            raise ApiError(self.quirks.refused[action], error("unauthorized", action).message)
+        if action in DETAIL_ACTIONS:
+            return self._details(action, payload, caller.account)
         run = ACTIONS[action].run
         return run(caller, payload) if run else self._list(caller.account, payload, due)
+
+    def _details(self, action: str, payload: Mapping[str, Any], account: Account) -> Content:
+        """The answer of a list of details."""
+        desk = self._desks.get(account.account_id)
+        if desk is None or desk.details is not account.fleet.details:
+            desk = self._desks[account.account_id] = Desk(account.fleet.details, account.fleet.random)
+        return answer(DETAIL_ACTIONS[action], Ask(desk, payload, self.quirks, self.numbers[action]))
 
     def _list(self, account: Account, payload: Mapping[str, Any], due: list[int]) -> Content:
         """The answer of the list; with the RequestId that it had, where it is given again."""
@@ -158,6 +180,8 @@ class Backend:
         balanced = quirks.replicas or quirks.lags
         listed, missing = self._replica(account, payload) if balanced else (account.fleet, frozenset())
         content = describe_asset_image_list(listed, payload, quirks, missing)
+        if quirks.vul_cnt != "rows":
+            content = {**content, "List": recounted(account.fleet.details, content["List"], quirks)}
         previous = self._previous.get(account.account_id)
         self._previous[account.account_id] = content
         if not due:
@@ -229,10 +253,11 @@ class LocalServer:
         churn: ChurnCall | None = None,
         *,
         account: Account | None = None,
+        detail_churn: ChurnCall | None = None,
     ) -> None:
         self.fleet = fleet
         ids = itertools.count(1)
-        self.backend = Backend(quirks, faults, churn, lambda: f"local-{next(ids)}")
+        self.backend = Backend(quirks, faults, churn, lambda: f"local-{next(ids)}", detail_churn=detail_churn)
         self.backend.prepare(fleet)
         needy = [fault.name for fault in self.backend.faults if fault.layer == "wire"]
         if needy:

@@ -28,10 +28,16 @@ ERRORS: Mapping[str, tuple[str, str]] = {
     "token_failure": ("AuthFailure.TokenFailure", "The provided token is not valid."),
     "unauthorized": (
         "UnauthorizedOperation",
-        f"You are not authorized to perform operation (tcss:{LIST_ACTION}) resource (*) has no permission.",
+        "You are not authorized to perform operation (tcss:{action}) resource (*) has no permission.",
     ),
     "response_too_large": ("ResponseSizeLimitExceeded", "The size of the response exceeds the limit."),
 }
+
+
+def error(name: str, action: str) -> ApiError:
+    """The error of a fault by name, for an action."""
+    code, message = ERRORS[name]
+    return ApiError(code, message.replace("{action}", action))
 
 
 @dataclass(frozen=True)
@@ -156,7 +162,7 @@ class Fault:
     def check(self, limit: int) -> None:
         """Raises the ApiError of an error fault; `limit` is the request's Limit."""
         if self.layer == "error" and (self.value is None or limit > self.value):
-            raise ApiError(*ERRORS[self.name])
+            raise error(self.name, self.action)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,21 @@ class Quirks:
         shards: the images are spread by their id over so many shards (`shard_of`), from 0 on; 0: there are no shards.
         down_shards: the shards whose images are neither listed nor counted, in any list.
         cache: answers are kept by payload; `Backend.replaying` gives them again.
+    Details (the lists of vulnerabilities, malware, components, containers and hosts; those of paging hold there too,
+    except window and total_*; total_as and empty_list do):
+        detail_ties: whether rows with equal values of By keep their order between requests.
+        detail_most_rows: a page with more rows is a ResponseSizeLimitExceeded.
+        detail_extra_fields: fields that are added to every row of these lists.
+        extra_tags: words that are added to the tags of every vulnerability.
+        vul_cnt: what VulCnt and the level counts of images count: rows, distinct CVEs (a name, where there is no CVE),
+            or distinct pairs of CVE and component.
+        levels: whether 4 is the worst Level in rows of images (`rising`) or 1 (`reversed`).
+        late_requests, late_seconds: after its ScanTime has moved, the first so many requests for an image, and those
+            of the first so many seconds of the fleet's clock, get the results of the scan before.
+        total_moves: every second answer of an action has a TotalCount that is wrong by so much.
+        unknown_ids: what an ImageID or PocID gets that is not there: an error, or an empty list.
+        licensed: without a licence the lists of vulnerabilities, malware and components are empty.
+        refused: actions -> the error code that they always get, such as `UnauthorizedOperation`.
     Envelope:
         request_ids: `none` leaves RequestId out of all answers.
     """
@@ -98,6 +113,19 @@ class Quirks:
     shards: int = 0
     down_shards: frozenset[int] = frozenset()
     cache: bool = False
+
+    detail_ties: Literal["stable", "permuted"] = "stable"
+    detail_most_rows: int | None = None
+    detail_extra_fields: Mapping[str, Any] = field(default_factory=dict)
+    extra_tags: tuple[str, ...] = ()
+    vul_cnt: Literal["rows", "cves", "cve_component"] = "rows"
+    levels: Literal["rising", "reversed"] = "rising"
+    late_requests: int = 0
+    late_seconds: float = 0
+    total_moves: int = 0
+    unknown_ids: Literal["error", "empty"] = "error"
+    licensed: bool = True
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     request_ids: Literal["unique", "none"] = "unique"
 

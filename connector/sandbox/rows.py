@@ -52,11 +52,11 @@ def _row(row: Item, quirks: Quirks) -> Item:
     left_out = FIELDS[quirks.fields :]
     shown = {name: value for name, value in row.items() if name not in left_out} | dict(quirks.extra_fields)
     if quirks.times == "naive":
-        shown |= {name: _naive(shown[name]) for name in TIMES & shown.keys()}
+        shown |= {name: naive(shown[name]) for name in TIMES & shown.keys()}
     return shown
 
 
-def _naive(time: Any) -> Any:
+def naive(time: Any) -> Any:
     """A time as a wall clock of UTC+8 with three digits; what is no time stays as it is."""
     instant = instant_of(time)
     if instant is None:

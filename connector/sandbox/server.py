@@ -44,7 +44,8 @@ class Sandbox:
         rate: requests in any second for each action and secret id; None for any number.
         latency: seconds that each answer takes.
         quirks, faults, churn: see the classes; `churn` may be any callable that takes the fleet and the number of
-            the request of DescribeAssetImageList after which it is called.
+            the request of DescribeAssetImageList after which it is called. `detail_churn`: after each answer to a list
+            of details, with the number of such requests.
         accounts: further accounts with keys and fleets of their own.
         clock: Unix seconds, for timestamps, tokens, the Date header and the rate.
         host, port: where to listen; port 0 takes a free one.
@@ -65,6 +66,7 @@ class Sandbox:
         quirks: Quirks | None = None,
         faults: Iterable[Fault] = (),
         churn: ChurnCall | None = None,
+        detail_churn: ChurnCall | None = None,
         clock: Callable[[], float] = time.time,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -72,7 +74,7 @@ class Sandbox:
         self.fleet = fleet
         served = [Account(fleet, secret_id, secret_key, account_id), *accounts]
         self.accounts = Accounts(served)
-        self.backend = Backend(quirks, faults, churn)
+        self.backend = Backend(quirks, faults, churn, detail_churn=detail_churn)
         for account in served:
             self.backend.prepare(account.fleet)
         self.arrived = Counter[str]()

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+from connector.sandbox.detail.state import DETAIL_CHANGES, Details
 from connector.sandbox.images import Item, Mix, Painter, instant_of, instant_text
 from connector.sandbox.listed import Listed, Where
 from connector.sandbox.orders import INSERTION, Row
@@ -55,7 +56,8 @@ class Fleet(Listed):
         super().__init__({}, Random(f"requests {seed}"))  # noqa: S311 (nothing here is secret)
         self.now = now if isinstance(now, int) else (now - _EPOCH) // timedelta(microseconds=1)
         self._rng = Random(seed)  # noqa: S311
-        self._clock = clock
+        self._seed, self._clock, self.started = seed, clock, self.now
+        self._details: Details | None = None
         self._painter = Painter(self._rng, mix or Mix())
         self._next_seq = 0
         self._seqs: dict[str, int] = {}
@@ -117,6 +119,21 @@ class Fleet(Listed):
     def as_it_was(self, revisions: int) -> Listed:
         """The list as it was so many revisions ago, or in the oldest state that is remembered."""
         return self._past[-min(revisions, len(self._past))] if revisions and self._past else self
+
+    @property
+    def details(self) -> Details:
+        """What stands behind the counts. It is made, and keeps its history, from the first use on."""
+        if self._details is None:
+            self._details = Details(self, self._seed)
+        return self._details
+
+    def gone(self) -> dict[str, Item]:
+        """Image id -> item of those that were deleted, as they would come back."""
+        return {image_id: item for image_id, (_, item) in self._gone.items()}
+
+    def instant(self) -> int:
+        """The instant on the fleet's clock."""
+        return self._clock() if self._clock else self.now
 
     # What changes; each returns the ids that changed
 
@@ -183,9 +200,16 @@ class Fleet(Listed):
     def apply(self, changes: Mapping[str, Any]) -> dict[str, list[str]]:
         """Makes several changes in their order, such as {"rescan": 3, "delete": 1}. ValueError for another name."""
         for name in changes:
-            if name not in CHANGES:
-                raise ValueError(f"no change is called {name!r}; there are {', '.join(CHANGES)}")
-        return {name: getattr(self, name)(some) for name, some in changes.items()}
+            if name not in CHANGES + DETAIL_CHANGES:
+                raise ValueError(f"no change is called {name!r}; there are {', '.join(CHANGES + DETAIL_CHANGES)}")
+        owners = {name: self if name in CHANGES else self.details for name in changes}
+        return {name: getattr(owners[name], name)(some) for name, some in changes.items()}
+
+    def alter_gone(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Sets fields of deleted images, as `replace` does of listed ones."""
+        for image_id, change in changes.items():
+            revision, item = self._gone[image_id]
+            self._gone[image_id] = (revision, {**item, **change})
 
     def list_twice(self, changes: Mapping[str, Mapping[str, Any]]) -> list[str]:
         """Lists images a second time: image id -> fields in which the second row differs. Says which it changed."""
@@ -261,7 +285,9 @@ class Fleet(Listed):
     def _put(self, seq: int, item: Item) -> None:
         row = self._rows[seq]
         self._orders.move(seq, row.item, item)
-        row.item = item
+        old, row.item = row.item, item
+        if self._details is not None:
+            self._details.changed(old, item)
 
     def _drop(self, seq: int) -> None:
         self._orders.move(seq, self._rows.pop(seq).item, None)

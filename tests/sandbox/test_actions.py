@@ -282,7 +282,7 @@ def test_the_purchase_has_a_state() -> None:
             "InvalidParameter.WebIdentityTokenError",
         ),
         ("GetCallerIdentity", {"Limit": 1}, "UnknownParameter"),
-        ("DescribeAssetContainerList", {}, "InvalidAction"),
+        ("DescribeAssetProcessList", {}, "InvalidAction"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

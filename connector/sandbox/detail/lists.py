@@ -1,0 +1,188 @@
+"""Lists of details: parameters checked as documented, filters, sorting, and a page. What a list has is an `Action`.
+
+What the documentation leaves open is decided by `Quirks`. An entry becomes a row only when a page shows it.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from connector.sandbox.detail.account import Account
+from connector.sandbox.detail.places import Places
+from connector.sandbox.detail.state import Details
+from connector.sandbox.images import Item
+from connector.sandbox.parameters import ApiError, bad_value, check_types, require, wrong_type
+from connector.sandbox.quirks import Quirks
+
+if TYPE_CHECKING:
+    from random import Random
+
+PARAMETERS: Mapping[str, type] = {"Limit": int, "Offset": int, "Filters": list}
+SORTING: Mapping[str, type] = {"By": str, "Order": str}
+FILTER_KEYS: Mapping[str, type] = {"Name": str, "Values": list, "ExactMatch": bool}
+DIRECTIONS = {"+": False, "asc": False, "-": True, "desc": True}
+
+
+class Desk:
+    """All that answers are made of, for one fleet; each part is made when it is first asked for."""
+
+    def __init__(self, details: Details, random: "Random") -> None:
+        self.details = details
+        self.random = random
+        self.account = Account(details)
+        self.places = Places(details)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request for a list: the payload, and `number`, how many there were for this action."""
+
+    desk: Desk
+    payload: Mapping[str, Any]
+    quirks: Quirks
+    number: int = 1
+
+    def image(self) -> Item | None:
+        """The image that the request is about; None where one that is not there has an empty list.
+
+        Raises:
+            ApiError: there is no such image.
+        """
+        fleet, image_id = self.desk.details.fleet, self.payload["ImageID"]
+        if image_id in fleet:
+            return fleet[image_id]
+        if self.quirks.unknown_ids == "error":
+            raise ApiError("ResourceNotFound", "The image is not found.")
+        return None
+
+
+Value = Callable[[Ask, Any], Any]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A filter: what an entry has there (one text or several), and the words that may be asked for.
+
+    words: the words of the request -> what an entry must have; empty where any text goes. whole: no part matches.
+    """
+
+    value: Value
+    words: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Action:
+    """A list: its entries in their default order, the row of an entry, filters and orders by name.
+
+    about: the parameter that the request must have. beside: what stands beside List. sorts: values of By; None where
+    the action has no By. needs_licence: the list is empty without one.
+    """
+
+    entries: Callable[[Ask], Sequence[Any]]
+    row: Callable[[Ask, Any], Item]
+    filters: Mapping[str, Filter]
+    sorts: Mapping[str, Value] | None
+    about: str | None = None
+    beside: Callable[[Ask], Item] = lambda _: {}
+    needs_licence: bool = True
+
+
+def answer(action: Action, ask: Ask) -> dict[str, Any]:
+    """The content of `Response` without its RequestId.
+
+    Raises:
+        ApiError: a parameter is missing, unknown, of the wrong type or out of its range; or the page is too large.
+    """
+    quirks, payload = ask.quirks, ask.payload
+    limit, offset = _checked(action, payload, quirks)
+    wanted = [_wanted(action, raw, place, quirks) for place, raw in enumerate(payload.get("Filters", ()))]
+    order = _order(action, payload, quirks)
+    entries = action.entries(ask)
+    if action.needs_licence and not quirks.licensed:
+        entries = ()
+    kept = [entry for entry in entries if all(passes(ask, entry) for passes in wanted)]
+    shown = _sorted(ask, kept, order)[offset : offset + limit]
+    if quirks.detail_most_rows is not None and len(shown) > quirks.detail_most_rows:
+        raise ApiError("ResponseSizeLimitExceeded", "The size of the response exceeds the limit.")
+    rows = [{**action.row(ask, entry), **quirks.detail_extra_fields} for entry in shown]
+    total = len(kept) + (quirks.total_moves if ask.number % 2 == 0 else 0)
+    empty: list[Item] | None = None if quirks.empty_list == "null" else []
+    return {"List": rows or empty, "TotalCount": _written(total, quirks), **action.beside(ask)}
+
+
+def _checked(action: Action, payload: Mapping[str, Any], quirks: Quirks) -> tuple[int, int]:
+    """Limit and Offset as the server takes them."""
+    about = {action.about: str} if action.about else {}
+    check_types(payload, {**PARAMETERS, **(SORTING if action.sorts is not None else {}), **about})
+    require(payload, about)
+    if action.about and not payload[action.about]:
+        raise ApiError("InvalidParameter.MissingParameter", f"The parameter `{action.about}` is empty.")
+    limit, offset = payload.get("Limit", 10), payload.get("Offset", 0)
+    if limit > quirks.max_limit and quirks.limit_over_max == "error":
+        raise ApiError("InvalidParameterValue.DataRange", f"Limit must be in the range [0, {quirks.max_limit}].")
+    if quirks.max_offset is not None and offset > quirks.max_offset:
+        raise ApiError("InvalidParameterValue.DataRange", f"Offset must be in the range [0, {quirks.max_offset}].")
+    return min(limit, quirks.max_limit, quirks.page_cap or limit), offset
+
+
+def _order(action: Action, payload: Mapping[str, Any], quirks: Quirks) -> tuple[Value | None, bool]:
+    """What the list is sorted by, and whether downwards."""
+    by, order = payload.get("By"), payload.get("Order", "asc")
+    if order.lower() not in DIRECTIONS:
+        raise bad_value("Order", order)
+    value = (action.sorts or {}).get(by or "")
+    if by and value is None and quirks.unknown_by == "reject":
+        raise bad_value("By", by)
+    return value, DIRECTIONS[order.lower()]
+
+
+def _wanted(action: Action, raw: object, place: int, quirks: Quirks) -> Callable[[Ask, Any], bool]:
+    """The predicate of the element of Filters at `place`: any of its values."""
+    where = f"Filters.{place}"
+    if not isinstance(raw, dict):
+        raise wrong_type(where)
+    check_types(raw, FILTER_KEYS, f"{where}.")
+    require(raw, ("Name", "Values"), f"{where}.")
+    if not all(type(value) is str for value in raw["Values"]):
+        raise wrong_type(f"{where}.Values")
+    known = action.filters.get(raw["Name"])
+    if known is None:
+        raise bad_value(f"{where}.Name", raw["Name"])
+    unknown = [value for value in raw["Values"] if known.words and value not in known.words]
+    if unknown:
+        raise bad_value(f"{where}.Values", unknown[0])
+    values = {known.words.get(value, value) for value in raw["Values"]}
+    exact = raw.get("ExactMatch")
+    whole = bool(known.words) or (known.whole if exact is None else exact is (quirks.exact_match == "exact"))
+    return lambda ask, entry: _matches(known.value(ask, entry), values, whole)
+
+
+def _matches(has: Any, values: Collection[str], whole: bool) -> bool:
+    texts = (has,) if isinstance(has, str) else has
+    if whole:
+        return any(text in values for text in texts)
+    return any(value in text for value in values for text in texts)
+
+
+def _sorted(ask: Ask, entries: list[Any], order: tuple[Value | None, bool]) -> list[Any]:
+    """Stable, or with entries of one value in another order every time. Downwards, ties turn round too."""
+    value, descending = order
+    if value is None:
+        if ask.quirks.default_order == "shuffled":
+            return ask.desk.random.sample(entries, len(entries))
+        return entries
+    keys = [value(ask, entry) for entry in entries]
+    places = sorted(range(len(entries)), key=keys.__getitem__)
+    if ask.quirks.detail_ties == "permuted":
+        ties = [list(group) for _, group in groupby(places, keys.__getitem__)]
+        places = [place for tie in ties for place in ask.desk.random.sample(tie, len(tie))]
+    return [entries[place] for place in (reversed(places) if descending else places)]
+
+
+def _written(total: int, quirks: Quirks) -> int | float | str:
+    number = max(total, 0)
+    if quirks.total_as == "integer":
+        return number
+    return str(number) if quirks.total_as == "text" else float(number)

@@ -1,0 +1,304 @@
+"""What each image of a fleet has behind its counts, and how that changes.
+
+An image has exactly as many findings of each level as its item counts. The counts decide how many, the catalogue
+which: findings are recounted, never stored.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any, NamedTuple, Protocol
+from zlib import crc32
+
+from connector.sandbox.detail.catalogue import STACKS, SYSTEM, WEB, Base, Catalogue, Finding, Vulnerability
+from connector.sandbox.images import Item, instant_of, instant_text
+
+LEVEL_FIELDS = {4: "CriticalLevelVulCnt", 3: "HighLevelVulCnt", 2: "MediumLevelVulCnt", 1: "LowLevelVulCnt"}
+
+# Names of the methods that change details by a number (the last ones by ids too): what `Fleet.apply` takes.
+DETAIL_CHANGES = (
+    *("add_vulnerabilities", "withdraw_vulnerabilities", "revise_vulnerabilities"),
+    *("scan_again", "move_containers"),
+)
+
+# Numbers of vulnerabilities that only a library update brings.
+_FIRST_ADDED = 60_000
+
+Some = int | Iterable[str] | None
+
+
+class Owner(Protocol):
+    """What details need of their fleet."""
+
+    revision: int
+    started: int
+
+    def __contains__(self, image_id: object) -> bool: ...
+    def __getitem__(self, image_id: str) -> Item: ...
+    def truth(self) -> dict[str, Item]: ...
+    def gone(self) -> dict[str, Item]: ...
+    def instant(self) -> int: ...
+    def replace(self, changes: Mapping[str, Mapping[str, Any]]) -> list[str]: ...
+    def alter_gone(self, changes: Mapping[str, Mapping[str, Any]]) -> None: ...
+
+
+class Added(NamedTuple):
+    """A vulnerability that the library has learnt, and the system or the stack whose images have it."""
+
+    vulnerability: Vulnerability
+    place: str | int
+
+
+@dataclass(frozen=True)
+class Library:
+    """What the scanner knows beside the catalogue: additions, the newest first, and the keys of what was withdrawn."""
+
+    added: tuple[Added, ...] = ()
+    withdrawn: frozenset[tuple[str, int, int]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """All that decides what an image has: its base, how many findings among which levels, and the library.
+
+    `since`: how often the image had been asked for when this began; `at`: the instant when it began.
+    """
+
+    image_id: str
+    time: Any
+    base: Base
+    pools: tuple[tuple[tuple[int, ...], int], ...]
+    viruses: int
+    library: Library
+    since: int = field(default=0, compare=False)
+    at: int = field(default=0, compare=False)
+
+
+class Details:
+    """The details of one fleet.
+
+    `recounted` counts how often an image's findings were put together. History is kept from the first use on:
+    `sets_at` knows the scans that happened since then, and the state before the first of them.
+    """
+
+    def __init__(self, fleet: Owner, seed: int) -> None:
+        self.fleet = fleet
+        self.catalogue = Catalogue(seed)
+        self.library = Library()
+        self.revised = Counter[tuple[str, int, int]]()
+        self.moved = Counter[str]()
+        self.asked = Counter[str]()
+        self.recounted = 0
+        self._rng = Random(f"library {seed}")  # noqa: S311 (nothing here is secret)
+        self._history: dict[str, list[Scan]] = {}
+        self._former = self.library
+        self._added = 0
+
+    # What there is
+
+    def findings(self, item: Item) -> list[Finding]:
+        """The findings that an image has now, in the order of the catalogue."""
+        return self.of(self.scan(item))
+
+    def scan(self, item: Item) -> Scan:
+        """What decides an image's findings now."""
+        return _scan_of(item, self.library)
+
+    def of(self, scan: Scan) -> list[Finding]:
+        """The findings of a scan."""
+        self.recounted += 1
+        found: list[Finding] = []
+        for levels, count in scan.pools:
+            end = len(found) + count
+            groups = self._groups(scan, levels)
+            while len(found) < end:
+                found += next(groups)
+            del found[end:]
+        return found
+
+    def shown(self, item: Item, late_requests: int = 0, late_seconds: float = 0) -> Scan:
+        """The scan whose results are shown: the former one, until the new ones are visible."""
+        history = self._history.get(item["ImageID"])
+        if not history or not (late_requests or late_seconds):
+            return self.scan(item)
+        asked, now = self.asked[item["ImageID"]], self.fleet.instant()
+        shown = history[0]
+        for scan in history[1:]:
+            waits = asked - scan.since < late_requests or now - scan.at < late_seconds * 1e6
+            if scan.time != shown.time and waits:
+                return shown
+            shown = scan
+        return self.scan(item)
+
+    def sets_at(self, image_id: str, scan_time: Any) -> list[list[Finding]]:
+        """The sets of findings that an image had at this ScanTime, oldest first; several after library updates."""
+        scans = [scan for scan in self._history.get(image_id, ()) if scan.time == scan_time]
+        if not scans and image_id in self.fleet and self.fleet[image_id].get("ScanTime") == scan_time:
+            scans = [self.scan(self.fleet[image_id])]
+        return [self.of(scan) for scan in scans]
+
+    def changed(self, old: Item, new: Item) -> None:
+        """Remembers that an image's item is another one."""
+        image_id = new["ImageID"]
+        before, after = _scan_of(old, self._former), _scan_of(new, self.library)
+        if (before.time, before.pools, before.viruses) == (after.time, after.pools, after.viruses):
+            return
+        history = self._history.setdefault(image_id, [before])
+        history.append(replace(after, since=self.asked[image_id], at=self.fleet.instant()))
+
+    # What changes; each returns the ids of the images that changed
+
+    def add_vulnerabilities(self, count: int) -> list[str]:
+        """The library learns new vulnerabilities: images of some system or stack have them at once, without a scan."""
+        bases = sorted({_base(item) for item in self._scanned()})
+        added = tuple(self._new(self._rng.choice(bases)) for _ in range(count if bases else 0))
+        return self._update(Library(added[::-1] + self.library.added, self.library.withdrawn))
+
+    def withdraw_vulnerabilities(self, some: Some) -> list[str]:
+        """The library withdraws vulnerabilities that images have: a number of them, or these CVEs."""
+        found = {finding.vulnerability.key: finding.vulnerability for finding in self._all()}
+        if isinstance(some, int):
+            keys = self._rng.sample(sorted(found), min(some, len(found)))
+        else:
+            keys = [key for key, one in found.items() if some is None or one.cve in set(some)]
+        return self._update(Library(self.library.added, self.library.withdrawn | set(keys)))
+
+    def revise_vulnerabilities(self, count: int) -> list[str]:
+        """Vulnerabilities get another fix and a public exploit. No count changes; the ids are those of their images."""
+        images: defaultdict[tuple[str, int, int], set[str]] = defaultdict(set)
+        for item in self._scanned():
+            for finding in self.findings(item):
+                images[finding.vulnerability.key].add(item["ImageID"])
+        keys = self._rng.sample(sorted(images), min(count, len(images)))
+        self.revised.update(keys)
+        return sorted(set().union(*(images[key] for key in keys)))
+
+    def scan_again(self, some: Some = None) -> list[str]:
+        """Scans images that were scanned well, with the same result: only ScanTime moves."""
+        ids = [item["ImageID"] for item in self.fleet.truth().values() if item.get("ScanStatus") == "SCANNED"]
+        chosen = self._chosen(ids, some)
+        items, now = self.fleet.truth(), self.fleet.instant()
+        times = {one: max(now, instant_of(items[one].get("ScanTime")) or 0) + 1000 for one in chosen}
+        return self.fleet.replace({one: {"ScanTime": instant_text(time)} for one, time in times.items()})
+
+    def move_containers(self, some: Some = None) -> list[str]:
+        """Containers of images end, and others take their places: ContainerCnt stays."""
+        ids = [item["ImageID"] for item in self.fleet.truth().values() if count(item, "ContainerCnt")]
+        chosen = self._chosen(ids, some)
+        for image_id in chosen:
+            self.moved[image_id] += 1
+        self.fleet.replace({image_id: {} for image_id in chosen})
+        return chosen
+
+    # How
+
+    def _groups(self, scan: Scan, levels: tuple[int, ...]) -> Iterator[tuple[Finding, ...]]:
+        own, base = crc32(scan.image_id.encode()), scan.base
+        for added in scan.library.added:
+            one = added.vulnerability
+            if one.level in levels and one.key not in scan.library.withdrawn and _concerns(added, own, base):
+                yield self.catalogue.findings(one, base)
+        index = 0
+        while True:
+            group = self.catalogue.group(base, levels, index)
+            index += 1
+            one = group[0].vulnerability
+            if one.key not in scan.library.withdrawn and not _skips(own, one):
+                yield group
+
+    def _scanned(self) -> list[Item]:
+        items = [*self.fleet.truth().values(), *self.fleet.gone().values()]
+        return [item for item in items if item.get("ScanStatus") == "SCANNED" or count(item, "VulCnt")]
+
+    def _all(self) -> Iterator[Finding]:
+        for item in self._scanned():
+            yield from self.findings(item)
+
+    def _new(self, base: Base) -> Added:
+        self._added += 1
+        kind = SYSTEM if base.system and self._rng.random() < 0.7 else WEB
+        level = self._rng.choices((4, 3, 2, 1), (2, 4, 5, 3))[0]
+        vulnerability = self.catalogue.vulnerability(kind, level, _FIRST_ADDED + self._added)
+        return Added(vulnerability, base.system if kind == SYSTEM else base.stack)
+
+    def _update(self, library: Library) -> list[str]:
+        """Puts another library in force, and gives images the counts that follow from it."""
+        fresh = set(library.added) - set(self.library.added)
+        withdrawn = library.withdrawn - self.library.withdrawn
+        changes = {}
+        for item in self._scanned():
+            steps = self._steps(item, fresh, withdrawn)
+            if any(steps.values()):
+                changes[item["ImageID"]] = _counted(item, steps)
+        self.library = library
+        listed = self.fleet.truth().keys()
+        try:
+            self.fleet.alter_gone({image_id: change for image_id, change in changes.items() if image_id not in listed})
+            return self.fleet.replace({i: change for i, change in changes.items() if i in listed})
+        finally:
+            self._former = library
+
+    def _steps(self, item: Item, fresh: Iterable[Added], withdrawn: Iterable[Any]) -> Counter[int]:
+        """By how much an image's findings of each level become more or fewer."""
+        own, base, steps = crc32(item["ImageID"].encode()), _base(item), Counter[int]()
+        for added in fresh:
+            if _concerns(added, own, base):
+                one = added.vulnerability
+                steps[one.level] += len(self.catalogue.findings(one, base))
+        if withdrawn:
+            lost = [finding.vulnerability for finding in self.findings(item) if finding.vulnerability.key in withdrawn]
+            steps.subtract(one.level for one in lost)
+        return steps
+
+    def _chosen(self, ids: list[str], some: Some) -> list[str]:
+        if isinstance(some, int):
+            return self._rng.sample(ids, min(some, len(ids)))
+        return ids if some is None else [image_id for image_id in some if image_id in set(ids)]
+
+
+def count(item: Item, name: str) -> int:
+    """A count of an item; 0 where there is none, or what is there is no count."""
+    value = item.get(name)
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def _concerns(added: Added, own: int, base: Base) -> bool:
+    """Whether an image of a base has what the library has learnt."""
+    one, place = added
+    return place == (base.system if one.kind == SYSTEM else base.stack) and not _skips(own, one)
+
+
+def _skips(own: int, vulnerability: Vulnerability) -> bool:
+    """One image in five of a base does not have a vulnerability of it."""
+    return (own ^ vulnerability.mark) * 0x9E3779B1 >> 7 & 1023 < 205
+
+
+def _base(item: Item) -> Base:
+    name = str(item.get("ImageName") or "").partition("@")[0]
+    head, _, tag = name.rpartition(":")
+    repository = head if head and "/" not in tag else name
+    return Base(str(item.get("OsName") or ""), crc32(repository.encode()) % STACKS)
+
+
+def _scan_of(item: Item, library: Library) -> Scan:
+    return Scan(item["ImageID"], item.get("ScanTime"), _base(item), _pools(item), count(item, "VirusCnt"), library)
+
+
+def _pools(item: Item) -> tuple[tuple[tuple[int, ...], int], ...]:
+    """How many findings an image has among which levels: VulCnt in all, level by level as far as levels are counted."""
+    total = count(item, "VulCnt")
+    known = {level: count(item, name) for level, name in LEVEL_FIELDS.items() if name in item}
+    rest = total - sum(known.values())
+    unknown = tuple(level for level in LEVEL_FIELDS if level not in known)
+    if rest < 0 or (rest and not unknown):
+        return ((tuple(LEVEL_FIELDS), total),)
+    pools = tuple(((level,), number) for level, number in known.items())
+    return (*pools, (unknown, rest)) if unknown else pools
+
+
+def _counted(item: Item, steps: Mapping[int, int]) -> Item:
+    """The counts of an image after steps."""
+    changed = {LEVEL_FIELDS[level]: count(item, LEVEL_FIELDS[level]) + step for level, step in steps.items()}
+    total = count(item, "VulCnt") + sum(steps.values())
+    return {name: number for name, number in (changed | {"VulCnt": total}).items() if name in item}
