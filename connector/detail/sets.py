@@ -2,7 +2,7 @@
 
 One answer is a snapshot. A set of several answers is whole in one of three ways, with one TotalCount in all of them:
 
-- In order: each page begins with the row that ended the page before it, and the rows make up TotalCount.
+- In order: each page begins with the rows that ended the page before it, and the rows make up TotalCount.
 - In parts: a filter splits the set into lists whose TotalCounts make up that of the set, before them and after them,
   each a snapshot or united.
 - United: passes in alternating directions have shown as many distinct rows as TotalCount says.
@@ -28,6 +28,7 @@ from connector.listing.query import MAX_LIMIT, Answer
 from connector.tables import Aspect
 from connector.wire import encode
 
+OVERLAP = 3  # rows that two pages share: as many equal rows may stand where a page ends
 PASSES = 8  # over one list whose rows are united
 TRIES = 3  # reads of a set whose TotalCount moves meanwhile
 MOST_ROWS = 200_000  # of one set: what claims more is not read to its end
@@ -111,15 +112,13 @@ class _Reading:
 
     def _in_order(self, page: _Page, union: _Union) -> bool:
         """One pass, each page from the last row of the page before it; whether every seam closed."""
-        closed, end = True, 0
-        while True:
-            union.add(page)
-            end = end + len(page.items) - (1 if end else 0)
-            if end >= union.total or len(page.items) < 2:
-                return closed and union.is_full and end == union.total
-            following = self._page(end - 1, total=union.total)
-            closed = closed and following.keys[:1] == page.keys[-1:]
-            page = following
+        closed, end = True, len(page.items)
+        while end < union.total and len(page.items) > OVERLAP:
+            following = self._page(end - OVERLAP, total=union.total)
+            closed = closed and following.keys[:OVERLAP] == page.keys[-OVERLAP:]
+            union.add(following)
+            page, end = following, end - OVERLAP + len(following.items)
+        return closed and union.is_full and end == union.total
 
     def _in_parts(self, total: int) -> ReadSet | None:
         """The set by the values of the filter; None where they do not make up the set."""
