@@ -31,7 +31,7 @@ test: $(READY) ## Run the tests; what they leave out is said at the end
 test-thorough: $(READY) ## Run the long cases: a kill at every step, every database, 100,000 rows, ten times the examples
 	.venv/$(PYTEST) --thorough
 
-test-elsewhere: $(READY) ## Run the tests beside four busy loops a core, in another time zone: today, a day later, a year later
+test-elsewhere: $(READY) ## Run the tests beside four busy loops a core in another time zone; then with a clock a day ahead, and a year
 	$(BIN)/python -m tests.elsewhere
 
 test-lowest: $(VERSIONS:%=.venv-lowest-%/.ready) ## Run the tests with the lowest versions that pyproject.toml admits, on each Python

@@ -1,6 +1,7 @@
-"""`make test-elsewhere`: the tests on a busy machine in Shanghai, today, a day later and a year later.
+"""`make test-elsewhere`: the tests on a busy machine in Shanghai; and with a clock that is a day, then a year ahead.
 
-Directories for temporary files are of each run's own: a sync removes what others left there a day ago by its clock.
+Each run has one cause alone, so that the run that fails names what broke a test. Directories for temporary files are of
+each run's own: a sync removes what others left there a day ago by its clock.
 """
 
 from __future__ import annotations
@@ -12,11 +13,27 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-DAY = 86_400
-SHIFTS = {"today": 0, "a day later": DAY, "a year later": 365 * DAY}
 LOOPS_PER_CORE = 4
+DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What is unlike the machine of whoever writes a test."""
+
+    loops_per_core: int = 0
+    zone: str | None = None
+    seconds_ahead: int = 0
+
+
+CAUSES = {
+    "busy, in Shanghai": Cause(loops_per_core=LOOPS_PER_CORE, zone="Asia/Shanghai"),
+    "a day later": Cause(seconds_ahead=DAY),
+    "a year later": Cause(seconds_ahead=365 * DAY),
+}
 
 
 @contextmanager
@@ -40,27 +57,32 @@ def clock(directory: Path) -> Path:
     return library
 
 
-def run(shift: int, library: Path, directory: Path, arguments: list[str]) -> int:
+def run(cause: Cause, library: Path, directory: Path, arguments: list[str]) -> int:
     """pytest's exit code."""
     directory.mkdir()
     directory.chmod(0o755)
-    elsewhere = {"TZ": "Asia/Shanghai", "LC_ALL": "C", "TMPDIR": str(directory)}
-    later = {"LD_PRELOAD": str(library), "CLOCK_SHIFT": str(shift)} if shift else {}
+    environ = {**os.environ, "TMPDIR": str(directory)}
+    if cause.zone:
+        environ |= {"TZ": cause.zone, "LC_ALL": "C"}
+    if cause.seconds_ahead:
+        environ |= {"LD_PRELOAD": str(library), "CLOCK_SHIFT": str(cause.seconds_ahead)}
     command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", "-p", "no:cacheprovider"]
-    return subprocess.run([*command, *arguments], env={**os.environ, **elsewhere, **later}, check=False).returncode
+    with ExitStack() as loops:
+        for _ in range(cause.loops_per_core * (os.cpu_count() or 1)):
+            loops.enter_context(busy_loop())
+        return subprocess.run([*command, *arguments], env=environ, check=False).returncode
 
 
 def main() -> None:
-    """Runs all three; what follows `-m tests.elsewhere` is for pytest, such as the name of a file."""
-    codes: dict[str, int] = {}
-    with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+    """Runs with each cause; what follows `-m tests.elsewhere` is for pytest, such as the name of a file."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as made:
+        directory = Path(made)
         directory.chmod(0o755)
         library = clock(directory)
-        for _ in range(LOOPS_PER_CORE * (os.cpu_count() or 1)):
-            stack.enter_context(busy_loop())
-        for name, shift in SHIFTS.items():
-            codes[name] = run(shift, library, directory / str(shift), sys.argv[1:])
+        codes = {
+            name: run(cause, library, directory / str(number), sys.argv[1:])
+            for number, (name, cause) in enumerate(CAUSES.items())
+        }
     print(codes)  # noqa: T201
     sys.exit(max(codes.values()))
 
