@@ -62,7 +62,7 @@ def _(mo):
     mo.md("""
     ## What is there
 
-    Five tables and ten views; each is explained in the warehouse itself.
+    Eleven views, each with the question that the view answers; `tcss tables` explains the five tables.
     """)
     return
 

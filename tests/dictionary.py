@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count, takewhile
 from typing import Any
 
@@ -19,11 +19,17 @@ DAYS = ({}, {"rescan": 20, "insert": 6}, {"rescan": 9, "delete": 4, "change_coun
 """What changes in the fleet before the sync of each day, at nine o'clock; the last day is today."""
 
 EXAMPLES = {
+    "changes": f"""
+        select kind, count(*) as images, sum(critical_change)::bigint as critical, sum(high_change)::bigint as high
+        from tcss.changes
+        where changed_at >= timestamptz '{NOW - timedelta(days=1):%Y-%m-%d} 00:00:00+00'
+            and changed_at < timestamptz '{NOW:%Y-%m-%d} 00:00:00+00'
+        group by kind order by kind""",
     "changes_since_yesterday": """
         select kind, count(*) as images, sum(critical_change)::bigint as critical, sum(high_change)::bigint as high
         from tcss.changes_since_yesterday group by kind order by kind""",
     "current_images": """
-        select in_use, has_scan_error, count(*) as images, sum(container_cnt)::bigint as containers
+        select in_use, is_licensed, needs_attention, count(*) as images, sum(container_cnt)::bigint as containers
         from tcss.current_images group by all order by all""",
     "current_scan_errors": """
         select scanner, error, count(*) as images

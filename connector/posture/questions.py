@@ -103,7 +103,7 @@ with versions as (
     where image.deleted_at is null{{filters}}
     group by cast(image.observed_at at time zone 'UTC' as date), cast(later.observed_at at time zone 'UTC' as date)
 ),
-changes as (
+differences as (
     select first_day as day, images, critical, high, medium, low
     from versions
     union all
@@ -114,7 +114,7 @@ changes as (
 days as (
     select day, sum(images) as images, sum(critical) as critical, sum(high) as high, sum(medium) as medium,
         sum(low) as low
-    from changes
+    from differences
     group by day
 )
 select day,

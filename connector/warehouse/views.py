@@ -24,9 +24,9 @@ from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
 
 MARKER = "tcss_views"
-"""A view of constants, a row for each view and table of ours: `name`, `meaning` and `definition`. That is the hash of
-what a view is made from and that of its select, or the hash of a table's descriptions. A view that it names is ours to
-replace, and nothing else is."""
+"""A view of constants, a row for each view of ours: `name`, `meaning` and `definition`. That is the hash of what a view
+is made from, descriptions of the tables included, and the hash of its select. A view that it names is ours to replace,
+and nothing else is."""
 
 Tables = tuple[Table, ...]
 _DIGITS = 16  # of a hash
@@ -118,7 +118,7 @@ def _create(client: Any, *, anew: bool) -> None:
         raise DestinationError(f"there are no views for {dialect}", hint="Query the tables.")
     tables = _tables(client)
     selects, sources = _selects(client, tables), _sources(client, tables)
-    definitions = {name: _digest(source) + _digest(selects.get(name, "")) for name, source in sources.items()}
+    definitions = {name: _digest(source) + _digest(selects[name]) for name, source in sources.items()}
     refuse_others(client)
     kept = set() if anew else _kept(client, definitions)
     # The marker also first, as a claim: what a run leaves that dies halfway is then known as ours.
@@ -162,10 +162,12 @@ def _kept(client: Any, definitions: Mapping[str, str]) -> set[str]:
 
 
 def _sources(client: Any, tables: Tables) -> dict[str, str]:
-    """All that the select of every view is made from, and the descriptions of every table, by name."""
+    """All that the select of every view is made from, by name; and the descriptions of the tables, which are written
+    together with the views."""
     dialect, names = _dialect(client), _names(client)
-    made_from = {view.name: "\n".join((edition(), dialect, repr(names), view.sql)) for view in _views(tables)}
-    return made_from | {table.name: descriptions.definition(table, dialect) for table in tables}
+    described = "\n".join(descriptions.definition(table, dialect) for table in tables)
+    made_from = (edition(), dialect, repr(names), described)
+    return {view.name: "\n".join((*made_from, view.sql)) for view in _views(tables)}
 
 
 def _selects(client: Any, tables: Tables) -> dict[str, str]:
@@ -189,13 +191,11 @@ def _marker(client: Any, definitions: Mapping[str, str], tables: Tables) -> str:
 
 def _rows(definitions: Mapping[str, str], tables: Tables) -> list[tuple[str, str, str]]:
     """The marker's rows, by name; what has no definition has an empty one."""
-    meanings = {view.name: view.question for view in _views(tables)}
-    meanings |= {table.name: table.description for table in tables}
-    return sorted((name, meaning, definitions.get(name, "")) for name, meaning in meanings.items())
+    return sorted((view.name, view.question, definitions.get(view.name, "")) for view in _views(tables))
 
 
 def _digest(text: str) -> str:
-    return sha256(text.encode()).hexdigest()[:_DIGITS] if text else ""
+    return sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
 def _dialect(client: Any) -> str:

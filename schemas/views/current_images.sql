@@ -4,6 +4,9 @@
 --
 -- in_use: whether a container uses the image; null where that is not known
 -- has_scan_error: whether any of the five scanners reports an error; current_scan_errors has them one by one
+-- is_licensed: whether the image has a scan licence (is_authorized is not 0); null where that is not known
+-- needs_attention: whether TCSS says that the image needs attention first (is_suggest is not 0); null where that is not
+-- known
 select
     account_id,
     image_id,
@@ -45,6 +48,8 @@ select
     extra,
     version,
     first_seen_at,
-    changed_at
+    changed_at,
+    case when is_authorized <> 0 then true when is_authorized = 0 then false end as is_licensed,
+    case when is_suggest <> 0 then true when is_suggest = 0 then false end as needs_attention
 from images
 where deleted_at is null

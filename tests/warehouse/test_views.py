@@ -18,7 +18,7 @@ import pytest
 import sqlglot
 
 from connector.errors import DestinationError
-from connector.tables import IMAGE_HISTORY, IMAGES, SYNC_RUNS, TABLES
+from connector.tables import IMAGE_HISTORY, IMAGES, SYNC_RUNS
 from connector.warehouse import descriptions, dialects, views
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.loading import Loader
@@ -125,7 +125,7 @@ FLEET = [
     ),
     image("1", "fresh", seen(ago(hours=1), "FINISHED", ago(hours=1), container_cnt=4, **UBUNTU, **levels(5, 0, 0, 0))),
     image("1", "gone", seen(ago(9), "SCANNED", ago(9), container_cnt=1, **levels(1, 0, 0, 0)), gone(ago(hours=3))),
-    image("1", "never", seen(ago(5), "NOT_SCAN", container_cnt=1, is_authorized=0, **UNRATED)),
+    image("1", "never", seen(ago(5), "NOT_SCAN", container_cnt=1, is_authorized=0, is_suggest=0, **UNRATED)),
     image("1", "odd", seen(ago(12), "QUARANTINED", ago(12), os_family="debian", **{**UNRATED, "vul_cnt": 7})),
     image(
         "1",
@@ -143,6 +143,7 @@ FLEET = [
             container_cnt=2,
             is_trust_image=True,
             is_suggest=1,
+            is_authorized=12,
             recommended_fix=False,
             **UBUNTU,
             **levels(3, 1, 0, 0, virus_cnt=1),
@@ -193,6 +194,16 @@ DAYS = [
         seen(TODAY, **levels(7, 0, 0, 0)),
     ),
 ]
+# What is left of an image after its first version was pruned.
+PRUNED = [
+    image(
+        "9",
+        "cut",
+        seen(ago(90), "SCANNED", ago(90), container_cnt=1, **levels(0, 0, 0, 0)),
+        seen(ago(60), container_cnt=2, **levels(1, 0, 0, 0)),
+        seen(ago(1), container_cnt=3, **levels(1, 1, 0, 0)),
+    )[1:]
+]
 # What killed runs left: versions above that in `images`, and an image that is not there.
 LEFT = [
     image("1", "app", *[seen(ago(hours=1), "SCANNED", 1, container_cnt=8, **levels(100, 0, 0, 0))] * 3)[2],
@@ -227,20 +238,45 @@ def latest(versions: list[Row]) -> Row:
     return {**last, "first_seen_at": first["observed_at"], "changed_at": last["observed_at"]}
 
 
-def current_image(name: str, *, in_use: bool | None, error: bool = False) -> Row:
+def versions_of(name: str) -> list[Row]:
     account, image_id = name.split("/")
-    versions = next(v for v in FLEET if (v[0]["account_id"], v[0]["image_id"]) == (account, image_id))
+    return next(v for v in [*FLEET, *PRUNED] if (v[0]["account_id"], v[0]["image_id"]) == (account, image_id))
+
+
+def current_image(
+    name: str, *, in_use: bool | None, error: bool = False, licensed: bool | None = None, attention: bool | None = None
+) -> Row:
+    versions = versions_of(name)
     hidden = ("observed_at", "deleted_at", "row_hash", "sync_id", "agent_error", "scan_virus_error", "scan_vul_error")
     row = {name: value for name, value in latest(versions).items() if name not in hidden}
-    return {**row, "in_use": in_use, "has_scan_error": error}
+    judged = {"is_licensed": licensed, "needs_attention": attention}
+    return {**row, "in_use": in_use, "has_scan_error": error, **judged}
 
 
 def version(name: str, number: int, event: str, *, until: int | None = None) -> Row:
-    account, image_id = name.split("/")
-    versions = next(v for v in FLEET if (v[0]["account_id"], v[0]["image_id"]) == (account, image_id))
+    versions = versions_of(name)
     row = {name: value for name, value in versions[number - 1].items() if name not in ("observed_at", "row_hash")}
     begin = versions[number - 1]["observed_at"]
     return {**row, "valid_from": begin, "valid_to": until, "is_current": until is None, "event": event}
+
+
+COUNTS = {
+    "container": ("container_cnt", "container_cnt_before"),
+    **{level: (f"{level}_level_vul_cnt", f"{level}_before") for level in ("critical", "high", "medium", "low")},
+    **{what: (f"{what}_cnt", f"{what}_before") for what in ("vul", "virus", "risk")},
+}
+STATES = ("scan_status", "scan_time", "host_cnt")
+
+
+def change(name: str, number: int, kind: str, changes: tuple[int, ...], *, newly: bool = False) -> Row:
+    """What began the version of that number; `changes` are in the order of `COUNTS`."""
+    versions = {version["version"]: version for version in versions_of(name)}
+    now, before = versions[number], versions.get(number - 1, {})
+    row = {column: now[column] for column in ("account_id", "image_id", "version", "image_name")}
+    row |= {"changed_at": now["observed_at"], "kind": kind, "is_newly_scanned": newly}
+    for column, earlier in [*((state, f"{state}_before") for state in STATES), *COUNTS.values()]:
+        row |= {column: now.get(column), earlier: before.get(column)}
+    return row | {f"{what}_change": difference for what, difference in zip(COUNTS, changes, strict=True)}
 
 
 def day(before: int) -> date:
@@ -251,20 +287,50 @@ SCANNED_TWICE = ("SCANNED", "SCANNED")
 # Whole rows: tuples in the order of the columns, or by name where most columns are those of a table.
 EXPECTED: dict[str, list[tuple[Any, ...]] | list[Row]] = {
     "current_images": [
-        current_image("1/app", in_use=True),
+        current_image("1/app", in_use=True, licensed=True),
         current_image("1/back", in_use=True),
         current_image("1/blank", in_use=False),
         current_image("1/fail", in_use=False, error=True),
         current_image("1/fail2", in_use=True, error=True),
         current_image("1/flap", in_use=True),
         current_image("1/fresh", in_use=True),
-        current_image("1/never", in_use=True),
+        current_image("1/never", in_use=True, licensed=False, attention=False),
         current_image("1/odd", in_use=None),
-        current_image("1/web", in_use=True),
+        current_image("1/web", in_use=True, licensed=True, attention=True),
         current_image("1/word", in_use=False),
         current_image("2/app", in_use=True, error=True),
         current_image("2/wait", in_use=True),
         current_image("4/app", in_use=False),
+    ],
+    "changes": [
+        # changes of containers; of critical, high, medium and low vulnerabilities, of all; of malware and risks
+        change("1/app", 1, "new", (3, 1, 2, 3, 4, 10, 0, 0), newly=True),
+        change("1/app", 2, "changed", (2, -1, 0, -2, -1, -4, 0, 0), newly=True),
+        change("1/back", 1, "new", (3, 2, 0, 0, 0, 2, 0, 0), newly=True),
+        change("1/back", 2, "gone", (-3, -2, 0, 0, 0, -2, 0, 0)),
+        change("1/back", 3, "returned", (1, 2, 0, 0, 0, 2, 0, 0)),
+        change("1/blank", 1, "new", (0, 0, 0, 0, 0, 0, 0, 0)),
+        change("1/brief", 1, "new", (1, 1, 0, 0, 0, 1, 0, 0), newly=True),
+        change("1/brief", 2, "gone", (-1, -1, 0, 0, 0, -1, 0, 0)),
+        change("1/fail", 1, "new", (0, 2, 0, 0, 0, 2, 0, 0), newly=True),
+        change("1/fail2", 1, "new", (2, 0, 0, 0, 0, 0, 0, 0)),
+        change("1/flap", 1, "new", (1, 0, 1, 0, 0, 1, 0, 0), newly=True),
+        change("1/flap", 2, "gone", (-1, 0, -1, 0, 0, -1, 0, 0)),
+        change("1/flap", 3, "returned", (1, 0, 1, 0, 0, 1, 0, 0)),
+        change("1/fresh", 1, "new", (4, 5, 0, 0, 0, 5, 0, 0), newly=True),
+        change("1/gone", 1, "new", (1, 1, 0, 0, 0, 1, 0, 0), newly=True),
+        change("1/gone", 2, "gone", (-1, -1, 0, 0, 0, -1, 0, 0)),
+        change("1/never", 1, "new", (1, 0, 0, 0, 0, 0, 0, 0)),
+        change("1/odd", 1, "new", (0, 0, 0, 0, 0, 7, 0, 0), newly=True),
+        change("1/old", 1, "new", (9, 9, 0, 0, 0, 9, 0, 0), newly=True),
+        change("1/old", 2, "gone", (-9, -9, 0, 0, 0, -9, 0, 0)),
+        change("1/web", 1, "new", (2, 3, 1, 0, 0, 4, 1, 0), newly=True),
+        change("1/word", 1, "new", (0, 0, 0, 0, 0, 0, 0, 0)),
+        change("2/app", 1, "new", (1, 9, 0, 0, 0, 9, 0, 0), newly=True),
+        change("2/wait", 1, "new", (1, 0, 0, 0, 0, 9, 0, 0), newly=True),
+        change("2/wait", 2, "changed", (0, 9, 0, 0, 0, 0, 0, 0)),
+        change("4/app", 1, "new", (0, 0, 0, 0, 0, 0, 0, 0)),
+        change("9/cut", 3, "changed", (1, 0, 1, 0, 0, 1, 0, 0)),
     ],
     "current_scan_errors": [
         ("1", "fail", "fail:1", "agent", "timeout", "agent offline", None, "SCAN_ERR", ago(8), 1, 0),
@@ -310,7 +376,7 @@ EXPECTED: dict[str, list[tuple[Any, ...]] | list[Row]] = {
         ("1", "fresh", "fresh:1", 1, 4, None, "FINISHED", "scanned", ago(hours=1), 0, "under 7 days"),
         ("1", "never", "never:1", 1, 1, 0, "NOT_SCAN", "not scanned", None, None, "never scanned"),
         ("1", "odd", "odd:1", 1, None, None, "QUARANTINED", "other", ago(12), 12, "7 to 29 days"),
-        ("1", "web", "web:1", 1, 2, None, "SCANNED", "scanned", ago(40), 40, "30 days or more"),
+        ("1", "web", "web:1", 1, 2, 12, "SCANNED", "scanned", ago(40), 40, "30 days or more"),
         ("1", "word", "word:1", 1, 0, None, "FAILED", "failing", None, None, "never scanned"),
         ("2", "app", "app:1", 1, 1, None, "SCANNING", "failing", ago(7), 7, "7 to 29 days"),
         ("2", "wait", "wait:1", 1, 1, None, "WAIT_SCAN", "scanning", ago(30), 30, "30 days or more"),
@@ -383,7 +449,7 @@ EXPECTED: dict[str, list[tuple[Any, ...]] | list[Row]] = {
         ("8", day(0), 1, 1, 1, 1, 7, 7, 0, 0, 0, 0, 0),
     ],
 }
-ACCOUNTS = {name: "78" if name == "posture_by_day" else "1234" for name in EXPECTED}
+ACCOUNTS = dict.fromkeys(EXPECTED, "1234") | {"posture_by_day": "78", "changes": "12349"}
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -392,7 +458,7 @@ def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     with place(request.param, tmp_path_factory.mktemp("fleet")) as made, pytest.MonkeyPatch.context() as patch:
         patch.setattr(views, "views", lambda: STOPPED)
         pipeline = made.prepared()
-        versions = [*FLEET, *DAYS]
+        versions = [*FLEET, *DAYS, *PRUNED]
         files = {
             "image_history": made.parquet(IMAGE_HISTORY, *(row for rows in versions for row in rows), *LEFT),
             "images": made.parquet(IMAGES, *map(latest, versions)),
@@ -473,6 +539,21 @@ def test_a_view_has_exactly_these_rows(fleet: tuple[Place, dlt.Pipeline], name: 
     found = [row for row in rows if row[0] in ACCOUNTS[name]]
     expected = [row if isinstance(row, tuple) else whole(row, columns) for row in EXPECTED[name]]
     assert sorted(found, key=key) == sorted(expected, key=key)
+
+
+def test_changes_of_a_window_add_up(fleet: tuple[Place, dlt.Pipeline]) -> None:
+    """Those of the last 24 hours are, for each image, what `changes_since_yesterday` says, however many there were."""
+    numbers = [f"{what}_change" for what in COUNTS]
+    columns, rows = ask(fleet[1], "changes_since_yesterday")
+    yesterday = {row[:2]: [row[columns.index(name)] for name in numbers] for row in rows if row[0] in "1234"}
+    columns, rows = ask(fleet[1], "changes")
+    added: dict[tuple[Any, ...], list[int]] = {}
+    for row in rows:
+        if row[0] in "1234" and row[columns.index("changed_at")] > NOW - 24 * HOUR:
+            sums = added.setdefault(row[:2], [0] * len(numbers))
+            added[row[:2]] = [so_far + row[columns.index(n)] for so_far, n in zip(sums, numbers, strict=True)]
+    assert added == yesterday
+    assert len(added) == 7
 
 
 SECONDS = {
@@ -570,11 +651,10 @@ def test_views_are_made_once_and_again(place: Place) -> None:
 
 
 def test_the_marker_lists_all_views_with_their_questions(place: Place) -> None:
-    """What an analyst can look up in the warehouse itself; and the tables with their meaning."""
+    """What an analyst can look up in the warehouse itself: views, and nothing else."""
     create(place.prepared())
     rows = place.sql(f"SELECT name, meaning FROM {{data}}.{MARKER}")
-    meanings = [(view.name, view.question) for view in VIEWS.values()]
-    assert sorted(rows) == sorted(meanings + [(table.name, table.description) for table in TABLES])
+    assert sorted(rows) == [(view.name, view.question) for view in VIEWS.values()]
 
 
 def test_another_description_is_a_change_too(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
