@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connector.cli.report import Reporter
 from connector.errors import ConfigurationError, TcssError
 from connector.settings import Settings, account_names
+from connector.settings.places import GIVEN
 from connector.settings.values import pairs
 from connector.sync import sync
+
+if TYPE_CHECKING:
+    from connector.runs.row import SyncRun
+    from connector.warehouse.locations import Location
 
 WORST_FIRST = (1, 6, 3, 4, 7, 5, 2, 0)  # of several accounts, the first of these that one of them ended with
 
@@ -44,17 +50,41 @@ def filters(given: Sequence[str]) -> dict[str, list[str]] | None:
 
 
 def sync_all(names: Names, given: Mapping[str, Any], reporter: Reporter) -> int:
-    """Syncs the accounts with the settings `given`; the exit code. One account alone raises its errors."""
-    sync_one = partial(_sync_one, given=given, reporter=reporter)
-    return sync_one(names[0]) if len(names) == 1 else _worst(names, sync_one, reporter)
+    """Syncs the accounts with the settings `given`, and says what next; the exit code. One account alone raises its
+    errors."""
+    steps: list[str] = []
+    sync_one = partial(_sync_one, given=given, reporter=reporter, steps=steps)
+    code = sync_one(names[0]) if len(names) == 1 else _worst(names, sync_one, reporter)
+    if steps:
+        reporter.line(None, steps[-1])
+    return code
 
 
-def _sync_one(name: str | None, *, given: Mapping[str, Any], reporter: Reporter) -> int:
+def _sync_one(name: str | None, *, given: Mapping[str, Any], reporter: Reporter, steps: list[str]) -> int:
+    """Syncs one account, and adds the next step to `steps`."""
     settings = Settings.load(name, **given)
     with reporter.progress() as progress:
         run = sync(settings=settings, progress=progress)
-    reporter.finished(run, account=name)
+    from connector.warehouse.locations import locate  # loaded by now, beside the first requests
+
+    location = locate(settings.destination, settings.dataset)
+    reporter.finished(run, _written_to(location), account=name)
+    steps.append(_next_step(run, settings, location))
     return run.exit_code(strict=settings.strict)
+
+
+def _written_to(location: Location) -> str:
+    """The dataset and the warehouse; a file by its whole path."""
+    return f"{location.dataset} in {location.file.absolute() if location.file else location.display}"
+
+
+def _next_step(run: SyncRun, settings: Settings, location: Location) -> str:
+    if not run.complete:
+        return "next: run tcss sync again, which may read what is missing; tcss status shows the runs"
+    # Of a server's URL, what is shown has neither password nor options, so that nobody could use the URL.
+    values = {"destination": location.display if location.file else "...", "dataset": location.dataset}
+    given = (f"--{name} {shlex.quote(v)}" for name, v in values.items() if settings.places().get(name) == GIVEN)
+    return f"next: {' '.join(('tcss report', *given))} makes a page of the fleet; tcss tables explains the tables"
 
 
 def _worst(names: Names, sync_one: Callable[[str | None], int], reporter: Reporter) -> int:

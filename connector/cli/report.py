@@ -42,10 +42,11 @@ class Reporter:
         else:
             yield Lines(log.info)
 
-    def finished(self, run: SyncRun, account: str | None = None) -> None:
-        """`account` is the name of a configured account, here and below."""
+    def finished(self, run: SyncRun, warehouse: str, account: str | None = None) -> None:
+        """`warehouse` says where the rows are; `account` is the name of a configured account, here and below."""
         first, *others = run.summary().split("\n")
-        self.line(run.to_json(), f"{_prefix(account)}{first}", *others)
+        where = f"  account {run.account_id}, written to {warehouse}"
+        self.line(run.to_json(), f"{_prefix(account)}{first}", *others, where)
         for text in run.warnings():
             log.warning("%s%s", _prefix(account), text)
 

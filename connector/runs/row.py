@@ -8,13 +8,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from connector.runs.identity import rfc3339
-from connector.runs.policy import Mode, Verdict
+from connector.runs.policy import Mode, RunReason, Verdict
 from connector.tables import SYNC_RUNS
 from connector.texts import shortened, some_of, visible
 
 if TYPE_CHECKING:
     from connector.runs.observation import Observation
 
+FIRST = "first sync: everything is read"
+IN_WORDS: Mapping[str, str] = {
+    RunReason.NO_WATERMARK.value: "no earlier sync to go on from: everything is read",
+    RunReason.NO_FULL_SWEEP.value: "no complete full sync yet: everything is read",
+    RunReason.FULL_TOO_OLD.value: "the last full sync is older than full_every: everything is read",
+    RunReason.SINCE_WATERMARK.value: "what was scanned since the last sync, and what was never scanned",
+}
+"""What people are told instead of a stored `mode_reason` that begins with one of our own words."""
 _TIMES = tuple(column.name for column in SYNC_RUNS.columns if column.type == "timestamp")
 
 
@@ -111,10 +119,17 @@ class SyncRun(Mapping[str, Any]):
         )
         told = (
             f"{self.verdict} ({self.verdict_reason}): {self.images_listed or 0:,} images listed, {self.mode} sweep "
-            f"({self.mode_reason})",
+            f"({self.reason_in_words()})",
             f"  {counts}; {self.requests or 0:,} requests, {self.throttled or 0:,} throttled, {seconds:.1f} s",
         )
         return "\n".join([*map(visible, told), *(detail.summary() for detail in self.details)])
+
+    def reason_in_words(self) -> str:
+        """Why the run had its mode, without words that only the manual explains."""
+        reason, *others = (self.mode_reason or "not known").split("; ")
+        is_first = self.images_new and self.images_new == self.images_listed
+        told = FIRST if is_first and reason == RunReason.NO_WATERMARK.value else IN_WORDS.get(reason, reason)
+        return "; ".join((told, *others))
 
     def warnings(self) -> Iterator[str]:
         """What a person should know of a run that ended well."""

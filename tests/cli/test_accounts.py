@@ -137,12 +137,16 @@ def test_what_an_account_does_not_say_is_inherited(accounts: World, monkeypatch:
 
 
 def test_people_see_which_account_a_line_is_about(accounts: World) -> None:
-    """Each summary begins with the account's name."""
+    """Each summary begins with the account's name, and says the account's id; the next step is said once, at the end."""
     result = CliRunner().invoke(
         app,
         ["sync", "--all-accounts", "--endpoint", accounts.sandbox.url, "--destination", accounts.destination],
     )
     for name, images in (("first", 310), ("second", 230), ("third", 120)):
         assert f"account {name}: complete (by order): {images} images" in result.stdout
+    ids = [line.split(",")[0] for line in result.stdout.splitlines() if ", written to tcss in " in line]
+    assert ids == [f"  account {account_id}" for account_id in (ACCOUNT_ID, "200000000002", "300000000003")]
+    assert [line.split()[0] for line in result.stdout.splitlines()].count("next:") == 1
+    assert result.stdout.splitlines()[-1].startswith("next: ")
     with pytest.raises(ConfigurationError):
         Settings.load("nobody")

@@ -48,10 +48,40 @@ def test_sync_prints_one_json_object_with_the_columns_of_sync_runs(account: Worl
 
 
 def test_sync_for_people_says_verdict_and_counts(account: World) -> None:
-    """Without --json the verdict comes first, with its reason."""
+    """Without --json the verdict comes first, with its reason; then the account, the warehouse, and the next step."""
     result = account.tcss("sync")
     assert result.exit_code == 0
-    assert result.stdout.startswith("complete (by order): 1,500 images listed, full sweep (no watermark yet)\n")
+    first, counts, *rest = result.stdout.splitlines()
+    assert first == "complete (by order): 1,500 images listed, full sweep (first sync: everything is read)"
+    assert counts.startswith("  1,500 new, 0 changed, 0 unchanged, 0 gone, 0 returned; ")
+    step = f"next: tcss report --destination {account.destination} makes a page of the fleet; "
+    assert rest == [
+        f"  account {ACCOUNT_ID}, written to tcss in {account.file}",
+        f"{step}tcss tables explains the tables",
+    ]
+
+
+def test_the_next_step_repeats_no_setting_that_is_found_without_it(
+    account: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A warehouse that a variable names needs no option; a dataset that was given does. The file has its whole path."""
+    monkeypatch.setenv("TCSS_DESTINATION", "duckdb:///here.duckdb")
+    arguments = ["sync", "--endpoint", account.sandbox.url, "--dataset", "mine"]
+    *_, where, step = CliRunner().invoke(app, arguments).stdout.splitlines()
+    assert where.endswith(f", written to mine in {account.directory}/here.duckdb")
+    assert step.startswith("next: tcss report --dataset mine makes")
+
+
+def test_after_a_partial_run_the_next_step_is_another_one(account: World) -> None:
+    """A page of data that may miss images is not what comes next."""
+    from connector.sandbox import Quirks
+
+    account.sandbox.backend.quirks = Quirks(total_delta=50)
+    result = account.tcss("sync")
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (
+        5,
+        "next: run tcss sync again, which may read what is missing; tcss status shows the runs",
+    )
 
 
 def test_account_id_spares_the_call_to_sts(account: World) -> None:

@@ -9,7 +9,8 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from connector.runs.row import Sent, SyncRun
+from connector.runs.policy import RunReason
+from connector.runs.row import IN_WORDS, Sent, SyncRun
 from connector.tables import SYNC_RUNS, ColumnType
 
 TYPES: dict[ColumnType, type] = {"text": str, "bigint": int, "double": float, "bool": bool, "timestamp": int}
@@ -49,6 +50,34 @@ def test_a_run_is_a_mapping_for_a_release_more() -> None:
     assert dict(made) == made
     with pytest.raises(KeyError):
         made["complete"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "counts", "told"),
+    [
+        ("no watermark yet", (5, 5), "first sync: everything is read"),
+        ("no watermark yet", (0, 5), "no earlier sync to go on from: everything is read"),
+        ("no watermark yet", (0, 0), "no earlier sync to go on from: everything is read"),
+        ("since the watermark", (1, 5), "what was scanned since the last sync, and what was never scanned"),
+        (
+            "the last complete full sweep is too old; earlier runs do not count (1)",
+            (5, 5),
+            "the last full sync is older than full_every: everything is read; earlier runs do not count (1)",
+        ),
+        ("asked for", (5, 5), "asked for"),
+        (None, (5, 5), "not known"),
+    ],
+)
+def test_people_are_told_the_reason_in_words_of_their_own(reason: str, counts: tuple[int, int], told: str) -> None:
+    """A sync that knew no image is the first one; the row and its JSON keep the sentence of the manual."""
+    made = run(mode_reason=reason, images_new=counts[0], images_listed=counts[1])
+    assert f"full sweep ({told})" in made.summary()
+    assert json.loads(made.to_json())["mode_reason"] == reason
+
+
+def test_every_reason_that_is_told_otherwise_is_one_of_a_run() -> None:
+    """A sentence that changes in one place only fails here."""
+    assert set(IN_WORDS) <= {reason.value for reason in RunReason}
 
 
 @pytest.mark.parametrize(
