@@ -155,7 +155,9 @@ def parse(words: list[str]) -> None:
     group: Any = typer.main.get_command(app)
     options = [word for word in words[1:] if word in ("--verbose", "-v")]
     name, *rest = [word for word in words[1:] if word not in options]
-    if name != "--version":
+    if name.startswith("--"):
+        assert name in {option for parameter in group.params for option in parameter.opts}
+    else:
         group.commands[name].make_context(name, rest)
 
 
@@ -165,7 +167,7 @@ PARSED = {"dashboard", "sandbox", "demo"}
 
 def run_tcss(words: list[str]) -> None:
     """As it stands, in the working directory."""
-    if PARSED & set(words):
+    if PARSED & set(words) and "--change" not in words:
         parse(words)
         return
     result = CliRunner().invoke(app, words[1:])
@@ -495,8 +497,8 @@ def test_every_code_is_explained_with_its_sentence() -> None:
 
 def test_every_verdict_and_exit_code_is_explained() -> None:
     """The verdicts in order, and the codes of `tcss sync --help`."""
-    from connector.cli.main import EXIT_CODES
+    from connector.cli.codes import SYNC
 
     assert [row[0] for row in rows("docs/guarantees.md", "`verdict`")] == [f"`{verdict}`" for verdict in Verdict]
     listed = [int(code) for row in rows("docs/guarantees.md", "exit code") for code in row[0].split(", ")]
-    assert sorted(listed) == sorted(map(int, re.findall(r"(?:: |; |and )(\d+)(?= )", EXIT_CODES)))
+    assert sorted(listed) == sorted(map(int, re.findall(r"(?:: |; |and )(\d+)(?= )", SYNC)))

@@ -53,7 +53,7 @@ NEXT = """\
 The warehouse is the file {file}. To see more of it:
 
   tcss status --destination duckdb:///{file}
-  tcss report --destination duckdb:///{file} --output posture.html
+  tcss report --destination duckdb:///{file}
 
 With the keys of your own account in TENCENTCLOUD_SECRET_ID and
 TENCENTCLOUD_SECRET_KEY:

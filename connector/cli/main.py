@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from connector import __version__
-from connector.cli import process
+from connector.cli import codes, dictionary, process
 from connector.errors import TcssError
 from connector.texts import Visible
 
 app = typer.Typer(
     name="tcss",
     help="Keeps a SQL warehouse true to the container images that Tencent Container Security Service (TCSS) sees.",
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
-EXIT_CODES = (
-    "Exit codes: 0 complete; 1 unexpected; 2 bad usage or configuration; 3 refused (keys, permission, clock); "
-    "4 API unavailable or throttled; 5 partial, or rejected values under --strict; 6 destination failed; "
-    "7 another sync holds the lock; 130 and 143 on Ctrl-C and SIGTERM."
-)
+REPORT = Path("tcss_report.html")
+"""The report that was given no file. Nothing else has this name, so that the next report replaces it."""
 
 
 def _setting(name: str, text: str, *flags: str) -> Any:
@@ -62,7 +59,7 @@ def _options(
     logging.getLogger("connector").setLevel(level)
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command(epilog=codes.SYNC)
 def sync(
     destination: Destination = None,
     dataset: Dataset = None,
@@ -107,7 +104,7 @@ def sync(
         raise typer.Exit(accounts.sync_all(names, given, reporter))
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command(epilog=codes.CHECK)
 def check(
     destination: Destination = None,
     dataset: Dataset = None,
@@ -139,7 +136,7 @@ def check(
         raise typer.Exit(report.code)
 
 
-@app.command()
+@app.command(epilog=codes.STATUS)
 def status(
     destination: Destination = None,
     dataset: Dataset = None,
@@ -162,39 +159,22 @@ def status(
         raise typer.Exit(show(settings, reporter, max_age=max_age, limit=limit))
 
 
-class Dictionary(StrEnum):
-    """The forms of the data dictionary."""
-
-    MARKDOWN = "markdown"
-    DBT = "dbt"
-
-
-@app.command()
+@app.command(epilog=codes.TABLES)
 def tables(
     form: Annotated[
-        Dictionary, typer.Option("--format", help="dbt prints a sources.yml for the destination and dataset.")
-    ] = Dictionary.MARKDOWN,
+        dictionary.Form, typer.Option("--format", help="dbt prints a sources.yml for the destination and dataset.")
+    ] = dictionary.Form.MARKDOWN,
     destination: Destination = None,
     dataset: Dataset = None,
 ) -> None:
     """Print the data dictionary: every table and column."""
     from connector.cli.report import Reporter
-    from connector.warehouse.dictionary import data_dictionary
 
     with _reported(Reporter(as_json=False)):
-        typer.echo(data_dictionary() if form is Dictionary.MARKDOWN else _dbt_sources(destination, dataset))
+        typer.echo(dictionary.text(form, destination, dataset))
 
 
-def _dbt_sources(destination: str | None, dataset: str | None) -> str:
-    from connector.settings import Settings
-    from connector.warehouse.dbt import sources
-    from connector.warehouse.locations import locate
-
-    settings = Settings.load(destination=destination, dataset=dataset)
-    return sources(locate(settings.destination, settings.dataset).dataset)
-
-
-@app.command(epilog=EXIT_CODES)
+@app.command(epilog=codes.VIEWS)
 def views(destination: Destination = None, dataset: Dataset = None) -> None:
     """Make the views again, and the descriptions of tables and columns; and list them with their questions."""
     from connector.cli.report import Reporter, say
@@ -206,7 +186,7 @@ def views(destination: Destination = None, dataset: Dataset = None) -> None:
         publish(Settings.load(destination=destination, dataset=dataset), say)
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command(epilog=codes.DASHBOARD)
 def dashboard(
     destination: Destination = None,
     dataset: Dataset = None,
@@ -223,9 +203,11 @@ def dashboard(
     process.end(0)
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command(epilog=codes.REPORT)
 def report(
-    output: Annotated[Path, typer.Option(help="HTML file to write; an existing one is replaced.")],
+    output: Annotated[
+        Path, typer.Option(show_default=False, help=f"HTML file to write; an existing one is replaced. [{REPORT}]")
+    ] = REPORT,
     destination: Destination = None,
     dataset: Dataset = None,
 ) -> None:
@@ -239,7 +221,7 @@ def report(
         say(f"wrote {output}")
 
 
-@app.command()
+@app.command(epilog=codes.DEMO)
 def demo(
     images: Annotated[int, typer.Option(min=1, help="Images of the demo fleet.")] = 2000,
     output: Annotated[
@@ -255,25 +237,30 @@ def demo(
         show(images, output, say)
 
 
-@app.command()
+@app.command(epilog=codes.SANDBOX)
 def sandbox(
     images: Annotated[int, typer.Option(min=0, help="Images of the fleet.")] = 20_000,
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
     rate: Annotated[int, typer.Option(help="Requests per second and action; 0 for any number.")] = 20,
     latency: Annotated[float, typer.Option(min=0, help="Seconds that an answer takes.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Of the invented images.")] = 1,
+    change: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=NUMBER, such as rescan=20; may be repeated. Changes a running sandbox's fleet instead."
+        ),
+    ] = None,
+    endpoint: Annotated[str | None, _setting("endpoint", "URL of the running sandbox, for --change.")] = None,
 ) -> None:
-    """Serve an invented fleet on a loopback address, as the API would."""
-    from connector.sandbox import Fleet, serve, wall_clock
-    from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
+    """Serve an invented fleet on a loopback address, as the API would; or change the fleet of a running sandbox."""
+    from connector.cli import fleet
+    from connector.cli.report import Reporter, say
 
-    def announce(url: str) -> None:
-        typer.echo(f"export TENCENTCLOUD_SECRET_ID={DEFAULT_ID} TENCENTCLOUD_SECRET_KEY={DEFAULT_KEY}")
-        typer.echo(f"export TCSS_ENDPOINT={url}")
-        sys.stdout.flush()
-
-    fleet = Fleet.seeded(images, seed=seed, clock=wall_clock)
-    serve(fleet, announce=announce, port=port, rate=rate or None, latency=latency)
+    if not change:
+        fleet.serve(images, port=port, rate=rate, latency=latency, seed=seed)
+        return
+    with _reported(Reporter(as_json=False)):
+        fleet.change(endpoint, change, say)
 
 
 @contextmanager
@@ -294,5 +281,7 @@ def _reported(reporter: Any) -> Iterator[None]:
 
 
 def main() -> None:
-    """The entry point."""
+    """The entry point. What a shell asks for is answered as it is: a tab in the answer means something to fish."""
+    if "_TCSS_COMPLETE" in os.environ:
+        app()
     process.run(app)

@@ -137,7 +137,7 @@ def test_what_an_account_does_not_say_is_inherited(accounts: World, monkeypatch:
 
 
 def test_people_see_which_account_a_line_is_about(accounts: World) -> None:
-    """Each summary begins with the account's name, and says the account's id; the next step is said once, at the end."""
+    """Each summary begins with the account's name, and says its id; the next step is said once, at the end."""
     result = CliRunner().invoke(
         app,
         ["sync", "--all-accounts", "--endpoint", accounts.sandbox.url, "--destination", accounts.destination],

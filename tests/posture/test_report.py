@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from connector.cli.main import app
 from connector.errors import ConfigurationError
 from connector.posture import document
 from connector.posture.report import write
@@ -71,3 +73,17 @@ def test_a_device_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="/dev/null is no regular file"):
         write("duckdb:///w.duckdb", None, Path("/dev/null"))
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+
+
+def test_without_an_output_it_is_always_the_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the working directory; the help names the file, the next report replaces it, and a link is refused."""
+    monkeypatch.chdir(tmp_path)
+    command = ["report", "--destination", "duckdb:///w.duckdb"]
+    for _ in range(2):
+        result = CliRunner().invoke(app, command)
+        assert (result.exit_code, result.stdout) == (0, "wrote tcss_report.html\n")
+        assert [path.name for path in tmp_path.iterdir()] == ["tcss_report.html"]
+    assert "[tcss_report.html]" in CliRunner().invoke(app, ["report", "-h"]).stdout
+    (tmp_path / "tcss_report.html").rename(tmp_path / "target")
+    (tmp_path / "tcss_report.html").symlink_to(tmp_path / "target")
+    assert CliRunner().invoke(app, command).exit_code == 2

@@ -1,0 +1,34 @@
+"""The exit codes, and what the help of a command says of those that the command can end with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+_MEANINGS = {
+    0: "complete",
+    1: "unexpected",
+    2: "bad usage or configuration",
+    3: "refused (keys, permission, clock)",
+    4: "API unavailable or throttled",
+    5: "partial, or rejected values under --strict",
+    6: "destination failed",
+    7: "another sync holds the lock",
+}
+_SIGNALS = "130 and 143 on Ctrl-C and SIGTERM"
+
+
+def told(codes: Iterable[int], own: Mapping[int, str] | None = None, *, signals: bool = True) -> str:
+    """The sentence of these codes. `own` are meanings that a command gives to some of them. Without `signals`, Ctrl-C
+    is how the command ends well."""
+    meanings = _MEANINGS | dict(own or {})
+    listed = [f"{code} {meanings[code]}" for code in codes]
+    return f"Exit codes: {'; '.join([*listed, *([_SIGNALS] if signals else [])])}."
+
+
+SYNC = told(_MEANINGS)
+CHECK = told((0, 1, 2, 3, 4, 6), {0: "nothing failed"})
+STATUS = told((0, 1, 2, 6), {0: "the data is young enough", 1: "older than --max-age, no complete sync, or unexpected"})
+TABLES = DEMO = REPORT = told((0, 1, 2, 6), {0: "done"})
+VIEWS = told((0, 1, 2, 6, 7), {0: "done"})
+DASHBOARD = told((0, 1, 2, 6), {0: "stopped"}, signals=False)
+SANDBOX = told((0, 1, 2), {0: "changed, or stopped"}, signals=False)

@@ -1,0 +1,26 @@
+"""`tcss tables`: the data dictionary in the form that was asked for."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Form(StrEnum):
+    """The forms of the data dictionary."""
+
+    MARKDOWN = "markdown"
+    DBT = "dbt"
+
+
+def text(form: Form, destination: str | None, dataset: str | None) -> str:
+    """The dictionary; dbt's names the dataset of the destination."""
+    if form is Form.MARKDOWN:
+        from connector.warehouse.dictionary import data_dictionary
+
+        return data_dictionary()
+    from connector.settings import Settings
+    from connector.warehouse.dbt import sources
+    from connector.warehouse.locations import locate
+
+    settings = Settings.load(destination=destination, dataset=dataset)
+    return sources(locate(settings.destination, settings.dataset).dataset)

@@ -1,0 +1,76 @@
+"""`tcss sandbox`: serves an invented fleet, or changes the fleet of a sandbox that runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+import typer
+
+from connector.errors import ConfigurationError
+
+_TIMEOUT = 60  # seconds: a fleet of a million images takes a while to change
+
+
+def serve(images: int, *, port: int, rate: int, latency: float, seed: int) -> None:
+    """Serves until it is stopped, and says first how to reach it. `rate` 0 admits any number of requests."""
+    from connector.sandbox import Fleet, wall_clock
+    from connector.sandbox import serve as serve_fleet
+    from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
+
+    def announce(url: str) -> None:
+        typer.echo(f"export TENCENTCLOUD_SECRET_ID={DEFAULT_ID} TENCENTCLOUD_SECRET_KEY={DEFAULT_KEY}")
+        typer.echo(f"export TCSS_ENDPOINT={url}")
+        sys.stdout.flush()
+
+    fleet = Fleet.seeded(images, seed=seed, clock=wall_clock)
+    serve_fleet(fleet, announce=announce, port=port, rate=rate or None, latency=latency)
+
+
+def change(endpoint: str | None, given: Sequence[str], say: Callable[[str], None]) -> None:
+    """Changes the fleet of the sandbox at the endpoint, and says how many images each change met.
+
+    `given` are texts NAME=NUMBER. Raises ConfigurationError where they are none, or where no sandbox of this machine
+    answers.
+    """
+    import requests
+
+    from connector.settings import Settings
+
+    changes = _changes(given)
+    url = _sandbox(Settings.load(endpoint=endpoint).endpoint)
+    try:
+        with requests.Session() as session:
+            session.trust_env = False  # no proxy leads to this machine
+            answer = session.post(f"{url}/-/change", json=changes, timeout=_TIMEOUT)
+            changed = answer.json() if answer.ok else None
+    except (requests.RequestException, ValueError):
+        changed, answer = None, None
+    if not isinstance(changed, dict):
+        said = f": {answer.text}" if answer is not None and answer.status_code == requests.codes.bad_request else ""
+        raise ConfigurationError(f"no sandbox at {url} has made the changes{said}", hint="Start one: `tcss sandbox`.")
+    for name, ids in changed.items():
+        say(f"{name}: {len(ids):,} images")
+
+
+def _changes(given: Sequence[str]) -> dict[str, int]:
+    changes = {}
+    for text in given:
+        name, _, number = text.partition("=")
+        if not name or not number.isdecimal():
+            raise ConfigurationError(f"--change {text!r} is not NAME=NUMBER", hint="For example rescan=20.")
+        changes[name] = int(number)
+    return changes
+
+
+def _sandbox(endpoint: str | None) -> str:
+    from connector.api.endpoints import is_loopback
+
+    if endpoint is None:
+        raise ConfigurationError(
+            "no sandbox is named", hint="Set TCSS_ENDPOINT as the sandbox says when it starts, or give --endpoint."
+        )
+    if not is_loopback(urlsplit(endpoint).hostname or ""):
+        raise ConfigurationError("the endpoint is no sandbox of this machine", hint="Start one: `tcss sandbox`.")
+    return endpoint.rstrip("/")
