@@ -42,13 +42,16 @@ def _(mo):
 @app.cell
 def _(Queries, os):
     def demo_warehouse():
+        import io
         import tempfile
+        from contextlib import redirect_stdout
         from pathlib import Path
 
         from connector.cli.demo import show
 
         file = Path(tempfile.mkdtemp(prefix="tcss_notebook_")) / "warehouse.duckdb"
-        show(500, file, lambda text: None)
+        with redirect_stdout(io.StringIO()):  # the demo has questions of its own
+            show(500, file, lambda text: None)
         return f"duckdb:///{file}"
 
     queries = Queries.open(os.environ.get("TCSS_DESTINATION") or demo_warehouse())
@@ -146,6 +149,34 @@ def _(data, mo, warehouse):
         engine=warehouse,
     )
     return (changes,)
+
+
+@app.cell
+def _(changes, contents, mo, riskiest, systems):
+    def told(answers):
+        import polars as pl
+
+        with pl.Config(
+            tbl_rows=-1,
+            tbl_cols=-1,
+            tbl_width_chars=140,
+            fmt_str_lengths=90,
+            tbl_hide_dataframe_shape=True,
+            tbl_hide_column_data_types=True,
+        ):
+            for question, answer in answers.items():
+                print(question, answer.with_columns(pl.selectors.decimal().cast(pl.Int64)), sep="\n", end="\n\n")
+
+    if mo.app_meta().mode == "script":  # whoever runs the file as a script sees no cells
+        told(
+            {
+                "What is there?": contents,
+                "Which images in use are the riskiest?": riskiest,
+                "Which operating systems do the images run, and how exposed is each?": systems,
+                "What has changed in the last 24 hours?": changes,
+            }
+        )
+    return
 
 
 @app.cell

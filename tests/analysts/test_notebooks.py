@@ -43,12 +43,52 @@ def test_it_runs_as_a_script(notebook: Path, warehouse: Place) -> None:
     assert (result.returncode, result.stderr) == (0, "")
 
 
+QUESTIONS = [
+    "What is there?",
+    "Which images in use are the riskiest?",
+    "Which operating systems do the images run, and how exposed is each?",
+    "What has changed in the last 24 hours?",
+]
+
+
+def _printed(text: str) -> dict[str, list[list[str]]]:
+    """The rows below each question, without the head."""
+    found: dict[str, list[list[str]]] = {}
+    question = ""
+    for line in text.splitlines():
+        if line.startswith("│"):
+            found[question].append([cell.strip() for cell in line.strip("│").split("┆")])
+        elif line.endswith("?"):
+            found[question := line] = []
+    return {question: rows[1:] for question, rows in found.items()}
+
+
+@pytest.mark.parametrize("place", ["duckdb", "postgresql"], indirect=True)
+def test_the_first_look_prints_its_answers(warehouse: Place) -> None:
+    """Whoever runs the file as a script sees each question and its whole answer."""
+    result = subprocess.run(
+        [sys.executable, str(NOTEBOOKS[0])], capture_output=True, text=True, timeout=120, check=True
+    )
+    found = _printed(result.stdout)
+    assert list(found) == QUESTIONS
+    systems = (
+        "select coalesce(os_family, 'unknown'), cast(sum(images) as int), cast(sum(critical_level_vul_cnt) as int) "
+        "from {data}.os_exposure group by 1"
+    )
+    assert sorted(row[:3] for row in found[QUESTIONS[2]]) == sorted(
+        [str(value) for value in row] for row in warehouse.sql(systems)
+    )
+    assert [row[0] for row in found[QUESTIONS[1]] if row[0]] == [str(rank) for rank in range(1, 11)]
+    assert found[QUESTIONS[3]] == [["new", "200", str(sum(int(row[2]) for row in found[QUESTIONS[2]]))]]
+
+
 def test_the_first_look_needs_no_warehouse(tmp_path: Path) -> None:
-    """It syncs from a sandbox where none is named."""
+    """It syncs from a sandbox where none is named, and says nothing of that."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("TCSS_")}
     command = [sys.executable, str(NOTEBOOKS[0])]
     run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path, env=environ)
     assert run.returncode == 0, run.stderr
+    assert list(_printed(run.stdout)) == QUESTIONS
 
 
 @pytest.mark.parametrize("place", ["duckdb", "postgresql"], indirect=True)
