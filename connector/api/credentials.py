@@ -26,6 +26,7 @@ _SESSION = "tcss-connector"
 _DURATION = 7200
 _LONGEST_ROLE = 128
 _LONGEST_KEY = 10_000
+_HINT = "Set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, or write a profile file."
 
 
 @dataclass(frozen=True, repr=False)
@@ -89,6 +90,16 @@ class Static:
 
     def find(self, network: Network) -> Credentials | None:  # noqa: ARG002
         return self.credentials
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A place that its owner has searched before, and that had no keys."""
+
+    origin: str
+
+    def find(self, network: Network) -> Credentials | None:  # noqa: ARG002
+        return None
 
 
 @dataclass(frozen=True)
@@ -219,10 +230,14 @@ class AssumeRole:
 
 
 class Chain:
-    """The first of several sources that has keys. It stays with that one: another may belong to another account."""
+    """The first of several sources that has keys. It stays with that one: another may belong to another account.
 
-    def __init__(self, providers: Sequence[Provider]) -> None:
+    `hint` says what to do where none has keys.
+    """
+
+    def __init__(self, providers: Sequence[Provider], hint: str = _HINT) -> None:
         self._providers = providers
+        self._hint = hint
 
     @property
     def origin(self) -> str:
@@ -233,14 +248,13 @@ class Chain:
             if keys := provider.find(network):
                 self._providers = [provider]
                 return keys
-        hint = "Set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, or write a profile file."
-        raise CredentialsError(f"no keys found; tried: {self.origin}", hint=hint)
+        raise CredentialsError(f"no keys found; tried: {self.origin}", hint=self._hint)
 
 
-def default_chain(*first: Provider, metadata: bool = True) -> Chain:
+def default_chain(*first: Provider, metadata: bool = True, hint: str = _HINT) -> Chain:
     """`first` (what the caller's configuration gives), environment, profile file, TKE OIDC, CVM role if `metadata`."""
     found: list[Provider] = [*first, Environment(), Profile(), TkeOidc()]
-    return Chain([*found, CvmRole()] if metadata else found)
+    return Chain([*found, CvmRole()] if metadata else found, hint)
 
 
 def _keys(secret_id: str, secret_key: str, token: str, origin: str) -> Credentials | None:

@@ -6,6 +6,7 @@ imports its module when it is called, so that `tcss --help` is quick.
 codes       the exit codes, as the help of each command says them.
 dictionary  `tcss tables`.
 fleet       `tcss sandbox`.
+places      where the settings of `tcss check` are from.
 report      what is printed while a command works, and at its end. The page of `tcss report` is made in `posture`.
 process     the command's process: Ctrl-C, SIGTERM, and the end.
 streams     stdout and stderr, which never fail.

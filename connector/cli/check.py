@@ -13,13 +13,11 @@ from typing import Any
 
 from connector import __version__
 from connector.api.client import Client
+from connector.cli import places
 from connector.errors import TcssError, UnavailableError
 from connector.listing.survey.questions import Survey
 from connector.runs.assembly import ACTION, client_of, image_list
 from connector.settings import Settings
-from connector.settings.accounts import chosen
-from connector.settings.places import GIVEN, files_read, providers
-from connector.settings.strays import strays
 from connector.tables import IMAGES
 from connector.warehouse.inventory import Inventory
 from connector.warehouse.locations import locate
@@ -33,7 +31,6 @@ Check = tuple[str, Callable[[], str]]
 LICENCES = {0: "not bought; a trial is possible", 1: "not bought", 2: "trial", 3: "Pro", 4: "Pro, expired"}
 TOLERANCE = 300  # seconds of clock skew that the API allows
 PATIENCE = 20.0  # seconds for a call of the survey, most of whose refusals are answers
-OPTIONS = {"filters": "filter"}  # setting: the option that is called otherwise
 FIELDS = tuple(dict.fromkeys(column.source for column in IMAGES.columns if column.source))
 
 
@@ -50,6 +47,7 @@ class Report:
     failures: list[str] = field(default_factory=list)
     checks: dict[str, Any] = field(default_factory=dict)
     survey: dict[str, Any] | None = None
+    settings: dict[str, Any] | None = None
 
     def passed(self, name: str, text: str) -> None:
         self.checks[name] = {"ok": True}
@@ -66,6 +64,8 @@ class Report:
         facts = {"connector": __version__, "site": self.site, "checks": self.checks}
         if self.survey is not None:
             facts["api"] = self.survey
+        if self.settings is not None:
+            facts["settings"] = self.settings
         return json.dumps(facts, indent=2)
 
 
@@ -76,8 +76,10 @@ def check(settings: Settings, say: Callable[[str], None], *, api: bool = False, 
     A check that needs what has failed before it is left out.
     """
     report = Report(say, settings.site)
-    for line in () if api else _read(settings, account):
-        say(line)
+    if not api:
+        for line in places.lines(settings, account):
+            say(line)
+        report.settings = places.nameless(settings, account)
     if api:
         settings = copy.copy(settings)
         settings.patience = min(settings.patience, PATIENCE)
@@ -88,18 +90,6 @@ def check(settings: Settings, say: Callable[[str], None], *, api: bool = False, 
         elif fine:
             _survey(settings, client, report)
     return report
-
-
-def _read(settings: Settings, account: str | None) -> Iterator[str]:
-    """The files that were read, where each setting is from that has not its default, and the keys that were not
-    understood; no value of any."""
-    for file in files_read(providers()):
-        yield f"file    {file}"
-    for name, place in settings.places().items():
-        option = OPTIONS.get(name, name).replace("_", "-")
-        yield f"read    {name}: {f'option --{option}' if place == GIVEN else place}"
-    for stray in strays(chosen(account)):
-        yield f"unknown {stray}"
 
 
 def _run(checks: Iterator[Check], report: Report) -> bool:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from connector import texts
-from connector.api.credentials import AssumeRole, Credentials, Provider, Static, default_chain
+from connector.api.credentials import AssumeRole, Credentials, Provider, Searched, Static, default_chain
 from connector.api.endpoints import Endpoints
 from connector.errors import ResponseTooLargeError
 from connector.images.records import ItemParser
@@ -36,8 +36,7 @@ def client_of(settings: Settings) -> Client:
     require_own_endpoint(settings)
     for note in settings.notes():
         log.warning(note)
-    given = _static(settings)
-    provider: Provider = default_chain(*([given] if given else []), metadata=settings.metadata)
+    provider = _provider(settings)
     if settings.role_arn:
         provider = AssumeRole(provider, settings.role_arn)
     return Client(
@@ -51,6 +50,14 @@ def client_of(settings: Settings) -> Client:
             int(settings.max_answer_bytes),
         ),
     )
+
+
+def _provider(settings: Settings) -> Provider:
+    """The keys of the settings, else the usual places; if those have none either, the error lists dlt's secrets too."""
+    searched = settings.searched_for_keys()
+    first: Provider | None = _static(settings) or (Searched(searched.place) if searched else None)
+    hint = {"hint": searched.hint} if searched and searched.hint else {}
+    return default_chain(*([first] if first else []), metadata=settings.metadata, **hint)
 
 
 def _static(settings: Settings) -> Static | None:

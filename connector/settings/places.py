@@ -83,11 +83,37 @@ def in_dlt(path: Path, sections: Sequence[Path], *, secret: bool = False) -> Fou
     return None
 
 
-def providers() -> list[ConfigProvider]:
-    """Where dlt looks, first things first."""
+@dataclass(frozen=True)
+class Searched:
+    """Where dlt has been asked for keys, in words; `hint` says where those of a named account belong."""
+
+    place: str
+    hint: str | None = None
+
+    @classmethod
+    def of(cls, account: str | None) -> Searched:
+        """The files of secrets that dlt reads, whether they exist or not, and our sections in them."""
+        from dlt.common.configuration.providers.toml import SecretsTomlProvider
+
+        sections = [(*section, "credentials") for section in (*([own_section(account)] if account else []), SECTION)]
+        found = [provider for provider in _all_providers() if isinstance(provider, SecretsTomlProvider)]
+        files = [name for provider in found for name in provider.locations]
+        file = " or ".join(files) or "secrets.toml"
+        place = f"dlt's secrets ({file}, section {' or '.join(map(written, sections))})"
+        if account is None:
+            return cls(place)
+        return cls(place, f"Write secret_id and secret_key into the section {written(sections[0])} of {file}.")
+
+
+def _all_providers() -> Sequence[ConfigProvider]:
     import dlt
 
-    found = [provider for provider in dlt.config.config_providers if not provider.is_empty]
+    return dlt.config.config_providers
+
+
+def providers() -> list[ConfigProvider]:
+    """Where dlt looks, first things first."""
+    found = [provider for provider in _all_providers() if not provider.is_empty]
     for file in files_read(found):
         _refuse_strangers(file)
     return found

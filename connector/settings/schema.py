@@ -15,7 +15,7 @@ from connector.errors import ConfigurationError
 from connector.images.times import parse_instant, time_zone
 from connector.settings.accounts import chosen
 from connector.settings.lookup import Lookup, refuse_unknown
-from connector.settings.places import GIVEN
+from connector.settings.places import GIVEN, Searched
 from connector.settings.strays import refuse, strays
 from connector.settings.table import DETAILS
 from connector.settings.trust import require_modest_destination
@@ -70,6 +70,7 @@ class Settings(BaseConfiguration):
 
     __places__: Mapping[str, str] | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
     __by_directory__: frozenset[str] = dataclasses.field(default=frozenset(), init=False, repr=False, compare=False)
+    __searched__: Searched | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
     __notes__: tuple[str, ...] = dataclasses.field(default=(), init=False, repr=False, compare=False)
 
     @classmethod
@@ -106,6 +107,7 @@ class Settings(BaseConfiguration):
         settings.__places__ = {name: found.place for name, found in looked_up.found.items()}
         settings.__by_directory__ = frozenset(name for name, found in looked_up.found.items() if found.by_directory)
         settings.__notes__ = tuple(looked_up.notes)
+        settings.__searched__ = Searched.of(looked_up.account)
         settings.check()
         require_modest_destination(settings)
         return settings
@@ -117,6 +119,10 @@ class Settings(BaseConfiguration):
     def notes(self) -> tuple[str, ...]:
         """Warnings about whose keys these are, for those who use them."""
         return self.__notes__
+
+    def searched_for_keys(self) -> Searched | None:
+        """Where dlt has been asked for keys; None of settings that were not looked up."""
+        return self.__searched__
 
     def by_directory(self, name: str) -> bool:
         """Whether a file of the working directory has said so, and not the user."""

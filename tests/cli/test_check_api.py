@@ -271,9 +271,16 @@ def test_the_survey_is_less_patient_than_a_sync(account: World, monkeypatch: pyt
 
 
 def test_without_api_the_object_holds_the_usual_checks(account: World) -> None:
-    """The destination among them."""
+    """The destination among them; and where each setting is from."""
+    variables = ("requests_per_second", "metadata")
+    options = {name: f"option --{name}" for name in ("destination", "endpoint")}
     assert reported(account) == {
         "connector": __version__,
         "site": "intl",
         "checks": {name: {"ok": True} for name in (*CHECKS, "destination", "writable", "texts")},
+        "settings": {
+            "files": [],
+            "read": options | {name: f"SOURCES__TCSS__{name.upper()}" for name in variables},
+            "unknown": [],
+        },
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from typer.testing import CliRunner
 from connector.cli.main import app
 from connector.source import tcss
 from connector.sync import sync
+from tests.settings.conftest import read_again
 from tests.world import World, world
 
 
@@ -79,11 +82,22 @@ def test_check_says_where_each_setting_is_from(account: World, monkeypatch: pyte
     (account.directory / ".dlt").mkdir()
     (account.directory / ".dlt" / "config.toml").write_text("[sources.tcss]\nlookback = 60\n", encoding="utf-8")
     monkeypatch.setenv("TCSS_LANG", "zh-CN")
-    from tests.settings.conftest import read_again
-
     read_again()
     result = CliRunner().invoke(app, ["check", "--site", "intl"])
     assert result.exit_code == 0, result.output
+    printed = json.loads(CliRunner().invoke(app, ["check", "--site", "intl", "--json"]).stdout)
+    assert printed["settings"] == {
+        "files": ["config.toml"],
+        "read": {
+            "destination": "TCSS_DESTINATION",
+            "site": "option --site",
+            "endpoint": "TCSS_ENDPOINT",
+            "requests_per_second": "SOURCES__TCSS__REQUESTS_PER_SECOND",
+            "metadata": "SOURCES__TCSS__METADATA",
+            "lookback": "config.toml [sources.tcss] lookback",
+        },
+        "unknown": ["TCSS_LANGUAGE"],
+    }
     assert [line for line in result.stdout.splitlines() if line.startswith(("file", "read", "unknown"))] == [
         f"file    {account.directory / '.dlt' / 'config.toml'}",
         "read    destination: TCSS_DESTINATION",
@@ -94,3 +108,52 @@ def test_check_says_where_each_setting_is_from(account: World, monkeypatch: pyte
         "read    lookback: config.toml [sources.tcss] lookback",
         "unknown TCSS_LANG is no setting; did you mean TCSS_LANGUAGE?",
     ]
+
+
+def test_what_is_for_a_bug_report_names_no_account_and_no_directory(
+    account: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a name is made of, and wherever the account's settings are; nor what users call their variables."""
+    (account.directory / ".dlt").mkdir()
+    config = '[sources.tcss.accounts."canary \\"1"]\nlookback = 60\n'
+    (account.directory / ".dlt" / "config.toml").write_text(config, encoding="utf-8")
+    monkeypatch.setenv('SOURCES__TCSS__ACCOUNTS__CANARY "1__PATIENCE', "60")
+    monkeypatch.setenv("TCSS_CANARY", "x")
+    read_again()
+    result = CliRunner().invoke(app, ["check", "--account", 'canary "1', "--json"])
+    assert result.exit_code == 0, result.output
+    printed = json.loads(result.stdout)["settings"]
+    assert printed["read"]["lookback"] == "config.toml [sources.tcss.accounts.<account>] lookback"
+    assert printed["read"]["patience"] == "SOURCES__TCSS__ACCOUNTS__<account>__PATIENCE"
+    assert (printed["files"], printed["unknown"]) == (["config.toml"], [None])
+    assert "canary" not in result.stdout.lower()
+    assert str(account.directory) not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sections", "hint"),
+    [
+        ([], r"\[sources\.tcss\.credentials\]", "Set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, or write a"),
+        (
+            ["--account", "production"],
+            r"\[sources\.tcss\.accounts\.production\.credentials\] or \[sources\.tcss\.credentials\]",
+            r"Write secret_id and secret_key into the section \[sources\.tcss\.accounts\.production\.credentials\] of "
+            r"\./\.dlt/secrets\.toml",
+        ),
+    ],
+    ids=["only-one", "named"],
+)
+def test_without_keys_it_says_where_dlt_was_asked_for_them(
+    account: World, monkeypatch: pytest.MonkeyPatch, arguments: list[str], sections: str, hint: str
+) -> None:
+    """The files of secrets, whether they exist or not, with the account's own section first; and where keys belong."""
+    monkeypatch.setenv("SOURCES__TCSS__ACCOUNTS__PRODUCTION__SITE", "intl")
+    monkeypatch.delenv("TENCENTCLOUD_SECRET_ID")
+    monkeypatch.delenv("TENCENTCLOUD_SECRET_KEY")
+    result = CliRunner().invoke(app, ["check", *arguments])
+    assert result.exit_code == 3
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("FAILED  keys")]
+    files = r"\./\.dlt/secrets\.toml or \S+/secrets\.toml"
+    tried = rf"no keys found; tried: dlt's secrets \({files}, section {sections}\); environment \(TENCENTCLOUD_"
+    assert re.search(tried, line), line
+    assert re.search(rf"\. {hint}", line), line
