@@ -174,6 +174,23 @@ def refuse_character_set(name: str, character_set: str) -> None:
         )
 
 
+STAGING = "Staging of tcss-connector: empty between two syncs, not to be queried, and made again when it was dropped."
+_UNDESCRIBED = (
+    "SELECT 1 FROM pg_namespace WHERE nspname = %s AND pg_has_role(nspowner, 'USAGE') "
+    "AND obj_description(oid, 'pg_namespace') IS NULL"
+)
+
+
+def describe_staging(client: JobClientBase, kind: Kind) -> None:
+    """Say in PostgreSQL's catalogue what the client's dataset, the staging one, is for, unless it belongs to somebody
+    else. The other databases have no place for it, or analysts do not see the dataset."""
+    if kind != "postgresql":
+        return
+    sql: Any = client.sql_client  # type: ignore[attr-defined]
+    if sql.execute_sql(_UNDESCRIBED, sql.dataset_name):
+        sql.execute_sql(f"COMMENT ON SCHEMA {sql.escape_column_name(sql.dataset_name)} IS '{STAGING}'")
+
+
 def execute(client: Any, statement: str) -> None:
     """Run a statement as it stands; dlt would take a `:name` in it for a parameter, where it uses SQLAlchemy."""
     plain = isinstance(client.native_connection, sa.Connection)

@@ -109,6 +109,7 @@ class Loader:
             if isinstance(client, WithStagingDataset) and client.should_load_data_to_staging_dataset(IMAGES.name):
                 with client.with_staging_dataset():
                     self._create_dataset(client)
+                    ddl.describe_staging(client, self._location.kind)
 
     def _create_dataset(self, client: JobClientBase) -> None:
         client.initialize_storage()

@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 from connector.errors import DestinationError
-from connector.tables import TABLES
-from tests.warehouses import Place, place
+from connector.tables import SYNC_RUNS, TABLES
+from connector.warehouse.ddl import STAGING
+from connector.warehouse.loading import Loader
+from connector.warehouse.locations import locate
+from connector.warehouse.pipeline import open_pipeline
+from tests.warehouses import KINDS, Place, place, user
 
 INDEXES = {
     "sqlite": "SELECT tbl_name, name FROM {0}.sqlite_master WHERE type = 'index'",
@@ -91,3 +95,52 @@ def test_staging_can_be_dropped(place: Place) -> None:
     assert before == [(0,)]
     assert place.dataset in names
     assert f"{place.dataset}_staging_1" not in names
+
+
+MADE = {
+    "duckdb": {"w.duckdb"},
+    "sqlite": {"w.sqlite", "w__main_staging_1.sqlite"},
+    "postgresql": {"{data}", "{data}_staging_1"},
+    "mysql": {"{data}", "{data}_staging_1"},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_made_beside_the_dataset_is_what_the_manual_says(kind: str, tmp_path: Path) -> None:
+    """Nothing in DuckDB; elsewhere a dataset of the account's, which a load leaves empty, and makes again."""
+    with place(kind, tmp_path) as made:
+        pipeline = made.prepared()
+        for _ in range(2):
+            made.load(pipeline, SYNC_RUNS, {"sync_id": "s", "started_at": 1})
+            found = {name for name in made.datasets() if not name.endswith(".parquet")}
+            assert found == {name.format(data=made.dataset) for name in MADE[kind]}
+            for staging in made.datasets_made[1:]:
+                assert made.sql(f"SELECT count(*) FROM {staging}.sync_runs") == [(0,)]
+            made.loader(pipeline).drop_staging()
+            made.loader(pipeline).prepare()
+
+
+def test_postgresql_says_what_a_staging_schema_is_for(tmp_path: Path) -> None:
+    """Once, and a comment that somebody else has written stays."""
+    comment = "SELECT obj_description('{staging}'::regnamespace, 'pg_namespace')"
+    with place("postgresql", tmp_path) as made:
+        made.prepared()
+        assert made.sql(comment) == [(STAGING,)]
+        made.sql("COMMENT ON SCHEMA {staging} IS 'mine'")
+        made.prepared()
+        assert made.sql(comment) == [("mine",)]
+
+
+def test_a_staging_schema_of_somebody_else_is_used_as_it_is(tmp_path: Path) -> None:
+    """Only its owner may describe a schema, and a user who may not make one can have been given it."""
+    with place("postgresql", tmp_path) as made:
+        made.prepared()
+        made.sql("COMMENT ON SCHEMA {staging} IS NULL")
+        grants = (
+            "GRANT USAGE, CREATE ON SCHEMA {data}, {staging} TO {user}",
+            "GRANT ALL ON ALL TABLES IN SCHEMA {data}, {staging} TO {user}",
+        )
+        with user(made, grants) as url:
+            location = locate(url, made.dataset)
+            Loader(location, open_pipeline(location, "1", tmp_path / "dlt")).prepare()
+        assert made.sql("SELECT obj_description('{staging}'::regnamespace, 'pg_namespace')") == [(None,)]
