@@ -10,13 +10,14 @@ import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from connector.sandbox import identity
 from connector.sandbox.actions import LIST_ACTION, describe_asset_image_list
 from connector.sandbox.detail.actions import DETAIL_ACTIONS
 from connector.sandbox.detail.counting import recounted
-from connector.sandbox.detail.lists import Ask, Desk, answer
+from connector.sandbox.detail.lists import Ask, Desk, answer, longer
 from connector.sandbox.faults import PAGES, Churn, Content, Fault, Page, error
 from connector.sandbox.identity import Account, Accounts, Caller, Key
 from connector.sandbox.parameters import ApiError
@@ -25,6 +26,7 @@ from connector.sandbox.replicas import Balancer, Replica
 from connector.sandbox.state import Fleet
 
 ChurnCall = Callable[[Fleet, int], None]
+More = Callable[[int], list[Any]]
 Handler = Callable[[Caller, Mapping[str, Any]], Content]
 
 # How many requests are remembered.
@@ -79,8 +81,7 @@ class Backend:
         quirks = quirks or Quirks()
         self.quirks = replace(quirks, ties="permuted") if permuted else quirks
         self.faults = tuple(faults)
-        self.churn = churn
-        self.detail_churn = detail_churn
+        self.churn, self.detail_churn = churn, detail_churn
         self._desks: dict[str, Desk] = {}
         self.replaying = False
         self.lock = threading.RLock()
@@ -95,7 +96,7 @@ class Backend:
         self.fired: Counter[str] = Counter()
         self.log: deque[tuple[str, Mapping[str, Any]]] = deque(maxlen=LOG_LENGTH)
         self._times: Counter[int] = Counter()
-        self._previous: dict[str, Content] = {}
+        self._previous: dict[tuple[str, str], Content] = {}
         self._balancers: dict[str, Balancer] = {}
 
     def prepare(self, fleet: Fleet) -> None:
@@ -143,16 +144,17 @@ class Backend:
         if action in self.quirks.refused:
             raise ApiError(self.quirks.refused[action], error("unauthorized", action).message)
         if action in DETAIL_ACTIONS:
-            return self._details(action, payload, caller.account)
+            return self._details(action, payload, caller.account, due)
         run = ACTIONS[action].run
         return run(caller, payload) if run else self._list(caller.account, payload, due)
 
-    def _details(self, action: str, payload: Mapping[str, Any], account: Account) -> Content:
-        """The answer of a list of details."""
-        desk = self._desks.get(account.account_id)
-        if desk is None or desk.details is not account.fleet.details:
-            desk = self._desks[account.account_id] = Desk(account.fleet.details, account.fleet.random)
-        return answer(DETAIL_ACTIONS[action], Ask(desk, payload, self.quirks, self.numbers[action]))
+    def _details(self, action: str, payload: Mapping[str, Any], account: Account, due: list[int]) -> Content:
+        """The answer of a list of details, made worse by the faults that are due."""
+        fleet = account.fleet
+        desk = self._desks.setdefault(account.account_id, Desk(fleet.details, fleet.random))
+        known, ask = DETAIL_ACTIONS[action], Ask(desk, payload, self.quirks, self.numbers[action])
+        content = answer(known, ask)
+        return self._worse(content, (account.account_id, action), due, partial(longer, known, ask))
 
     def _list(self, account: Account, payload: Mapping[str, Any], due: list[int]) -> Content:
         """The answer of the list; with the RequestId that it had, where it is given again."""
@@ -182,16 +184,18 @@ class Backend:
         content = describe_asset_image_list(listed, payload, quirks, missing)
         if quirks.vul_cnt != "rows":
             content = {**content, "List": recounted(account.fleet.details, content["List"], quirks)}
-        previous = self._previous.get(account.account_id)
-        self._previous[account.account_id] = content
-        if not due:
-            return content
 
         def more(count: int) -> list[Any]:
             limit = payload.get("Limit", 10) + count
             wider = replace(quirks, max_limit=limit, page_cap=None)
             return describe_asset_image_list(listed, {**payload, "Limit": limit}, wider, missing)["List"] or []
 
+        return self._worse(content, (account.account_id, LIST_ACTION), due, more)
+
+    def _worse(self, content: Content, name: tuple[str, str], due: list[int], more: More) -> Content:
+        """An answer of a list (of an account and an action) after the faults of its page."""
+        previous = self._previous.get(name)
+        self._previous[name] = content
         for index in due:
             fault = self.faults[index]
             if fault.name in PAGES:

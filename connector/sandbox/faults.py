@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from connector.sandbox.actions import LIST_ACTION
+from connector.sandbox.detail.actions import DETAIL_ACTIONS
 from connector.sandbox.messages import Reply
 from connector.sandbox.parameters import ApiError
 from connector.sandbox.state import CHANGES, Fleet
@@ -78,7 +79,7 @@ def _wrong_total(page: Page) -> Content:
     return {**page.content, "TotalCount": type(total)(max(int(total) + page.number(-1), 0))}
 
 
-# Faults of a page of DescribeAssetImageList: name -> what it makes of the page.
+# Faults of a page of a list: name -> what it makes of the page.
 PAGES: Mapping[str, Callable[[Page], Content]] = {
     "empty_page": lambda page: page.with_rows([]),
     "short_page": lambda page: page.with_rows(page.rows[: page.number(len(page.rows) // 2)]),
@@ -143,8 +144,11 @@ class Fault:
     def __post_init__(self) -> None:
         if self.name not in FAULTS:
             raise ValueError(f"no fault is called {self.name!r}; there are {', '.join(FAULTS)}")
-        if self.layer == "page" and self.action != LIST_ACTION:
-            raise ValueError(f"{self.name} is a fault of {LIST_ACTION} only")
+        lists = (LIST_ACTION, *DETAIL_ACTIONS) if self.name in PAGES else (LIST_ACTION,)
+        if self.layer == "page" and self.action not in lists:
+            raise ValueError(
+                f"{self.name} is a fault of {LIST_ACTION}{' and the lists of details' * (len(lists) > 1)} only"
+            )
 
     @property
     def layer(self) -> Layer:

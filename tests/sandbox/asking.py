@@ -35,10 +35,10 @@ def told(server: LocalServer, offset: int = 0, limit: int = 100, **more: Any) ->
     return "".join(row["ImageID"] for row in content["List"]), content["TotalCount"]
 
 
-def over_http(sandbox: Sandbox, payload: Mapping[str, Any]) -> dict[str, Any]:
-    """What a signed request for the list gets: the content of `Response`."""
+def over_http(sandbox: Sandbox, payload: Mapping[str, Any], action: str = LIST) -> dict[str, Any]:
+    """What a signed request for a list gets: the content of `Response`."""
     body, timestamp = json.dumps(payload).encode(), int(time.time())
-    headers = {"host": sandbox.host, "content-type": "application/json", "x-tc-action": LIST}
+    headers = {"host": sandbox.host, "content-type": "application/json", "x-tc-action": action}
     signature = sign(
         secret_id="AKIDEXAMPLE",
         secret_key="SECRETEXAMPLE",

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from connector.sandbox.detail.catalogue import Finding, Vulnerability
-from connector.sandbox.detail.state import Details, count
+from connector.sandbox.detail.scans import count
+from connector.sandbox.detail.state import Details
 from connector.sandbox.images import Item
 
 Key = tuple[str, int, int]

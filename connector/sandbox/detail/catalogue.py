@@ -101,14 +101,14 @@ class Vulnerability:
         """The base score of CVSS 3; many have the same one."""
         return (_LOWEST_SCORE[self.level] + self.mark // 7 % 4 * 5 + (self._famous is not None) * 8) % 101 / 10
 
-    @property
+    @cached_property
     def labels(self) -> tuple[str, ...]:
         """What is known of exploits."""
         if self._famous:
             return TAGS
         return tuple(tag for bit, tag in enumerate(TAGS) if self.mark >> (9 + 3 * bit) & 7 == 0)
 
-    @property
+    @cached_property
     def fix(self) -> str:
         """The version that fixes it; empty for one in eight."""
         if self._famous:

@@ -5,7 +5,7 @@ from zlib import crc32
 
 from connector.sandbox.detail.catalogue import LEVELS, SYSTEM
 from connector.sandbox.detail.lists import Action, Ask, Filter
-from connector.sandbox.detail.state import count
+from connector.sandbox.detail.scans import count
 from connector.sandbox.images import Item
 
 # ScanStatus of an image -> VirusScanStatus.

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from connector.sandbox.detail.catalogue import Finding
-from connector.sandbox.detail.state import LEVEL_FIELDS, Details
+from connector.sandbox.detail.scans import LEVEL_FIELDS
+from connector.sandbox.detail.state import Details
 from connector.sandbox.images import Item
 from connector.sandbox.quirks import Quirks
 

@@ -4,7 +4,7 @@ What the documentation leaves open is decided by `Quirks`. An entry becomes a ro
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +110,13 @@ def answer(action: Action, ask: Ask) -> dict[str, Any]:
     total = len(kept) + (quirks.total_moves if ask.number % 2 == 0 else 0)
     empty: list[Item] | None = None if quirks.empty_list == "null" else []
     return {"List": rows or empty, "TotalCount": _written(total, quirks), **action.beside(ask)}
+
+
+def longer(action: Action, ask: Ask, count: int) -> list[Item]:
+    """The rows of a page with so many more than were asked for."""
+    limit = ask.payload.get("Limit", 10) + count
+    wider = replace(ask, payload={**ask.payload, "Limit": limit}, quirks=replace(ask.quirks, max_limit=limit))
+    return answer(action, wider)["List"] or []
 
 
 def _checked(action: Action, payload: Mapping[str, Any], quirks: Quirks) -> tuple[int, int]:

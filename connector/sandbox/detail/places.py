@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from zlib import crc32
 
-from connector.sandbox.detail.state import Details, count
+from connector.sandbox.detail.scans import count
+from connector.sandbox.detail.state import Details
 from connector.sandbox.images import Item
 
 CLUSTERS = ("prod-gz", "prod-sh", "staging", "")

@@ -6,15 +6,14 @@ which: findings are recounted, never stored.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from random import Random
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 from zlib import crc32
 
-from connector.sandbox.detail.catalogue import STACKS, SYSTEM, WEB, Base, Catalogue, Finding, Vulnerability
+from connector.sandbox.detail.catalogue import SYSTEM, WEB, Base, Catalogue, Finding
+from connector.sandbox.detail.scans import Added, Library, Scan, base_of, concerns, count, counted, scan_of, skips
 from connector.sandbox.images import Item, instant_of, instant_text
-
-LEVEL_FIELDS = {4: "CriticalLevelVulCnt", 3: "HighLevelVulCnt", 2: "MediumLevelVulCnt", 1: "LowLevelVulCnt"}
 
 # Names of the methods that change details by a number (the last ones by ids too): what `Fleet.apply` takes.
 DETAIL_CHANGES = (
@@ -43,38 +42,6 @@ class Owner(Protocol):
     def alter_gone(self, changes: Mapping[str, Mapping[str, Any]]) -> None: ...
 
 
-class Added(NamedTuple):
-    """A vulnerability that the library has learnt, and the system or the stack whose images have it."""
-
-    vulnerability: Vulnerability
-    place: str | int
-
-
-@dataclass(frozen=True)
-class Library:
-    """What the scanner knows beside the catalogue: additions, the newest first, and the keys of what was withdrawn."""
-
-    added: tuple[Added, ...] = ()
-    withdrawn: frozenset[tuple[str, int, int]] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """All that decides what an image has: its base, how many findings among which levels, and the library.
-
-    `since`: how often the image had been asked for when this began; `at`: the instant when it began.
-    """
-
-    image_id: str
-    time: Any
-    base: Base
-    pools: tuple[tuple[tuple[int, ...], int], ...]
-    viruses: int
-    library: Library
-    since: int = field(default=0, compare=False)
-    at: int = field(default=0, compare=False)
-
-
 class Details:
     """The details of one fleet.
 
@@ -94,6 +61,7 @@ class Details:
         self._history: dict[str, list[Scan]] = {}
         self._former = self.library
         self._added = 0
+        self._last: tuple[Scan, list[Finding]] | None = None
 
     # What there is
 
@@ -103,18 +71,21 @@ class Details:
 
     def scan(self, item: Item) -> Scan:
         """What decides an image's findings now."""
-        return _scan_of(item, self.library)
+        return scan_of(item, self.library)
 
     def of(self, scan: Scan) -> list[Finding]:
-        """The findings of a scan."""
+        """The findings of a scan; the list is not to be changed."""
+        if self._last is not None and self._last[0] == scan:
+            return self._last[1]
         self.recounted += 1
         found: list[Finding] = []
-        for levels, count in scan.pools:
-            end = len(found) + count
+        for levels, size in scan.pools:
+            end = len(found) + size
             groups = self._groups(scan, levels)
             while len(found) < end:
                 found += next(groups)
             del found[end:]
+        self._last = (scan, found)
         return found
 
     def shown(self, item: Item, late_requests: int = 0, late_seconds: float = 0) -> Scan:
@@ -141,7 +112,7 @@ class Details:
     def changed(self, old: Item, new: Item) -> None:
         """Remembers that an image's item is another one."""
         image_id = new["ImageID"]
-        before, after = _scan_of(old, self._former), _scan_of(new, self.library)
+        before, after = scan_of(old, self._former), scan_of(new, self.library)
         if (before.time, before.pools, before.viruses) == (after.time, after.pools, after.viruses):
             return
         history = self._history.setdefault(image_id, [before])
@@ -151,7 +122,7 @@ class Details:
 
     def add_vulnerabilities(self, count: int) -> list[str]:
         """The library learns new vulnerabilities: images of some system or stack have them at once, without a scan."""
-        bases = sorted({_base(item) for item in self._scanned()})
+        bases = sorted({base_of(item) for item in self._scanned()})
         added = tuple(self._new(self._rng.choice(bases)) for _ in range(count if bases else 0))
         return self._update(Library(added[::-1] + self.library.added, self.library.withdrawn))
 
@@ -197,14 +168,14 @@ class Details:
         own, base = crc32(scan.image_id.encode()), scan.base
         for added in scan.library.added:
             one = added.vulnerability
-            if one.level in levels and one.key not in scan.library.withdrawn and _concerns(added, own, base):
+            if one.level in levels and one.key not in scan.library.withdrawn and concerns(added, own, base):
                 yield self.catalogue.findings(one, base)
         index = 0
         while True:
             group = self.catalogue.group(base, levels, index)
             index += 1
             one = group[0].vulnerability
-            if one.key not in scan.library.withdrawn and not _skips(own, one):
+            if one.key not in scan.library.withdrawn and not skips(own, one):
                 yield group
 
     def _scanned(self) -> list[Item]:
@@ -230,7 +201,7 @@ class Details:
         for item in self._scanned():
             steps = self._steps(item, fresh, withdrawn)
             if any(steps.values()):
-                changes[item["ImageID"]] = _counted(item, steps)
+                changes[item["ImageID"]] = counted(item, steps)
         self.library = library
         listed = self.fleet.truth().keys()
         try:
@@ -241,9 +212,9 @@ class Details:
 
     def _steps(self, item: Item, fresh: Iterable[Added], withdrawn: Iterable[Any]) -> Counter[int]:
         """By how much an image's findings of each level become more or fewer."""
-        own, base, steps = crc32(item["ImageID"].encode()), _base(item), Counter[int]()
+        own, base, steps = crc32(item["ImageID"].encode()), base_of(item), Counter[int]()
         for added in fresh:
-            if _concerns(added, own, base):
+            if concerns(added, own, base):
                 one = added.vulnerability
                 steps[one.level] += len(self.catalogue.findings(one, base))
         if withdrawn:
@@ -255,50 +226,3 @@ class Details:
         if isinstance(some, int):
             return self._rng.sample(ids, min(some, len(ids)))
         return ids if some is None else [image_id for image_id in some if image_id in set(ids)]
-
-
-def count(item: Item, name: str) -> int:
-    """A count of an item; 0 where there is none, or what is there is no count."""
-    value = item.get(name)
-    return value if isinstance(value, int) and value > 0 else 0
-
-
-def _concerns(added: Added, own: int, base: Base) -> bool:
-    """Whether an image of a base has what the library has learnt."""
-    one, place = added
-    return place == (base.system if one.kind == SYSTEM else base.stack) and not _skips(own, one)
-
-
-def _skips(own: int, vulnerability: Vulnerability) -> bool:
-    """One image in five of a base does not have a vulnerability of it."""
-    return (own ^ vulnerability.mark) * 0x9E3779B1 >> 7 & 1023 < 205
-
-
-def _base(item: Item) -> Base:
-    name = str(item.get("ImageName") or "").partition("@")[0]
-    head, _, tag = name.rpartition(":")
-    repository = head if head and "/" not in tag else name
-    return Base(str(item.get("OsName") or ""), crc32(repository.encode()) % STACKS)
-
-
-def _scan_of(item: Item, library: Library) -> Scan:
-    return Scan(item["ImageID"], item.get("ScanTime"), _base(item), _pools(item), count(item, "VirusCnt"), library)
-
-
-def _pools(item: Item) -> tuple[tuple[tuple[int, ...], int], ...]:
-    """How many findings an image has among which levels: VulCnt in all, level by level as far as levels are counted."""
-    total = count(item, "VulCnt")
-    known = {level: count(item, name) for level, name in LEVEL_FIELDS.items() if name in item}
-    rest = total - sum(known.values())
-    unknown = tuple(level for level in LEVEL_FIELDS if level not in known)
-    if rest < 0 or (rest and not unknown):
-        return ((tuple(LEVEL_FIELDS), total),)
-    pools = tuple(((level,), number) for level, number in known.items())
-    return (*pools, (unknown, rest)) if unknown else pools
-
-
-def _counted(item: Item, steps: Mapping[int, int]) -> Item:
-    """The counts of an image after steps."""
-    changed = {LEVEL_FIELDS[level]: count(item, LEVEL_FIELDS[level]) + step for level, step in steps.items()}
-    total = count(item, "VulCnt") + sum(steps.values())
-    return {name: number for name, number in (changed | {"VulCnt": total}).items() if name in item}

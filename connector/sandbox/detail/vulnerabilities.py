@@ -8,7 +8,8 @@ from connector.sandbox.detail.catalogue import LEVELS, SYSTEM, WEB, Finding, Vul
 from connector.sandbox.detail.lists import Action, Ask, Filter
 from connector.sandbox.detail.places import Container
 from connector.sandbox.detail.running import container_words, node_fields
-from connector.sandbox.detail.state import Details, count
+from connector.sandbox.detail.scans import count
+from connector.sandbox.detail.state import Details
 from connector.sandbox.images import Item, instant_of
 from connector.sandbox.parameters import ApiError
 from connector.sandbox.rows import naive
