@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 PARAMETERS: Mapping[str, type] = {"Limit": int, "Offset": int, "Filters": list}
 SORTING: Mapping[str, type] = {"By": str, "Order": str}
 FILTER_KEYS: Mapping[str, type] = {"Name": str, "Values": list, "ExactMatch": bool}
+
+# How many filtered lists of an account are kept.
+MOST_VIEWS = 64
 DIRECTIONS = {"+": False, "asc": False, "-": True, "desc": True}
 
 
@@ -32,6 +35,7 @@ class Desk:
         self.random = random
         self.account = Account(details)
         self.places = Places(details)
+        self.views: dict[tuple[int, str], tuple[tuple[int, int], Quirks, list[Any]]] = {}
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class Ask:
 
 
 Value = Callable[[Ask, Any], Any]
+Passes = Callable[[Ask, Any], bool]
 
 
 @dataclass(frozen=True)
@@ -99,10 +104,7 @@ def answer(action: Action, ask: Ask) -> dict[str, Any]:
     limit, offset = _checked(action, payload, quirks)
     wanted = [_wanted(action, raw, place, quirks) for place, raw in enumerate(payload.get("Filters", ()))]
     order = _order(action, payload, quirks)
-    entries = action.entries(ask)
-    if action.needs_licence and not quirks.licensed:
-        entries = ()
-    kept = [entry for entry in entries if all(passes(ask, entry) for passes in wanted)]
+    kept = _kept(action, ask, wanted)
     shown = _sorted(ask, kept, order)[offset : offset + limit]
     if quirks.detail_most_rows is not None and len(shown) > quirks.detail_most_rows:
         raise ApiError("ResponseSizeLimitExceeded", "The size of the response exceeds the limit.")
@@ -110,6 +112,23 @@ def answer(action: Action, ask: Ask) -> dict[str, Any]:
     total = len(kept) + (quirks.total_moves if ask.number % 2 == 0 else 0)
     empty: list[Item] | None = None if quirks.empty_list == "null" else []
     return {"List": rows or empty, "TotalCount": _written(total, quirks), **action.beside(ask)}
+
+
+def _kept(action: Action, ask: Ask, wanted: list[Passes]) -> list[Any]:
+    """The entries that pass all filters. Those of lists of the account are kept until the fleet changes."""
+    details, quirks = ask.desk.details, ask.quirks
+    name = (id(action), repr(ask.payload.get("Filters")))
+    state = (details.fleet.revision, details.revised.total())
+    before = ask.desk.views.get(name)
+    if action.about is None and before is not None and before[0] == state and before[1] is quirks:
+        return before[2]
+    entries = action.entries(ask) if quirks.licensed or not action.needs_licence else ()
+    kept = [entry for entry in entries if all(passes(ask, entry) for passes in wanted)]
+    if action.about is None:
+        if len(ask.desk.views) > MOST_VIEWS:
+            ask.desk.views.clear()
+        ask.desk.views[name] = (state, quirks, kept)
+    return kept
 
 
 def longer(action: Action, ask: Ask, count: int) -> list[Item]:
@@ -145,7 +164,7 @@ def _order(action: Action, payload: Mapping[str, Any], quirks: Quirks) -> tuple[
     return value, DIRECTIONS[order.lower()]
 
 
-def _wanted(action: Action, raw: object, place: int, quirks: Quirks) -> Callable[[Ask, Any], bool]:
+def _wanted(action: Action, raw: object, place: int, quirks: Quirks) -> Passes:
     """The predicate of the element of Filters at `place`: any of its values."""
     where = f"Filters.{place}"
     if not isinstance(raw, dict):
