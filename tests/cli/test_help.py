@@ -67,7 +67,7 @@ def completed(**variables: str) -> str:
     ("line", "expected"),
     [
         ("tcss s", ["sync", "status", "sandbox"]),
-        ("tcss sync --de", ["--destination"]),
+        ("tcss sync --des", ["--destination"]),
         ("tcss tables --format ", ["markdown", "dbt"]),
     ],
 )
