@@ -21,6 +21,7 @@ class Due:
     image_id: str
     scan_time: int
     count: int | None
+    levels: str | None
     read_no: int
     read_scan_time: int | None
 
@@ -41,14 +42,19 @@ def image_columns(aspect: Aspect) -> tuple[str, ...]:
     """The columns of `images` that `queue_of` needs."""
     return (
         *("image_id", "scan_status", "scan_time", "deleted_at", "container_cnt"),
-        *("critical_level_vul_cnt", "high_level_vul_cnt"),
-        *({aspect.count} - {"critical_level_vul_cnt", "high_level_vul_cnt"}),
+        *dict.fromkeys(("critical_level_vul_cnt", "high_level_vul_cnt", *aspect.levels, aspect.count)),
     )
+
+
+def level_counts(counts: Iterable[int | None]) -> str | None:
+    """Counts by level in the form of `image_reads.level_counts`."""
+    texts = ["" if count is None else str(count) for count in counts]
+    return "/".join(texts) if texts and all(texts) else None
 
 
 READ_COLUMNS = (
     *("image_id", "read_no", "scan_time", "total_count", "rows_listed", "distinct_vulnerabilities"),
-    *("distinct_findings", "vul_cnt", "verdict", "requests", "settled"),
+    *("distinct_findings", "vul_cnt", "verdict", "requests", "settled", "level_counts"),
 )
 
 
@@ -85,7 +91,10 @@ def _is_current(image: Row, read: Row, aspect: Aspect, rules: Rules, now: int) -
     """Whether the set that was read is that of the present scan, and as it will stay."""
     if read["verdict"] != "complete" or read["scan_time"] != image["scan_time"]:
         return False
-    if read["vul_cnt"] != image[aspect.count] or rules.doubt(read["vul_cnt"], figures_of(read)):
+    levels = level_counts(image[name] for name in aspect.levels)
+    if (read["vul_cnt"], read["level_counts"]) != (image[aspect.count], levels):
+        return False
+    if rules.doubt(read["vul_cnt"], figures_of(read)):
         return False
     return bool(read["settled"]) or now < image["scan_time"] + SETTLING
 
@@ -95,6 +104,7 @@ def _due(image: Row, read: Row | None, aspect: Aspect) -> Due:
         image["image_id"],
         image["scan_time"],
         image[aspect.count],
+        level_counts(image[name] for name in aspect.levels),
         read["read_no"] if read else 0,
         read["scan_time"] if read else None,
     )

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from connector.detail.differences import Differ, Read, by_image
 from connector.detail.findings import Found
 from connector.detail.judging import Figures, Rules
-from connector.detail.queue import SCANNED, SETTLING, Due
+from connector.detail.queue import SCANNED, SETTLING, Due, level_counts
 from connector.detail.reading import Batch
 from connector.detail.rows import DetailVerdict
 from connector.detail.store import Store
@@ -44,6 +44,7 @@ class _Whole(NamedTuple):
     found: Found
     figures: Figures
     counted: int | None
+    levels: str | None
     reason: str
     requests: int
 
@@ -65,6 +66,7 @@ class Settler:
         self._rules, self._instant = rules, instant
         self._differ = Differ(aspect)
         self._source = IMAGES.column(aspect.count).source
+        self._levels = [IMAGES.column(name).source for name in aspect.levels]
         self._has_rows = not store.is_empty(aspect.table)
         self._doubted: set[str] = set()
         self.tally = tally
@@ -96,7 +98,8 @@ class Settler:
                 self._doubt(due, batch.read_at, doubt, read.requests, markers)
                 continue
             reason = read.reason if self._rules.checked(count) else f"{read.reason}, not checked by counts"
-            whole = _Whole(due, batch.read_at, found, figures, count, reason, read.requests)
+            levels = level_counts(count_of(item.get(name)) for name in self._levels)
+            whole = _Whole(due, batch.read_at, found, figures, count, levels, reason, read.requests)
             self._settle(whole, stored.get(due.image_id, ()))
         return again
 
@@ -104,7 +107,7 @@ class Settler:
         """Adds the rows of images that are believed to have no findings."""
         stored = self._stored(chunk)
         for due in chunk:
-            whole = _Whole(due, now, Found(), Figures(0, 0, 0), due.count, BELIEVED, 0)
+            whole = _Whole(due, now, Found(), Figures(0, 0, 0), due.count, due.levels, BELIEVED, 0)
             self._settle(whole, stored.get(due.image_id, ()))
 
     def _stored(self, chunk: Sequence[Due]) -> dict[str, list[Row]]:
@@ -131,6 +134,7 @@ class Settler:
             "requests": whole.requests,
             "settled": whole.read_at >= due.scan_time + SETTLING,
             "distinct_findings": whole.figures.findings,
+            "level_counts": whole.levels,
         }
         self._mark(due, marker)
         self.tally.read += 1

@@ -32,7 +32,8 @@ class Aspect:
     `identity` names the columns that identify a finding, the first of which is its subject. `count` is the column of
     `images` in which the API counts the findings itself. `by` is the sort key of the action, and `split` the filter,
     with its values, that splits a set into parts. `facts` is a table for what is true of the subject in any image.
-    `volatile` names columns whose change alone does not write a row.
+    `volatile` names columns whose change alone does not write a row. `levels` are the columns of `images` that count
+    findings by level, whose change makes a set due again.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Aspect:
     view: str
     facts: Table | None = None
     volatile: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
@@ -146,6 +148,7 @@ ASPECTS: Mapping[str, Aspect] = {
             split=("Level", ("1", "2", "3", "4")),
             view="current_findings",
             facts=VULNERABILITIES,
+            levels=tuple(f"{level}_level_vul_cnt" for level in ("critical", "high", "medium", "low")),
         ),
         Aspect(
             name="malware",

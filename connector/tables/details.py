@@ -181,6 +181,13 @@ IMAGE_READS = Table(
             "bigint",
             "Distinct findings in the set: of vulnerabilities, those of a vulnerability and a package in a version.",
         ),
+        Column(
+            "level_counts",
+            "text",
+            "The images list's own counts by severity at the read, from critical to low. A change of these counts, or "
+            "of vul_cnt, makes the image due again. Null for other aspects, and where a count is missing.",
+            example="0/2/14/3",
+        ),
     ),
 )
 

@@ -79,5 +79,12 @@ def _array(values: Sequence[Any], kind: pa.DataType) -> Any:
         if any(isinstance(value, str) for value in values):
             return pa.array(values, pa.string()).cast(pa.timestamp("us")).cast(kind)
         return pa.array(values, kind)
-    convert: Callable[[Any], Any] = bool if pa.types.is_boolean(kind) else int if pa.types.is_integer(kind) else str
+    convert = next((convert for fits, convert in _CONVERT if fits(kind)), str)
     return pa.array([None if value is None else convert(value) for value in values], kind)
+
+
+_CONVERT: tuple[tuple[Callable[[pa.DataType], bool], Callable[[Any], Any]], ...] = (
+    (pa.types.is_boolean, bool),
+    (pa.types.is_integer, int),
+    (pa.types.is_floating, float),
+)

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from connector import __version__
 from connector.cli.main import app
 from connector.sandbox import Fault
-from connector.tables import SYNC_RUNS, TABLES
+from connector.tables import ALL_TABLES, SYNC_RUNS
 from connector.warehouse.dictionary import data_dictionary
 from connector.warehouse.views import views
 from tests.world import ACCOUNT_ID, World, open_elsewhere, open_until_refused, world
@@ -396,5 +396,5 @@ def test_tables_for_dbt_describes_every_column_in_the_dataset_of_the_destination
     result = CliRunner().invoke(app, ["tables", "--format", "dbt", "--destination", "mysql://u:p@h/bronze"])
     (source,) = yaml.safe_load(result.stdout)["sources"]
     columns = {table["name"]: [column["name"] for column in table.get("columns", [])] for table in source["tables"]}
-    expected = {table.name: list(table.column_names) for table in TABLES} | {view.name: [] for view in views()}
+    expected = {table.name: list(table.column_names) for table in ALL_TABLES} | {view.name: [] for view in views()}
     assert (source["name"], source["schema"], columns) == ("tcss", "bronze", expected)

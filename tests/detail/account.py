@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -96,7 +97,12 @@ class Server:
             "ScanStatus": image.status,
             "ScanTime": instant_text(image.scan_time),
             "VulCnt": self.counted(image),
+            **{f"{word.title()}LevelVulCnt": count for word, count in self.levels(image).items()},
         }
+
+    def levels(self, image: Image) -> dict[str, int]:
+        counts = Counter(row["Level"] for row in image.rows)
+        return {word: counts[level] for level, word in enumerate(("low", "medium", "high", "critical"), 1)}
 
     def counted(self, image: Image) -> int:
         if self.count == "rows":
@@ -164,8 +170,7 @@ class Memory:
                 "scan_time": image.scan_time,
                 "deleted_at": None,
                 "container_cnt": image.containers,
-                "critical_level_vul_cnt": 0,
-                "high_level_vul_cnt": 0,
+                **{f"{word}_level_vul_cnt": count for word, count in self._server.levels(image).items()},
                 "vul_cnt": self._server.counted(image),
             }
             for image_id, image in self._server.images.items()

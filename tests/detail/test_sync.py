@@ -1,0 +1,134 @@
+"""Details from keys to tables, on real databases: whole sets, differences only, and what goes wrong on the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from connector.runs.row import SyncRun
+from connector.sandbox import Fleet, Quirks, Sandbox, wall_clock
+from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
+from connector.sync import sync
+from tests.detail.truth import of_fleet, of_warehouse
+from tests.warehouses import Place
+
+ASPECTS = ["vulnerabilities", "running", "malware"]
+
+
+def run(place: Place, sandbox: Sandbox, *details: str, **given: Any) -> SyncRun:
+    return sync(
+        destination=place.url,
+        dataset=place.dataset,
+        endpoint=sandbox.url,
+        credentials={"secret_id": DEFAULT_ID, "secret_key": DEFAULT_KEY},
+        requests_per_second=1e6,
+        max_delete_share=1.0,
+        confirm_gone_after=0,
+        mode="full",
+        detail=list(details) or ASPECTS,
+        **given,
+    )
+
+
+def written(place: Place, table: str, made: SyncRun) -> int:
+    return int(place.sql(f"select count(*) from {{data}}.{table} where sync_id = '{made.sync_id}'")[0][0])
+
+
+def verdicts(made: SyncRun) -> list[tuple[str, str]]:
+    return [(detail.aspect, detail.verdict) for detail in made.details]
+
+
+def test_a_load_and_what_changes_after_it(place: Place) -> None:
+    """The tables show what the API shows. A quiet scan writes markers alone, an update only what differs."""
+    fleet = Fleet.seeded(60, clock=wall_clock)
+    with Sandbox(fleet, rate=None) as sandbox:
+        first = run(place, sandbox)
+        assert verdicts(first) == [(aspect, "complete") for aspect in ASPECTS]
+        assert of_warehouse(place) == of_fleet(fleet)
+        containers, hosts = (written(place, table, first) for table in ("containers", "hosts"))
+        assert containers
+        assert hosts
+        again = run(place, sandbox)
+        assert [written(place, table, again) for table in ("image_vulnerabilities", "image_malware")] == [0, 0]
+        sandbox.change({"scan_again": 60})
+        quiet = run(place, sandbox)
+        scanned = len(of_fleet(fleet))
+        assert [detail.images_read for detail in quiet.details] == [scanned, None, scanned]
+        assert written(place, "image_vulnerabilities", quiet) == 0
+        assert written(place, "image_reads", quiet) == 2 * scanned
+        for change in ("add_vulnerabilities", "withdraw_vulnerabilities"):
+            before = of_warehouse(place)
+            sandbox.change({change: 5, "move_containers": 4})
+            update = run(place, sandbox)
+            after = of_fleet(fleet)
+            assert of_warehouse(place) == after
+            opened = sum(len(after[image_id].keys() - before[image_id].keys()) for image_id in after)
+            closed = sum(len(before[image_id].keys() - after[image_id].keys()) for image_id in after)
+            (details,) = (detail for detail in update.details if detail.aspect == "vulnerabilities")
+            assert (details.opened, details.closed) == (opened, closed)
+            assert 0 < written(place, "image_vulnerabilities", update) <= opened + closed + len(after)
+
+
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+@pytest.mark.parametrize(
+    "quirks",
+    [
+        Quirks(vul_cnt="cves"),
+        Quirks(vul_cnt="cve_component"),
+        Quirks(detail_most_rows=40),
+        Quirks(detail_extra_fields={"New": 1}, extra_tags=("NEWTAG",)),
+    ],
+    ids=["cves", "pairs", "small pages", "unknown"],
+)
+def test_whatever_the_server_is_like(place: Place, quirks: Quirks) -> None:
+    """Other meanings of VulCnt, pages that are too large, unknown fields and labels."""
+    fleet = Fleet.seeded(60, clock=wall_clock)
+    with Sandbox(fleet, rate=None, quirks=quirks) as sandbox:
+        made = run(place, sandbox, "vulnerabilities")
+        assert verdicts(made) == [("vulnerabilities", "complete")]
+        assert of_warehouse(place) == of_fleet(fleet)
+        assert made.details[0].unknown_tags == ('["NEWTAG"]' if quirks.extra_tags else None)
+        extra = place.sql("select count(*) from {data}.image_vulnerabilities where extra is null")
+        assert (extra == [(0,)]) == bool(quirks.detail_extra_fields)
+
+
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+def test_rows_that_change_places_between_two_answers(place: Place) -> None:
+    """Sets of several answers are proven by their levels. Where the rows of one level do not fit a page, equal rows may
+    never be in one answer: such a set is not proven, and is not shown."""
+    fleet = Fleet.seeded(60, clock=wall_clock)
+    with Sandbox(fleet, rate=None, quirks=Quirks(detail_ties="permuted")) as sandbox:
+        made = run(place, sandbox, "vulnerabilities")
+    truth, shown = of_fleet(fleet), of_warehouse(place)
+    assert shown == {image_id: truth[image_id] for image_id in shown}
+    unproven = truth.keys() - shown.keys()
+    assert made.details[0].images_unproven == len(unproven)
+    assert all(truth[image_id].total() > 200 for image_id in unproven)
+    assert sum(rows.total() > 100 for rows in shown.values()) > 3
+
+
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+def test_without_a_licence_nothing_is_called_clean(place: Place) -> None:
+    """Empty lists contradict the counts of the images: nothing is proven, and the exit code says so."""
+    fleet = Fleet.seeded(40, clock=wall_clock)
+    with Sandbox(fleet, rate=None, quirks=Quirks(licensed=False)) as sandbox:
+        made = run(place, sandbox, "vulnerabilities")
+    counted = sum(1 for item in fleet.truth().values() if item["ScanStatus"] == "SCANNED" and item["VulCnt"])
+    assert (made.complete, verdicts(made)) == (True, [("vulnerabilities", "partial")])
+    assert made.details[0].images_unproven == counted
+    assert made.exit_code(strict=False) == 5
+    assert not any(of_warehouse(place).values())
+
+
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+def test_a_budget_that_is_over_leaves_the_rest_to_the_next_run(place: Place) -> None:
+    """`behind` is no failure, except under --strict; the next run goes on where this run has stopped."""
+    fleet = Fleet.seeded(40, clock=wall_clock)
+    with Sandbox(fleet, rate=None) as sandbox:
+        made = run(place, sandbox, "vulnerabilities", detail_patience=0)
+        assert verdicts(made) == [("vulnerabilities", "behind")]
+        assert (made.exit_code(strict=False), made.exit_code(strict=True)) == (0, 5)
+        assert made.details[0].images_behind == len(of_fleet(fleet))
+        assert verdicts(run(place, sandbox, "vulnerabilities")) == [("vulnerabilities", "complete")]
+        assert of_warehouse(place) == of_fleet(fleet)
