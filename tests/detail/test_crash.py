@@ -1,4 +1,4 @@
-"""A sync of details that is killed with SIGKILL at any step: views show whole sets only, and the next run settles it."""
+"""A sync of details, killed with SIGKILL at any step: views show whole sets only, and the next run settles the rest."""
 
 from __future__ import annotations
 
