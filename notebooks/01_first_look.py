@@ -133,6 +133,8 @@ def _(alt, systems):
 def _(mo):
     mo.md("""
     ## What has changed in the last 24 hours?
+
+    An account has an answer from its second day on.
     """)
     return
 

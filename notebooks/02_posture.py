@@ -14,23 +14,27 @@ app = marimo.App(width="full", app_title="TCSS security posture")
 
 @app.cell
 def _():
+    from functools import partial
+
     import marimo as mo
 
     from connector.errors import TcssError
-    from connector.posture import answers, document, formats
+    from connector.posture import answers, document, formats, rankings
     from connector.posture.queries import Queries
     from connector.posture.questions import CHOICES, FIND, RISK, STALE
 
-    return CHOICES, FIND, RISK, Queries, STALE, TcssError, answers, document, formats, mo
+    return CHOICES, FIND, RISK, Queries, STALE, TcssError, answers, document, formats, mo, partial, rankings
 
 
 @app.cell
-def _(CHOICES, Queries, TcssError, document, mo):
+def _(CHOICES, Queries, TcssError, document, mo, rankings):
     # TCSS_DESTINATION and TCSS_DATASET say which warehouse. Answers are kept until the page is loaded again.
     try:
         queries = Queries.open()
         choices = queries.ask(CHOICES)
         mo.stop(not choices, mo.Html(document.fragment(document.body(queries, {}))))
+        linked = [mo.query_params().get(name) for name in rankings.IDENTITY]
+        mo.stop(all(linked), all(linked) and mo.Html(document.fragment(document.image(queries, *linked))))
     except TcssError as error:
         mo.stop(True, mo.Html(document.fragment(document.problem(error))))
     return choices, queries
@@ -50,7 +54,7 @@ def _(choices, formats, mo):
     registry = choice("Registry", "registry")
     system = choice("OS", "os")
     used = mo.ui.dropdown({"all": None, "in use": "yes", "not in use": "no"}, value="all", label="Images")
-    mo.hstack([account, registry, system, used], wrap=True, justify="start")
+    mo.Html(f'<div class="tcss-filters">{account}{registry}{system}{used}</div>')
     return account, registry, system, used
 
 
@@ -74,8 +78,11 @@ def _(answers, document, filters, mo, queries):
 
 
 @app.cell
-def _(answers, document, filters, mo, queries):
-    rest = [answers.risk, answers.systems, answers.coverage, answers.failures, answers.stale]
+def _(answers, document, filters, mo, partial, queries, rankings):
+    risk, unscanned, stale = (
+        partial(ranking, links=rankings.linked_apart) for ranking in (rankings.risk, rankings.unscanned, rankings.stale)
+    )
+    rest = [risk, unscanned, answers.systems, answers.coverage, rankings.failures, stale]
     mo.Html(document.fragment(document.sections(queries, filters, rest)))
     return
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from connector.errors import TcssError
-from connector.posture import answers
+from connector.posture import answers, rankings
 from connector.posture.queries import Queries
 from connector.posture.questions import FRESHNESS, Filters
 from connector.posture.rendering import Part, render
@@ -15,11 +15,12 @@ Section = Callable[[Queries, Filters], Part]
 SECTIONS: tuple[Section, ...] = (
     answers.fleet,
     answers.trend,
-    answers.risk,
+    rankings.risk,
+    rankings.unscanned,
     answers.systems,
     answers.coverage,
-    answers.failures,
-    answers.stale,
+    rankings.failures,
+    rankings.stale,
 )
 """What follows the heading, in this order."""
 
@@ -47,6 +48,11 @@ def sections(queries: Queries, filters: Filters, wanted: Sequence[Section]) -> l
         return problem(error)
 
 
+def image(queries: Queries, account_id: str, image_id: str) -> list[Part]:
+    """What the dashboard shows of one image, on a page of its own."""
+    return sections(queries, {}, [lambda queries, _: answers.history(queries, account_id, image_id)])
+
+
 def problem(error: TcssError) -> list[Part]:
     """What is shown in place of a traceback."""
     return _empty(error.message, error.hint or "Run tcss check to see what is missing.")
@@ -67,9 +73,9 @@ def fragment(parts: Sequence[Part]) -> str:
 
 
 def report(queries: Queries) -> str:
-    """The report: one HTML file that loads nothing and runs nothing. Raises what `Queries.ask` raises.
+    """The report: one HTML file that loads nothing, and runs only the script of its tables.
 
-    Its policy (CSP) forbids every script, and everything that would be loaded.
+    Its policy (CSP) forbids every other script, and everything that would be loaded. Raises what `Queries.ask` raises.
     """
     queries.ask(FRESHNESS)
-    return render("report", body(queries, {}, (*SECTIONS, answers.histories)))
+    return render("report", body(queries, {}, (*SECTIONS, rankings.histories)))

@@ -11,6 +11,9 @@ from connector import texts
 from connector.posture.queries import Rows
 from connector.texts import LONGEST_LINE, shortened
 
+FIRST_ROWS = 20
+"""Rows of a table that are seen before its reader asks for all."""
+_PIECE = re.compile(r"[^/:-]+[/:-]*|[/:-]+")
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 # By column: its heading, with its unit; what is not here is headed by its name.
 _HEADINGS = {
@@ -29,6 +32,7 @@ _HEADINGS = {
     "account_id": "account",
     "scan_time": "last scan (UTC)",
     "latest_scan_time": "newest scan (UTC)",
+    "first_seen_at": "first seen (UTC)",
     "valid_from": "from (UTC)",
     "valid_to": "to (UTC)",
     "complete_at": "complete as of (UTC)",
@@ -46,6 +50,7 @@ _WIDE = {
     "os_name",
     "full_at",
     "latest_scan_time",
+    "first_seen_at",
 }  # columns that a narrow screen leaves out
 
 
@@ -58,14 +63,32 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Rows, and the columns of them that are shown."""
+    """Rows, the columns of them that are shown, and how many rows there would be without a limit.
+
+    The first rows have a link each. `name` is that of the CSV file.
+    """
 
     columns: Sequence[Column]
     rows: Rows
+    matching: int
+    links: Sequence[str]
+    name: str
+    first: int = FIRST_ROWS
+
+    @property
+    def left_out(self) -> int:
+        return self.matching - len(self.rows)
 
 
-def table(rows: Rows, names: Iterable[str]) -> Table:
-    return Table([Column(name, _heading(name), _classes(rows, name)) for name in names], rows)
+def table(
+    rows: Rows, names: Iterable[str], *, name: str, saved: Iterable[str] = (), links: Sequence[str] = ()
+) -> Table:
+    """An answer's `matching` is its number of rows without a limit; an answer without that column has all its rows.
+    The columns `saved` are in the CSV alone."""
+    matching = rows[0].get("matching", len(rows)) if rows else 0
+    columns = [Column(column, _heading(column), _classes(rows, column)) for column in names]
+    columns += [Column(column, _heading(column), f"{_classes(rows, column)} saved") for column in saved]
+    return Table(columns, rows, matching, links, name)
 
 
 def _heading(name: str) -> str:
@@ -92,6 +115,11 @@ def share(part: int, whole: int) -> str:
     if part in (0, whole):
         return "100 %" if part else "0 %"
     return f"{min(max(part / whole * 100, 0.1), 99.9):.1f} %"
+
+
+def pieces(value: str) -> list[str]:
+    """The text, cut behind each `/`, `:` and `-`: where a long name may break."""
+    return _PIECE.findall(visible(value)) or [""]
 
 
 def isolated(value: str) -> str:

@@ -1,6 +1,7 @@
 """The questions of the dashboard and the report, as data: SQL over the views, in the form that `dialects` translates.
 
-`{filters}` in a question's SQL stands for the conditions of the filters that are set, on what it calls `image`.
+`{filters}` in a question's SQL stands for the conditions of the filters that are set, on what it calls `image`, and
+`{most}` for `MOST_ROWS`. `matching` in an answer is the number of rows without that limit.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ CONDITIONS: Mapping[str, str] = {
 }
 Filters = Mapping[str, str]
 """Name of a condition -> value; what is not named is not filtered by."""
+MOST_ROWS = 100
+"""A page holds no more rows of an answer: a browser would be slow with the rows of a large fleet."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Question:
         """The SQL for these filters; `filter_<name>` still stands for each value."""
         sql = self.narrowed if self.narrowed and not filters.keys() <= self.knows else self.sql
         conditions = "".join(f"\n    and {CONDITIONS[name]}" for name in CONDITIONS if name in filters)
-        return sql.replace("{filters}", conditions)
+        return sql.replace("{filters}", conditions).replace("{most}", str(MOST_ROWS))
 
 
 _LEVELS = ("critical", "high", "medium", "low")
@@ -132,25 +135,27 @@ RISK = Question(
     """
 select risk.image_name, risk.image_id, risk.account_id, risk.container_cnt, risk.critical_level_vul_cnt,
     risk.high_level_vul_cnt, risk.medium_level_vul_cnt, risk.low_level_vul_cnt, risk.virus_cnt, risk.risk_cnt,
-    risk.os_name, risk.scan_time
+    risk.os_name, risk.scan_time, count(*) over () as matching
 from images_at_risk as risk
 join current_images as image on image.account_id = risk.account_id and image.image_id = risk.image_id
 where 1 = 1{filters}
-order by coalesce(risk.critical_level_vul_cnt, 0) desc, coalesce(risk.virus_cnt, 0) desc,
-    coalesce(risk.high_level_vul_cnt, 0) desc, coalesce(risk.vul_cnt, 0) desc, risk.container_cnt desc, risk.image_id
-limit 20""",
+order by case when risk.virus_cnt > 0 then 1 else 0 end desc, coalesce(risk.critical_level_vul_cnt, 0) desc,
+    coalesce(risk.virus_cnt, 0) desc, coalesce(risk.high_level_vul_cnt, 0) desc, coalesce(risk.vul_cnt, 0) desc,
+    risk.container_cnt desc, risk.image_id
+limit {most}""",
 )
 _EXPOSURE = """
 select image.os_family, image.os_version, {images} as images, {in_use} as images_in_use,
     cast(coalesce(sum(image.critical_level_vul_cnt), 0) as bigint) as critical_level_vul_cnt,
     cast(coalesce(sum(image.high_level_vul_cnt), 0) as bigint) as high_level_vul_cnt,
     cast(coalesce(sum(image.medium_level_vul_cnt), 0) as bigint) as medium_level_vul_cnt,
-    cast(coalesce(sum(image.low_level_vul_cnt), 0) as bigint) as low_level_vul_cnt
+    cast(coalesce(sum(image.low_level_vul_cnt), 0) as bigint) as low_level_vul_cnt,
+    count(*) over () as matching
 from {view} as image
 where 1 = 1{{filters}}
 group by image.os_family, image.os_version
 order by critical_level_vul_cnt desc, high_level_vul_cnt desc, images desc, os_family, os_version
-limit 12"""
+limit {{most}}"""
 SYSTEMS = Question(
     "Which operating systems do the images run, and how exposed is each?",
     _EXPOSURE.format(
@@ -177,12 +182,13 @@ FAILURES = Question(
     "Why do scans fail, and how many images does each cause concern?",
     """
 select image.scanner, image.cause, cast(sum(image.images) as bigint) as images,
-    cast(sum(image.images_in_use) as bigint) as images_in_use, max(image.latest_scan_time) as latest_scan_time
+    cast(sum(image.images_in_use) as bigint) as images_in_use, max(image.latest_scan_time) as latest_scan_time,
+    count(*) over () as matching
 from scan_failures as image
 where 1 = 1{filters}
 group by image.scanner, image.cause
 order by images desc, scanner, cause
-limit 12""",
+limit {most}""",
     narrowed="""
 with reports as (
     select errors.scanner, errors.error as cause, image.container_cnt, image.scan_time
@@ -196,34 +202,45 @@ with reports as (
     where coverage.scan_state in ('failing', 'other') and image.has_scan_error = false{filters}
 )
 select scanner, cause, count(*) as images, count(case when container_cnt > 0 then 1 end) as images_in_use,
-    max(scan_time) as latest_scan_time
+    max(scan_time) as latest_scan_time, count(*) over () as matching
 from reports
 group by scanner, cause
 order by images desc, scanner, cause
-limit 12""",
+limit {most}""",
     knows=_ACCOUNT,
 )
-STALE = Question(
-    "Which images were never scanned, or last scanned 30 days ago or more?",
+UNSCANNED = Question(
+    "Which images were never scanned?",
     """
 select coverage.image_name, coverage.image_id, coverage.account_id, coverage.container_cnt, coverage.scan_state,
-    coverage.scan_time, coverage.scan_age_days
+    image.first_seen_at, count(*) over () as matching
 from scan_coverage as coverage
 join current_images as image on image.account_id = coverage.account_id and image.image_id = coverage.image_id
-where coverage.scan_age in ('30 days or more', 'never scanned'){filters}
-order by coalesce(coverage.container_cnt, 0) desc, coalesce(coverage.scan_age_days, 1000000) desc, coverage.image_id
-limit 20""",
+where coverage.scan_age = 'never scanned'{filters}
+order by coalesce(coverage.container_cnt, 0) desc, image.first_seen_at, coverage.image_id
+limit {most}""",
+)
+STALE = Question(
+    "Which images were last scanned 30 days ago or more?",
+    """
+select coverage.image_name, coverage.image_id, coverage.account_id, coverage.container_cnt, coverage.scan_state,
+    coverage.scan_time, coverage.scan_age_days, count(*) over () as matching
+from scan_coverage as coverage
+join current_images as image on image.account_id = coverage.account_id and image.image_id = coverage.image_id
+where coverage.scan_age = '30 days or more'{filters}
+order by coalesce(coverage.container_cnt, 0) desc, coverage.scan_age_days desc, coverage.image_id
+limit {most}""",
 )
 HISTORY = Question(
     "What was known of this image, and from when to when?",
     """
 select version.valid_from, version.valid_to, version.event, version.image_name, version.container_cnt,
     version.critical_level_vul_cnt, version.high_level_vul_cnt, version.medium_level_vul_cnt,
-    version.low_level_vul_cnt, version.virus_cnt, version.scan_status, version.scan_time
+    version.low_level_vul_cnt, version.virus_cnt, version.scan_status, version.scan_time, count(*) over () as matching
 from image_versions as version
 where version.account_id = filter_account and version.image_id = filter_image
 order by version.version desc
-limit 50""",
+limit {most}""",
 )
 FIND = Question(
     "Which images have this text in their name, or as their id?",
@@ -243,6 +260,7 @@ QUESTIONS: Mapping[str, Question] = {
     "systems": SYSTEMS,
     "coverage": COVERAGE,
     "failures": FAILURES,
+    "unscanned": UNSCANNED,
     "stale": STALE,
     "history": HISTORY,
     "find": FIND,

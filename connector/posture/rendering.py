@@ -5,14 +5,16 @@ A value that a template names and does not get is an error. This module alone im
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from connector.posture.formats import number, visible, when
+from connector.posture.formats import number, pieces, visible, when
 
 
 class Part(NamedTuple):
@@ -24,7 +26,18 @@ class Part(NamedTuple):
 
 def render(document: str, parts: Sequence[Part]) -> str:
     """These parts in a row, in the template of that name."""
-    return environment().get_template(f"{document}.html.jinja").render(parts=parts)
+    return environment().get_template(f"{document}.html.jinja").render(parts=parts, hash=_hash())
+
+
+def script() -> str:
+    """The script of the tables, as an element of HTML."""
+    return environment().get_template("script.html.jinja").render()
+
+
+def _hash() -> str:
+    """What a policy (CSP) names the script by, so that it admits no other one."""
+    text = environment().get_template("tables.js").render()
+    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
 
 
 @cache
@@ -38,7 +51,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"number": number, "when": when}
+    made.filters |= {"number": number, "pieces": pieces, "when": when}
     made.tests["instant"] = lambda value: isinstance(value, datetime)
     return made
 

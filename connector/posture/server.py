@@ -14,6 +14,7 @@ from typing import Any
 
 from connector.errors import ConfigurationError
 from connector.posture.queries import Queries
+from connector.posture.rendering import script
 from connector.warehouse.urls import with_whole_paths
 from connector.warehouse.workdirs import workdir
 
@@ -45,7 +46,7 @@ def serve(queries: Queries, port: int, announce: Callable[[str], None]) -> None:
     os.environ["TCSS_DATASET"] = queries.location.dataset
     path = f"/{token_urlsafe()}"
     with _listen(port) as listening, _alone() as notebook:
-        pages = marimo.create_asgi_app(quiet=True, include_code=False, session_ttl=IDLE)
+        pages = marimo.create_asgi_app(quiet=True, include_code=False, session_ttl=IDLE, html_head=script())
         address = f"{HOST}:{listening.getsockname()[1]}"
         announce(f"{queries}: http://{address}{path}/")
         app = _guarded(pages.with_app(path=path, root=notebook).build(), listening.getsockname()[1], path)

@@ -1,7 +1,8 @@
 -- What has changed in the last 24 hours?
 --
 -- One row an image of which a new version was observed in the last 24 hours, compared with the version that was valid
--- before. The sum of a change over an account's rows is the change of its posture.
+-- before. The sum of a change over an account's rows is the change of its posture. An account that was first read
+-- less than 24 hours ago has no rows: nothing is known of it to compare with.
 --
 -- kind: new, gone, returned (was gone, then or in between, and is there again), came and went (was there in between
 -- only), or changed, even where it is now again as it was then
@@ -33,6 +34,11 @@ with versions as (
         and history.image_id = images.image_id
         and history.version <= images.version
     where date_diff('second', images.changed_at, current_timestamp) < 86400
+        and images.account_id in (
+            select account_id
+            from images
+            where date_diff('second', first_seen_at, current_timestamp) >= 86400
+        )
 ),
 recent as (
     select

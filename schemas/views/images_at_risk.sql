@@ -3,13 +3,15 @@
 -- One row an image that a container uses and in which the last scan found something. Images that were never scanned are
 -- not here; scan_coverage has them. The columns that are not explained here are those of images.
 --
--- risk_rank: 1 is the riskiest of its account: most critical vulnerabilities, then most malware, then most high
--- vulnerabilities, then most vulnerabilities, then most containers; counts that the API does not send rank as 0
+-- risk_rank: 1 is the riskiest of its account: images with malware first, then most critical vulnerabilities, then
+-- most malware, then most high vulnerabilities, then most vulnerabilities, then most containers; counts that the API
+-- does not send rank as 0
 select
     account_id,
     rank() over (
         partition by account_id
         order by
+            case when virus_cnt > 0 then 1 else 0 end desc,
             coalesce(critical_level_vul_cnt, 0) desc,
             coalesce(virus_cnt, 0) desc,
             coalesce(high_level_vul_cnt, 0) desc,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,18 @@ from connector.cli.main import app
 from connector.errors import DestinationError
 from connector.posture import answers, charts, document, formats, rendering
 from connector.posture.queries import Queries
-from connector.posture.questions import COVERAGE, FAILURES, FLEET, HISTORY, QUESTIONS, RISK, SYSTEMS, TREND, Question
+from connector.posture.questions import (
+    COVERAGE,
+    FAILURES,
+    FLEET,
+    HISTORY,
+    MOST_ROWS,
+    QUESTIONS,
+    RISK,
+    SYSTEMS,
+    TREND,
+    Question,
+)
 from connector.sandbox import Fleet, Sandbox, wall_clock
 from tests import syncing
 from tests.warehouses import KINDS, Place, place
@@ -126,9 +139,17 @@ def _history_is_the_versions(queries: Queries, place: Place) -> None:
     assert (len(found), found[-1]["event"], found[0]["valid_to"]) == (place.sql(count)[0][0], "new", None)
 
 
+def test_the_riskiest_are_those_of_the_view(fleet: Place) -> None:
+    """In its order, malware first; `matching` counts those that a page leaves out too."""
+    found = Queries.open(fleet.url, fleet.dataset).ask(RISK)
+    ranked = [row[0] for row in fleet.sql("select image_id from {data}.images_at_risk order by risk_rank, image_id")]
+    assert [row["image_id"] for row in found] == ranked[:MOST_ROWS]
+    assert {row["matching"] for row in found} == {len(ranked)}
+
+
 @pytest.mark.parametrize("fleet", ["duckdb", "postgresql"], indirect=True)
-def test_the_report_is_one_file_that_runs_and_loads_nothing(fleet: Place, tmp_path: Path) -> None:
-    """Its policy forbids it, and there is nothing to forbid; the numbers are those of SQL."""
+def test_the_report_is_one_file_that_loads_nothing(fleet: Place, tmp_path: Path) -> None:
+    """Its policy forbids it, and every script but that of the tables; the numbers are those of SQL."""
     place, queries = fleet, Queries.open(fleet.url, fleet.dataset)
     output = tmp_path / "posture.html"
     options = ["--destination", place.url, "--dataset", place.dataset, "--output", str(output)]
@@ -136,7 +157,9 @@ def test_the_report_is_one_file_that_runs_and_loads_nothing(fleet: Place, tmp_pa
     assert (result.exit_code, result.stdout) == (0, f"wrote {output}\n"), result.output
     text = output.read_text(encoding="utf-8")
     assert "default-src 'none'" in text
-    assert not re.search(r"<script|<link|<img|<iframe| src=| href=|url\(|@import|https?://(?!127)", text)
+    head, script, rest = re.split(r"<script>(.*?)</script>", text, flags=re.DOTALL)
+    assert not re.search(r"<script|<link|<img|<iframe| src=| href=\"[^#]|url\(|@import|https?://(?!127)", head + rest)
+    assert f"script-src 'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'\"" in head
     assert f'data-value="{queries.ask(FLEET)[0]["container_cnt"]}"' in text
     assert str(tmp_path) not in text
     assert "-->" not in text.replace("--&gt;", "")
@@ -148,7 +171,7 @@ def test_the_report_is_one_file_that_runs_and_loads_nothing(fleet: Place, tmp_pa
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
 def test_no_text_of_the_api_leaves_its_cell(text: str) -> None:
     """Escaped, isolated, without control characters, and writable as UTF-8."""
-    table = formats.table([{"image_name": text}], ("image_name",))
+    table = formats.table([{"image_name": text}], ("image_name",), name="names")
     shown = drawn("{{ table(shown) }}{{ foreign(text) }}", shown=table, text=text)
     assert not re.search(r"<script|<img|[\x00-\x08\x1b\x7f-\x9f]", shown)
     assert shown.count("<bdi>") == shown.count("</bdi>") == 2

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from datetime import UTC, date, datetime
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,14 @@ import pytest
 from jinja2 import UndefinedError
 
 from connector.errors import TcssError
-from connector.posture import answers, document, rendering
+from connector.posture import answers, document, rankings, rendering
 from connector.posture.formats import visible
 from connector.posture.questions import Filters, Question
 from connector.posture.rendering import Part
 from tests.posture.test_posture import HOSTILE, TEMPLATES
 from tests.world import world
 
-COUNTS = re.compile(r"cnt$|^images|_critical$|^(critical|high|medium|low)$")
+COUNTS = re.compile(r"cnt$|^matching$|^images|_critical$|^(critical|high|medium|low)$")
 FACTS: dict[str, Any] = {
     "complete_at": None,
     "day": date(2026, 1, 1),
@@ -55,7 +56,8 @@ class Answers:
 
 
 class Structure(HTMLParser):
-    """Tags with their attributes' names, in order; and the text between them."""
+    """Tags with their attributes' names, in order, but for the places where a text may break; and the text between
+    them."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -65,17 +67,24 @@ class Structure(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, *(name for name, _ in attrs)))
+        if tag != "wbr":
+            self.tags.append((tag, *(name for name, _ in attrs)))
 
     def handle_data(self, data: str) -> None:
         self.text += data
+
+
+def apart(ranking: document.Section) -> document.Section:
+    """As the dashboard shows it."""
+    return partial(ranking, links=rankings.linked_apart)
 
 
 def parts(text: str) -> list[Part]:
     """Every section, where every text is this one."""
     queries: Any = Answers(text)
     filters = {"account": text, "registry": text}
-    sections = (*document.SECTIONS, answers.histories)
+    images = (rankings.risk, rankings.unscanned, rankings.stale)
+    sections = (*document.SECTIONS, rankings.histories, *map(apart, images))
     problem = document.problem(TcssError(text, hint=text))
     history = answers.history(queries, text, text)
     heading = answers.heading(queries, filters, datetime(2026, 1, 1, tzinfo=UTC))

@@ -74,7 +74,7 @@ def image(account_id: str, image_id: str, *versions: Row) -> list[Row]:
     return rows
 
 
-# A fleet at NOW: accounts 1 to 4.
+# A fleet at NOW: accounts 1 to 4; and account 5, which was read today for the first time.
 FLEET = [
     image(
         "1",
@@ -170,6 +170,8 @@ FLEET = [
         seen(ago(hours=3), **levels(9, 0, 0, 0)),
     ),
     image("4", "app", seen(ago(2), "CANCELED", container_cnt=0, **UNRATED)),
+    image("5", "app", seen(ago(hours=9), "SCANNED", ago(8), container_cnt=1, **levels(7, 0, 0, 0))),
+    image("5", "later", seen(ago(hours=1), "SCANNED", ago(7), container_cnt=1, **levels(7, 0, 0, 0))),
 ]
 # Days that ended: accounts 7 and 8.
 DAYS = [
@@ -384,8 +386,8 @@ EXPECTED: dict[str, list[tuple[Any, ...]] | list[Row]] = {
     ],
     "images_at_risk": [
         # account, rank, image; containers, hosts; critical, high, medium, low, all; malware, risks; flags; OS, scan
-        ("1", 1, "fresh", "fresh:1", 4, 1, 5, 0, 0, 0, 5, 0, 0, None, None, None, "ubuntu:20.04", ago(hours=1)),
-        ("1", 2, "web", "web:1", 2, 1, 3, 1, 0, 0, 4, 1, 0, True, 1, False, "ubuntu:20.04", ago(40)),
+        ("1", 2, "fresh", "fresh:1", 4, 1, 5, 0, 0, 0, 5, 0, 0, None, None, None, "ubuntu:20.04", ago(hours=1)),
+        ("1", 1, "web", "web:1", 2, 1, 3, 1, 0, 0, 4, 1, 0, True, 1, False, "ubuntu:20.04", ago(40)),
         ("1", 3, "back", "back:1", 1, 1, 2, 0, 0, 0, 2, 0, 0, None, None, None, "alpine:v3.12", ago(9)),
         ("1", 4, "app", "app:1", 5, 1, 0, 2, 1, 3, 6, 0, 0, None, None, None, "alpine:v3.12", ago(hours=3)),
         ("1", 5, "flap", "flap:1", 1, 1, 0, 1, 0, 0, 1, 0, 0, None, None, None, None, ago(6)),
@@ -449,7 +451,11 @@ EXPECTED: dict[str, list[tuple[Any, ...]] | list[Row]] = {
         ("8", day(0), 1, 1, 1, 1, 7, 7, 0, 0, 0, 0, 0),
     ],
 }
-ACCOUNTS = dict.fromkeys(EXPECTED, "1234") | {"posture_by_day": "78", "changes": "12349"}
+ACCOUNTS = dict.fromkeys(EXPECTED, "1234") | {
+    "posture_by_day": "78",
+    "changes": "12349",
+    "changes_since_yesterday": "12345",
+}
 
 
 @pytest.fixture(scope="module", params=KINDS)
