@@ -30,7 +30,7 @@ FILTERS = {
     "OS": ("debian", "'debian'"),
     "Images": ("in use", "'yes'"),
 }
-SECTIONS = ("fleet", "trend", "risk", "systems", "coverage", "failures", "stale")
+SECTIONS = ("fleet", "trend", "risk", "unscanned", "systems", "coverage", "failures", "stale")
 ANSWERED = f"""value => {json.dumps(SECTIONS)}.every(
     name => (document.querySelector(`#${{name}} pre`)?.textContent ?? "").includes(value))"""
 OPEN = f"""() => {json.dumps(SECTIONS)}.every(name => document.querySelector(`#${{name}} pre`))
