@@ -10,8 +10,9 @@ from typing import Any
 import duckdb
 
 from connector.sandbox import Fleet, LocalServer
-from connector.tables import TABLES
+from connector.tables import ALL_TABLES, ASPECTS, TABLES, VULNERABILITIES
 from connector.warehouse.views import View, views
+from tests.findings import invent_details
 from tests.runs.memory import Runs, as_arrow
 
 NOW = datetime(2026, 6, 3, 9, tzinfo=UTC)
@@ -31,12 +32,25 @@ EXAMPLES = {
     "current_images": """
         select in_use, is_licensed, needs_attention, count(*) as images, sum(container_cnt)::bigint as containers
         from tcss.current_images group by all order by all""",
+    "current_findings": """
+        select image_name, component, version, fixed_versions, first_found_at, since_is_known, container_cnt
+        from tcss.current_findings where cve_id = 'CVE-2021-44228' and container_cnt > 0
+        order by container_cnt desc, image_id limit 3""",
+    "current_malware": """
+        select image_name, virus_name, risk_level, path, first_found_at, container_cnt
+        from tcss.current_malware order by container_cnt desc, image_id limit 3""",
     "current_scan_errors": """
         select scanner, error, count(*) as images
         from tcss.current_scan_errors group by all order by images desc, scanner, error limit 5""",
     "data_freshness": """
         select account_id, complete_at, data_age_hours, last_run_mode, last_run_verdict, images
         from tcss.data_freshness""",
+    "detail_coverage": """
+        select aspect, state, images, images_in_use
+        from tcss.detail_coverage order by all""",
+    "findings": """
+        select status, count(*) as findings, count(fixed_version) as with_a_fix
+        from tcss.findings group by status order by status""",
     "image_versions": """
         select version, event, valid_from, valid_to, container_cnt
         from tcss.image_versions
@@ -57,6 +71,15 @@ EXAMPLES = {
     "scan_failures": """
         select * exclude (account_id)
         from tcss.scan_failures order by all limit 3""",
+    "time_to_fix": """
+        select image_repository, severity, vulnerabilities, still_open, fixed, start_unknown, mean_days_to_fix
+        from tcss.time_to_fix order by fixed desc, vulnerabilities desc, image_repository, severity limit 4""",
+    "upgrades": """
+        select upgrade_rank, component, version, fixed_versions, findings, vulnerabilities, images, containers
+        from tcss.upgrades order by upgrade_rank""",
+    "where_vulnerable": """
+        select cve_id, container_name, pod_name, host_name, host_ip
+        from tcss.where_vulnerable where cve_id = 'CVE-2021-44228' order by container_name limit 3""",
 }
 
 _TYPES = {"VARCHAR": "text", "BOOLEAN": "bool", "TIMESTAMP WITH TIME ZONE": "timestamp"}
@@ -68,7 +91,8 @@ def views_dictionary() -> str:
     """All views as Markdown: a section a view. Ends with a newline."""
     intro = (
         "# Views\n\nMade beside the tables after every sync, from `schemas/views`. The examples are DuckDB's SQL, on "
-        f"an invented fleet of 150 images, synced on three days, the last time on {NOW:%Y-%m-%d} at {NOW:%H:%M} UTC.\n"
+        f"an invented fleet of 150 images, synced on three days, the last time on {NOW:%Y-%m-%d} at {NOW:%H:%M} UTC. "
+        "Views of details are made where the tables of details are that they read.\n"
     )
     with duckdb.connect() as db:
         _fill(db)
@@ -86,6 +110,7 @@ def _fill(db: duckdb.DuckDBPyConnection) -> None:
     for table in TABLES:
         rows = as_arrow(table, runs.warehouse[table])  # noqa: F841  (DuckDB finds it by its name)
         db.execute(f"CREATE TABLE {table.name} AS SELECT * FROM rows")
+    invent_details(db)
     for view in views():
         select = view.sql.replace("current_timestamp", f"TIMESTAMPTZ '{NOW:%Y-%m-%d %H:%M:%S+00}'")
         db.execute(f"CREATE VIEW {view.name} AS {select}")
@@ -94,7 +119,7 @@ def _fill(db: duckdb.DuckDBPyConnection) -> None:
 def _section(db: duckdb.DuckDBPyConnection, view: View) -> str:
     grain, meanings = _header(view)
     columns = [
-        f"| `{name}` | {_TYPES.get(kind, kind.lower())} | {meanings.get(name) or _known(name)} |"
+        f"| `{name}` | {_TYPES.get(kind, kind.lower())} | {meanings.get(name) or _known(name, view)} |"
         for name, kind, *_ in db.execute(f"DESCRIBE tcss.{view.name}").fetchall()
     ]
     query = re.sub(r"\n {8}", "\n", EXAMPLES[view.name]).strip()
@@ -123,9 +148,11 @@ def _header(view: View) -> tuple[str, dict[str, str]]:
     return " ".join(paragraphs[1]), meanings
 
 
-def _known(name: str) -> str:
-    """The meaning that a table's column of that name has."""
-    return next(column.description for table in TABLES for column in table.columns if column.name == name)
+def _known(name: str, view: View) -> str:
+    """The meaning that a table's column of that name has: in a view of details, first a table of findings'."""
+    findings = [aspect.table for aspect in ASPECTS.values() if aspect.table.name in view.details]
+    tables = [*findings, *((VULNERABILITIES,) if findings else ()), *ALL_TABLES]
+    return next(column.description for table in tables for column in table.columns if column.name == name)
 
 
 def _cell(value: Any) -> str:

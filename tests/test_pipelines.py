@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import connector
 from connector.errors import DestinationError
 from connector.tables import IMAGES, TABLES
-from connector.warehouse.views import views
+from connector.warehouse.views import views_of
 from tests.warehouses import Place, place
 from tests.world import World, world
 
@@ -470,4 +470,4 @@ def test_views_are_made_on_request(mine: Mine) -> None:
         connector.make_views(mine.pipeline())
     assert mine.place.sql("SELECT count(*) FROM {data}.current_images") == [(1500,)]
     names = {name for name, _ in mine.place.catalogue()}
-    assert {view.name for view in views()} <= names
+    assert {view.name for view in views_of(TABLES)} <= names

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from connector.tables import Table
+from connector.tables import TABLES, Table
 from connector.warehouse.loading import Loader
 from connector.warehouse.locations import Location, locate
 from connector.warehouse.pipeline import open_pipeline
@@ -65,15 +65,15 @@ class Place:
         """The database's file, where it is one."""
         return self.directory / f"w.{self.kind}"
 
-    def pipeline(self, account_id: str = "1") -> dlt.Pipeline:
+    def pipeline(self, account_id: str = "1", *, tables: Sequence[Table] = TABLES) -> dlt.Pipeline:
         """The account's pipeline, prepared for nothing, in a new directory."""
-        return open_pipeline(self.location, account_id, Path(mkdtemp(dir=self.directory)))
+        return open_pipeline(self.location, account_id, Path(mkdtemp(dir=self.directory)), tables=tables)
 
     def loader(self, pipeline: dlt.Pipeline) -> Loader:
         return Loader(self.location, pipeline)
 
-    def prepared(self, account_id: str = "1") -> dlt.Pipeline:
-        pipeline = self.pipeline(account_id)
+    def prepared(self, account_id: str = "1", *, tables: Sequence[Table] = TABLES) -> dlt.Pipeline:
+        pipeline = self.pipeline(account_id, tables=tables)
         self.loader(pipeline).prepare()
         return pipeline
 

@@ -11,7 +11,7 @@ from connector.warehouse.locations import locate
 from connector.warehouse.locks import lock
 from connector.warehouse.pipeline import open_pipeline
 from connector.warehouse.views import publish as publish_views
-from connector.warehouse.views import views
+from connector.warehouse.views import published
 from connector.warehouse.workdirs import workdir
 
 _NAME = "views"  # of the pipeline and of the lock, which are otherwise named by an account
@@ -30,5 +30,6 @@ def publish(settings: Settings, say: Callable[[str], None]) -> None:
         if inventory.missing():
             raise DestinationError(f"there are no tables yet in {location}", hint="Run `tcss sync` first.")
         publish_views(location, pipeline, anew=True)
-    for view in views():
+        made = published(location, pipeline)
+    for view in made:
         say(f"{location.dataset}.{view.name}  {view.question}")

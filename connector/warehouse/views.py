@@ -72,6 +72,11 @@ def views() -> tuple[View, ...]:
     return tuple(_view(file.stem, file.read_text(encoding="utf-8")) for file in sorted(directory.glob("*.sql")))
 
 
+def views_of(tables: Sequence[Table]) -> tuple[View, ...]:
+    """The views that can be made where these tables are."""
+    return tuple(view for view in views() if view.details <= {table.name for table in tables})
+
+
 def _view(name: str, sql: str) -> View:
     question = sql.partition("\n--\n")[0].splitlines()
     return View(name, " ".join(line.removeprefix("-- ") for line in question), sql)
@@ -83,7 +88,7 @@ def current(client: Any) -> bool:
     if _dialect(client) not in DIALECTS:
         return True
     present, tables = _present(client), _tables(client)
-    complete = all(present.get(name) for name in (MARKER, *(view.name for view in _views(tables))))
+    complete = all(present.get(name) for name in (MARKER, *(view.name for view in views_of(tables))))
     # To translate the selects as well would take a tenth of a run that has little to write.
     wanted = {name: _digest(source) for name, source in _sources(client, tables).items()}
     return complete and sorted((*row, made[:_DIGITS]) for *row, made in _made(client)) == _rows(wanted, tables)
@@ -97,6 +102,12 @@ def publish(location: Location, pipeline: dlt.Pipeline, *, anew: bool = False) -
             refuse_others(client)
             descriptions.describe(client, _tables(client))
             create(client, anew=anew)
+
+
+def published(location: Location, pipeline: dlt.Pipeline) -> tuple[View, ...]:
+    """The views that `publish` makes there: those of the tables that exist. Raises DestinationError."""
+    with destination_errors(location, "look at"), pipeline.sql_client() as client:
+        return views_of(_tables(client))
 
 
 def create(client: Any, *, anew: bool = True) -> None:
@@ -167,12 +178,12 @@ def _sources(client: Any, tables: Tables) -> dict[str, str]:
     dialect, names = _dialect(client), _names(client)
     described = "\n".join(descriptions.definition(table, dialect) for table in tables)
     made_from = (edition(), dialect, repr(names), described)
-    return {view.name: "\n".join((*made_from, view.sql)) for view in _views(tables)}
+    return {view.name: "\n".join((*made_from, view.sql)) for view in views_of(tables)}
 
 
 def _selects(client: Any, tables: Tables) -> dict[str, str]:
     dialect = _dialect(client)
-    return {view.name: view.select(dialect, _names(client)) for view in _views(tables)}
+    return {view.name: view.select(dialect, _names(client)) for view in views_of(tables)}
 
 
 def _names(client: Any) -> dict[str, str]:
@@ -191,7 +202,7 @@ def _marker(client: Any, definitions: Mapping[str, str], tables: Tables) -> str:
 
 def _rows(definitions: Mapping[str, str], tables: Tables) -> list[tuple[str, str, str]]:
     """The marker's rows, by name; what has no definition has an empty one."""
-    return sorted((view.name, view.question, definitions.get(view.name, "")) for view in _views(tables))
+    return sorted((view.name, view.question, definitions.get(view.name, "")) for view in views_of(tables))
 
 
 def _digest(text: str) -> str:
@@ -203,8 +214,9 @@ def _dialect(client: Any) -> str:
 
 
 def refuse_others(client: Any) -> None:
-    """Raises DestinationError where the dataset has something else of a view's name."""
-    present = _present(client)
+    """Raises DestinationError where the dataset has something else of the name of a view that is made there: a user
+    who never asked for details may have a table `findings`."""
+    present = _named(client, (MARKER, *(view.name for view in views_of(_tables(client)))))
     ours = {MARKER, *(row[0] for row in _made(client))} if present.get(MARKER) else {MARKER}
     for name, is_view in present.items():
         if not is_view or name not in ours:
@@ -225,11 +237,6 @@ def _tables(client: Any) -> Tables:
     """The tables of ours in the dataset: those of every sync, and those of details that are there."""
     present = _named(client, [table.name for table in DETAIL_TABLES])
     return (*TABLES, *(table for table in DETAIL_TABLES if table.name in present))
-
-
-def _views(tables: Tables) -> tuple[View, ...]:
-    """The views that can be made where these tables are."""
-    return tuple(view for view in views() if view.details <= {table.name for table in tables})
 
 
 def _present(client: Any) -> dict[str, bool]:

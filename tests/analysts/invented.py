@@ -90,7 +90,7 @@ def invent(file: Path, images: int, *, days: int = 730, every: int = 45) -> int:
         _insert(db, IMAGES, _COLUMNS, "versions where version = versions")
         _insert(db, SYNC_RUNS, _RUNS, "range(48) as t(n)")
         names = {table.name: f"tcss.{table.name}" for table in TABLES}
-        selects = {view.name: view.select("duckdb", names) for view in views.views()}
+        selects = {view.name: view.select("duckdb", names) for view in views.views_of(TABLES)}
         for name, select in selects.items():
             db.execute(f"create view tcss.{name} as {select}")
         (count,) = db.execute("select count(*) from tcss.image_history").fetchall()[0]

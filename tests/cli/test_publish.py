@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from connector.tables import TABLES
 from connector.warehouse import views
 from connector.warehouse.views import MARKER
 from tests.world import World, world
 
-NAMES = [view.name for view in views.views()]
+NAMES = [view.name for view in views.views_of(TABLES)]
 DESCRIBED = (
     "select count(*) from duckdb_columns() where schema_name = 'tcss' and table_name = 'images' and comment > ''"
 )

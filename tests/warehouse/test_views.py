@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import dlt
-import duckdb
 import pytest
 import sqlglot
 
 from connector.errors import DestinationError
-from connector.tables import IMAGE_HISTORY, IMAGES, SYNC_RUNS
+from connector.tables import IMAGE_HISTORY, IMAGES, SYNC_RUNS, TABLES
 from connector.warehouse import descriptions, dialects, views
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.loading import Loader
 from connector.warehouse.locations import locate
 from connector.warehouse.pipeline import open_pipeline
 from connector.warehouse.views import MARKER, View
+from tests.warehouse.viewed import ZONES, Row, analyst, ask, ask_as_analyst, check_header, plain, whole
 from tests.warehouses import KINDS, Place, place
 
-Row = dict[str, Any]
-VIEWS = {view.name: view for view in views.views()}
+VIEWS = {view.name: view for view in views.views_of(TABLES)}
 HOUR = 3_600_000_000  # microseconds, as all instants here
 NOW = int(datetime(2028, 3, 2, 11, 20, 30, 123_000, UTC).timestamp() * 1_000_000)
 """What the views of the fleet below take for now: a leap day lies within the days that they look back on."""
@@ -477,56 +475,6 @@ def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield made, pipeline
 
 
-def ask(pipeline: dlt.Pipeline, name: str, before: str | None = None) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """The columns and rows of a view, in no order; `before` is a statement that the session begins with."""
-    with pipeline.sql_client() as client:
-        if before:
-            client.execute_sql(before)
-        with client.execute_query(f"SELECT * FROM {client.make_qualified_table_name(name)}") as cursor:
-            columns = list(cursor.columns_schema)
-            return columns, [tuple(map(plain, row)) for row in cursor.fetchall()]
-
-
-@contextmanager
-def analyst(made: Place) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection of an analyst's own to a DuckDB file, whose settings can be changed, unlike those of ours."""
-    with duckdb.connect(str(made.file)) as connection:
-        connection.execute(f"USE {made.dataset}")
-        yield connection
-
-
-def ask_as_analyst(made: Place, name: str, before: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """The same of a DuckDB file."""
-    with analyst(made) as connection:
-        connection.execute(before)
-        found = connection.execute(f"FROM {name}")
-        return [column[0] for column in found.description or ()], [tuple(map(plain, row)) for row in found.fetchall()]
-
-
-def plain(value: Any) -> Any:
-    """Instants as microseconds, dates as dates, however the database gives them; it may give 0 and 1 for truth."""
-    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
-        return date.fromisoformat(value)
-    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}", value):
-        value = datetime.fromisoformat(value)
-    if isinstance(value, datetime):
-        aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-        return (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-    return value
-
-
-ZONES = {
-    "duckdb": "SET TimeZone = 'Asia/Shanghai'",
-    "postgresql": "SET TIME ZONE 'Asia/Shanghai'",
-    "mysql": "SET time_zone = '+08:00'",
-}
-
-
-def whole(row: Row, columns: list[str]) -> tuple[Any, ...]:
-    assert set(row) <= set(columns)
-    return tuple(row.get(column) for column in columns)
-
-
 def key(row: tuple[Any, ...]) -> str:
     """The first four columns identify a row of every view."""
     return repr(row[:4])
@@ -592,21 +540,16 @@ def test_now_is_what_the_databases_clock_says(fleet: tuple[Place, dlt.Pipeline],
 
 
 def test_every_view_is_tested() -> None:
-    """And the order of the files is that of the names."""
+    """Those of details in `test_detail_views`. The order of the files is that of the names."""
     assert set(EXPECTED) == set(VIEWS)
-    assert list(VIEWS) == sorted(VIEWS)
+    assert [view.name for view in views.views()] == sorted(view.name for view in views.views())
 
 
 @pytest.mark.parametrize("fleet", ["duckdb"], indirect=True)
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
 def test_a_file_says_what_it_answers(fleet: tuple[Place, dlt.Pipeline], view: View) -> None:
     """A question first, then columns that the view has, each explained once; and no line is too long to read."""
-    assert re.fullmatch(r"[A-Z][^?\n]{20,100}\?", view.question)
-    header = [line for line in view.sql.splitlines() if line.startswith("--")]
-    explained = re.findall(r"^-- (\w+): \S", "\n".join(header), re.MULTILINE)
-    columns, _ = ask(fleet[1], view.name)
-    assert [name for name in columns if name in explained] == explained
-    assert max(map(len, view.sql.splitlines())) <= 120
+    check_header(view, ask(fleet[1], view.name)[0])
 
 
 @pytest.mark.parametrize("fleet", ["duckdb"], indirect=True)

@@ -1,0 +1,58 @@
+-- Which image has which vulnerability now, in which package, and what fixes it?
+--
+-- One row an open finding of an image that is there: a vulnerability in a package and version. Only sets that were
+-- read whole are here. An image without a row is not clean for that: detail_coverage says which images were read. The
+-- columns that are not explained here are those of image_vulnerabilities, vulnerabilities and images.
+--
+-- severity: CRITICAL, HIGH, MEDIUM or LOW; null: no list of the account has shown the vulnerability
+-- first_found_at: ScanTime of the first read that has the finding
+-- came_with_image: whether the image's first read has it; else a later scan brought it, so new knowledge did
+-- since_is_known: false where first_found_at is too late an answer to "since when?", since the image's first read has
+-- the finding and the image was there in the account's first complete sync, before which nothing is known
+-- scan_time: ScanTime of the set that the finding is from
+-- read_at: when the image's vulnerabilities were last read, whole or not
+with began as (
+    select account_id, min(finished_at) as complete_at
+    from sync_runs
+    where mode = 'full' and verdict = 'complete' and filters is null
+    group by account_id
+)
+select
+    found.account_id,
+    found.image_id,
+    found.finding_id,
+    images.image_name,
+    images.image_repository,
+    images.image_tag,
+    facts.severity,
+    facts.cve_id,
+    found.vul_id,
+    facts.name,
+    found.component,
+    found.version,
+    found.fixed_versions,
+    found.level,
+    facts.cvss_v3_score,
+    facts.has_exploit,
+    facts.is_known_exploited,
+    facts.is_emergency,
+    found.first_found_at,
+    case when found.opened_read = 1 then true else false end as came_with_image,
+    case when found.opened_read > 1 or images.first_seen_at > began.complete_at then true else false end
+        as since_is_known,
+    images.container_cnt,
+    images.host_cnt,
+    reads.scan_time,
+    reads.read_at
+from image_vulnerabilities as found
+join image_reads as reads
+    on reads.account_id = found.account_id
+    and reads.image_id = found.image_id
+    and reads.aspect = 'vulnerabilities'
+join images on images.account_id = found.account_id and images.image_id = found.image_id
+left join vulnerabilities as facts on facts.account_id = found.account_id and facts.vul_id = found.vul_id
+left join began on began.account_id = found.account_id
+where
+    found.opened_read <= reads.read_no
+    and (found.closed_read is null or found.closed_read > reads.read_no)
+    and images.deleted_at is null

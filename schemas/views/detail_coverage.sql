@@ -1,0 +1,53 @@
+-- Of how many images are the details known, and how far can they be trusted?
+--
+-- One row an account, an aspect that was read and a state, over the images that are there; a state of no image has no
+-- row. What the other views of details say of images that are not current is old, or nothing.
+--
+-- aspect: what was read of each image: vulnerabilities or malware
+-- state: current; behind the scan (scanned again, or counted otherwise, since the set was read: the views show that
+-- older set); not proven (the last read could not be shown to be whole: the views show the set before it, or none);
+-- not read yet; or never scanned (there is nothing to read)
+-- images: images in that state
+-- images_in_use: those of them that a container uses
+-- images_unsettled: those of them whose set was read so soon after the scan that a later run reads it once more
+-- oldest_read_at: when the image among them was last read whose last read is the longest ago; null: none was read
+with aspects as (
+    select account_id, aspect from image_reads
+    union
+    select account_id, aspect from detail_runs where aspect <> 'running'
+),
+states as (
+    select
+        aspects.account_id,
+        aspects.aspect,
+        images.container_cnt,
+        reads.settled,
+        reads.read_at,
+        case
+            when images.scan_time is null and coalesce(reads.read_no, 0) = 0 then 'never scanned'
+            when reads.verdict <> 'complete' then 'not proven'
+            when coalesce(reads.read_no, 0) = 0 then 'not read yet'
+            when reads.scan_time <> images.scan_time then 'behind the scan'
+            when coalesce(case aspects.aspect when 'malware' then images.virus_cnt else images.vul_cnt end, -1)
+                <> coalesce(reads.vul_cnt, -1)
+                then 'behind the scan'
+            else 'current'
+        end as state
+    from aspects
+    join images on images.account_id = aspects.account_id
+    left join image_reads as reads
+        on reads.account_id = aspects.account_id
+        and reads.image_id = images.image_id
+        and reads.aspect = aspects.aspect
+    where images.deleted_at is null
+)
+select
+    account_id,
+    aspect,
+    state,
+    count(*) as images,
+    count(case when container_cnt > 0 then 1 end) as images_in_use,
+    count(case when settled = false then 1 end) as images_unsettled,
+    min(read_at) as oldest_read_at
+from states
+group by account_id, aspect, state
