@@ -10,7 +10,7 @@ from sqlalchemy.exc import SAWarning
 from sqlglot import exp
 
 from connector.errors import DestinationError
-from connector.tables import ALL_TABLES, Column, Table
+from connector.tables import ALL_TABLES, IMAGE_VULNERABILITIES, Column, Table
 from connector.warehouse.backends import Kind
 from connector.warehouse.locations import Location
 
@@ -22,6 +22,8 @@ _INDEXES: dict[Kind, str] = {
     "postgresql": "SELECT indexname FROM pg_indexes WHERE schemaname = %s",
     "mysql": "SELECT DISTINCT index_name FROM information_schema.statistics WHERE table_schema = %s",
 }
+# "Which images have this CVE?" reads every finding without: PostgreSQL took 1.3 s for 1.6 million, and 0.03 s with it.
+_SEARCHED = {IMAGE_VULNERABILITIES.name: ("account_id", "vul_id")}
 _DATABASE = (
     "SELECT default_character_set_name, default_collation_name FROM information_schema.schemata WHERE schema_name = %s"
 )
@@ -51,7 +53,8 @@ _COLLATION = "utf8mb4_bin"
 
 
 def create_indexes(client: JobClientBase, kind: Kind) -> None:
-    """Index the keys of the client's tables in its dataset, where the kind of database needs it."""
+    """Index the keys of the client's tables in its dataset, and what analysts look up, where the kind of database needs
+    it."""
     if kind not in _INDEXES:
         return
     sql: Any = client.sql_client  # type: ignore[attr-defined]
@@ -62,11 +65,13 @@ def create_indexes(client: JobClientBase, kind: Kind) -> None:
         return {row[0] for row in sql.execute_sql(_INDEXES[kind].format(dataset=dataset), *parameters)}
 
     there = present()
-    for table in [table for table in tables_of(client) if index_name(table) not in there]:
+    for name, (table, columns) in _indexes(tables_of(client)).items():
+        if name in there:
+            continue
         try:
-            sql.execute_sql(_create_index(sql, table, dataset if kind == "sqlite" else ""))
+            sql.execute_sql(_create_index(sql, name, table, columns, dataset if kind == "sqlite" else ""))
         except DatabaseException:
-            if index_name(table) not in present():  # it is, where the first sync of another account was faster
+            if name not in present():  # it is, where the first sync of another account was faster
                 raise
 
 
@@ -79,13 +84,20 @@ def index_name(table: Table) -> str:
     return f"tcss_{table.name}_key"
 
 
-def _create_index(sql: Any, table: Table, sqlite_dataset: str) -> str:
+def _indexes(tables: list[Table]) -> dict[str, tuple[Table, tuple[str, ...]]]:
+    """The indexes of the tables by name: which table, and which columns."""
+    keys = {index_name(table): (table, table.key) for table in tables}
+    searched = {f"tcss_{t.name}_{_SEARCHED[t.name][-1]}": (t, _SEARCHED[t.name]) for t in tables if t.name in _SEARCHED}
+    return keys | searched
+
+
+def _create_index(sql: Any, name: str, table: Table, columns: tuple[str, ...], sqlite_dataset: str) -> str:
     """SQLite puts the dataset before the index, the others before the table."""
     quote = sql.escape_column_name
-    columns = ", ".join(quote(column) for column in table.key)
+    listed = ", ".join(quote(column) for column in columns)
     if sqlite_dataset:
-        return f"CREATE INDEX {sqlite_dataset}.{quote(index_name(table))} ON {quote(table.name)} ({columns})"
-    return f"CREATE INDEX {quote(index_name(table))} ON {sql.make_qualified_table_name(table.name)} ({columns})"
+        return f"CREATE INDEX {sqlite_dataset}.{quote(name)} ON {quote(table.name)} ({listed})"
+    return f"CREATE INDEX {quote(name)} ON {sql.make_qualified_table_name(table.name)} ({listed})"
 
 
 def admit_nulls(client: JobClientBase, kind: Kind) -> None:

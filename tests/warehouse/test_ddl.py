@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from connector.errors import DestinationError
-from connector.tables import SYNC_RUNS, TABLES
+from connector.tables import ALL_TABLES, SYNC_RUNS, TABLES
 from connector.warehouse.ddl import STAGING
 from connector.warehouse.loading import Loader
 from connector.warehouse.locations import locate
@@ -30,6 +30,17 @@ def test_keys_are_indexed_in_the_tables_and_in_staging(kind: str, tmp_path: Path
         made.prepared()
         found = [made.sql(INDEXES[kind].format(dataset)) for dataset in ("{data}", "{staging}")]
     assert [sorted(rows) for rows in found] == [sorted((t.name, f"tcss_{t.name}_key") for t in TABLES)] * 2
+
+
+@pytest.mark.parametrize("kind", INDEXES)
+def test_findings_are_indexed_by_their_vulnerability_too(kind: str, tmp_path: Path) -> None:
+    """Beside the keys, once, where there are tables of details."""
+    with place(kind, tmp_path) as made:
+        for _ in range(2):
+            made.prepared(tables=ALL_TABLES)
+        found = made.sql(INDEXES[kind].format("{data}"))
+    keys = [(table.name, f"tcss_{table.name}_key") for table in ALL_TABLES]
+    assert sorted(found) == sorted([*keys, ("image_vulnerabilities", "tcss_image_vulnerabilities_vul_id")])
 
 
 def test_an_index_that_is_missing_comes_back(tmp_path: Path) -> None:
