@@ -28,7 +28,7 @@ test: $(READY) ## Run the tests; what they leave out is said at the end
 	@echo 'Left out: long cases (make test-thorough), the pages in a browser and the notebooks (make test-analysts),'
 	@echo 'and the schedulers (make test-airflow, make test-dagster).'
 
-test-thorough: $(READY) ## Run the long cases: a kill at every step, every database, 100,000 rows, ten times the examples
+test-thorough: $(READY) ## Run the long cases: a kill at every step, every database, 100,000 rows, five times the examples
 	.venv/$(PYTEST) --thorough
 
 test-elsewhere: $(READY) ## Run the tests beside four busy loops a core in another time zone; then with a clock a day ahead, and a year

@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--thorough"):
-        os.environ.setdefault("TCSS_EXAMPLES", "10")  # `tests.properties` reads this when it is imported
+        os.environ.setdefault("TCSS_EXAMPLES", "5")  # `tests.properties` reads this when it is imported
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -81,6 +81,14 @@ def _no_round_trip() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("connector.runs.run.round_trip", lambda *_: None)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _hints() -> None:
+    """dlt's checks are made faster, and all are made."""
+    from tests import hints
+
+    hints.remember()
 
 
 @pytest.fixture(autouse=True)

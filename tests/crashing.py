@@ -17,6 +17,7 @@ from dlt.common.destination.client import RunnableLoadJob
 from connector.settings import Settings
 from connector.sync import sync
 from connector.warehouse.loading import Loader
+from tests import hints
 
 STEPS = (
     (Loader, "prepare"),
@@ -29,6 +30,7 @@ STEPS = (
 
 def run(settings: dict[str, Any], directory: str, kill_at: int | None) -> None:
     """Syncs with temporary files in `directory`; SIGKILL strikes at step `kill_at`, counted from 0."""
+    hints.remember()
     tempfile.tempdir = directory
     counter = itertools.count()
 

@@ -21,6 +21,7 @@ from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY, Account
 from connector.settings import Settings
 from connector.warehouse.duckdb import MergeFile
 from connector.warehouse.locations import Location
+from tests import hints
 from tests.warehouses import Place
 
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -60,6 +61,7 @@ def _settings(place: Place, endpoint: str, given: dict[str, Any]) -> dict[str, A
 
 
 def _run(settings: dict[str, Any], staging: str | None) -> None:
+    hints.remember()
     try:
         with staging_named(staging), mock.patch("connector.runs.run.round_trip"):
             connector.sync.sync(settings=Settings.load(**settings))

@@ -64,15 +64,32 @@ def read(fleet: Fleet) -> dict[str, Record]:
     return {record.image_id: record for record in records if isinstance(record, Record)}
 
 
+EVEN, ODD, SOME = (0, 2), (1, 2), (0, 13)
+"""The first step at which a sync is killed, and the distance to the next one."""
+
+
 @pytest.mark.thorough(but=("duckdb-some",))
-@pytest.mark.parametrize("stride", [1, 9], ids=["every", "some"])
-def test_killed_at_a_step_and_run_again(place: Place, tmp_path: Path, stride: int) -> None:
+@pytest.mark.parametrize(
+    ("place", "steps"),
+    [
+        pytest.param("duckdb", SOME, id="duckdb-some"),
+        pytest.param("duckdb", EVEN, id="duckdb-even"),
+        pytest.param("duckdb", ODD, id="duckdb-odd"),
+        pytest.param("postgresql", EVEN, id="postgresql-even"),
+        pytest.param("postgresql", ODD, id="postgresql-odd"),
+        # Both are loaded by dlt's destination for SQLAlchemy, and together they are killed at every step.
+        pytest.param("sqlite", EVEN, id="sqlite-even"),
+        pytest.param("mysql", ODD, id="mysql-odd"),
+    ],
+    indirect=["place"],
+)
+def test_killed_at_a_step_and_run_again(place: Place, tmp_path: Path, steps: tuple[int, int]) -> None:
     """SIGKILL during each page, load step and commit; the working directory is kept and lost in turns."""
     temporary = tmp_path / "temporary"
     fleet = Fleet.seeded(150, clock=wall_clock)
     with Sandbox(fleet, rate=None) as sandbox:
         assert sync(place, sandbox.url, temporary) == 0
-        for kills, step in enumerate(itertools.count(0, stride)):
+        for kills, step in enumerate(itertools.count(*steps)):
             sandbox.change(CHANGES)
             code = sync(place, sandbox.url, temporary, kill_at=step)
             if code == 0:

@@ -1,0 +1,22 @@
+"""dlt's checks of schemas, made faster: dlt asks Python for the type hints of a few classes hundreds of times a
+sync. Each answer is remembered here, and every check is made as before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlt.common import validation
+
+_ask = validation.get_type_hints
+_known: dict[type, dict[str, Any]] = {}
+
+
+def _hints(asked: type, **options: Any) -> dict[str, Any]:
+    if asked not in _known:
+        _known[asked] = _ask(asked, **options)
+    return _known[asked]
+
+
+def remember() -> None:
+    """From now on, in this process and in those that it forks."""
+    validation.get_type_hints = _hints  # type: ignore[assignment]
