@@ -21,6 +21,7 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
+        self.ports: set[int] = set()  # by which the server knows the connections that came through here
         self._awaited: list[re.Pattern[bytes]] = []
         self._unanswered: socket.socket | None = None
         self._passed_on = self.away = False
@@ -54,6 +55,7 @@ class Proxy:
                 server = socket.create_connection(self._server)
                 with self._lock:
                     self._sockets |= {client, server}
+                    self.ports.add(server.getsockname()[1])
                 for ends in ((client, server, True), (server, client, False)):
                     threading.Thread(target=self._pass_on, args=ends, daemon=True).start()
 
