@@ -369,6 +369,7 @@ SWEEPS = [
 ]
 
 
+@pytest.mark.thorough("fixed", "bucket")
 @pytest.mark.parametrize(
     ("case", "used", "least_used", "refused", "most_refused"),
     [pytest.param(replace(case, form=form), *bounds, id=f"{name}-{form}") for name, case, form, *bounds in SWEEPS],
