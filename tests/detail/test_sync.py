@@ -41,7 +41,7 @@ def verdicts(made: SyncRun) -> list[tuple[str, str]]:
 
 def test_a_load_and_what_changes_after_it(place: Place) -> None:
     """The tables show what the API shows. A quiet scan writes markers alone, an update only what differs."""
-    fleet = Fleet.seeded(60, clock=wall_clock)
+    fleet = Fleet.seeded(30, clock=wall_clock)
     with Sandbox(fleet, rate=None) as sandbox:
         first = run(place, sandbox)
         assert verdicts(first) == [(aspect, "complete") for aspect in ASPECTS]
@@ -49,23 +49,21 @@ def test_a_load_and_what_changes_after_it(place: Place) -> None:
         containers, hosts = (written(place, table, first) for table in ("containers", "hosts"))
         assert containers
         assert hosts
-        again = run(place, sandbox)
-        assert [written(place, table, again) for table in ("image_vulnerabilities", "image_malware")] == [0, 0]
-        sandbox.change({"scan_again": 60})
+        sandbox.change({"scan_again": 30})
         quiet = run(place, sandbox)
         scanned = len(of_fleet(fleet))
         assert [detail.images_read for detail in quiet.details] == [scanned, None, scanned]
-        assert written(place, "image_vulnerabilities", quiet) == 0
+        assert [written(place, table, quiet) for table in ("image_vulnerabilities", "image_malware")] == [0, 0]
         assert written(place, "image_reads", quiet) == 2 * scanned
         for change in ("add_vulnerabilities", "withdraw_vulnerabilities"):
             before = of_warehouse(place)
-            sandbox.change({change: 5, "move_containers": 4})
-            update = run(place, sandbox)
+            sandbox.change({change: 5})
+            update = run(place, sandbox, "vulnerabilities")
             after = of_fleet(fleet)
             assert of_warehouse(place) == after
             opened = sum(len(after[image_id].keys() - before[image_id].keys()) for image_id in after)
             closed = sum(len(before[image_id].keys() - after[image_id].keys()) for image_id in after)
-            (details,) = (detail for detail in update.details if detail.aspect == "vulnerabilities")
+            (details,) = update.details
             assert (details.opened, details.closed) == (opened, closed)
             assert 0 < written(place, "image_vulnerabilities", update) <= opened + closed + len(after)
 
@@ -83,7 +81,7 @@ def test_a_load_and_what_changes_after_it(place: Place) -> None:
 )
 def test_whatever_the_server_is_like(place: Place, quirks: Quirks) -> None:
     """Other meanings of VulCnt, pages that are too large, unknown fields and labels."""
-    fleet = Fleet.seeded(60, clock=wall_clock)
+    fleet = Fleet.seeded(40, clock=wall_clock)
     with Sandbox(fleet, rate=None, quirks=quirks) as sandbox:
         made = run(place, sandbox, "vulnerabilities")
         assert verdicts(made) == [("vulnerabilities", "complete")]
@@ -132,3 +130,52 @@ def test_a_budget_that_is_over_leaves_the_rest_to_the_next_run(place: Place) -> 
         assert made.details[0].images_behind == len(of_fleet(fleet))
         assert verdicts(run(place, sandbox, "vulnerabilities")) == [("vulnerabilities", "complete")]
         assert of_warehouse(place) == of_fleet(fleet)
+
+
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+def test_containers_and_hosts_that_go(place: Place) -> None:
+    """They get a gone_at by a list that was read whole, and come back without it. A command's arguments stay outside."""
+    fleet = Fleet.seeded(20, clock=wall_clock)
+    with Sandbox(fleet, rate=None) as sandbox:
+        run(place, sandbox, "running")
+        before = {row[0] for row in place.sql("select container_id from {data}.containers where gone_at is null")}
+        sandbox.change({"move_containers": 5})
+        run(place, sandbox, "running")
+    now = {row[0] for row in place.sql("select container_id from {data}.containers where gone_at is null")}
+    gone = {row[0] for row in place.sql("select container_id from {data}.containers where gone_at is not null")}
+    assert gone == before - now
+    assert gone
+    assert now - before
+    assert place.sql("select count(*) from {data}.containers where status <> 'RUNNING' and gone_at is null") == [(0,)]
+    assert place.sql("select count(*) from {data}.containers where cmd like '% %'") == [(0,)]
+
+
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+def test_a_refused_action_ends_its_aspect_alone(place: Place) -> None:
+    """The images are committed, the other aspect is complete, and the exit code is 3."""
+    refused = {"DescribeAssetImageVulList": "UnauthorizedOperation"}
+    with Sandbox(Fleet.seeded(20, clock=wall_clock), rate=None, quirks=Quirks(refused=refused)) as sandbox:
+        made = run(place, sandbox, "vulnerabilities", "running")
+    assert verdicts(made) == [("vulnerabilities", "refused"), ("running", "complete")]
+    assert "DescribeAssetImageVulList" in (made.details[0].verdict_reason or "")
+    assert (made.complete, made.exit_code(strict=False)) == (True, 3)
+    found = place.sql("select aspect, verdict from {data}.detail_runs order by aspect")
+    assert found == [("running", "complete"), ("vulnerabilities", "refused")]
+
+
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+def test_an_image_that_goes_while_its_set_is_read(place: Place) -> None:
+    """It is left to the next run, which does not list it any more; what was read of it is never shown."""
+    fleet = Fleet.seeded(12, clock=wall_clock)
+    victim = max(of_fleet(fleet).items(), key=lambda entry: entry[1].total())[0]
+
+    def churn(fleet: Fleet, number: int) -> None:
+        if number == 12 and victim in fleet.truth():
+            fleet.delete([victim])
+
+    with Sandbox(fleet, rate=None, detail_churn=churn) as sandbox:
+        made = run(place, sandbox, "vulnerabilities", in_flight=1)
+        assert victim not in fleet.truth()
+    assert made.details[0].verdict in ("behind", "partial")
+    assert victim not in of_warehouse(place)
+    assert of_warehouse(place) == of_fleet(fleet)
