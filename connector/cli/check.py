@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from connector import __version__
 from connector.api.client import Client
 from connector.cli import places
+from connector.cli.details import detail_checks
 from connector.errors import TcssError, UnavailableError
 from connector.listing.survey.questions import Survey
 from connector.runs.assembly import ACTION, client_of, image_list
@@ -73,7 +74,7 @@ def check(settings: Settings, say: Callable[[str], None], *, api: bool = False, 
     """Says where the settings of the account are from, runs every check and says how it went; with `api` only the
     checks that concern the API, and the survey after them.
 
-    A check that needs what has failed before it is left out.
+    A check that needs what has failed before it is left out. The actions of the details need nothing of each other.
     """
     report = Report(say, settings.site)
     if not api:
@@ -85,6 +86,9 @@ def check(settings: Settings, say: Callable[[str], None], *, api: bool = False, 
         settings.patience = min(settings.patience, PATIENCE)
     with client_of(settings) as client:
         fine = _run(_api(client), report)
+        if fine:
+            for one in detail_checks(settings.detail or (), client):
+                _run([one], report)
         if not api:
             _run(_destination(settings), report)
         elif fine:
@@ -92,7 +96,7 @@ def check(settings: Settings, say: Callable[[str], None], *, api: bool = False, 
     return report
 
 
-def _run(checks: Iterator[Check], report: Report) -> bool:
+def _run(checks: Iterable[Check], report: Report) -> bool:
     """Whether all of them passed."""
     for name, run in checks:
         try:

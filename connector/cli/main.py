@@ -41,6 +41,9 @@ Endpoint = Annotated[str | None, _setting("endpoint", "URL of the API, instead o
 Site = Annotated[str | None, _setting("site", "intl or cn. [intl]")]
 Account = Annotated[str | None, typer.Option(envvar="TCSS_ACCOUNT", help="Name of a configured account.")]
 AccountId = Annotated[str | None, _setting("account_id", "Written to account_id; spares a call to STS.")]
+Detail = Annotated[
+    list[str] | None, _setting("detail", "vulnerabilities, malware or running; may be repeated.", "--detail")
+]
 AsJson = Annotated[bool, typer.Option("--json", envvar="TCSS_JSON", help="JSON Lines on stdout, and nothing else.")]
 
 
@@ -76,9 +79,7 @@ def sync(
         float | None, _setting("max_delete_share", "Share of images that may be called gone at once. [0.2]")
     ] = None,
     strict: Annotated[bool | None, _setting("strict", "Rejected values are an error.", "--strict")] = None,
-    detail: Annotated[
-        list[str] | None, _setting("detail", "vulnerabilities, malware or running; may be repeated.", "--detail")
-    ] = None,
+    detail: Detail = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring the warehouse up to date."""
@@ -115,6 +116,7 @@ def check(
     api: Annotated[
         bool, typer.Option("--api", help="Ask the API what it does where its page is silent, instead of the warehouse.")
     ] = False,
+    detail: Detail = None,
     as_json: Annotated[
         bool, typer.Option("--json", envvar="TCSS_JSON", help="One object without ids, names and keys on stdout.")
     ] = False,
@@ -127,7 +129,13 @@ def check(
         from connector.settings import Settings
 
         settings = Settings.load(
-            account, destination=destination, dataset=dataset, endpoint=endpoint, site=site, account_id=account_id
+            account,
+            destination=destination,
+            dataset=dataset,
+            endpoint=endpoint,
+            site=site,
+            account_id=account_id,
+            detail=detail or None,
         )
         report = check_all(settings, (lambda _: None) if as_json else say, api=api, account=account)
         if as_json:

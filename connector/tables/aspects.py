@@ -159,7 +159,7 @@ ASPECTS: Mapping[str, Aspect] = {
             by="LatestScanTime",
             split=("RiskLevel", ("1", "2", "3", "4")),
             view="current_malware",
-            volatile=("latest_scan_time",),
+            volatile=("first_scan_time", "latest_scan_time"),
         ),
     )
 }

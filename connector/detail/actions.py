@@ -1,0 +1,24 @@
+"""Which actions of the API each detail asks, for those who grant permissions and for those who check them."""
+
+from __future__ import annotations
+
+from connector.detail.places import PLACES
+from connector.detail.run import LISTS, RUNNING_ASPECT
+from connector.tables import ASPECTS
+
+IMAGES_OF = "DescribeVulImageList"
+CONTAINERS_OF = "DescribeVulContainerList"
+FIND = (*LISTS, IMAGES_OF, CONTAINERS_OF)
+"""The actions that `tcss find` asks."""
+
+
+def of_images(detail: str) -> str | None:
+    """The action of this detail that is asked about one image; None where there is none."""
+    return None if detail == RUNNING_ASPECT else ASPECTS[detail].action
+
+
+def of_account(detail: str) -> tuple[str, ...]:
+    """The actions of this detail that list what the whole account has."""
+    if detail == RUNNING_ASPECT:
+        return tuple(place.action for place in PLACES)
+    return tuple(LISTS) if ASPECTS[detail].facts else ()
