@@ -11,7 +11,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,13 +25,14 @@ from typer.testing import CliRunner
 from connector import errors
 from connector.cli.demo import QUESTIONS
 from connector.cli.main import app
+from connector.detail.actions import FIND, of_account, of_images
 from connector.listing.proof import Proof
 from connector.listing.reasons import ListReason
 from connector.runs.policy import RunReason, Verdict, error_code
 from connector.sandbox import Fleet, wall_clock
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY, Account
 from connector.settings import Settings
-from connector.settings.table import KEYS
+from connector.settings.table import DETAILS, KEYS
 from connector.tables import ALL_TABLES, DETAIL_TABLES, TABLES
 from connector.warehouse import locations
 from connector.warehouse.views import views, views_of
@@ -338,11 +339,31 @@ def test_pruned_history_leaves_the_fleet_as_it_was_since_the_cut(tmp_path: Path)
 
 @pytest.mark.parametrize("name", here("json"))
 def test_the_policy_grants_what_is_called_and_no_more(name: str) -> None:
-    """The actions of the sweep, of the check, and of STS."""
-    policy = json.loads(manual.code(name, "json"))
-    (statement,) = policy["statement"]
+    """The actions of the sweep, of the check, and of STS; in a second policy also those of the details and of find."""
     actions = {"tcss:DescribeAssetImageList", "tcss:DescribePurchaseStateInfo", "sts:GetCallerIdentity"}
-    assert (policy["version"], set(statement["action"]), statement["resource"]) == ("2.0", actions, "*")
+    of_details = {action for detail in DETAILS for action in actions_of(detail)}
+    for block, granted in zip(blocks(name, "json"), (actions, actions | of_details | granted_to(FIND)), strict=False):
+        policy = json.loads(block.text)
+        (statement,) = policy["statement"]
+        assert (policy["version"], set(statement["action"]), statement["resource"]) == ("2.0", granted, "*")
+    assert name != "docs/accounts.md" or len(blocks(name, "json")) == 2
+
+
+def granted_to(names: Iterable[str]) -> set[str]:
+    """The actions as a policy names them."""
+    return {f"tcss:{name}" for name in names}
+
+
+def actions_of(detail: str) -> set[str]:
+    """What a detail asks, of an image and of the account."""
+    return granted_to(filter(None, [of_images(detail), *of_account(detail)]))
+
+
+def test_the_permissions_of_each_detail_are_those_that_its_code_asks() -> None:
+    """A row of the table for each detail, and one for find."""
+    listed = {row[0]: set(re.findall(r"`(tcss:\w+)`", row[1])) for row in rows("docs/accounts.md", "for")}
+    details = {f"`--detail {detail}`": actions_of(detail) for detail in DETAILS}
+    assert listed == {**details, "`tcss find ...`": granted_to(FIND)}
 
 
 def test_the_places_of_keys_are_those_that_a_message_lists() -> None:
@@ -514,9 +535,10 @@ def test_every_code_is_explained_with_its_sentence() -> None:
 
 
 def test_every_verdict_and_exit_code_is_explained() -> None:
-    """The verdicts in order, and the codes of `tcss sync --help`."""
-    from connector.cli.codes import SYNC
+    """The verdicts in order, and the codes of `tcss sync --help` and `tcss find --help`."""
+    from connector.cli.codes import FIND, SYNC
 
     assert [row[0] for row in rows("docs/guarantees.md", "`verdict`")] == [f"`{verdict}`" for verdict in Verdict]
-    listed = [int(code) for row in rows("docs/guarantees.md", "exit code") for code in row[0].split(", ")]
-    assert sorted(listed) == sorted(map(int, re.findall(r"(?:: |; |and )(\d+)(?= )", SYNC)))
+    for name, codes in (("docs/guarantees.md", SYNC), ("docs/find.md", FIND)):
+        listed = [int(code) for row in rows(name, "exit code") for code in row[0].split(", ")]
+        assert sorted(listed) == sorted(map(int, re.findall(r"(?:: |; |and )(\d+)(?= )", codes)))

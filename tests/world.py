@@ -46,7 +46,9 @@ class World:
         given = [command]
         if command not in ("status", "views", "report"):
             given += ["--endpoint", self.sandbox.url]
-        return CliRunner().invoke(app, [*given, "--destination", self.destination, *arguments])
+        if command != "find":
+            given += ["--destination", self.destination]
+        return CliRunner().invoke(app, [*given, *arguments])
 
     def sync(self, *arguments: str) -> dict[str, Any]:
         """The row that `tcss sync --json` prints for a run that ends with 0."""

@@ -27,6 +27,10 @@ def told(codes: Iterable[int], own: Mapping[int, str] | None = None, *, signals:
 
 SYNC = told(_MEANINGS)
 CHECK = told((0, 1, 2, 3, 4, 6), {0: "nothing failed"})
+FIND = told(
+    (0, 1, 2, 3, 4, 5),
+    {0: "found", 1: "not found", 4: "API unavailable, or anything unexpected", 5: "not proven whole, found or not"},
+)
 STATUS = told((0, 1, 2, 6), {0: "the data is young enough", 1: "older than --max-age, no complete sync, or unexpected"})
 TABLES = DEMO = REPORT = told((0, 1, 2, 6), {0: "done"})
 VIEWS = told((0, 1, 2, 6, 7), {0: "done"})

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +12,7 @@ import typer
 
 from connector import __version__
 from connector.cli import codes, dictionary, process
-from connector.errors import TcssError
+from connector.cli.process import reported as _reported
 from connector.texts import Visible
 
 app = typer.Typer(
@@ -103,6 +101,25 @@ def sync(
         }
         names = accounts.chosen(account, all_accounts=all_accounts, account_id=account_id)
         raise typer.Exit(accounts.sync_all(names, given, reporter))
+
+
+@app.command(epilog=codes.FIND)
+def find(
+    vulnerability: Annotated[str, typer.Argument(help="A CVE, or a name or a part of one.")],
+    endpoint: Endpoint = None,
+    site: Site = None,
+    account: Account = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the API now which images have a vulnerability, in what package, and where they run."""
+    from connector.cli.report import Reporter
+
+    reporter = Reporter(as_json=as_json)
+    with _reported(reporter, unexpected=4):
+        from connector.cli.find import find as find_all
+        from connector.settings import Settings
+
+        raise typer.Exit(find_all(vulnerability, Settings.load(account, endpoint=endpoint, site=site), reporter))
 
 
 @app.command(epilog=codes.CHECK)
@@ -269,23 +286,6 @@ def sandbox(
         return
     with _reported(Reporter(as_json=False)):
         fleet.change(endpoint, change, say)
-
-
-@contextmanager
-def _reported(reporter: Any) -> Iterator[None]:
-    """Errors become a message and an exit code; Ctrl-C ends with 130, SIGTERM with 143."""
-    try:
-        yield
-    except TcssError as error:
-        reporter.failed(error)
-        raise typer.Exit(error.exit_code) from None
-    except KeyboardInterrupt:
-        process.leave()
-    except typer.Exit:
-        raise
-    except Exception as error:
-        reporter.crashed(error)
-        raise typer.Exit(1) from None
 
 
 def main() -> None:

@@ -8,11 +8,15 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NoReturn
 
+import typer
+
 from connector.cli.streams import make_unfailing
+from connector.errors import TcssError
 
 # dlt would send errors, with what variables hold, and its use to addresses that a file of the working directory names.
 _DLTS = {
@@ -46,6 +50,26 @@ def run(command: Callable[[], object]) -> None:
     except SystemExit as ended:
         code = ended.code
         raise
+
+
+@contextmanager
+def reported(reporter: Any, unexpected: int = 1) -> Iterator[None]:
+    """Errors become a message and an exit code; Ctrl-C ends with 130, SIGTERM with 143.
+
+    `unexpected` replaces exit code 1 where this one has another meaning.
+    """
+    try:
+        yield
+    except TcssError as error:
+        reporter.failed(error)
+        raise typer.Exit(unexpected if error.exit_code == 1 else error.exit_code) from None
+    except KeyboardInterrupt:
+        leave()
+    except typer.Exit:
+        raise
+    except Exception as error:
+        reporter.crashed(error)
+        raise typer.Exit(unexpected) from None
 
 
 def leave() -> NoReturn:

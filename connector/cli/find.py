@@ -1,0 +1,120 @@
+"""`tcss find`: what a search found, as tables for people, or as one JSON object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from io import StringIO
+from itertools import chain
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from connector.cli.report import Reporter
+from connector.detail.find import Finder, Wanted
+from connector.detail.found import Component, Container, Found, Image, Vulnerability
+from connector.runs.assembly import client_of
+from connector.settings import Settings
+from connector.texts import visible
+
+NOT_FOUND = "This is what scans have found: an image that was not scanned may have it all the same."
+SHORT_ID = len("sha256:") + 12
+
+Rows = Iterable[Sequence[str]]
+
+
+def find(text: str, settings: Settings, reporter: Reporter) -> int:
+    """Prints what the API says of a vulnerability; the exit code."""
+    wanted = Wanted.of(text)
+    with client_of(settings) as client:
+        found = Finder(client, settings.in_flight).find(wanted)
+    reporter.line(json.dumps(found.as_json()), *_lines(found))
+    return found.exit_code
+
+
+def _lines(found: Found) -> Iterator[str]:
+    if found.images is None:
+        yield f"{len(found.vulnerabilities)} vulnerabilities match {found.query}. Name one to see its images."
+        yield from _table(("VULNERABILITY", "NAME", "SEVERITY", "IMAGES"), map(_matched, found.vulnerabilities), 1)
+    else:
+        yield from map(_about, found.vulnerabilities)
+        yield from _places(found)
+    yield from (f"NOT PROVEN WHOLE: {reason}" for reason in found.reasons)
+
+
+def _places(found: Found) -> Iterator[str]:
+    images, containers = found.images or [], found.containers or []
+    if not found.found:
+        yield f"No image is known to have {found.query}."
+        yield NOT_FOUND
+        return
+    hosts = {container.host_id or container.node_unique_id for container in containers} - {None}
+    yield f"{_count(images, 'image')}; {_count(containers, 'container')} on {_count(hosts, 'host')}"
+    heads = ("IMAGE", "PACKAGE", "FIXED IN", "HOSTS", "CONTAINERS")
+    yield from _table(heads, chain.from_iterable(map(_image, images)), 2)
+    if containers:
+        yield from _table(("CONTAINER", "STATUS", "POD", "HOST"), map(_container, containers))
+
+
+def _about(one: Vulnerability) -> str:
+    score = None if one.cvss_v3_score is None else f"CVSS {one.cvss_v3_score:g}"
+    facts = (one.cve_id, one.name, one.severity, score, "emergency" if one.is_emergency else None, one.poc_id)
+    return ", ".join(fact for fact in facts if fact)
+
+
+def _matched(one: Vulnerability) -> Sequence[str]:
+    return _cell(one.cve_id or one.poc_id), _cell(one.name), _cell(one.severity), _number(one.local_image_count)
+
+
+def _image(image: Image) -> Iterator[Sequence[str]]:
+    """A row for each package; the first of them names the image."""
+    name = _cell(image.image_name, image.image_id[:SHORT_ID])
+    counts = _number(image.host_count), _number(image.container_count)
+    components: Sequence[Component | None] = image.components or [None]
+    for component in components:
+        yield name, *_package(component), *counts
+        name, counts = "", ("", "")
+
+
+def _package(component: Component | None) -> tuple[str, str]:
+    if component is None:
+        return "", ""
+    title = " ".join(filter(None, [component.name, component.version]))
+    return _cell(title, component.path), _cell(component.fixed_version)
+
+
+def _container(one: Container) -> Sequence[str]:
+    name = one.container_name or one.container_id[:SHORT_ID]
+    return (
+        _cell(name),
+        _cell(one.container_status),
+        _cell(one.pod_name),
+        _cell(one.host_name or one.node_name, one.host_ip),
+    )
+
+
+def _cell(*texts: str | None) -> str:
+    """The texts that there are, a line each."""
+    return "\n".join(visible(text) for text in texts if text)
+
+
+def _table(heads: Sequence[str], rows: Rows, numbers: int = 0) -> list[str]:
+    """The lines of a table, whose last columns are numbers. Cells are texts of others, and never markup."""
+    table = Table(box=None, pad_edge=False, header_style="")
+    for place, head in enumerate(heads):
+        is_number = place >= len(heads) - numbers
+        table.add_column(head, justify="right" if is_number else "left", overflow="fold", no_wrap=is_number)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    file = StringIO()
+    Console(file=file, color_system=None, force_terminal=False).print("", table)
+    return [line.rstrip() for line in file.getvalue().split("\n")[:-1]]
+
+
+def _count(things: Sequence[object] | set[str | None], name: str) -> str:
+    return f"{len(things):,} {name}{'' if len(things) == 1 else 's'}"
+
+
+def _number(count: int | None) -> str:
+    return "" if count is None else f"{count:,}"

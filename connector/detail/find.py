@@ -1,0 +1,179 @@
+"""Finds a vulnerability by its CVE or name: which images have it, in what package, and where they run. Asks the API.
+
+The account's lists of vulnerabilities give the PocIDs, and each PocID has a list of images and a list of containers.
+One answer with as many different rows as its TotalCount is whole. Longer lists are read by `lists.read_list`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from connector.detail.actions import CONTAINERS_OF, IMAGES_OF
+from connector.detail.found import (
+    Container,
+    Found,
+    Image,
+    Vulnerability,
+    by_host,
+    by_severity,
+    by_use,
+    components_of,
+    container_of,
+    image_of,
+    vulnerability_of,
+)
+from connector.detail.lists import KeyOf, Listed, key_by, read_list
+from connector.detail.run import LISTS
+from connector.detail.sets import Fetch
+from connector.errors import ConfigurationError, ResponseTooLargeError, TcssError, UnavailableError
+from connector.listing.page import count_of
+from connector.listing.query import MAX_LIMIT, Answer, Filters, Query
+
+if TYPE_CHECKING:
+    from connector.api.client import Client
+
+UNKNOWN_POC = "ResourceNotFound"
+LICENCE = "DescribePurchaseStateInfo"
+UNLICENSED = {0: "was never bought", 1: "is not bought", 4: "has expired"}
+"""States in which the lists may be empty whatever the images have."""
+LONGEST = 300  # characters of what is looked for
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is looked for: a CVE in capitals, or a name or a part of one."""
+
+    text: str
+    is_cve: bool
+
+    @classmethod
+    def of(cls, text: str) -> Wanted:
+        """Reads what a person wrote. Raises ConfigurationError for a text that nothing can have."""
+        text = text.strip()
+        if not text or len(text) > LONGEST:
+            raise ConfigurationError(
+                f"a CVE or a name has between 1 and {LONGEST} characters", hint="For example CVE-2021-44228."
+            )
+        if not re.match(r"cve(?:[\W_]*\d|[\W_]*$)", text, re.IGNORECASE | re.ASCII):
+            return cls(text, is_cve=False)
+        match = re.fullmatch(r"cve[\W_]*(\d{4})[\W_]+(\d{4,19})", text, re.IGNORECASE | re.ASCII)
+        if match is None:
+            raise ConfigurationError(f"{text!r} is not a CVE", hint="A whole one is meant, as in CVE-2021-44228.")
+        return cls(f"CVE-{match[1]}-{match[2]}", is_cve=True)
+
+    @property
+    def filters(self) -> Filters:
+        return (("CVEID" if self.is_cve else "Name", (self.text,)),)
+
+    def matches(self, one: Vulnerability) -> bool:
+        """Whether it is this CVE, or has this text in its name. A filter may answer more than it was asked for."""
+        if self.is_cve:
+            return self.text in re.findall(r"CVE-\d+-\d+", one.cve_id or "")
+        return self.text.casefold() in (one.name or "").casefold()
+
+    def is_name_of(self, one: Vulnerability) -> bool:
+        """Whether the text is all of its name."""
+        return self.text.casefold() == (one.name or "").casefold()
+
+
+class Finder:
+    """Looks for vulnerabilities. Raises what the client raises: without one of the lists, no answer can be trusted."""
+
+    def __init__(self, client: Client, in_flight: int | None = None) -> None:
+        self._client, self._requests_in_flight = client, in_flight
+        self._reasons: list[str] = []
+
+    def find(self, wanted: Wanted) -> Found:
+        """What the account has of it."""
+        before = self._client.stats.requests
+        self._reasons = []
+        matched = sorted(self._vulnerabilities(wanted), key=by_severity)
+        found = Found(wanted.text, matched, reasons=self._reasons)
+        if wanted.is_cve or len({one.subject for one in matched}) <= 1:
+            images: dict[str, Image] = {}
+            containers: dict[str, Container] = {}
+            for one in matched:
+                self._places(one, images, containers)
+            found.images = sorted(images.values(), key=by_use)
+            found.containers = sorted(containers.values(), key=by_host)
+        if not found.found:
+            self._doubt_licence()
+        found.requests = self._client.stats.requests - before
+        return found
+
+    def _vulnerabilities(self, wanted: Wanted) -> list[Vulnerability]:
+        """Each PocID once: the list of emergencies repeats entries of the other lists, without their counts."""
+        listed: dict[str, Vulnerability] = {}
+        for action, emergency in LISTS.items():
+            for key, item in self._list(action, key_by("PocID", "CVEID", "Name"), {}, wanted.filters).items():
+                one = vulnerability_of(item, emergency=emergency)
+                if key not in listed:
+                    listed[key] = one
+                elif emergency:
+                    listed[key].is_emergency, listed[key].status = True, one.status
+        matched = [one for one in listed.values() if wanted.matches(one)]
+        if listed and not matched and not wanted.is_cve:
+            self._reasons.append("the API found these by another name than it shows")
+            return list(listed.values())
+        return [one for one in matched if wanted.is_name_of(one)] or matched
+
+    def _places(self, one: Vulnerability, images: dict[str, Image], containers: dict[str, Container]) -> None:
+        """Adds its images and containers to those of other PocIDs."""
+        if one.poc_id is None:
+            self._reasons.append("a vulnerability without PocID is listed, whose images cannot be asked for")
+            return
+        with_it = self._of_poc(IMAGES_OF, key_by("ImageID"), one.poc_id)
+        running = self._of_poc(CONTAINERS_OF, key_by("ContainerID"), one.poc_id)
+        if one.affects and not (with_it or running):
+            self._reasons.append(f"{one.poc_id}: the account's lists say that images have it, and none is listed")
+        for key, item in with_it.items():
+            image = images.setdefault(key, image_of(key, item))
+            image.components += [each for each in components_of(item) if each not in image.components]
+            image.poc_ids.append(one.poc_id)
+        for key, item in running.items():
+            containers.setdefault(key, container_of(key, item)).poc_ids.append(one.poc_id)
+
+    def _of_poc(self, action: str, key_of: KeyOf, poc_id: str) -> dict[str, Any]:
+        """The items of a PocID; none where the API does not know the PocID, as of an emergency that no image has."""
+        try:
+            return self._list(action, key_of, {"PocID": poc_id})
+        except TcssError as error:
+            if error.code is None or error.code.partition(".")[0] != UNKNOWN_POC:
+                raise
+            return {}
+
+    def _doubt_licence(self) -> None:
+        """Nothing was found: that proves nothing without a licence, if keys may ask for it."""
+        try:
+            state = self._client.call(LICENCE, {}).response.get("State")
+        except UnavailableError:
+            raise
+        except TcssError:
+            return
+        if isinstance(state, int) and state in UNLICENSED:
+            self._reasons.append(f"the licence {UNLICENSED[state]}, and then the API lists nothing")
+
+    def _list(self, action: str, key_of: KeyOf, about: dict[str, Any], filters: Filters = ()) -> dict[str, Any]:
+        def fetch(payload: dict[str, Any]) -> Answer:
+            return self._client.call(action, {**about, **payload})
+
+        in_flight = self._requests_in_flight or partial(self._client.in_flight, action)
+        listed = _snapshot(fetch, key_of, filters) or read_list(fetch, key_of, in_flight=in_flight, filters=filters)
+        if not listed.whole:
+            self._reasons.append(f"{' of '.join([action, *about.values()])}: {listed.reason}")
+        return listed.items
+
+
+def _snapshot(fetch: Fetch, key_of: KeyOf, filters: Filters) -> Listed | None:
+    """The list, where one answer is all of it."""
+    try:
+        response = fetch(Query(filters=filters).payload(0, MAX_LIMIT)).response
+    except ResponseTooLargeError:
+        return None
+    rows = response.get("List")
+    rows = rows if isinstance(rows, list) else []
+    items = {key: item for item in rows if (key := key_of(item)) is not None}
+    return Listed(items) if count_of(response.get("TotalCount")) == len(rows) == len(items) else None

@@ -1,0 +1,207 @@
+"""What a search finds: vulnerabilities, images and containers as values, read from the items of the API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from connector.detail.facts import SEVERITIES
+from connector.listing.page import count_of
+
+Item = Mapping[str, Any]
+
+AT_RISK = "SCANNED_RISK"  # status of an emergency that an image has
+
+
+@dataclass
+class Vulnerability:
+    """An entry of the account's lists. Counts are the lists' own, None where an entry has none."""
+
+    poc_id: str | None
+    cve_id: str | None
+    name: str | None
+    severity: str | None
+    cvss_v3_score: float | None
+    tags: list[str]
+    is_emergency: bool
+    local_image_count: int | None
+    container_count: int | None
+    status: str | None
+
+    @property
+    def subject(self) -> str:
+        """What entries share that are about the same vulnerability."""
+        return self.cve_id or (self.name or "").casefold()
+
+    @property
+    def affects(self) -> bool:
+        """Whether the account's lists say that an image has it. The list of emergencies has no counts."""
+        return self.status == AT_RISK if self.local_image_count is None else self.local_image_count > 0
+
+
+@dataclass(frozen=True)
+class Component:
+    """A package of an image that has the vulnerability."""
+
+    name: str | None
+    version: str | None
+    fixed_version: str | None
+    path: str | None
+
+
+@dataclass
+class Image:
+    """An image that has the vulnerability."""
+
+    image_id: str
+    image_name: str | None
+    host_count: int | None
+    super_node_count: int | None
+    container_count: int | None
+    components: list[Component]
+    poc_ids: list[str]
+
+
+@dataclass
+class Container:
+    """A container of such an image. The API does not say of which one."""
+
+    container_id: str
+    container_name: str | None
+    container_status: str | None
+    pod_name: str | None
+    pod_ip: str | None
+    host_id: str | None
+    host_ip: str | None
+    host_name: str | None
+    public_ip: str | None
+    cluster_id: str | None
+    cluster_name: str | None
+    node_type: str | None
+    node_unique_id: str | None
+    node_id: str | None
+    node_name: str | None
+    poc_ids: list[str]
+
+
+_CONTAINER_FIELDS = {
+    "container_name": "ContainerName",
+    "container_status": "ContainerStatus",
+    "pod_name": "PodName",
+    "pod_ip": "PodIP",
+    "host_id": "HostID",
+    "host_ip": "HostIP",
+    "host_name": "HostName",
+    "public_ip": "PublicIP",
+    "cluster_id": "ClusterID",
+    "cluster_name": "ClusterName",
+    "node_type": "NodeType",
+    "node_unique_id": "NodeUniqueID",
+    "node_id": "NodeID",
+    "node_name": "NodeName",
+}
+
+
+@dataclass
+class Found:
+    """What was found. `reasons` say which lists are not proven to be whole.
+
+    `images` and `containers` are None where several vulnerabilities match: they are of one vulnerability.
+    """
+
+    query: str
+    vulnerabilities: list[Vulnerability] = field(default_factory=list)
+    images: list[Image] | None = None
+    containers: list[Container] | None = None
+    reasons: list[str] = field(default_factory=list)
+    requests: int = 0
+
+    @property
+    def found(self) -> bool:
+        """Whether an image or a container has it."""
+        if self.images is None:
+            return any(one.affects for one in self.vulnerabilities)
+        return bool(self.images or self.containers)
+
+    @property
+    def exit_code(self) -> int:
+        """5 where something may be missing, which also "not found" may be; else 0, or 1 where nothing was found."""
+        return 5 if self.reasons else int(not self.found)
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields, after the two verdicts that they are read by."""
+        facts = asdict(self)
+        return {"query": facts.pop("query"), "found": self.found, "whole": not self.reasons, **facts}
+
+
+_WORST_FIRST = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
+
+
+def by_severity(one: Vulnerability) -> tuple[Any, ...]:
+    """The worst ones first."""
+    place = _WORST_FIRST.index(one.severity) if one.severity in _WORST_FIRST else len(_WORST_FIRST)
+    return place, -(one.local_image_count or 0), one.cve_id or "", one.name or "", one.poc_id or ""
+
+
+def by_use(image: Image) -> tuple[Any, ...]:
+    """Images with many containers first."""
+    return -(image.container_count or 0), image.image_name or "", image.image_id
+
+
+def by_host(container: Container) -> tuple[str, ...]:
+    """Containers of one host together."""
+    return container.host_name or "", container.container_name or "", container.container_id
+
+
+def vulnerability_of(item: Item, *, emergency: bool) -> Vulnerability:
+    """An item of one of the three lists of the account."""
+    level, score, tags = text_of(item, "Level"), item.get("CVSSV3Score"), item.get("Tags")
+    return Vulnerability(
+        poc_id=text_of(item, "PocID") or None,
+        cve_id=text_of(item, "CVEID").upper() or None,
+        name=text_of(item, "Name") or None,
+        severity=SEVERITIES.get(level.upper()),
+        cvss_v3_score=float(score) if isinstance(score, int | float) else None,
+        tags=[tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else [],
+        is_emergency=emergency,
+        local_image_count=count_of(item.get("LocalImageCount")),
+        container_count=count_of(item.get("ContainerCount")),
+        status=text_of(item, "Status") or None,
+    )
+
+
+def image_of(image_id: str, item: Item) -> Image:
+    """An item of DescribeVulImageList, without its packages."""
+    return Image(
+        image_id=image_id,
+        image_name=text_of(item, "ImageName") or None,
+        host_count=count_of(item.get("HostCount")),
+        super_node_count=count_of(item.get("SuperNodeCount")),
+        container_count=count_of(item.get("ContainerCount")),
+        components=[],
+        poc_ids=[],
+    )
+
+
+def components_of(item: Item) -> list[Component]:
+    """The packages of that item."""
+    listed = item.get("ComponentList")
+    names = ("Name", "Version", "FixedVersion", "Path")
+    return [
+        Component(*(text_of(each, name) or None for name in names))
+        for each in (listed if isinstance(listed, list) else [])
+        if isinstance(each, dict)
+    ]
+
+
+def container_of(container_id: str, item: Item) -> Container:
+    """An item of DescribeVulContainerList."""
+    fields = {name: text_of(item, source) or None for name, source in _CONTAINER_FIELDS.items()}
+    return Container(container_id=container_id, poc_ids=[], **fields)
+
+
+def text_of(item: Item, name: str) -> str:
+    """A field that is a text; empty where there is none."""
+    value = item.get(name)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,222 @@
+"""Finding a vulnerability, with lists that are written by hand: what is found, and when the answer is not proven."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from connector.api.client import Client
+from connector.detail.find import Finder, Wanted
+from connector.detail.found import Found
+from connector.errors import ConfigurationError, TcssError, from_code
+
+SYSTEM, WEB, EMERGENCY = "DescribeSystemVulList", "DescribeWebVulList", "DescribeEmergencyVulList"
+IMAGES, CONTAINERS = "DescribeVulImageList", "DescribeVulContainerList"
+LICENCE = "DescribePurchaseStateInfo"
+LOG4J = {"PocID": "p1", "CVEID": "CVE-2021-44228", "Name": "Apache Log4j2 RCE", "Level": "CRITICAL", "CVSSV3Score": 10}
+
+
+@dataclass
+class Api:
+    """Answers each action, or an action of a PocID, with its rows or its error. Filters are not honoured."""
+
+    lists: Mapping[str, Sequence[Any] | TcssError]
+    total: int | None = None
+    state: int = 3
+    asked: list[tuple[str, Any]] = field(default_factory=list)
+
+    @property
+    def stats(self) -> Any:
+        return SimpleNamespace(requests=len(self.asked))
+
+    def in_flight(self, action: str) -> int:
+        return 1
+
+    def call(self, action: str, payload: Mapping[str, Any]) -> Any:
+        self.asked.append((action, payload.get("Filters", payload.get("PocID"))))
+        if action == LICENCE:
+            return SimpleNamespace(response={"State": self.state}, request_id=None)
+        rows = self.lists.get(f"{action} {payload.get('PocID')}", self.lists.get(action, []))
+        if isinstance(rows, TcssError):
+            raise rows
+        shown = list(rows)[payload["Offset"] :][: payload["Limit"]]
+        total = len(rows) if self.total is None or not rows else self.total
+        return SimpleNamespace(response={"List": shown or None, "TotalCount": total}, request_id=None)
+
+
+def found_in(api: Api, text: str) -> Found:
+    return Finder(cast(Client, api)).find(Wanted.of(text))
+
+
+def image(number: int, *components: Mapping[str, Any], containers: int = 0) -> dict[str, Any]:
+    counts = {"HostCount": 1, "SuperNodeCount": 0, "ContainerCount": containers}
+    return {"ImageID": f"sha256:{number}", "ImageName": f"shop:{number}", **counts, "ComponentList": list(components)}
+
+
+def package(name: str, path: str = "/app/a.jar") -> dict[str, Any]:
+    return {"Name": name, "Version": "2.14", "FixedVersion": "2.15", "Path": path}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CVE-2021-44228",
+        "cve-2021-44228",
+        " CVE 2021 44228\n",
+        "CVE\u20112021\u201144228",
+        "cve_2021_44228",
+        "CVE2021-44228",
+    ],
+)
+def test_a_cve_may_be_written_in_many_ways(text: str) -> None:
+    """Case, spaces and other dashes do not matter."""
+    assert Wanted.of(text) == Wanted("CVE-2021-44228", is_cve=True)
+
+
+@pytest.mark.parametrize("text", ["", "  ", "CVE", "cve-", "CVE-2021", "CVE-2021-1", "CVE-2021-44228x", "x" * 301])
+def test_what_nothing_can_have_is_refused(text: str) -> None:
+    """Nothing is asked of the API: a mistyped CVE would be found nowhere."""
+    with pytest.raises(ConfigurationError):
+        Wanted.of(text)
+
+
+@pytest.mark.parametrize("text", ["log4j", "漏洞", "cves in curl", "2021-44228"])
+def test_every_other_text_is_a_name(text: str) -> None:
+    """Also one that begins with the letters of a CVE."""
+    assert Wanted.of(text) == Wanted(text, is_cve=False)
+
+
+def test_several_pocs_of_one_cve_are_one_answer() -> None:
+    """Each image and container once, with the PocIDs that it is listed by, and each package once."""
+    other = {**LOG4J, "PocID": "p2", "Name": "Log4j2 JNDI", "Level": "MIDDLE"}
+    api = Api(
+        {
+            WEB: [LOG4J | {"LocalImageCount": 2, "ContainerCount": 1, "Tags": ["EXP"]}, other],
+            EMERGENCY: [LOG4J | {"Status": "SCANNED_RISK"}, LOG4J | {"PocID": "p3", "CVEID": "CVE-2021-442289"}],
+            f"{IMAGES} p1": [image(1, package("core")), image(2, package("core"), containers=1)],
+            f"{IMAGES} p2": [image(1, package("core"), package("core", "/opt/b.jar"))],
+            f"{CONTAINERS} p1": [{"ContainerID": "c1", "ContainerName": "shop", "HostID": "h1", "HostIP": "10.0.0.1"}],
+        }
+    )
+    found = found_in(api, "cve-2021-44228")
+    core = {"name": "core", "version": "2.14", "fixed_version": "2.15", "path": "/app/a.jar"}
+    assert [(one.poc_id, one.severity, one.is_emergency) for one in found.vulnerabilities] == [
+        ("p1", "CRITICAL", True),
+        ("p2", "MEDIUM", False),
+    ]
+    assert list(map(asdict, found.images or [])) == [
+        {
+            "image_id": "sha256:2",
+            "image_name": "shop:2",
+            "host_count": 1,
+            "super_node_count": 0,
+            "container_count": 1,
+            "components": [core],
+            "poc_ids": ["p1"],
+        },
+        {
+            "image_id": "sha256:1",
+            "image_name": "shop:1",
+            "host_count": 1,
+            "super_node_count": 0,
+            "container_count": 0,
+            "components": [core, core | {"path": "/opt/b.jar"}],
+            "poc_ids": ["p1", "p2"],
+        },
+    ]
+    known = {name: value for name, value in asdict((found.containers or [])[0]).items() if value is not None}
+    assert known == {
+        "container_id": "c1",
+        "container_name": "shop",
+        "host_id": "h1",
+        "host_ip": "10.0.0.1",
+        "poc_ids": ["p1"],
+    }
+    assert (found.exit_code, found.reasons, found.requests) == (0, [], 7)
+    cve = [{"Name": "CVEID", "Values": ["CVE-2021-44228"]}]
+    of_pocs = [(IMAGES, "p1"), (CONTAINERS, "p1"), (IMAGES, "p2"), (CONTAINERS, "p2")]
+    assert api.asked == [(SYSTEM, cve), (WEB, cve), (EMERGENCY, cve), *of_pocs]
+
+
+def test_several_names_are_listed_and_the_whole_name_means_one() -> None:
+    """Their images are not asked for: 37 vulnerabilities of openssl would be 74 lists."""
+    names = ("curl leak", "curl leak twice", "curl LEAK twice more")
+    listed = [{"PocID": name, "Name": name, "LocalImageCount": number} for number, name in enumerate(names)]
+    api = Api({SYSTEM: listed, IMAGES: [image(1)]})
+    several = found_in(api, "Leak")
+    assert [one.name for one in several.vulnerabilities] == list(names[::-1])
+    assert (several.images, several.exit_code, len(api.asked)) == (None, 0, 3)
+    one = found_in(api, "CURL leak twice")
+    assert ([each.name for each in one.vulnerabilities], len(one.images or [])) == (["curl leak twice"], 1)
+
+
+def test_what_the_api_calls_by_another_name_is_shown_and_not_proven() -> None:
+    """The filter may know names of another language: neither "found" nor "not found" would be true."""
+    found = found_in(Api({SYSTEM: [LOG4J | {"Name": "远程代码执行"}], IMAGES: [image(1)]}), "remote code")
+    assert ([one.poc_id for one in found.vulnerabilities], found.exit_code) == (["p1"], 5)
+    assert found.reasons == ["the API found these by another name than it shows"]
+
+
+NOT_FOUND = from_code("ResourceNotFound", "The vulnerability is not found.", action=IMAGES)
+DOUBTS = [
+    pytest.param(Api({}), 1, [], id="not-found"),
+    pytest.param(
+        Api({}, state=4), 5, ["the licence has expired, and then the API lists nothing"], id="not-found-without-licence"
+    ),
+    pytest.param(
+        Api({EMERGENCY: [LOG4J | {"Status": "SCANNED_NOT_RISK"}], IMAGES: NOT_FOUND, CONTAINERS: NOT_FOUND}),
+        1,
+        [],
+        id="known-emergency-that-no-image-has",
+    ),
+    pytest.param(
+        Api({WEB: [LOG4J | {"LocalImageCount": 3}], IMAGES: NOT_FOUND, CONTAINERS: NOT_FOUND}),
+        5,
+        ["p1: the account's lists say that images have it, and none is listed"],
+        id="counted-and-not-listed",
+    ),
+    pytest.param(
+        Api({WEB: [{"CVEID": "CVE-2021-44228", "Name": "x"}]}),
+        5,
+        ["a vulnerability without PocID is listed, whose images cannot be asked for"],
+        id="no-poc",
+    ),
+    pytest.param(
+        Api({WEB: [LOG4J], IMAGES: [image(1), {"ImageID": None}]}),
+        5,
+        [f"{IMAGES} of p1: items without a usable id are listed"],
+        id="image-without-id",
+    ),
+    pytest.param(Api({WEB: [LOG4J], IMAGES: [{"ImageID": "i", "ComponentList": None}]}), 0, [], id="bare-image"),
+]
+
+
+@pytest.mark.parametrize(("api", "code", "reasons"), DOUBTS)
+def test_the_exit_code_claims_no_more_than_the_lists_prove(api: Api, code: int, reasons: list[str]) -> None:
+    """1 only where nothing is missing; 5 where something may be, found or not."""
+    found = found_in(api, "CVE-2021-44228")
+    assert (found.exit_code, found.reasons) == (code, reasons)
+
+
+def test_lists_of_many_pages_are_read_whole_and_a_wrong_total_is_told() -> None:
+    """Every image of 250; and where TotalCount says one more, exit code 5 with the list and the reason."""
+    lists = {WEB: [LOG4J], IMAGES: [image(number) for number in range(250)]}
+    whole = found_in(Api(lists), "CVE-2021-44228")
+    assert ({one.image_id for one in whole.images or []}, whole.exit_code) == (
+        {f"sha256:{number}" for number in range(250)},
+        0,
+    )
+    lacking = found_in(Api({**lists, WEB: [LOG4J]}, total=251), "CVE-2021-44228")
+    assert lacking.exit_code == 5
+    assert any(reason.startswith(f"{IMAGES} of p1: ") for reason in lacking.reasons)
+
+
+def test_an_action_that_is_refused_leaves_no_answer() -> None:
+    """Also the last one: half of an answer looks like a whole one."""
+    refused = from_code("UnauthorizedOperation", "no", action=CONTAINERS)
+    with pytest.raises(TcssError, match="Grant these keys the permission tcss:DescribeVulContainerList"):
+        found_in(Api({WEB: [LOG4J], IMAGES: [image(1)], CONTAINERS: refused}), "CVE-2021-44228")
