@@ -134,7 +134,7 @@ def test_a_budget_that_is_over_leaves_the_rest_to_the_next_run(place: Place) -> 
 
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 def test_containers_and_hosts_that_go(place: Place) -> None:
-    """They get a gone_at by a list that was read whole, and come back without it. A command's arguments stay outside."""
+    """They get a gone_at by a list that was read whole. The arguments of a command are not stored."""
     fleet = Fleet.seeded(20, clock=wall_clock)
     with Sandbox(fleet, rate=None) as sandbox:
         run(place, sandbox, "running")
