@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -114,26 +114,34 @@ class Details:
         rules = rules_of(markers.values())
         images = self._store.live_images(image_columns(aspect))
         queue = queue_of(aspect, images, markers, rules, self._identity.started_at)
-        log.debug("%s: %s of %s images are due", aspect.name, len(queue), len(images))
+        log.info("%s: %s of %s images are due", aspect.name, len(queue), len(images))
         del images
         settler = Settler(aspect, self._identity, self._store, rules, self._scan_time, tally)
         commit = partial(self._commit, aspect, facts)
         for start in range(0, len(queue.believed_empty), BATCH):
             settler.take_empty(queue.believed_empty[start : start + BATCH], self._client.now())
-        committed = self._steady()
         try:
             with closing(self._batches(aspect, queue.due, facts, settler, markers)) as batches:
-                for done in batches:
-                    if report is not None:
-                        report(done, len(queue.due), self._client.stats)
-                    if self._steady() - committed >= COMMIT_EVERY:
-                        commit()
-                        committed = self._steady()
-        finally:
+                self._absorb(batches, len(queue.due), commit, report)
+        except DestinationError:
+            raise
+        except TcssError:  # what was settled before stays
             commit()
+            raise
+        commit()
         unknown = sorted(facts.unknown_tags) if facts else ()
         behind = len(queue) - tally.read - tally.unproven
         return Outcome(tally, len(queue), behind, unknown, reasons)
+
+    def _absorb(self, batches: Iterable[int], due: int, commit: Callable[[], None], report: Report | None) -> None:
+        """Takes all batches, and commits from time to time, so that a run that is killed keeps most of its work."""
+        committed = self._steady()
+        for tried in batches:
+            if report is not None:
+                report(tried, due, self._client.stats)
+            if self._steady() - committed >= COMMIT_EVERY:
+                commit()
+                committed = self._steady()
 
     def _batches(
         self, aspect: Aspect, due: Sequence[Due], facts: Facts | None, settler: Settler, markers: dict[str, Row]
