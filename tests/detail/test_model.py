@@ -134,7 +134,7 @@ def check(made: Script, tables: Any, seen: dict[tuple[str, int], Any]) -> None:
 
 
 @given(SCRIPTS)
-@examples(200)
+@examples(400)
 def test_a_shown_set_is_one_that_the_image_had(script: dict[str, Any]) -> None:
     """Whatever happens between the requests, and wherever a run is killed; in the end everything is current."""
     import pytest
