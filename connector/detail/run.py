@@ -21,7 +21,7 @@ from connector.detail.reading import BATCH, Batch, BatchReader
 from connector.detail.rows import DetailRun, DetailVerdict
 from connector.detail.sets import Fetch, SetReader
 from connector.detail.settling import Settler, Tally
-from connector.detail.store import Store
+from connector.detail.store import Holdings
 from connector.errors import AccessError, DestinationError, LockedError, RequestRejectedError, TcssError
 from connector.images.records import Rejected
 from connector.images.times import time_zone
@@ -34,6 +34,7 @@ from connector.tables import (
     DETAIL_RUNS,
     IMAGE_READS,
     REJECTED_VALUES,
+    RUNNING_DETAIL,
     VULNERABILITIES,
     Aspect,
     Row,
@@ -44,9 +45,6 @@ if TYPE_CHECKING:
     from connector.runs.progress import Report
 
 log = texts.logger(__name__)
-
-RUNNING_ASPECT = "running"
-
 
 COMMIT_EVERY = 60.0  # seconds
 LISTS = {"DescribeSystemVulList": False, "DescribeWebVulList": False, "DescribeEmergencyVulList": True}
@@ -74,7 +72,7 @@ class Details:
         settings: Settings,
         client: Client,
         identity: Identity,
-        store: Store,
+        store: Holdings,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings, self._client, self._identity, self._store = settings, client, identity, store
@@ -90,7 +88,7 @@ class Details:
         row = DetailRun(self._identity.sync_id, name, self._identity.account_id, self._client.now())
         tally = Tally()
         try:
-            outcome = self._places(tally) if name == RUNNING_ASPECT else self._images(ASPECTS[name], tally, report)
+            outcome = self._places(tally) if name == RUNNING_DETAIL else self._images(ASPECTS[name], tally, report)
             _judge(row, outcome)
         except (DestinationError, LockedError):
             raise
@@ -240,7 +238,7 @@ class Details:
         return ()
 
     def _last_whole(self) -> int | None:
-        runs = self._store.rows(DETAIL_RUNS, ("started_at", "verdict"), aspect=RUNNING_ASPECT)
+        runs = self._store.rows(DETAIL_RUNS, ("started_at", "verdict"), aspect=RUNNING_DETAIL)
         return max((run["started_at"] for run in runs if run["verdict"] == DetailVerdict.COMPLETE), default=None)
 
     # What both need.

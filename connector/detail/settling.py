@@ -13,7 +13,7 @@ from connector.detail.judging import Figures, Rules
 from connector.detail.queue import SCANNED, SETTLING, Due, level_counts
 from connector.detail.reading import Batch
 from connector.detail.rows import DetailVerdict
-from connector.detail.store import Store
+from connector.detail.store import Holdings
 from connector.images.records import Rejected
 from connector.listing.page import count_of, text_of
 from connector.runs.identity import Identity
@@ -57,7 +57,7 @@ class Settler:
         self,
         aspect: Aspect,
         identity: Identity,
-        store: Store,
+        store: Holdings,
         rules: Rules,
         instant: Callable[[Any], int | None],
         tally: Tally,
@@ -132,7 +132,7 @@ class Settler:
             "verdict": DetailVerdict.COMPLETE,
             "verdict_reason": whole.reason,
             "requests": whole.requests,
-            "settled": whole.read_at >= due.scan_time + SETTLING,
+            "settled": whole.read_at >= due.scan_time + SETTLING and (self._store.in_order or not difference.rows),
             "distinct_findings": whole.figures.findings,
             "level_counts": whole.levels,
         }

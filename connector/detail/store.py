@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,21 +16,15 @@ from connector.warehouse.loading import Loader
 from connector.warehouse.locks import StillHeld
 
 
-class Store:
-    """The details of one account in one warehouse. Raises DestinationError.
+class Holdings(ABC):
+    """What the warehouse holds of one account, and the rows that a run adds to a spool. Raises DestinationError."""
 
-    Rows are added to a spool, and `commit` loads them in the order of its packages: a package is loaded after those
-    before it are committed. What is added after a commit belongs to the next.
-    """
+    in_order = True
+    """Whether a package is committed before the next one is loaded. If not, a marker may arrive before its findings."""
 
-    def __init__(
-        self, inventory: Inventory, loader: Loader, identity: Identity, directory: Path, still_held: StillHeld
-    ) -> None:
-        self._inventory, self._loader, self._identity = inventory, loader, identity
-        self._directory, self._still_held = directory, still_held
-        self._commits = 0
+    def __init__(self, inventory: Inventory, identity: Identity, spool: Spool) -> None:
+        self._inventory, self._identity, self._spool = inventory, identity, spool
         self._known_faults: set[str] = set()
-        self._spool = self._new_spool()
 
     def rows(self, table: Table, names: Sequence[str] = (), **equal: str) -> list[Row]:
         """Columns (without names all) of the account's rows with these values."""
@@ -69,8 +64,26 @@ class Store:
             ),
         )
 
+    @abstractmethod
     def commit(self, *packages: tuple[Table, ...]) -> None:
         """Loads what was added to these tables, one package after the other."""
+
+
+class Store(Holdings):
+    """The details of one account in one warehouse.
+
+    `commit` loads the rows in the order of its packages: a package is loaded after those before it are committed. What
+    is added after a commit belongs to the next.
+    """
+
+    def __init__(
+        self, inventory: Inventory, loader: Loader, identity: Identity, directory: Path, still_held: StillHeld
+    ) -> None:
+        self._loader, self._directory, self._still_held = loader, directory, still_held
+        self._commits = 0
+        super().__init__(inventory, identity, self._new_spool())
+
+    def commit(self, *packages: tuple[Table, ...]) -> None:
         for tables in packages:
             files = {table.name: path for table in tables if (path := self._spool.finish(table)) is not None}
             self._still_held()

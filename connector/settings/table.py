@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from connector.errors import ConfigurationError
 from connector.settings import values
 from connector.settings.values import Read
-from connector.tables import ASPECTS
+from connector.tables import ASPECTS, RUNNING_DETAIL
 
 KEYS = ("secret_id", "secret_key", "token")  # of credentials
 SECRET = ("secret_key", "token")
 MODES = ("auto", "incremental", "full")
 SITES = ("intl", "cn")
-DETAILS = (*ASPECTS, "running")
+DETAILS = (*ASPECTS, RUNNING_DETAIL)
 ELSEWHERE: Mapping[str, str] = {"filter": "filters"}  # as the option is called: the setting
 
 
@@ -75,3 +77,11 @@ SETTINGS: Mapping[str, Setting] = {
         values.seconds, "After how many seconds no more images are begun for a detail; the next run goes on."
     ),
 }
+
+
+def details(value: Any) -> tuple[str, ...]:
+    """Names of details as the setting `detail` reads them, each once. Raises ConfigurationError for another word."""
+    try:
+        return tuple(dict.fromkeys(SETTINGS["detail"].read(value)))
+    except ValueError as error:
+        raise ConfigurationError(f"detail {error}", hint=f"Details: {', '.join(DETAILS)}.") from None

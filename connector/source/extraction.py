@@ -21,14 +21,15 @@ from dlt.extract.source import SourceInjectableContext
 
 from connector.runs.assembly import account_of, client_of, image_list, parser_of, policy_of, sent
 from connector.runs.identity import Identity
-from connector.runs.observation import Held, Observation
+from connector.runs.observation import Observation
 from connector.runs.row import run_row
 from connector.runs.spool import BATCH, Spool
 from connector.settings import Settings
+from connector.source.details import read_details
 from connector.source.selection import Selection
-from connector.tables import IMAGES, SYNC_RUNS, TABLES, Row, Table
+from connector.tables import ALL_TABLES, IMAGES, SYNC_RUNS, TABLES, Row, Table
 from connector.warehouse import workdirs
-from connector.warehouse.inventory import AccountInventory, inventory_of
+from connector.warehouse.inventory import AccountInventory, Inventory, inventory_of
 
 
 class Extractions:
@@ -71,11 +72,13 @@ def _swept(settings: Settings, selection: Selection) -> Spool:
     spool = Spool(directory)
     weakref.finalize(spool, shutil.rmtree, directory, ignore_errors=True)
     with client_of(settings) as client:
-        account_id = account_of(settings, client)
+        identity = Identity.new(account_of(settings, client), client.now())
+        inventory = _inventory()
+        tables = ALL_TABLES if selection.details else TABLES
         observation = Observation(
-            Identity.new(account_id, client.now()),
+            identity,
             policy_of(settings),
-            _held(account_id),
+            AccountInventory(inventory, identity.account_id, tables) if inventory else _Nothing(),
             image_list(settings, client),
             parser_of(settings).parse,
             spool,
@@ -88,19 +91,20 @@ def _swept(settings: Settings, selection: Selection) -> Spool:
         observation.diff.settle()  # here too, since the sweep may have ended early
         observation.leave_out(selection.causes())
         spool.add(SYNC_RUNS, tuple(run_row(observation, client.now(), sent(client)).values()))
-    for table in TABLES:
+        if selection.details:
+            read_details(settings, client, identity, inventory, spool)
+    for table in tables:
         spool.finish(table)  # here, since their readers may be in threads
     return spool
 
 
-def _held(account_id: str) -> Held:
-    """What the pipeline's destination holds once the pipeline has done what comes before the load."""
+def _inventory() -> Inventory | None:
+    """What the pipeline's destination holds once the pipeline has done what comes before the load. None: nothing."""
     try:
         state: Mapping[str, Any] = load_package_state()["state"]
     except CurrentLoadPackageStateNotAvailable:  # the source is read without a pipeline
-        return _Nothing()
-    held = AccountInventory(inventory_of(dlt.current.pipeline()), account_id)
-    return _Nothing() if state.get("refresh") else held
+        return None
+    return None if state.get("refresh") else inventory_of(dlt.current.pipeline())
 
 
 class _Nothing:

@@ -1,4 +1,5 @@
-"""`tcss()`: the account's images as a dlt source of five resources, for a pipeline of the user's own."""
+"""`tcss()`: the account's images as a dlt source of five resources, and more for details, for a pipeline of the user's
+own."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from connector.errors import DestinationError
 from connector.settings import Given, Settings
 from connector.source.extraction import Extractions
 from connector.source.selection import with_companions
-from connector.tables import TABLES, Table
+from connector.tables import ALL_TABLES, TABLES, Table
 from connector.warehouse.inventory import inventory_of, location_of
 from connector.warehouse.pipeline import SCHEMA
 from connector.warehouse.views import publish
@@ -41,7 +42,8 @@ class TcssSource(DltSource):
 
     def with_resources(self, *resource_names: str) -> TcssSource:
         """A clone with these resources, and with those that have to come along: `images` and `image_history` with each
-        other, and `sync_runs` with any. The run is `partial`, and its row names the tables that are left out."""
+        other, the tables of details with each other, and `sync_runs` with any. The run is `partial`, and its row names
+        the tables that are left out."""
         return cast(TcssSource, super().with_resources(*with_companions(resource_names)))
 
     def clone(self, with_name: str | None = None) -> TcssSource:
@@ -58,12 +60,15 @@ def tcss(account: str | None = None, **given: Unpack[Given]) -> Any:
     holds: the first run is a full load, later ones are incremental by ScanTime (`mode` auto). `account` is the name of
     a configured account. `given` are fields of `Settings`: `credentials`, `mode`, `filters`, `lookback`, `full_every`,
     `initial_scan_time` and others. Durations are in seconds, and what is not given is looked up (`Settings.load`).
+    With `detail`, such as `["vulnerabilities", "running"]`, each table of details is a resource too: details are read
+    after the sweep, for at most `detail_patience` seconds an aspect.
 
     Raises ConfigurationError here, and the API's errors while the pipeline extracts. What a bare pipeline cannot give
     (order of the tables' commits, lock, fresh working directory) `sync` adds. See docs/pipeline.md.
     """
-    extractions = Extractions(Settings.load(account, **given))
-    return [_resource(table, extractions) for table in TABLES]
+    settings = Settings.load(account, **given)
+    extractions = Extractions(settings)
+    return [_resource(table, extractions) for table in (ALL_TABLES if settings.detail else TABLES)]
 
 
 def make_views(pipeline: dlt.Pipeline) -> None:

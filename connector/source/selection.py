@@ -16,42 +16,47 @@ from connector.errors import ConfigurationError
 from connector.listing.reasons import Cause
 from connector.runs.policy import RunReason
 from connector.runs.spool import BATCH
-from connector.tables import IMAGE_HISTORY, IMAGES, SYNC_RUNS, TABLES, Table
+from connector.tables import ALL_TABLES, DETAIL_TABLES, IMAGE_HISTORY, IMAGES, SYNC_RUNS, TABLES, Table
 
 TOGETHER = (IMAGES.name, IMAGE_HISTORY.name)
 """An image that is known without its history would never get it: neither is loaded without the other."""
+DETAILS = tuple(table.name for table in DETAIL_TABLES)
+"""A marker without its findings would call a set whole that is not: all of these are loaded, or none."""
 STRATEGIES = (None, "delete-insert", "upsert")  # those that merge by key, and keep one row a key
 
 
 def with_companions(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The chosen resources, with those that have to come along: images and their history, and the run's row."""
-    pair = TOGETHER if set(TOGETHER) & set(names) else ()
-    return tuple(dict.fromkeys((*names, *pair, SYNC_RUNS.name)))
+    """The chosen resources, with those that have to come along: images and their history, all details, the run."""
+    along = [name for group in (TOGETHER, DETAILS) if set(group) & set(names) for name in group]
+    return tuple(dict.fromkeys((*names, *along, SYNC_RUNS.name)))
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What a pipeline takes of a run. `images` is the most rows of images, None where there is no limit."""
+    """What a pipeline takes of a run. `images` is the most rows of images, None where there is no limit. `details`: it
+    takes them."""
 
     left_out: tuple[str, ...] = ()
     limited: bool = False
     images: int | None = None
+    details: bool = False
 
     @classmethod
     def of(cls, source: DltSource) -> Selection:
         """Raises ConfigurationError where the choice would lose rows for good."""
-        chosen = {name: source.selected_resources.get(name) for name in (table.name for table in TABLES)}
+        chosen = {table.name: source.selected_resources.get(table.name) for table in ALL_TABLES}
         taken = {name: resource for name, resource in chosen.items() if resource is not None}
         _check_companions(taken)
-        for table in TABLES:
+        for table in ALL_TABLES:
             if table.name in taken:
                 _check_steps(taken[table.name])
                 _check_table(table, taken[table.name])
         limits = {name: limit for name, resource in taken.items() if (limit := resource.limit) is not None}
         return cls(
-            tuple(name for name in chosen if name not in taken),
+            tuple(table.name for table in TABLES if table.name not in taken),
             limited=bool(limits),
             images=limits[IMAGES.name].limit(BATCH) if IMAGES.name in limits else None,
+            details=bool(taken.keys() & set(DETAILS)),
         )
 
     def causes(self) -> Iterator[Cause]:
@@ -74,6 +79,11 @@ def _check_companions(taken: Mapping[str, DltResource]) -> None:
         raise ConfigurationError(
             "images and image_history have other limits, or one of time: images without a history could remain",
             hint="Give both the same with source.add_limit(max_items).",
+        )
+    if limited := [name for name in DETAILS if name in taken and taken[name].limit is not None]:
+        raise ConfigurationError(
+            f"{limited[0]} has a limit, which would leave out a part of a set that is called whole",
+            hint="Take no details with a limit, or set detail_patience to limit their time.",
         )
 
 

@@ -4,6 +4,8 @@ Column names, order and types are a contract with everyone who queries the wareh
 `TABLES` are loaded by every sync, `DETAIL_TABLES` by a sync that is asked for details (`aspects`).
 """
 
+from collections.abc import Iterable
+
 from connector.tables.aspects import ASPECTS, IMAGE_MALWARE, IMAGE_VULNERABILITIES, Aspect
 from connector.tables.details import CONTAINERS, DETAIL_RUNS, HOSTS, IMAGE_READS, VULNERABILITIES
 from connector.tables.images import (
@@ -27,6 +29,23 @@ DETAIL_TABLES = (
     DETAIL_RUNS,
 )
 ALL_TABLES = TABLES + DETAIL_TABLES
+RUNNING_DETAIL = "running"
+"""The detail that is no aspect of an image: where images run."""
+
+
+def written_by(detail: str) -> tuple[Table, ...]:
+    """The tables of details that a sync writes that is asked for one detail. KeyError where there is no such detail."""
+    if detail == RUNNING_DETAIL:
+        return (CONTAINERS, HOSTS, DETAIL_RUNS)
+    aspect = ASPECTS[detail]
+    return (*([aspect.facts] if aspect.facts else []), aspect.table, IMAGE_READS, DETAIL_RUNS)
+
+
+def of_details(details: Iterable[str]) -> tuple[Table, ...]:
+    """The tables that a sync writes that is asked for these details, those of every sync not included."""
+    written = {table.name for detail in details for table in written_by(detail)}
+    return tuple(table for table in DETAIL_TABLES if table.name in written)
+
 
 __all__ = [
     "ALL_TABLES",
@@ -43,6 +62,7 @@ __all__ = [
     "IMAGE_SCANS",
     "IMAGE_VULNERABILITIES",
     "REJECTED_VALUES",
+    "RUNNING_DETAIL",
     "SYNC_RUNS",
     "TABLES",
     "VULNERABILITIES",
@@ -51,6 +71,8 @@ __all__ = [
     "ColumnType",
     "Row",
     "Table",
+    "of_details",
     "plain_rows",
     "versions",
+    "written_by",
 ]
