@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from connector.airflow.accounts import pools, sync_accounts
-    from connector.airflow.assets import table_asset
+    from connector.airflow.assets import detail_assets, table_asset
     from connector.airflow.hook import TcssHook
     from connector.airflow.operators import TcssPublishOperator, TcssSyncOperator
     from connector.airflow.sensors import TcssFreshnessSensor
@@ -18,6 +18,7 @@ __all__ = [
     "TcssHook",
     "TcssPublishOperator",
     "TcssSyncOperator",
+    "detail_assets",
     "pools",
     "sync_accounts",
     "table_asset",
@@ -28,6 +29,7 @@ _HOMES = {
     "TcssHook": "hook",
     "TcssPublishOperator": "operators",
     "TcssSyncOperator": "operators",
+    "detail_assets": "assets",
     "pools": "accounts",
     "sync_accounts": "accounts",
     "table_asset": "assets",

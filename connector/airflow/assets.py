@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 GROUP = "tcss"
 WRITTEN = ("images_new", "images_changed", "images_gone", "images_returned")
 COUNTS = ("images_listed", *WRITTEN, "values_rejected", "requests")
+OF_DETAILS = ("verdict", "verdict_reason", "images_read", "images_behind", "images_unproven", "opened", "closed")
 
 
 def table_asset(table: str = "images", *, dataset: str = "tcss", uri: str | None = None) -> Asset:
@@ -26,26 +27,49 @@ def table_asset(table: str = "images", *, dataset: str = "tcss", uri: str | None
     return Asset(name=name, uri=uri or name, group=GROUP)
 
 
+def detail_assets(detail: Sequence[str] | str, *, dataset: str = "tcss", uri: str | None = None) -> list[Asset]:
+    """The assets of the tables that a sync with these details writes beside those of every sync, for `outlets`.
+
+    :param detail: as given to the operator, such as ``["vulnerabilities", "running"]``.
+    :param dataset: schema of the tables.
+    :param uri: where the tables are, such as ``postgres://host:5432/database/tcss``.
+    """
+    from connector.settings.table import details
+    from connector.tables import of_details
+
+    tables = of_details(details(detail))
+    return [table_asset(table.name, dataset=dataset, uri=uri and f"{uri}/{table.name}") for table in tables]
+
+
 def extra(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What events say of the runs with these rows of `sync_runs`: `rows` that changed in `images`; `verdict` is
-    `complete` if every account's is; and the counts, sum and by account."""
+    `complete` if every account's is; and the counts, sum and by account. Where details were read, `detail_verdict` is
+    `complete` if every one of every account is, and each account has its `details` by name."""
     accounts = {
         row["account_id"]: {
             "verdict": row["verdict"],
             "verdict_reason": row["verdict_reason"],
             "sync_id": row["sync_id"],
             **{name: row[name] for name in COUNTS},
+            **_details(row),
         }
         for row in rows
     }
     sums = {name: sum(row[name] for row in rows) for name in COUNTS}
     complete = all(row["verdict"] == "complete" for row in rows)
+    verdicts = {detail["verdict"] for row in rows for detail in row.get("details", ())}
     return {
         "verdict": "complete" if complete else "partial",
+        **({"detail_verdict": "complete" if verdicts == {"complete"} else "partial"} if verdicts else {}),
         "rows": sum(sums[name] for name in WRITTEN),
         **sums,
         "accounts": accounts,
     }
+
+
+def _details(row: Mapping[str, Any]) -> dict[str, Any]:
+    details = row.get("details")
+    return {"details": {d["aspect"]: {name: d[name] for name in OF_DETAILS} for d in details}} if details else {}
 
 
 def announce(context: Context, outlets: Iterable[Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from connector.airflow.assets import WRITTEN
-from connector.tables import IMAGES, TABLES
+from connector.tables import IMAGES, TABLES, of_details
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
+    from connector.runs.row import SyncRun
     from connector.warehouse.locations import Location
 
 _PORTS = {"postgresql": 5432, "mysql": 3306}
 _SCHEMES = {"postgresql": "postgres"}  # OpenLineage's name
 
 
-def lineage(location: Location, row: Mapping[str, Any]) -> OperatorLineage[Any, Any]:
+def lineage(location: Location, row: SyncRun) -> OperatorLineage[Any, Any]:
     """The account's images as input, the tables as outputs with their columns, and the rows that `images` was given.
 
     Names follow OpenLineage's conventions, such as `postgres://host:5432` and `database.tcss.images`. `row` is the
@@ -54,7 +54,7 @@ def lineage(location: Location, row: Mapping[str, Any]) -> OperatorLineage[Any, 
                     else {}
                 ),
             )
-            for table in TABLES
+            for table in (*TABLES, *of_details(detail.aspect for detail in row.details))
         ],
     )
 

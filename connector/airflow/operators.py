@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from connector.airflow.assets import announce
 from connector.airflow.hook import TcssHook, failing_fast
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from connector.settings import Settings
 
+REFUSED = 3
+"""The exit code of a run of which nothing but an action for a detail was refused: another attempt cannot mend that."""
+
 
 class TcssSyncOperator(BaseOperator):
     """Brings the warehouse up to date with one account, and returns the run's row of `sync_runs`.
@@ -28,7 +31,8 @@ class TcssSyncOperator(BaseOperator):
     that holds the account's lock, and the warehouse's errors are retried as often as `retries` says.
 
     A run with the verdict `partial` has loaded its rows: the task succeeds, with a warning in its log, and the verdict
-    is in the returned row and in the `extra` of the task's asset events.
+    is in the returned row and in the `extra` of the task's asset events. The same holds for a detail that is `partial`,
+    `refused` or `failed`: the images are loaded all the same.
 
     :param tcss_conn_id: connection of type ``tcss`` with the account's keys. (templated)
     :param destination_conn_id: connection to the warehouse; see `connector.airflow.warehouses.url_of`. (templated)
@@ -37,13 +41,16 @@ class TcssSyncOperator(BaseOperator):
     :param dataset: schema of the tables, ``tcss`` unless given. (templated)
     :param mode: ``auto``, ``incremental`` or ``full``. (templated)
     :param filters: of the API, such as ``{"ImageName": "nginx"}``; filtered runs call no image gone. (templated)
+    :param detail: what is read behind the counts, such as ``["vulnerabilities", "running"]``, or one text with commas
+        between. The returned row has ``details`` then; `connector.airflow.detail_assets` makes the assets. (templated)
     :param rate_shares: how many tasks may use this account's quota at once, such as the slots of its pool: each takes
         its part of the connection's `requests_per_second`.
-    :param fail_on_partial: fail, and so retry, where `tcss sync` ends with exit code 5.
+    :param fail_on_partial: fail, and so retry, where `tcss sync` ends with another exit code than 0. Where nothing but
+        a permission for a detail is missing, the task fails at once.
     :param settings: further fields of `connector.settings.Settings`, such as ``{"full_every": 43200}``.
     """
 
-    template_fields: Sequence[str] = ("tcss_conn_id", "destination_conn_id", "dataset", "mode", "filters")
+    template_fields: Sequence[str] = ("tcss_conn_id", "destination_conn_id", "dataset", "mode", "filters", "detail")
     template_fields_renderers: ClassVar[dict[str, str]] = {"filters": "json"}
     ui_color = "#d5e8ff"
 
@@ -56,6 +63,7 @@ class TcssSyncOperator(BaseOperator):
         dataset: str | None = None,
         mode: str | None = None,
         filters: dict[str, Any] | None = None,
+        detail: Sequence[str] | str | None = None,
         rate_shares: int = 1,
         fail_on_partial: bool = False,
         settings: Mapping[str, Any] | None = None,
@@ -70,6 +78,7 @@ class TcssSyncOperator(BaseOperator):
         self.dataset = dataset
         self.mode = mode
         self.filters = filters
+        self.detail = detail
         self.rate_shares = rate_shares
         self.fail_on_partial = fail_on_partial
         self.settings = settings
@@ -89,9 +98,11 @@ class TcssSyncOperator(BaseOperator):
         for text in run.warnings():
             self.log.warning("%s", visible(text))
         if code := run.exit_code(strict=settings.strict):
+            said = visible("; ".join(run.shortfalls(strict=settings.strict)))
             if self.fail_on_partial:
-                raise AirflowException(visible(f"verdict {run.verdict}, exit code {code}: {run.verdict_reason}"))
-            self.log.warning("the verdict is %s: %s", run.verdict, visible(str(run.verdict_reason)))
+                failure = AirflowFailException if code == REFUSED else AirflowException
+                raise failure(f"exit code {code}: {said}")
+            self.log.warning("exit code %s: %s", code, said)
         result: dict[str, Any] = json.loads(run.to_json())
         announce(context, self.outlets, [result])
         self._done = (settings, run)
@@ -112,6 +123,7 @@ class TcssSyncOperator(BaseOperator):
             dataset=self.dataset,
             mode=self.mode,
             filters=self.filters,
+            detail=self.detail,
         )
         settings.requests_per_second /= self.rate_shares
         return settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from connector.runs.identity import rfc3339
@@ -28,6 +28,9 @@ _TIMES = tuple(column.name for column in SYNC_RUNS.columns if column.type == "ti
 
 class Detail(Protocol):
     """What one aspect of the details came to (`detail.rows.DetailRun`)."""
+
+    aspect: str
+    verdict: str
 
     def exit_code(self, *, strict: bool) -> int: ...
 
@@ -103,6 +106,14 @@ class SyncRun(Mapping[str, Any]):
         if not self.complete or (strict and self.values_rejected):
             return 5
         return max((detail.exit_code(strict=strict) for detail in self.details), default=0)
+
+    def shortfalls(self, *, strict: bool) -> Iterator[str]:
+        """What has made the exit code another one than 0: the run's own verdict, and each detail."""
+        if replace(self, details=()).exit_code(strict=strict):
+            yield f"verdict {self.verdict}: {self.verdict_reason}"
+        for detail in self.details:
+            if detail.exit_code(strict=strict):
+                yield detail.summary().strip()
 
     def to_json(self) -> str:
         """The row as one line of JSON in ASCII, instants in RFC 3339."""
