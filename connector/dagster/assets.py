@@ -1,6 +1,6 @@
 """The tables as one multi-asset: a sync of an account loads them all."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -10,10 +10,12 @@ from connector.dagster.errors import RETRIES, retried
 from connector.dagster.resource import TcssResource
 from connector.dagster.shown import facts
 from connector.dagster.translator import DagsterTcssTranslator
+from connector.detail.rows import DetailVerdict
 from connector.runs.identity import rfc3339
 from connector.runs.progress import Lines
 from connector.runs.row import SyncRun
-from connector.tables import TABLES
+from connector.settings.table import details
+from connector.tables import DETAIL_RUNS, TABLES, Table, of_details, written_by
 from connector.texts import visible
 
 RUN_FACTS = (
@@ -22,6 +24,12 @@ RUN_FACTS = (
     *("requests", "throttled", "retries", "first_request_id", "last_request_id", "endpoint"),
 )
 """Columns of `sync_runs` that are metadata of every materialisation."""
+
+DETAIL_FACTS = (
+    *("verdict", "verdict_reason", "images_due", "images_read", "images_behind", "images_unproven"),
+    *("opened", "closed", "requests", "throttled", "unknown_tags"),
+)
+"""Columns of `detail_runs` that are metadata of the tables that the detail writes."""
 
 
 class SyncConfig(dg.Config):
@@ -37,20 +45,25 @@ class SyncConfig(dg.Config):
 def build_tcss_assets(
     *,
     name: str = "tcss_sync",
+    detail: Sequence[str] = (),
     partitions_def: dg.PartitionsDefinition[str] | None = None,
     translator: DagsterTcssTranslator | None = None,
     retry_policy: dg.RetryPolicy = RETRIES,
     op_tags: Mapping[str, Any] | None = None,
     pool: str | None = None,
 ) -> dg.AssetsDefinition:
-    """The five tables as a multi-asset that needs the resource `tcss`, a `TcssResource`.
+    """The five tables, and those of `detail`, as a multi-asset that needs the resource `tcss`, a `TcssResource`.
 
     Each materialisation carries the run's verdict, its counts of rows and requests, and the first and last RequestId. A
     partial sync has loaded rows and materialises; the check `complete` fails then. Throttling and outages are retried;
-    keys, permissions and configurations that are refused fail at once.
+    keys, permissions and configurations that are refused fail at once. A table of details does not materialise in a run
+    that was refused all that it holds.
 
     Args:
         name: of the op.
+        detail: what is read behind the counts, such as `["vulnerabilities", "running"]`; each table of details is an
+            asset then, with what the run has read of it as metadata. Without it the resource's options decide whether
+            details are read, and they are no assets.
         partitions_def: its keys are the names of accounts, static or dynamic; None: there is one account.
         translator: makes the assets' keys, groups and metadata.
         retry_policy: how often and after how many seconds what may pass is tried again.
@@ -63,6 +76,8 @@ def build_tcss_assets(
     """
     translator = translator or DagsterTcssTranslator()
     specs = {table.name: translator.get_asset_spec(table) for table in TABLES}
+    of_detail = of_details(details(detail))
+    specs |= {t.name: translator.get_asset_spec(t).replace_attributes(skippable=True) for t in of_detail}
 
     @dg.multi_asset(
         name=name,
@@ -77,13 +92,15 @@ def build_tcss_assets(
     ) -> Iterator[dg.MaterializeResult[Any]]:
         account = context.partition_key if context.has_partition_key else None
         with retried(context.retry_number, retry_policy):
-            run = tcss.sync(account, progress=Lines(context.log.info), mode=config.mode)
-            counts = _counts(tcss, account, run)
+            run = tcss.sync(account, progress=Lines(context.log.info), mode=config.mode, detail=detail or None)
+            tables = (*TABLES, *(table for table in of_detail if table in _written(run)))
+            counts = _counts(tcss, account, run, tables)
         context.log.info(run.summary())
         for text in run.warnings():
             context.log.warning(visible(text))
-        for table in TABLES:
-            yield dg.MaterializeResult(asset_key=specs[table.name].key, metadata={**_facts(run), **counts[table.name]})
+        for table in tables:
+            about = {**_facts(run), **counts[table.name], **_detail_facts(run, table)}
+            yield dg.MaterializeResult(asset_key=specs[table.name].key, metadata=about)
 
     return sync
 
@@ -93,7 +110,26 @@ def _facts(run: SyncRun) -> dict[str, Any]:
     return said | {name: dg.MetadataValue.text(str(rfc3339(run[name]))) for name in ("started_at", "finished_at")}
 
 
-def _counts(tcss: TcssResource, account: str | None, run: SyncRun) -> dict[str, dict[str, Any]]:
+def _written(run: SyncRun) -> tuple[Table, ...]:
+    """The tables of details that the run may have written."""
+    refused = [detail.aspect for detail in run.details if detail.verdict == DetailVerdict.REFUSED]
+    return (DETAIL_RUNS, *of_details(detail.aspect for detail in run.details if detail.aspect not in refused))
+
+
+def _detail_facts(run: SyncRun, table: Table) -> dict[str, Any]:
+    """What the run says of each detail that writes the table, as `vulnerabilities/opened`."""
+    return {
+        f"{detail.aspect}/{name}": value
+        for detail in run.details
+        if table in written_by(detail.aspect)
+        for name, value in facts(detail.as_json()).items()
+        if name in DETAIL_FACTS
+    }
+
+
+def _counts(
+    tcss: TcssResource, account: str | None, run: SyncRun, tables: Iterable[Table]
+) -> dict[str, dict[str, Any]]:
     """Of each table: the rows that the run wrote, and all that the account has; read where they were committed."""
     name = "dagster/row_count" if account is None else "dagster/partition_row_count"
     with tcss.inventory(account, account_id=run.account_id) as (inventory, account_id):
@@ -102,5 +138,5 @@ def _counts(tcss: TcssResource, account: str | None, run: SyncRun) -> dict[str, 
                 "rows": inventory.count(table, account_id, run.sync_id),
                 name: inventory.count(table, account_id),
             }
-            for table in TABLES
+            for table in tables
         }

@@ -1,18 +1,20 @@
 """Asset checks, which ask the warehouse: is the last sync complete, are keys unique, is the data fresh?"""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 
 import dagster as dg
 
+from connector.dagster.coverage import covers, ran
 from connector.dagster.errors import RETRIES, retried
 from connector.dagster.resource import TcssResource
 from connector.dagster.shown import facts, plain
 from connector.dagster.translator import DagsterTcssTranslator
 from connector.runs.freshness import Freshness, newest_runs
-from connector.tables import IMAGES, SYNC_RUNS, TABLES, Table
+from connector.settings.table import details
+from connector.tables import ASPECTS, DETAIL_RUNS, IMAGES, SYNC_RUNS, TABLES, Table, of_details
 from connector.warehouse.inventory import AccountInventory, Inventory
 
 Judge = Callable[[Inventory, str], dg.AssetCheckResult]
@@ -23,6 +25,7 @@ MAX_AGE = timedelta(hours=26)
 def build_tcss_asset_checks(
     *,
     name: str = "tcss_checks",
+    detail: Sequence[str] = (),
     partitions_def: dg.PartitionsDefinition[str] | None = None,
     translator: DagsterTcssTranslator | None = None,
     max_age: timedelta = MAX_AGE,
@@ -35,8 +38,13 @@ def build_tcss_asset_checks(
     have one key. `fresh` on `sync_runs`: the last complete sync of all images started less than `max_age` ago; a sync
     that fails runs no checks, so schedule these on their own as well.
 
+    With `detail`, also `covered` on each table of findings: the set of every scanned image is that of its present scan,
+    and proven whole. `complete` on `detail_runs`: the last run of each detail is complete, or has left images to the
+    next run; what is left, `covered` counts.
+
     Args:
         name: of the op.
+        detail: that of the assets.
         partitions_def: that of the assets, so that each account has results of its own.
         translator: that of the assets.
         max_age: how old a complete sync may be.
@@ -59,14 +67,21 @@ def build_tcss_asset_checks(
 
     complete = spec("complete", IMAGES, "The last sync saw every image that was listed while it ran.")
     fresh = spec("fresh", SYNC_RUNS, f"The last complete sync of all images started less than {max_age} ago.")
-    unique = [(spec("keys_unique", t, f"No two rows have the same {', '.join(t.key)}."), t) for t in TABLES]
+    tables = (*TABLES, *of_details(details(detail)))
+    unique = [(spec("keys_unique", t, f"No two rows have the same {', '.join(t.key)}."), t) for t in tables]
+    aspects = [ASPECTS[each] for each in details(detail) if each in ASPECTS]
+    covered = [(spec("covered", a.table, f"Every scanned image has its present set: {a.name}."), a) for a in aspects]
+    detailed = [spec("complete", DETAIL_RUNS, "The last run of each detail has no failure.")] if detail else []
     judges: dict[dg.AssetCheckKey, Judge] = {
         complete.key: _complete,
         fresh.key: partial(_fresh, max_age=max_age),
         **{check.key: partial(_unique, table=table) for check, table in unique},
+        **{check.key: partial(covers, aspect=aspect) for check, aspect in covered},
+        **{check.key: partial(ran, detail=detail) for check in detailed},
     }
+    specs = [complete, fresh, *(check for check, _ in (*unique, *covered)), *detailed]
 
-    @dg.multi_asset_check(name=name, specs=[complete, fresh, *(check for check, _ in unique)], can_subset=True)
+    @dg.multi_asset_check(name=name, specs=specs, can_subset=True)
     def checks(context: dg.AssetCheckExecutionContext, tcss: TcssResource) -> Iterator[dg.AssetCheckResult]:
         account = context.partition_key if context.has_partition_key else None
         with retried(context.retry_number, retry_policy), tcss.inventory(account) as (inventory, account_id):

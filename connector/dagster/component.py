@@ -65,7 +65,8 @@ class TcssComponent(dg.Component, dg.Resolvable):
     """Container images of Tencent Container Security Service (TCSS) in a SQL warehouse, current and historical.
 
     Five tables as assets, partitioned by account; checks that syncs are complete, keys unique and data fresh; schedules
-    of the syncs and of the checks. Secrets are given as `{env: NAME}`.
+    of the syncs and of the checks. With `detail`, the tables of details are assets too. Secrets are given as
+    `{env: NAME}`.
 
     Example:
 
@@ -102,6 +103,10 @@ class TcssComponent(dg.Component, dg.Resolvable):
     site: str | None = None
     endpoint: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    detail: Annotated[
+        list[str],
+        dg.Resolver.default(description="what is read behind the counts: vulnerabilities, malware, running"),
+    ] = field(default_factory=list)
     schedule: Annotated[str | None, dg.Resolver.default(description="when to sync, as a cron expression")] = None
     checks_schedule: Annotated[str | None, dg.Resolver.default(description="when to check beside each sync")] = None
     execution_timezone: str = "UTC"
@@ -112,9 +117,12 @@ class TcssComponent(dg.Component, dg.Resolvable):
         """Assets, checks, schedules and the resource `tcss`."""
         accounts = dg.StaticPartitionsDefinition(list(self.accounts)) if self.accounts else None
         translator = _ComponentTranslator(self)
-        assets = build_tcss_assets(partitions_def=accounts, translator=translator)
+        assets = build_tcss_assets(detail=self.detail, partitions_def=accounts, translator=translator)
         checks = build_tcss_asset_checks(
-            partitions_def=accounts, translator=translator, max_age=timedelta(hours=self.max_age_hours)
+            detail=self.detail,
+            partitions_def=accounts,
+            translator=translator,
+            max_age=timedelta(hours=self.max_age_hours),
         )
         planned = ((assets, self.schedule), (checks, self.checks_schedule))
         return dg.Definitions(
