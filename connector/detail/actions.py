@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from connector.detail.places import PLACES
-from connector.detail.run import LISTS, RUNNING_ASPECT
-from connector.tables import ASPECTS
+from connector.detail.run import LISTS
+from connector.tables import ASPECTS, RUNNING_DETAIL
 
 IMAGES_OF = "DescribeVulImageList"
 CONTAINERS_OF = "DescribeVulContainerList"
@@ -14,11 +14,11 @@ FIND = (*LISTS, IMAGES_OF, CONTAINERS_OF)
 
 def of_images(detail: str) -> str | None:
     """The action of this detail that is asked about one image; None where there is none."""
-    return None if detail == RUNNING_ASPECT else ASPECTS[detail].action
+    return None if detail == RUNNING_DETAIL else ASPECTS[detail].action
 
 
 def of_account(detail: str) -> tuple[str, ...]:
     """The actions of this detail that list what the whole account has."""
-    if detail == RUNNING_ASPECT:
+    if detail == RUNNING_DETAIL:
         return tuple(place.action for place in PLACES)
     return tuple(LISTS) if ASPECTS[detail].facts else ()

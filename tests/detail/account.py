@@ -149,6 +149,8 @@ class KilledError(BaseException):
 class Memory:
     """A store whose tables are dicts by key. A commit is killed before its package `killed_before`."""
 
+    in_order = True
+
     def __init__(self, server: Server, tables: dict[str, dict[Any, Row]]) -> None:
         self._server, self.tables = server, tables
         self._added: list[tuple[Table, tuple[Any, ...]]] = []
