@@ -36,11 +36,13 @@ def decode(document: bytes | str) -> Any:
     Duplicate names: the last one counts. A byte that is not UTF-8 becomes a lone surrogate.
     """
     body = document.encode(errors="surrogatepass") if isinstance(document, str) else document
-    if not _may_have_long_numbers(body) or not _LONG_NUMBER.search(body):
-        try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError:
-            pass
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        pass
+    else:
+        if not _has_long_float(value) or not _LONG_NUMBER.search(body):
+            return value
     return _decode_odd(body.removeprefix(b"\xef\xbb\xbf").decode(errors="surrogateescape"))
 
 
@@ -61,19 +63,27 @@ def storable(text: str) -> str:
 
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 
-# ---- integers over 64 bits: orjson makes floats of them, so they are looked for, first by the shape of the bytes ----
+# ---- integers over 64 bits: orjson makes floats of them, so that such floats are looked for, and then the digits ----
 
-_DIGITS, _BEFORE = b"-0123456789", b":,[ \t\r\n"
-_SHAPE = bytes.maketrans(_DIGITS + _BEFORE, b"0" * len(_DIGITS) + b":" * len(_BEFORE))
-_LONG = b":" + b"0" * 20
-_SLICE = 1_000_000  # bytes whose shape is made at once
+_LONGEST_INT = 2.0**63
 
 
-def _may_have_long_numbers(body: bytes) -> bool:
-    slices = (body[start : start + _SLICE + len(_LONG)] for start in range(0, len(body), _SLICE))
-    return body[:20].translate(_SHAPE) == _LONG[1:] or any(_LONG in each.translate(_SHAPE) for each in slices)
+def _has_long_float(value: Any) -> bool:
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        kind = value.__class__
+        if kind is float:
+            if not -_LONGEST_INT < value < _LONGEST_INT:
+                return True
+        elif kind is dict:
+            waiting += [each for each in value.values() if each.__class__ in _LOOKED_INTO]
+        elif kind is list:
+            waiting += [each for each in value if each.__class__ in _LOOKED_INTO]
+    return False
 
 
+_LOOKED_INTO = frozenset((float, dict, list))
 _LONG_NUMBER = re.compile(rb"(?:^|[:,\[\s])(?:-[0-9]{19}|[0-9]{20})")
 
 # ---- what orjson refuses, without recursion ----

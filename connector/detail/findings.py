@@ -49,13 +49,6 @@ class Found:
     rejected: list[Rejected] = field(default_factory=list)
 
 
-class _Parsed(NamedTuple):
-    """What a row says, before rows that are one finding are put together."""
-
-    finding_id: str
-    values: tuple[Any, ...]
-
-
 class FindingParser:
     """Makes findings of the rows of one aspect. `new` collects the rows that are unlike those before."""
 
@@ -74,28 +67,30 @@ class FindingParser:
         self._hashed = [
             place for place, name in enumerate(self._names) if name not in (*aspect.identity, *aspect.volatile)
         ]
-        self._parsed: dict[tuple[Any, ...], _Parsed] = {}
-        self._hashes: dict[tuple[Any, ...], str] = {}
+        self._parsed: dict[tuple[Any, ...], Finding] = {}
 
     def parse(self, items: Sequence[Any]) -> Found:
         """The findings of a set."""
         found = Found()
-        rows: dict[str, tuple[tuple[Any, ...], int, str | None]] = {}
+        findings = found.findings
         for item in items:
             if not isinstance(item, dict):
                 found.rejected.append(Rejected("finding_id", encode(item)[:LONGEST], NOT_AN_OBJECT))
                 continue
-            finding_id, values = self._row(item, found.rejected)
+            finding = self._row(item, found.rejected)
             extra = self._parser.unknown(item)
-            before = rows.get(finding_id)
-            rows[finding_id] = (values, 1, extra) if before is None else _together(before, (values, 1, extra))
+            if extra is not None:
+                finding = self._hashed_again(finding._replace(extra=extra))
+            before = findings.get(finding.finding_id)
+            if before is not None:
+                finding = self._hashed_again(_together(before, finding))
+            findings[finding.finding_id] = finding
         place = self._identity[0]
-        found.subjects = len({values[place] for values, _, _ in rows.values()})
-        for finding_id, (values, count, extra) in rows.items():
-            found.findings[finding_id] = Finding(finding_id, values, count, extra, self._hash(values, count, extra))
+        found.subjects = len({finding.values[place] for finding in findings.values()})
         return found
 
-    def _row(self, item: Item, rejected: list[Rejected]) -> _Parsed:
+    def _row(self, item: Item, rejected: list[Rejected]) -> Finding:
+        """The finding that the row is by itself."""
         raw = tuple(map(item.get, self._fields))
         try:
             known = self._parsed.get(raw)
@@ -110,23 +105,19 @@ class FindingParser:
                 self._parsed[raw] = known
         return known
 
-    def _parse(self, item: Item, rejected: list[Rejected]) -> _Parsed:
+    def _parse(self, item: Item, rejected: list[Rejected]) -> Finding:
         self.new.append(item)
         values, faults = self._parser.parse(item)
         rejected += faults
         if "vul_id" in self._names:
             values["vul_id"] = vul_id(item)
         row = tuple(values[name] for name in self._names)
-        return _Parsed(_digest(ID_DEFINITION, [row[place] for place in self._identity]), row)
+        finding_id = _digest(ID_DEFINITION, [row[place] for place in self._identity])
+        return self._hashed_again(Finding(finding_id, row, 1, None, ""))
 
-    def _hash(self, values: tuple[Any, ...], count: int, extra: str | None) -> str:
-        key = (*(values[place] for place in self._hashed), count, extra)
-        known = self._hashes.get(key)
-        if known is None:
-            if len(self._hashes) >= MOST_CACHED:
-                self._hashes.clear()
-            known = self._hashes[key] = _digest(HASH_DEFINITION, key)
-        return known
+    def _hashed_again(self, finding: Finding) -> Finding:
+        fields = (*(finding.values[place] for place in self._hashed), finding.occurrences, finding.extra)
+        return finding._replace(row_hash=_digest(HASH_DEFINITION, fields))
 
 
 _ROW_FIELDS = ("Tag", "IsSuggest")  # of an image's row, which facts take, or which say nothing that others do not
@@ -146,12 +137,10 @@ def _digest(definition: int, values: Sequence[Any]) -> str:
     return f"{definition}:{blake2b(encode(list(values)).encode(), digest_size=16).hexdigest()}"
 
 
-_Row = tuple[tuple[Any, ...], int, str | None]
-
-
-def _together(one: _Row, other: _Row) -> _Row:
-    values = one[0] if one[0] == other[0] else tuple(map(_both, one[0], other[0]))
-    return values, one[1] + other[1], one[2] if one[2] == other[2] else _both(one[2], other[2])
+def _together(one: Finding, other: Finding) -> Finding:
+    values = one.values if one.values == other.values else tuple(map(_both, one.values, other.values))
+    count = one.occurrences + other.occurrences
+    return Finding(one.finding_id, values, count, _both(one.extra, other.extra), "")
 
 
 def _both(one: Any, other: Any) -> Any:

@@ -26,6 +26,7 @@ from connector.wire import decode, encode, storable
 
 NOT_A_NUMBER = "not a number"
 NEVER = 86_400_000_000  # microseconds around the epoch that stand for never
+MOST_FAMILIAR = 1_000  # orders of an item's fields
 Item = Mapping[str, Any]
 
 
@@ -43,6 +44,7 @@ class ColumnParser:
     def __init__(self, columns: Iterable[Column], zone: tzinfo, *, others: Iterable[str] = ()) -> None:
         parsed = [column for column in columns if column.source is not None and not column.derived]
         self._fields = [(column.name, str(column.source).split("."), _parser(column, zone)) for column in parsed]
+        self._familiar: set[tuple[str, ...]] = set()  # fields that are all known, in the order of an item
         self._known = frozenset((*(path[0] for _, path, _ in self._fields), *others))
 
     def parse(self, item: Item) -> tuple[dict[str, Any], list[Rejected]]:
@@ -60,7 +62,12 @@ class ColumnParser:
 
     def unknown(self, item: Item) -> str | None:
         """The fields that are not known, as JSON; None where there are none."""
+        fields = tuple(item)
+        if fields in self._familiar:
+            return None
         if item.keys() <= self._known:
+            if len(self._familiar) < MOST_FAMILIAR:
+                self._familiar.add(fields)
             return None
         return encode({name: item[name] for name in item.keys() - self._known})
 

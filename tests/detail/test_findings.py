@@ -1,0 +1,91 @@
+"""`connector.detail.findings` and `parsing`: rows of a set as findings, whatever the rows hold."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Any
+
+import pytest
+
+from connector.detail.findings import Finding, FindingParser, vul_id
+from connector.tables import ASPECTS
+from tests.detail.account import finding
+
+PARSER = FindingParser(ASPECTS["vulnerabilities"], UTC)
+
+
+def parsed(*rows: Any) -> list[Finding]:
+    return list(PARSER.parse(rows).findings.values())
+
+
+def test_a_row_is_a_finding() -> None:
+    """Its values are those of the table, its id and hash are always the same."""
+    (made,) = parsed(finding(1, level=3))
+    assert made.values == ("CVE-2020-0001", "package1", "1", "2", 3)
+    assert (made.occurrences, made.extra) == (1, None)
+    assert made == parsed(finding(1, level=3))[0]
+    assert made.finding_id.startswith("1:")
+
+
+def test_equal_rows_are_one_finding() -> None:
+    """Which says how many rows it is."""
+    (made,) = parsed(*[finding(1)] * 3)
+    assert made.occurrences == 3
+    assert made.row_hash != parsed(finding(1))[0].row_hash
+
+
+def test_rows_that_differ_only_in_their_fix_are_one_finding_that_names_both() -> None:
+    """In the same form, whichever comes first."""
+    one, other = finding(1, fix="2", level=1), finding(1, fix="3", level=2)
+    assert parsed(one, other) == parsed(other, one)
+    assert parsed(one, other)[0].values[3:] == ("2 | 3", 2)
+
+
+def test_what_identifies_a_finding_is_its_vulnerability_and_package() -> None:
+    """Fix, level, label and texts may change while the finding stays."""
+    changed = {**finding(1), "FixedVersions": "9", "Level": 4, "Tag": [], "Des": "other"}
+    assert parsed(finding(1))[0].finding_id == parsed(changed)[0].finding_id
+    for name in ("CVEID", "Component", "Version"):
+        assert parsed(finding(1))[0].finding_id != parsed({**finding(1), name: "CVE-2021-44228"})[0].finding_id
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ({"CVEID": "cve-2021-44228 "}, "CVE-2021-44228"),
+        ({"CVEID": "", "Name": "log4shell"}, "name:245ceca626602228444e798fa6e5bdb8"),
+        ({"CVEID": "pcmgr-1", "Name": "log4shell"}, "name:245ceca626602228444e798fa6e5bdb8"),
+    ],
+)
+def test_a_vulnerability_is_its_cve_else_its_name(item: dict[str, Any], expected: str) -> None:
+    """A number of Tencent's own is no CVE."""
+    assert vul_id(item) == expected
+
+
+def test_nothing_that_is_received_is_lost_without_a_word() -> None:
+    """Values of another type are rejected, unknown fields are kept, and so is a row that is no object."""
+    found = PARSER.parse([{**finding(1), "Level": "n/a", "New": {"a": 1}}, "no object"])
+    (made,) = found.findings.values()
+    assert made.values[4] is None
+    assert made.extra == '{"New":{"a":1}}'
+    assert [(fault.column_name, fault.raw) for fault in found.rejected] == [
+        ("level", '"n/a"'),
+        ("finding_id", '"no object"'),
+    ]
+
+
+def test_malware_is_another_table_and_no_other_code() -> None:
+    """Arrays are stored as JSON; a later scan of the same file changes nothing."""
+    parser = FindingParser(ASPECTS["malware"], UTC)
+    row = {
+        "Path": "/a",
+        "VirusName": "v",
+        "Md5": "0",
+        "Tags": ["x"],
+        "LatestScanTime": "2026-01-01 00:00:00",
+        "Size": 3,
+    }
+    (made,) = parser.parse([row]).findings.values()
+    assert dict(zip([c.name for c in ASPECTS["malware"].columns], made.values, strict=True))["tags"] == '["x"]'
+    (later,) = parser.parse([{**row, "LatestScanTime": "2026-01-02 00:00:00"}]).findings.values()
+    assert (later.finding_id, later.row_hash) == (made.finding_id, made.row_hash)
