@@ -13,13 +13,15 @@ from contextlib import suppress
 from datetime import UTC
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 import connector
 from connector.api.answers import clock_skew
 from connector.api.credentials import Credentials
+from connector.detail.find import Wanted
 from connector.images.names import split_image_name, split_os_name
 from connector.images.times import parse_instant, parse_plain
 from connector.listing.survey import rows
@@ -85,6 +87,11 @@ USES: dict[str, tuple[Check, tuple[str, ...]]] = {
         )
         for name in ("_OFFSET", "_PLAIN", "_PLAIN_LINES", "_ISO", "_UNPADDED", "_RFC_1123")
     },
+    "detail.find:matches": (
+        lambda text: Wanted("CVE-1-1", is_cve=True).matches(cast(Any, SimpleNamespace(cve_id=text))),
+        ("CVE-", "CVE-1", "CVE-1-", "1"),
+    ),
+    "detail.findings:_CVE": (pattern("detail.findings:_CVE"), ("CVE-", "CVE-2020-1", "1")),
     "dagster.shown:_ACTIVE": (pattern("dagster.shown:_ACTIVE"), ("]", "!", "<", "http", "www", "www.", "a", "](")),
     "listing.page:_COUNT": (pattern("listing.page:_COUNT"), ("1", "1.0", ".")),
     "listing.parts:_ID": (pattern("listing.parts:_ID"), ("sha256:", "a")),
@@ -93,6 +100,7 @@ USES: dict[str, tuple[Check, tuple[str, ...]]] = {
     "listing.survey.rows:_TIME": (rows.shape, ("1", "2021-01-29 04:03:18.1", "2021-1-1 1:01:01 ")),
     "listing.survey.rows:_WORD": (pattern("listing.survey.rows:_WORD"), ("a", "_")),
     "listing.survey.rows:_unknown_shape": (rows.shape, ("a", "1", "é")),
+    "posture.formats:_PIECE": (pattern("posture.formats:_PIECE"), ("a", "/", "a/", "-:")),
     "posture.formats:_UNSEEN": (pattern("posture.formats:_UNSEEN"), ("a", "\0")),
     "posture.queries:_MISSING": (pattern("posture.queries:_MISSING"), ("no such ", "Undefined")),
     "posture.queries:_VALUE": (pattern("posture.queries:_VALUE"), ("filter_", "filter_a ", "a")),
@@ -119,7 +127,15 @@ USES: dict[str, tuple[Check, tuple[str, ...]]] = {
 """By module, and by the variable or else the function that holds the expression."""
 
 # Only the user's own settings, and requests to the sandbox, come here.
-OWN = ("settings.", "sandbox.", "cli.status:", "warehouse.locations:", "warehouse.urls:")
+OWN = (
+    "settings.",
+    "sandbox.",
+    "cli.places:",
+    "cli.status:",
+    "detail.find:of",
+    "warehouse.locations:",
+    "warehouse.urls:",
+)
 
 # Loops that are not ours.
 OTHERS: dict[str, tuple[Check, tuple[str, ...]]] = {

@@ -299,6 +299,10 @@ def detailed(shared: World, tmp_path_factory: pytest.TempPathFactory) -> World:
     copyfile(shared.file, made.file)
     names = {table.name: f"tcss.{table.name}" for table in ALL_TABLES}
     with made.writing() as connection:
+        for view in [view for view in views() if view.details]:
+            connection.execute(f"drop view if exists tcss.{view.name}")
+        for table in DETAIL_TABLES:
+            connection.execute(f"drop table if exists tcss.{table.name}")
         invent_details(connection)
         for view in [view for view in views() if view.details]:
             connection.execute(f"create view tcss.{view.name} as {view.select('duckdb', names)}")
