@@ -272,18 +272,22 @@ def test_commands_in_the_text_are_taken_by_tcss() -> None:
 
 
 def test_the_pipelines_work_as_they_stand(shared: World) -> None:
-    """The blocks of docs/pipeline.md: two runs, and a source with a mask that a pipeline takes."""
+    """The blocks of docs/pipeline.md: two runs, a run with details, and a source with a mask that a pipeline takes."""
     import dlt
     import duckdb
 
-    two_runs, mask = blocks("docs/pipeline.md", "python")
-    exec(compile(two_runs.text, "docs/pipeline.md", "exec"), {})
+    two_runs, details, mask = blocks("docs/pipeline.md", "python")
+    names_of_both: dict[str, Any] = {}
+    exec(compile(two_runs.text, "docs/pipeline.md", "exec"), names_of_both)
+    exec(compile(details.text, "docs/pipeline.md", "exec"), names_of_both)
     made: dict[str, Any] = {}
     exec(compile(mask.text, "docs/pipeline.md", "exec"), made)
     dlt.pipeline("masked", destination="duckdb", dataset_name="masked_images").run(made["source"])
     with duckdb.connect(str(shared.directory / "tcss.duckdb"), read_only=True) as connection:
         runs = "select count(*) from tcss_images.sync_runs where verdict = 'complete'"
-        assert connection.execute(runs).fetchall() == [(2,)]
+        assert connection.execute(runs).fetchall() == [(3,)]
+        details_of = "select aspect, verdict from tcss_images.detail_runs order by aspect"
+        assert connection.execute(details_of).fetchall() == [("running", "complete"), ("vulnerabilities", "complete")]
     with duckdb.connect(str(shared.directory / "masked.duckdb"), read_only=True) as connection:
         names = "select distinct image_name from masked_images.images"
         assert connection.execute(names).fetchall() == [("***",)]
