@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from connector.detail.differences import Differ, Read, by_image
+from connector.detail.differences import Differ, Difference, Read, by_image
 from connector.detail.findings import Found
 from connector.detail.judging import Figures, Rules
 from connector.detail.queue import SCANNED, SETTLING, Due, level_counts
@@ -69,6 +69,8 @@ class Settler:
         self._levels = [IMAGES.column(name).source for name in aspect.levels]
         self._has_rows = not store.is_empty(aspect.table)
         self._doubted: set[str] = set()
+        self._subject = [column.name for column in aspect.columns].index(aspect.identity[0])
+        self._known = self._known_subjects()
         self.tally = tally
 
     def take(self, chunk: Sequence[Due], batch: Batch, markers: dict[str, Row]) -> list[Due]:
@@ -132,7 +134,7 @@ class Settler:
             "verdict": DetailVerdict.COMPLETE,
             "verdict_reason": whole.reason,
             "requests": whole.requests,
-            "settled": whole.read_at >= due.scan_time + SETTLING and (self._store.in_order or not difference.rows),
+            "settled": whole.read_at >= due.scan_time + SETTLING and self._has_arrived(whole.found, difference),
             "distinct_findings": whole.figures.findings,
             "level_counts": whole.levels,
         }
@@ -140,6 +142,21 @@ class Settler:
         self.tally.read += 1
         self.tally.opened += difference.opened
         self.tally.closed += difference.closed
+
+    def _has_arrived(self, found: Found, difference: Difference) -> bool:
+        """Whether the marker cannot arrive without its findings and their facts: the warehouse has all of them."""
+        if self._store.in_order:
+            return True
+        subjects = {finding.values[self._subject] for finding in found.findings.values()}
+        return not difference.rows and (self._aspect.facts is None or subjects <= self._known)
+
+    def _known_subjects(self) -> set[str]:
+        """The subjects whose facts the warehouse has, where that has to be known."""
+        facts = self._aspect.facts
+        if facts is None or self._store.in_order:
+            return set()
+        name = self._aspect.identity[0]
+        return {row[name] for row in self._store.rows(facts, (name,))}
 
     def _doubt(self, due: Due, read_at: int, reason: str, requests: int, markers: dict[str, Row]) -> None:
         """The last whole set stays visible, and its marker says that the set of the present scan is not proven."""

@@ -110,7 +110,7 @@ class SyncRun(Mapping[str, Any]):
     def shortfalls(self, *, strict: bool) -> Iterator[str]:
         """What has made the exit code another one than 0: the run's own verdict, and each detail."""
         if replace(self, details=()).exit_code(strict=strict):
-            yield f"verdict {self.verdict}: {self.verdict_reason}"
+            yield f"the verdict is {self.verdict}: {self.verdict_reason}"
         for detail in self.details:
             if detail.exit_code(strict=strict):
                 yield detail.summary().strip()

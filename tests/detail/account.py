@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -147,12 +147,16 @@ class KilledError(BaseException):
 
 
 class Memory:
-    """A store whose tables are dicts by key. A commit is killed before its package `killed_before`."""
+    """A store whose tables are dicts by key. A commit is killed before its package `killed_before`.
 
-    in_order = True
+    With `arriving`, all rows of a run are one package, of which these tables arrive (`arrive`).
+    """
 
-    def __init__(self, server: Server, tables: dict[str, dict[Any, Row]]) -> None:
-        self._server, self.tables = server, tables
+    def __init__(
+        self, server: Server, tables: dict[str, dict[Any, Row]], arriving: Collection[str] | None = None
+    ) -> None:
+        self._server, self.tables, self._arriving = server, tables, arriving
+        self.in_order = arriving is None
         self._added: list[tuple[Table, tuple[Any, ...]]] = []
         self.faults: list[Rejected] = []
         self.killed_before: int | None = None
@@ -187,15 +191,25 @@ class Memory:
     def reject(self, faults: Iterable[Rejected]) -> None:
         self.faults += faults
 
+    def arrive(self) -> None:
+        for table, values in self._added:
+            if table.name in (self._arriving or ()):
+                self._merge(table, values)
+
     def commit(self, *packages: tuple[Table, ...]) -> None:
+        if not self.in_order:
+            return
         for number, tables in enumerate(packages):
             if self.killed_before == number and len(packages) > 1:
                 raise KilledError
             for table, values in self._added:
                 if table in tables:
-                    row = dict(zip(table.column_names, values, strict=True))
-                    self.tables[table.name][tuple(row[name] for name in table.key)] = row
+                    self._merge(table, values)
         self._added.clear()
+
+    def _merge(self, table: Table, values: tuple[Any, ...]) -> None:
+        row = dict(zip(table.column_names, values, strict=True))
+        self.tables[table.name][tuple(row[name] for name in table.key)] = row
 
 
 def new_tables() -> dict[str, dict[Any, Row]]:
@@ -203,14 +217,20 @@ def new_tables() -> dict[str, dict[Any, Row]]:
 
 
 def run(
-    server: Server, tables: dict[str, dict[Any, Row]], *, now: int = NOW, killed_before: int | None = None, **given: Any
+    server: Server,
+    tables: dict[str, dict[Any, Row]],
+    *,
+    now: int = NOW,
+    killed_before: int | None = None,
+    arriving: Collection[str] | None = None,
+    **given: Any,
 ) -> DetailRun | None:
-    """One run of the aspect vulnerabilities; None where it was killed."""
+    """One run of the aspect vulnerabilities; None where it was killed. `arriving`: see `Memory`."""
     settings = Settings()
     settings.detail, settings.in_flight = ["vulnerabilities"], 1
     for name, value in given.items():
         setattr(settings, name, value)
-    store = Memory(server, tables)
+    store = Memory(server, tables, arriving)
     store.killed_before = killed_before
     identity = Identity("1", f"run {now}", now)
     client: Any = FakeClient(server, lambda: now)
@@ -218,6 +238,7 @@ def run(
         (made,) = Details(settings, client, identity, store).execute()  # type: ignore[arg-type]
     except KilledError:
         return None
+    store.arrive()
     return made
 
 

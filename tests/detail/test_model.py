@@ -12,6 +12,8 @@ from connector.errors import TransientError
 from tests.detail.account import MINUTE, NOW, Image, Server, finding, new_tables, run, shown
 from tests.properties import examples
 
+PACKAGE = ("vulnerabilities", "image_vulnerabilities", "image_reads")
+
 EVENTS = ("rescan", "library", "delete", "create", "fault", "unscanned")
 SCRIPTS = st.fixed_dictionaries(
     {
@@ -141,3 +143,26 @@ def test_a_shown_set_is_one_that_the_image_had(script: dict[str, Any]) -> None:
 
     with pytest.MonkeyPatch.context() as monkeypatch:
         play(script, monkeypatch)
+
+
+@given(SCRIPTS, st.lists(st.sets(st.sampled_from(PACKAGE)), min_size=2, max_size=5))
+@examples(200)
+def test_what_a_package_has_lost_is_read_again(script: dict[str, Any], packages: list[set[str]]) -> None:
+    """In a pipeline of a user's own, any tables of a package may arrive without the others. Runs of which everything
+    arrives show each set as the image had it, with its facts, whatever was lost before."""
+    import pytest
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("connector.detail.run.BATCH", script["batch"])
+        made, tables = Script({**script, "cap": 100}), new_tables()
+        for number, arriving in enumerate(packages):
+            run(made.server, tables, now=NOW + number * 60 * MINUTE, arriving=arriving)
+        made.server.before = lambda _: None
+        for image in made.server.images.values():
+            image.status = "SCANNED"
+        for number in range(4):
+            last = run(made.server, tables, now=NOW + (100 + number) * 60 * MINUTE, arriving=PACKAGE)
+        assert last is not None
+        assert (last.verdict, last.images_due) == ("complete", 0)
+        for image_id, image in made.server.images.items():
+            assert shown(tables, image_id) in image.history[image.scan_time]
