@@ -60,7 +60,7 @@ class ReadSet:
 
 
 class _MovedError(Exception):
-    """TotalCount was not the same in all answers, or not a count."""
+    """TotalCount was not the same in all answers, or is no count, or the scan of the set has not ended."""
 
 
 @dataclass
@@ -176,7 +176,16 @@ class _Reading:
                 spelling += 1
                 continue
             manner.spelling = max(manner.spelling, spelling)  # the sort was refused, and not the image
+            self._require_done(answer)
             return _page_of(answer, total)
+
+    def _require_done(self, answer: Answer) -> None:
+        """Raises _MovedError where the answer says that its scan has not ended, or has failed."""
+        if self._aspect.done is not None:
+            name, wanted = self._aspect.done
+            status = answer.response.get(name)
+            if status is not None and status != wanted:
+                raise _MovedError(f"{name} is {status}, and not {wanted}")
 
     def _ask(self, offset: int, limit: int, order: str | None, filters: Any) -> Answer:
         payload: dict[str, Any] = {"ImageID": self._image_id, "Limit": limit, "Offset": offset}

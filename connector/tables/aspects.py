@@ -33,7 +33,8 @@ class Aspect:
     `images` in which the API counts the findings itself. `by` is the sort key of the action, and `split` the filter,
     with its values, that splits a set into parts. `facts` is a table for what is true of the subject in any image.
     `volatile` names columns whose change alone does not write a row. `levels` are the columns of `images` that count
-    findings by level, whose change makes a set due again.
+    findings by level, whose change makes a set due again. `done` is a field beside the list, with its value where the
+    scan that the list shows has ended.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Aspect:
     facts: Table | None = None
     volatile: tuple[str, ...] = ()
     levels: tuple[str, ...] = ()
+    done: tuple[str, int] | None = None
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
@@ -160,6 +162,7 @@ ASPECTS: Mapping[str, Aspect] = {
             split=("RiskLevel", ("1", "2", "3", "4")),
             view="current_malware",
             volatile=("first_scan_time", "latest_scan_time"),
+            done=("VirusScanStatus", 2),
         ),
     )
 }

@@ -140,3 +140,20 @@ def test_a_spelling_of_order_that_is_refused_is_not_asked_again() -> None:
     assert read(server, manner).whole
     assert read(server, manner).whole
     assert asked == ["desc", "-", None, None]
+
+
+@pytest.mark.parametrize(("status", "whole"), [(2, True), (None, True), (1, False), (3, False)])
+def test_malware_is_whole_once_its_scan_has_ended(status: int | None, whole: bool) -> None:
+    """The list of malware says beside its rows how its scan went."""
+    server = server_of([])
+
+    def fetch(payload: Mapping[str, Any]) -> Any:
+        answer = server.call("DescribeAssetImageVirusList", payload)
+        answer.response["VirusScanStatus"] = status
+        return answer
+
+    found = SetReader(fetch, ASPECTS["malware"]).read("image")
+    assert (found.whole, found.reason) == (
+        whole,
+        "in one answer" if whole else f"VirusScanStatus is {status}, and not 2",
+    )
