@@ -1,7 +1,7 @@
-"""What the end of an attempt means: an answer, or an error.
+"""Decides what the end of an attempt means: an answer, or an error.
 
-Facts: `tencent-api.md` section 4. A failure comes as HTTP 200 with `Response.Error`, so the status decides only where
-there is no such body, and the content type never does.
+Facts: `tencent-api.md` section 4. The API sends an error as HTTP 200 with `Response.Error`. So the HTTP status decides
+only where there is no such body, and the content type never decides.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from connector.errors import (
 )
 from connector.wire import decode, storable
 
-# Requests under way at once: twice as many as are sent in 2 s, so that a refused request does not stop the others.
+# Requests under way at once: twice as many as are sent in 2 s, so that a refused request does not block the others.
 MAX_IN_FLIGHT = 100
 
-# Characters of a RequestId (the API's have 36) and of a code: what is longer is neither.
+# Longest RequestId (the API's have 36 characters) and longest code: a longer text is not accepted as either.
 _LONGEST_ID = 128
 
-# Values that an answer may have, more or less: each takes up to 100 bytes. A page of 100 images has 4,000.
+# About how many values an answer may have: each value takes up to 100 bytes of memory. A page of 100 images has 4,000.
 _MOST_MARKS = 500_000
 
-# Years of a server's clock that can be right.
+# Years that a server's clock can plausibly show.
 _YEARS = range(2000, 2100)
 
-# Seconds by which two clocks may seem to differ without being wrong: a Date header has whole seconds, is made somewhat
-# before an answer is sent, and machines that are set by NTP may still be a second apart.
+# Seconds by which two clocks may seem to differ although both are right: a Date header has whole seconds, is made
+# somewhat before the answer is sent, and machines that are set by NTP may still differ by a second.
 CLOCK_SLACK = 5.0
 
 
 @dataclass(frozen=True)
 class Answer:
-    """`response` is the object under `Response`, as received; `size` is that of the whole answer in bytes."""
+    """Holds `response`, the object under `Response` as received, and `size`, the bytes of the whole answer."""
 
     response: dict[str, Any]
     request_id: str | None
@@ -54,7 +54,7 @@ class Answer:
 
 @dataclass
 class CallStats:
-    """What a client has sent so far, STS included. `requests` counts attempts, `retries` those after a call's first."""
+    """Counts what a client has sent, STS included: `requests` are all attempts, `retries` all but each call's first."""
 
     requests: int = 0
     throttled: int = 0
@@ -64,7 +64,7 @@ class CallStats:
 
 
 def judge(attempt: Attempt, got: HttpResponse | NoResponse, skew: float | None = None) -> Answer | TcssError:
-    """What the attempt ended with. `skew` (see `clock_skew`) goes into the hint of an error about the clock."""
+    """Return the answer or the error of an attempt. `skew` (see `clock_skew`) goes into the hint of a clock error."""
     if isinstance(got, NoResponse):
         return _no_response(attempt, got)
     if 300 <= got.status < 400:
@@ -87,17 +87,17 @@ def judge(attempt: Attempt, got: HttpResponse | NoResponse, skew: float | None =
 
 
 def is_elsewhere(got: HttpResponse | NoResponse, error: TcssError) -> bool:
-    """Whether the host may not be the API's: no connection came about, or it does not know what was asked for."""
+    """Whether the host may not be the API's: there was no connection, or the host does not know the action."""
     if error.code is not None or not isinstance(error, TransientError):
         return False
     return not got.connected if isinstance(got, NoResponse) else 400 <= got.status < 500
 
 
 def clock_skew(date: str | None, sent: float, received: float) -> float | None:
-    """The server's clock, by its Date header, less ours, in seconds; None if there is no such header.
+    """Return the seconds by which the server's clock is ahead of ours, by the Date header; None without that header.
 
-    The Date is of some moment between `sent` and `received`, by our clock; 0 where our clock may be right. A Date that
-    is of another century is none.
+    The server made the Date between `sent` and `received`, by our clock. The skew is 0 where our clock may be right. A
+    Date of another century counts as missing.
     """
     try:
         moment = parsedate_to_datetime(date or "")
@@ -154,7 +154,7 @@ def _unusable(attempt: Attempt, got: HttpResponse) -> TcssError:
 
 
 def _word(received: Any, attempt: Attempt) -> str | None:
-    """A RequestId or a code, without secrets, as every place can show and hold it; None for what is none."""
+    """Return a RequestId or a code, without secrets and safe to print and store; None where there is no usable one."""
     fits = isinstance(received, str) and 0 < len(received) <= _LONGEST_ID
     return storable(attempt.redact(received)) if fits else None
 

@@ -1,4 +1,4 @@
-"""What is sent: a call, and each attempt at it. What comes back over HTTP. All of them are values."""
+"""Defines what is sent (a call and its attempts) and what comes back over HTTP, all as values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UNSIGNED = "SKIP"  # what STS wants for a request that carries its own proof
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One call. Without a `keyring` its attempts are not signed. `hidden` is a secret in `body`."""
+    """One call. Without a `keyring` its attempts are not signed. `hidden` is a secret in `body` (redacted)."""
 
     action: str
     service: str
@@ -87,7 +87,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """What a host sent back; the names in `headers` are found in any case."""
+    """What a host sent back. `headers` finds a name in upper and lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -96,10 +96,10 @@ class HttpResponse:
 
 @dataclass(frozen=True)
 class NoResponse:
-    """Why nothing came back, or not all of it.
+    """Why no whole response came back.
 
-    `passes`: whether sending again may help. `connected`: whether there was a connection at all. `too_large`: whether
-    there was more than is read.
+    `passes`: whether a retry may help. `connected`: whether there was a connection at all. `too_large`: whether the
+    response exceeded the bound on bytes.
     """
 
     reason: str

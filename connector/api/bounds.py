@@ -1,10 +1,10 @@
-"""What one answer may cost: seconds from the connection to the last byte, and bytes, compressed or not.
+"""Bounds what one answer may cost: seconds from the connection to the last byte, and bytes, compressed or not.
 
-requests and urllib3 bound the wait for each piece of an answer, and not the answer: a byte now and then, or headers
-without end, would hold a sync for ever, and 2 MB of gzip may stand for 2 GB. Here the bounds are looked at each time
-that the socket gives something, so they hold for the status line, headers, chunks and trailers too.
+requests and urllib3 bound the wait for each piece of an answer, but not for the whole answer. A server that sends one
+byte now and then, or endless headers, would block a sync for ever, and 2 MB of gzip may expand to 2 GB. This module
+checks the bounds at every read from the socket, so they hold for the status line, headers, chunks and trailers too.
 
-An answer that is compressed otherwise than was asked for is refused.
+An answer in an encoding that was not asked for is refused.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import DecodeError, ProtocolError
 
 AROUND = 1_000_000  # bytes that may stand around a body: headers, chunk sizes, trailers
-PIECE = 1_000_000  # bytes that are read at once; nearly every answer is shorter
-SLICE = 65_536  # bytes that are decompressed at once
+PIECE = 1_000_000  # bytes per read; nearly every answer is shorter
+SLICE = 65_536  # bytes per step of decompression
 _CODINGS = ("identity", "gzip", "x-gzip", "deflate")
 
 
 class TooLargeError(Exception):
-    """An answer has more bytes than are read."""
+    """An answer has more bytes than its bound allows."""
 
 
 class Bounds:
-    """The bounds of one answer, which begins now: `seconds` to its last byte, and `most` bytes of its body.
+    """Bounds one answer, from now on: `seconds` until its last byte, and `most` bytes of its body.
 
-    In the block `with bounds:` they hold for each connection that the thread uses.
+    Inside the block `with bounds:` the bounds hold for each connection that the thread uses.
     """
 
     _of_thread = threading.local()
@@ -54,19 +54,19 @@ class Bounds:
 
     @classmethod
     def now(cls) -> Bounds:
-        """Those that hold in this thread."""
+        """Return the bounds that hold in this thread."""
         bounds: Bounds = cls._of_thread.bounds
         return bounds
 
     def left(self) -> float:
-        """Seconds that are left. Raises TimeoutError where none are."""
+        """Return the seconds that are left. Raises TimeoutError where none are left."""
         left = self._ends - time.monotonic()
         if left <= 0:
             raise TimeoutError(f"the answer was not whole after {self._seconds:g} s")
         return left
 
     def receive(self, count: int) -> None:
-        """Counts bytes as they came. Raises TooLargeError."""
+        """Count bytes as received, still compressed. Raises TooLargeError."""
         self._received += count
         if self._received > self.most + AROUND:
             raise TooLargeError
@@ -92,16 +92,16 @@ def _pieces(response: Any) -> Iterator[bytes]:
         while piece := response.read(PIECE, decode_content=False):
             yield piece
             if response.length_remaining == 0:
-                return  # without a read that finds nothing
+                return  # spare a last read that would find nothing
     except ValueError as error:  # the size of a chunk is below 0
         raise ProtocolError(f"the answer cannot be read: {error}") from None
 
 
 def _decompressed(pieces: Iterable[bytes], coding: str) -> Iterator[bytes]:
-    """What is compressed, in pieces of their own; gzip may have several members, one after the other."""
+    """Yield the decompressed bytes in pieces. A gzip body may have several members, one after the other."""
     member = None
     try:
-        # Short ones, since zlib copies what is left each time.
+        # Feed zlib short slices, because zlib copies the unread rest of its input at each step.
         for rest in (piece[start : start + SLICE] for piece in pieces for start in range(0, len(piece), SLICE)):
             while rest:
                 if member is None or member.eof:
@@ -117,7 +117,7 @@ def _decompressed(pieces: Iterable[bytes], coding: str) -> Iterator[bytes]:
 
 
 def _window(coding: str, begin: bytes) -> int:
-    """What zlib has to expect: a header of gzip or zlib; or none, as some servers understand `deflate`."""
+    """Return zlib's `wbits` for a gzip or zlib header, or for `deflate` without a header, which some servers send."""
     headed = begin[0] & 15 == 8 and int.from_bytes(begin[:2], "big") % 31 == 0
     return -zlib.MAX_WBITS if coding == "deflate" and not headed else zlib.MAX_WBITS | 32
 
@@ -126,7 +126,7 @@ def _window(coding: str, begin: bytes) -> int:
 
 
 class _Stream(io.RawIOBase):
-    """What a socket gives."""
+    """Reads from a socket within the bounds of the thread."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._bounds, self._sock, self._timeout = Bounds.now(), sock, sock.gettimeout()
@@ -137,7 +137,7 @@ class _Stream(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         left = self._bounds.left()
-        if self._timeout is None or left < self._timeout:  # rarely: each change is a call of the system
+        if self._timeout is None or left < self._timeout:  # seldom, because each change is a system call
             self._sock.settimeout(left)
         try:
             count = self._raw.readinto(buffer)
@@ -153,7 +153,7 @@ class _Stream(io.RawIOBase):
 
 
 class _Source:
-    """A socket as `http.client` wants it: something to make a file of."""
+    """Gives `http.client` what it wants of a socket: a `makefile` method."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -183,7 +183,7 @@ def _read_within_bounds(connection: Any) -> Any:
 
 
 class BoundedAdapter(HTTPAdapter):
-    """requests' adapter, with these connections. Cookies and what else requests makes of headers are left out."""
+    """Makes requests use these connections. Cookies and what else requests derives from headers are left out."""
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)

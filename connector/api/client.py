@@ -1,4 +1,4 @@
-"""Calls of the API: each attempt waits for its turn, is signed afresh and judged; a call goes on while that helps."""
+"""Makes calls of the API: each attempt waits for its turn, is signed anew and judged; calls retry while that helps."""
 
 import threading
 import time
@@ -26,17 +26,17 @@ log = texts.logger(__name__)
 
 _STS_VERSION = "2018-08-13"
 _STS_REGION = "ap-guangzhou"  # STS demands a region, and answers the same in each
-_LONGEST_ACCOUNT_ID = 64  # characters of the column
+_LONGEST_ACCOUNT_ID = 64  # characters; the column is that wide
 _WARN_EVERY = 5.0
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How fast, and how long. Times are in seconds.
+    """Limits how fast requests go and how long a call may take. Times are in seconds.
 
-    `requests_per_second` is the server's limit for each action. `patience` bounds a call, waiting included; the attempt
-    then under way may end later. `timeouts` are those of an attempt: connect and read; together they bound an attempt.
-    `answer_bytes` bounds what one answer has, decompressed.
+    `requests_per_second` is the server's limit for each action. `patience` bounds a call, waiting included; an attempt
+    that is under way when patience ends may end later. `timeouts` are connect and read; their sum bounds an attempt.
+    `answer_bytes` bounds the decompressed bytes of one answer.
     """
 
     requests_per_second: float = 20.0
@@ -51,9 +51,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Clock:
-    """Time, for tests to replace. `steady` gives seconds that never go back, `now` gives Unix seconds.
+    """Gives the time; tests replace it. `steady` gives seconds that never go back, `now` gives Unix seconds.
 
-    `sleep` waits so many seconds; None: a sleep that `Client.close` ends.
+    `sleep` waits a number of seconds; None stands for a sleep that `Client.close` ends.
     """
 
     steady: Callable[[], float] = time.monotonic
@@ -64,7 +64,7 @@ class Clock:
 class Client:
     """Calls the API of one account. Safe for concurrent calls from many threads.
 
-    Attribute `skew`: the server's clock less ours in seconds by the last Date header, None at first.
+    Attribute `skew`: the server's clock less ours, in seconds, by the last Date header; None before the first answer.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Client:
         self._traffic = Traffic()
         self._replays = Replays()
         self._answered: set[str] = set()  # hosts that have answered as the API does
-        self._correction = 0.0  # what is added to our clock for timestamps, in seconds
+        self._correction = 0.0  # seconds that are added to our clock for timestamps
         self._warned_at = float("-inf")
         self.skew: float | None = None
 
@@ -101,7 +101,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close all connections, and end every call that another thread waits in, with UnavailableError."""
+        """Close all connections. A call that waits in another thread ends with UnavailableError."""
         self._closed.set()
         self._transport.close()
 
@@ -116,32 +116,32 @@ class Client:
         return self._traffic.stats
 
     def in_flight(self, action: str) -> int:
-        """How many requests of the action must be under way for the limit to be used, at the latency seen so far."""
+        """Return how many requests of the action must be under way to use the whole limit, at the present latency."""
         return self._traffic.in_flight(action, self._limits.requests_per_second)
 
     def now(self) -> int:
-        """The present in microseconds: by the server's clock, where ours is more than CLOCK_SLACK off."""
+        """Return the present in microseconds, by the server's clock where ours is wrong by more than CLOCK_SLACK."""
         skew = self.skew or 0.0
         return int((self._now() + (skew if abs(skew) > CLOCK_SLACK else 0.0)) * 1e6)
 
     def refuse_answers(self, request_ids: Iterable[str]) -> None:
-        """From now on, an answer with one of these RequestIds is an old one, as each is that this client has had."""
+        """Treat later answers with one of these RequestIds as replayed, as if this client had received them before."""
         self._replays.remember(request_ids)
 
     def call(
         self, action: str, payload: Mapping[str, Any], *, service: str = "tcss", version: str = "2020-11-01"
     ) -> Answer:
-        """The answer to one action. `payload` is JSON-able, in the API's own names.
+        """Return the answer to one action. `payload` can be written as JSON, and uses the API's own names.
 
-        Raises ThrottledError or TransientError when patience is over, and at once the class of `errors` that the code
-        stands for where waiting does not help. Nothing below `Response` is checked.
+        Raises ThrottledError or TransientError when patience is over. Where waiting does not help, raises at once the
+        class of `errors` that belongs to the API's error code. Nothing below `Response` is checked.
         """
         if service not in self._urls:
             raise ConfigurationError(f"no host is known for service {service}")
         return self._run(Call(action, service, version, orjson.dumps(payload), self._urls[service], self._keyring))
 
     def account_id(self) -> str:
-        """The root account's UIN, by STS GetCallerIdentity. Raises what `call` raises."""
+        """Return the UIN of the root account, from STS GetCallerIdentity. Raises what `call` raises."""
         call = self._sts("GetCallerIdentity", {}, region=_STS_REGION, keyring=self._keyring)
         answer = self._run(call)
         account = answer.response.get("AccountId")
@@ -151,16 +151,16 @@ class Client:
         return account_id
 
     def origin(self) -> str:
-        """Where the keys in use were found, without secrets. Raises CredentialsError if there are none."""
+        """Return where the keys in use were found, without secrets. Raises CredentialsError if there are no keys."""
         return self._keyring.current().origin
 
     def sts(self, action: str, payload: Mapping[str, Any], *, region: str, keys: Credentials | None) -> dict[str, Any]:
-        """For `credentials.Network`."""
+        """Implement `credentials.Network`."""
         keyring = Keyring(Static(keys), self, self._now) if keys else None
         return self._run(self._sts(action, payload, region=region, keyring=keyring)).response
 
     def metadata(self, url: str) -> str:
-        """For `credentials.Network`."""
+        """Implement `credentials.Network`."""
         return self._transport.metadata(url)
 
     def _sts(self, action: str, payload: Mapping[str, Any], *, region: str, keyring: Keyring | None) -> Call:
@@ -169,7 +169,7 @@ class Client:
         return Call(action, "sts", _STS_VERSION, body, self._urls["sts"], keyring, region=region, hidden=hidden)
 
     def _run(self, call: Call) -> Answer:
-        """Take a turn, send, judge, decide, obey; until there is an answer, or nothing more helps, or patience ends."""
+        """Take a turn, send, judge, decide, obey: until an answer comes, no retry can help, or patience ends."""
         history = History(started=self._steady())
         limiter = self._limiter(call)
         while True:
@@ -190,7 +190,7 @@ class Client:
             self._sleep(pause)
 
     def _send(self, attempt: Attempt, history: History) -> Answer | TcssError:
-        """Send, judge, and count. Errors are returned, for `decide`."""
+        """Send, judge, and count. Errors are returned and not raised, because `decide` takes them as values."""
         begun, sent = self._steady(), self._now()
         timestamp = int(sent + self._correction)
         headers = attempt.headers(timestamp=timestamp, language=self._language)
@@ -206,12 +206,12 @@ class Client:
     def _judge(
         self, attempt: Attempt, history: History, got: HttpResponse | NoResponse, sent: float
     ) -> Answer | TcssError:
-        """What `got` means, by itself, by what was had before, and by whether its host has ever answered as the API."""
+        """Decide what `got` means: by itself, by earlier answers, and by whether the host ever answered as the API."""
         if isinstance(got, HttpResponse):
             history.skew = clock_skew(got.headers.get("Date"), sent, self._now())
         outcome = judge(attempt, got, history.skew)
         if isinstance(outcome, Answer) and self._replays.is_replayed(outcome.request_id):
-            outcome = replayed(attempt, outcome)  # whose Date is an old one as well
+            outcome = replayed(attempt, outcome)  # the Date of a replayed answer is old as well
         elif history.skew is not None:
             self.skew = history.skew
         host = attempt.call.host
@@ -227,7 +227,7 @@ class Client:
         return outcome
 
     def _obey(self, decision: Decision, attempt: Attempt, history: History) -> bool:
-        """Do what was decided, waiting apart; whether to send again."""
+        """Carry out the decision, except for the wait; return whether to retry."""
         if decision is Decision.CORRECT_CLOCK:
             history.clock_corrected, self._correction = True, history.skew or 0.0
         if decision is Decision.REFRESH_KEYS:

@@ -1,8 +1,8 @@
-"""Where keys come from: given, environment, profile file, TKE OIDC, CVM role, or a role assumed with any of these.
+"""Finds keys: given, environment, profile file, TKE OIDC, CVM role, or a role assumed with any of these.
 
-A source returns keys, or None if it is not set up here, or raises if it is set up wrongly. It opens no sockets: what it
-asks goes through a `Network`, which `client.py` implements. Facts: the vendor's `tencentcloud.common.credential`,
-which ignores tokens in the environment and in the profile; we read them.
+A source of keys returns keys, or None if the source is not set up here, or raises if it is set up wrongly. A source
+opens no sockets: its requests go through a `Network`, which `client.py` implements. Facts: the vendor's
+`tencentcloud.common.credential`, which ignores tokens in the environment and in the profile; we read such tokens.
 """
 
 import configparser
@@ -31,9 +31,9 @@ _HINT = "Set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, or write a prof
 
 @dataclass(frozen=True, repr=False)
 class Credentials:
-    """Keys for signing. `token` only with temporary ones, which end at `expires_at` (microseconds since the epoch).
+    """Keys for signing. Only temporary keys have a `token`, and end at `expires_at` (microseconds since the epoch).
 
-    `origin` says where they were found, without secrets. Raises CredentialsError for keys that no header can carry.
+    `origin` says where the keys were found, without secrets. Raises CredentialsError for keys that no header can carry.
     """
 
     secret_id: str
@@ -53,18 +53,18 @@ class Credentials:
         return f"Credentials(secret_id={self.secret_id[:4]}***, expires_at={self.expires_at}, origin={self.origin!r})"
 
     def redact(self, text: str) -> str:
-        """`text` without these secrets, for messages that others wrote."""
+        """Return `text` without these secrets, for messages that came from elsewhere."""
         return Redactor((self.token or "", self.secret_key, self.secret_id))(text)
 
 
 class Network(Protocol):
-    """What a source may ask of the network."""
+    """The requests that a source of keys may send."""
 
     def sts(self, action: str, payload: Mapping[str, Any], *, region: str, keys: Credentials | None) -> dict[str, Any]:
-        """`Response` of an STS call, signed with `keys`, or unsigned without; raises TcssError."""
+        """Return `Response` of an STS call, signed with `keys`, or unsigned where there are none. Raises TcssError."""
 
     def metadata(self, url: str) -> str:
-        """Body of `GET url` if it is answered with 200 within a second; raises UnavailableError."""
+        """Return the body of `GET url` if HTTP 200 comes within a second; else raise UnavailableError."""
 
 
 class Provider(Protocol):
@@ -72,7 +72,7 @@ class Provider(Protocol):
 
     @property
     def origin(self) -> str:
-        """Where it looks, for messages."""
+        """Where this source looks, for messages."""
 
     def find(self, network: Network) -> Credentials | None:
         """The keys; None if this source is not set up here. Raises CredentialsError if it is set up wrongly."""
@@ -80,7 +80,7 @@ class Provider(Protocol):
 
 @dataclass(frozen=True)
 class Static:
-    """Keys that are at hand."""
+    """Keys that the caller has given."""
 
     credentials: Credentials
 
@@ -94,7 +94,7 @@ class Static:
 
 @dataclass(frozen=True)
 class Searched:
-    """A place that its owner has searched before, and that had no keys."""
+    """A place that the caller has already searched, and that had no keys."""
 
     origin: str
 
@@ -105,7 +105,7 @@ class Searched:
 @dataclass(frozen=True)
 class Environment:
     """TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY, and TENCENTCLOUD_TOKEN or TENCENTCLOUD_SECURITY_TOKEN; quotes
-    and blanks are dropped, since a container's file of variables keeps them."""
+    and blanks around the values are dropped, because a container's env file keeps them."""
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     origin: ClassVar[str] = "environment (TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY)"
@@ -137,7 +137,7 @@ class Profile:
 
     def _parse(self, text: str, path: str | Path) -> Credentials:
         origin = f"profile file {path}, section [{self.section}]"
-        # No section gives defaults to the others, and a % in a key is a %.
+        # No section gives defaults to the others, and a % in a key stands for itself.
         parser = configparser.ConfigParser(interpolation=None, strict=False, default_section="")
         try:
             parser.read_string(text)
@@ -182,7 +182,7 @@ class TkeOidc:
 
 @dataclass(frozen=True)
 class CvmRole:
-    """The role bound to the CVM instance that this runs on, from its metadata service."""
+    """The role bound to the CVM instance that this process runs on, from the instance's metadata service."""
 
     url: str = METADATA_URL
     role: str | None = None
@@ -230,9 +230,10 @@ class AssumeRole:
 
 
 class Chain:
-    """The first of several sources that has keys. It stays with that one: another may belong to another account.
+    """Takes keys from the first of several sources that has any. Later look-ups stay with that source, because another
+    source may belong to another account.
 
-    `hint` says what to do where none has keys.
+    `hint` says what to do where no source has keys.
     """
 
     def __init__(self, providers: Sequence[Provider], hint: str = _HINT) -> None:
@@ -252,7 +253,8 @@ class Chain:
 
 
 def default_chain(*first: Provider, metadata: bool = True, hint: str = _HINT) -> Chain:
-    """`first` (what the caller's configuration gives), environment, profile file, TKE OIDC, CVM role if `metadata`."""
+    """Return the usual chain: `first` (from the caller's configuration), environment, profile file, TKE OIDC, and the
+    CVM role if `metadata`."""
     found: list[Provider] = [*first, Environment(), Profile(), TkeOidc()]
     return Chain([*found, CvmRole()] if metadata else found, hint)
 
@@ -266,7 +268,7 @@ def _keys(secret_id: str, secret_key: str, token: str, origin: str) -> Credentia
 
 
 def bare(text: str) -> str:
-    """The text without quotes and blanks around it, which no key has."""
+    """Return the text without quotes and blanks around it: no key has them."""
     return text.strip().strip("\"'").strip()
 
 
@@ -276,7 +278,7 @@ def missing(origin: str, what: str) -> NoReturn:
 
 
 def _read(path: str | Path) -> str | None:
-    """The text of a file that exists. Raises CredentialsError if it cannot be read."""
+    """Return the text of a file, None if the file does not exist. Raises CredentialsError if it cannot be read."""
     try:
         return Path(path).expanduser().read_text(encoding="utf-8-sig")
     except (FileNotFoundError, NotADirectoryError, RuntimeError):  # RuntimeError: this user has no home directory

@@ -1,4 +1,4 @@
-"""What to do after an attempt that ended with an error. `decide` says it, and acts on nothing; the client obeys."""
+"""Decides what to do after an attempt that ended with an error. `decide` returns a value; the client acts on it."""
 
 import random
 from collections.abc import Callable
@@ -15,11 +15,11 @@ MAX_UNREACHED = 4
 _SHORTEST = 0.1
 _FIRST = 0.5
 _LONGEST = 20.0
-_LONGEST_THROTTLED = 4.0  # the limiter waits as well
+_LONGEST_THROTTLED = 4.0  # seconds; short, because the limiter waits as well
 
 
 class Decision(Enum):
-    """What to do next. All but FAIL mean that the call is sent again."""
+    """What to do next. Every decision but FAIL means another attempt."""
 
     RETRY_AFTER = "retry after a back-off"
     REFRESH_KEYS = "refresh the keys, and retry at once if there are other keys"
@@ -29,7 +29,7 @@ class Decision(Enum):
 
 @dataclass
 class History:
-    """What happened to one call so far. `started` is by the client's steady clock, `skew` is that of the last attempt.
+    """Keeps what happened to one call so far. `started` is by the client's steady clock, `skew` is of the last attempt.
 
     `unreached` counts the attempts that may not have reached the API, at a host that has never answered as the API.
     """
@@ -43,13 +43,13 @@ class History:
     clock_corrected: bool = False
 
     def add(self, error: TcssError, *, unreached: bool) -> None:
-        """Count how an attempt ended, before `decide` is asked."""
+        """Count the error that an attempt ended with. Called before `decide`."""
         self.internal_errors += isinstance(error, TransientError) and (error.code or "").startswith("InternalError")
         self.unreached += unreached
 
 
 def decide(error: TcssError, attempt: Attempt, history: History) -> Decision:
-    """What to do after `attempt` ended with `error`. `history` has counted the error already.
+    """Choose what to do after `attempt` ended with `error`. `history` has counted the error already.
 
     Patience is not considered here: the client ends a call when its patience is over, whatever the decision.
     """
@@ -68,9 +68,9 @@ def decide(error: TcssError, attempt: Attempt, history: History) -> Decision:
 def back_off(
     decision: Decision, error: TcssError, attempt: int, uniform: Callable[[float, float], float] = random.uniform
 ) -> float:
-    """Seconds to wait before attempt number `attempt + 1`: a random share of a time that doubles each time.
+    """Return the seconds to wait before attempt number `attempt + 1`: a random share of an exponentially growing time.
 
-    What has been mended (keys, clock) is sent again at once.
+    After new keys or a corrected clock, the next attempt goes at once.
     """
     if decision is not Decision.RETRY_AFTER:
         return 0.0

@@ -1,4 +1,4 @@
-"""Which host is asked, and what may be named in its place."""
+"""Chooses the host of each service, and checks an endpoint that replaces the host."""
 
 import ipaddress
 import re
@@ -14,13 +14,13 @@ _HOST = re.compile(r"[0-9a-z_:-]{1,63}(\.[0-9a-z_-]{1,63})*")
 
 @dataclass(frozen=True)
 class Endpoints:
-    """`site` is intl or cn; `endpoint` takes the place of its host (`https://`, or `http://` on loopback)."""
+    """The hosts in use. `site` is intl or cn; `endpoint` replaces the site's host (`https://`, or loopback `http://`)."""
 
     site: str = "intl"
     endpoint: str | None = None
 
     def urls(self) -> dict[str, str]:
-        """The URL of each service. Raises ConfigurationError for a site or an endpoint that cannot be used."""
+        """Return the URL of each service. Raises ConfigurationError for a site or an endpoint that cannot be used."""
         return {service: base_url(service, site=self.site, endpoint=self.endpoint) for service in SERVICES}
 
 
@@ -28,7 +28,7 @@ INTERNATIONAL = Endpoints()
 
 
 def base_url(service: str, *, site: str = "intl", endpoint: str | None = None) -> str:
-    """Where `service` is asked. A loopback `http://` endpoint serves STS too; an `https://` one only TCSS."""
+    """Return the URL of `service`. A loopback `http://` endpoint serves STS too; an `https://` endpoint only TCSS."""
     if site not in _DOMAINS:
         raise ConfigurationError(f"no site {site!r}", hint=f"Choose one of {', '.join(_DOMAINS)}.")
     if endpoint is not None:

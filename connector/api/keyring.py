@@ -26,7 +26,7 @@ class Keyring:
         self._next_look = 0
 
     def current(self) -> Credentials:
-        """Keys that are valid for a while yet. Raises CredentialsError, or what the source's request ended with."""
+        """Return keys that do not expire soon. Raises CredentialsError, or the error of the source's request."""
         with self._lock:
             if self._keys is None or self._remaining(self._keys) <= 0:
                 return self._find()
@@ -35,12 +35,12 @@ class Keyring:
                 try:
                     return self._find()
                 except TcssError:
-                    # They are still valid: the error is raised when they are not.
+                    # The old keys are still valid; once they are not, the error is raised.
                     return self._keys
             return self._keys
 
     def renew(self, refused: Credentials) -> bool:
-        """Look again after the server refused temporary keys; whether there are other ones now."""
+        """Look for keys again after the server refused temporary keys; return whether there are other keys now."""
         with self._lock:
             if refused.token is not None and self._keys == refused:
                 self._find()

@@ -24,10 +24,10 @@ class Limiter:
         self._sleep = sleep
         self._changed = threading.Condition()
         self._numbers = itertools.count()
-        self._queue: list[tuple[bool, int]] = []  # whether the attempt is a call's first, and a number; the head sleeps
+        self._queue: list[tuple[bool, int]] = []  # (is a call's first attempt, number); the head sleeps
 
     def take(self, *, again: bool = False) -> float:
-        """Block until a request may go; returns when it went, by the clock.
+        """Block until a request may go; return when the request went, by the clock.
 
         Every attempt takes a turn. A request that is sent `again` goes before the others: pages are read in order, so
         the others would wait for that request all the same.
@@ -50,12 +50,12 @@ class Limiter:
             self._pace.refused(self._clock(), went, named_limit(text))
 
     def pace(self) -> float:
-        """Requests a second at present."""
+        """Return the present requests per second."""
         with self._changed:
             return self._pace.rate(self._clock())
 
     def delay(self) -> float:
-        """Seconds until a request that asked now could go, at the present pace and behind the requests that wait."""
+        """Return the seconds until a new request could go, at the present pace and behind the requests that wait."""
         with self._changed:
             return self._pace.delay(self._clock(), waiting=len(self._queue))
 

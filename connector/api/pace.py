@@ -1,26 +1,28 @@
-"""How fast requests go against one quota, as mathematics: time is passed in, and nothing here waits, locks or asks.
+"""Computes how fast requests go against one quota: time is passed in, and nothing here waits, locks or sends.
 
-The API allows N requests a second for an action, an entry host and a sub-account, counted at arrival
+The API allows N requests per second for each action, entry host and sub-account, counted at arrival
 (cloud.tencent.com/document/product/1278/109059). Other jobs and the console share that quota. The documentation does
 not say how the server counts: by seconds of the clock (fixed window), by the second before a request (sliding window),
 or by tokens (bucket). The pace here suits all three.
 
-`Controller` says how many requests go in a second. `Pace` says when the next request may go.
+`Controller` sets the rate, by additive increase and multiplicative decrease (AIMD). `Pace` says when the next request
+may go.
 """
 
 import math
 import re
 from collections import deque
 
-# The request N+1 goes one window (1 s) and this many seconds after the first: jitter of 10 ms each way is no refusal.
+# Request N+1 goes one window (1 s) and this headroom after request 1, so that jitter of 10 ms each way causes no
+# refusal.
 HEADROOM = 0.02
-# A target of at least this share of the limit means that nobody else takes much of the quota. Time that was lost is
-# then made up for by requests at CATCH_UP times the rate.
+# A target of at least this share of the limit means that nobody else takes much of the quota. After a delay, requests
+# then go at CATCH_UP times the rate until the backlog is gone.
 UNCONTENDED = 0.85
 CATCH_UP = 2.0
-# The share of the rate that is given up at a refusal, and the requests a second that are gained each second. In balance
-# a rate has ADDITIVE_INCREASE / MULTIPLICATIVE_DECREASE / rate**2 of its requests refused: 0.7 % at 10 a second, 0.2 %
-# at 20. Two clients with this rule come to share alike.
+# AIMD: the share of the rate that is given up at a refusal, and the requests per second that are gained each second. In
+# balance the server refuses ADDITIVE_INCREASE / MULTIPLICATIVE_DECREASE / rate**2 of the requests: 0.7 % at 10 requests
+# per second, 0.2 % at 20. Two clients with this rule converge to equal shares.
 MULTIPLICATIVE_DECREASE = 0.06
 ADDITIVE_INCREASE = 0.04
 # After so many seconds without a refusal a probe begins: the rate grows slowly at first, and doubles in PROBE_DOUBLING
@@ -38,10 +40,10 @@ _LIMIT = re.compile(r"limit\D{0,3}(\d+)", re.IGNORECASE)
 
 
 class Controller:
-    """The target in requests a second: additive increase, multiplicative decrease, and probes for much more.
+    """Sets the target in requests per second: additive increase, multiplicative decrease, and probes for much more.
 
-    `limit` is the most that the target can be. A congestion event is a refusal and all refusals of requests that had
-    gone before the rate was lowered: what was in flight does not lower the rate again and again.
+    `limit` is the largest target. A congestion event is a refusal together with all refusals of requests that had gone
+    before the rate was lowered, so that requests in flight do not lower the rate again and again.
     """
 
     def __init__(self, limit: float) -> None:
@@ -85,13 +87,13 @@ class Controller:
         self._least = named if lowered else max(target / 2, min(target, MIN_RATE))
 
     def _probed(self, now: float) -> float:
-        """How long the probe has lasted, as a share of the time in which it doubles the rate; 0 before it begins."""
+        """Return how long the probe has lasted, in units of the time in which it doubles the rate; 0 before a probe."""
         lasted = max(0.0, now - self._since - self._probe_interval)
         return lasted / max(PROBE_DOUBLING, self._probe_interval / 4)
 
 
 class Pace:
-    """When the next request may go, by the rate of its controller and by the requests that have gone.
+    """Says when the next request may go, by the rate of its controller and by the requests that have gone.
 
     `now` and `went` are seconds of one clock that never goes back. `tests/api/test_pace.py` simulates this class
     against each form of quota, alone and beside others.
@@ -104,7 +106,7 @@ class Pace:
         self._held_until = -math.inf
 
     def reserve(self, now: float) -> float:
-        """Seconds until the next request may go. If they are 0, the request counts as sent."""
+        """Return the seconds until the next request may go. If the result is 0, the request counts as sent."""
         wait = self._due(now) - now
         if wait > 1e-6:
             return wait
@@ -126,11 +128,11 @@ class Pace:
         self._held_until = max(self._held_until, now + _WINDOW - self._controller.kept)
 
     def rate(self, now: float) -> float:
-        """Requests a second at present."""
+        """Return the present requests per second."""
         return self._per_window(now) / (_WINDOW + HEADROOM)
 
     def delay(self, now: float, waiting: int = 0) -> float:
-        """Seconds until a request that asked now could go, at the present rate and behind `waiting` other requests."""
+        """Return the seconds until a new request could go, at the present rate and behind `waiting` other requests."""
         behind = waiting * (_WINDOW + HEADROOM) / self._per_window(now)
         return max(0.0, self._due(now) - now) + behind
 
@@ -141,17 +143,17 @@ class Pace:
         due = self._held_until
         if len(sent) >= many:
             due = max(due, sent[-many] + many * gap)
-        # Nothing is made up for at first, nor after a pause: somebody else may use the quota meanwhile.
+        # No catching up at first, nor after a pause: somebody else may use the quota meanwhile.
         steady = len(sent) >= 2 * many and sent[-2 * many] > now - 3
         if steady and self._controller.is_uncontended(per_window):
             gap /= CATCH_UP
         return max(due, sent[-1] + gap) if sent else due
 
     def _per_window(self, now: float) -> float:
-        """Requests in one window and its headroom.
+        """Return the requests in one window with its headroom.
 
-        Beside others a whole number: each request then comes just after an older request of ours has left the server's
-        window, before somebody else takes the free place.
+        Where others share the quota, the result is a whole number: each request then arrives just after an older
+        request of ours has left the server's window, before somebody else takes the free place.
         """
         target = self._controller.target(now)
         contended = not self._controller.is_uncontended(target)

@@ -24,7 +24,7 @@ def credential_scope(timestamp: int, service: str) -> str:
 
 
 def headers_to_sign(*, host: str, content_type: str, action: str | None = None) -> dict[str, str]:
-    """The signed headers, lower-case names, sorted; values exactly as sent, but the action, which is lower-cased."""
+    """Return the signed headers, sorted by lower-case name. Values are exactly as sent; the action is lower-cased."""
     headers = {"content-type": content_type, "host": host}
     if action is not None:
         headers["x-tc-action"] = action.lower()
@@ -43,7 +43,7 @@ def canonical_request(headers: Mapping[str, str], body: bytes) -> str:
 
 
 def string_to_sign(canonical: str, *, timestamp: int, service: str) -> str:
-    """What is signed: algorithm, Unix seconds, credential scope and hash of the canonical request, a line each."""
+    """Return what is signed, in four lines: algorithm, Unix seconds, credential scope, canonical request's hash."""
     return f"{ALGORITHM}\n{timestamp}\n{credential_scope(timestamp, service)}\n{_sha256(canonical.encode())}"
 
 

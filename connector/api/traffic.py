@@ -1,4 +1,4 @@
-"""What a client has sent so far, and how many requests should be under way at once."""
+"""Counts what a client has sent, and computes how many requests should be under way at once."""
 
 import threading
 from collections import defaultdict
@@ -9,16 +9,16 @@ from connector.api.attempts import Attempt
 from connector.errors import TcssError, ThrottledError
 
 MIN_IN_FLIGHT = 8
-_FASTEST = 200.0  # requests a second that one process can read
+_FASTEST = 200.0  # requests per second whose answers one process can parse
 MOST_BYTES = 32_000_000  # of answers under way at once, if each is as large as the largest so far
-_LIKE = 2  # times the rows that an answer may have less than another, and still be one of its size
+_LIKE = 2  # two answers count as equally large if neither has more than this many times the rows of the other
 
 
 @dataclass
 class _Latency:
-    """Seconds of the fastest answer of an action, among those with as many rows as its largest, more or less.
+    """The seconds of the fastest answer of an action, among answers with about as many rows as the largest.
 
-    The first row of a list comes much sooner than a page of that list.
+    Small answers do not count: the first row of a list comes much sooner than a full page of that list.
     """
 
     rows: int = 0
@@ -59,11 +59,11 @@ class Traffic:
             self._stats.last_request_id = outcome.request_id or self._stats.last_request_id
 
     def in_flight(self, action: str, rate: float) -> int:
-        """How many requests of `action` must be under way for `rate` a second, at the latency seen so far.
+        """Return how many requests of `action` must be under way for `rate` per second, at the latency seen so far.
 
-        Twice what the fastest answer calls for, because a slow answer holds back the answers that were asked for after
-        it. The mean latency is no measure: it grows with the requests that wait for each other, and they would grow
-        with it. Fewer where answers are large: those that came early wait in memory.
+        The result is twice what the fastest answer calls for, because a slow answer blocks the answers that were asked
+        for after it. The mean latency would be a feedback loop: queueing raises the mean, and a higher mean would
+        lengthen the queue. Large answers lower the result, because answers that come early wait in memory.
         """
         with self._lock:
             needed = 4 + round(2 * self._latencies[action].seconds * min(rate, _FASTEST))

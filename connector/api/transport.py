@@ -1,7 +1,7 @@
-"""HTTP, and the rules that keep it safe. The only module that opens a socket; it knows nothing of the API's answers.
+"""Sends HTTP requests safely. Only this module opens sockets, and this module knows nothing of the API's answers.
 
-Redirects are not followed, cookies are not kept, ~/.netrc is not read, and what comes has its bounds (`bounds`). What
-goes by plain http goes to this machine or to its host, never through a proxy.
+Redirects are not followed, cookies are not kept, ~/.netrc is not read, and responses are bounded (`bounds`). Plain http
+goes only to this machine or to its host, never through a proxy.
 """
 
 from collections.abc import Mapping
@@ -22,13 +22,13 @@ from connector.redaction import Redactor, secrets_in
 
 _PASSING = (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError, TimeoutError)
 _METADATA_TIMEOUTS = (1.0, 1.0)
-_MOST_OF_OTHERS = 100_000  # bytes of the body of what is no answer of the API: an error page, a metadata service
+_MOST_OF_OTHERS = 100_000  # bytes of a body that is not the API's: an error page, an answer of the metadata service
 _OF_VALUES = (ValueError, TypeError)  # what requests and urllib3 raise for URLs that they cannot read
 _HARMLESS = ("Missing dependencies for SOCKS support.",)
 
 
 class Transport:
-    """Connections that are kept and shared by threads. `timeouts` are connect and read, in seconds.
+    """Keeps connections, which threads share. `timeouts` are connect and read, in seconds.
 
     `most` bounds the bytes of an answer, decompressed. `proxies`: whether the proxies and certificates that the
     environment names are used.
@@ -45,7 +45,7 @@ class Transport:
         self._plain.close()
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> HttpResponse | NoResponse:
-        """POST `body` to `url`. Ends within both timeouts, whatever comes."""
+        """POST `body` to `url`. Ends within the sum of both timeouts, whatever the server sends."""
         try:
             blank, environment = self._blank(url)
             request = blank.copy()
@@ -56,7 +56,7 @@ class Transport:
         return _exchange(self._session, request, environment, timeouts=self._timeouts, most=self._most)
 
     def metadata(self, url: str) -> str:
-        """The body of `GET url` from a metadata service. Raises UnavailableError if it is not there."""
+        """Return the body of `GET url` from a metadata service. Raises UnavailableError if there is no such service."""
         if not url.startswith(f"{METADATA_URL}/") and not is_loopback(urlsplit(url).hostname or ""):
             raise ConfigurationError(f"{url} is no metadata service")
         request = self._plain.prepare_request(requests.Request("GET", url))
@@ -68,9 +68,9 @@ class Transport:
         return got.body.decode(errors="replace")
 
     def _blank(self, url: str) -> tuple[requests.PreparedRequest, dict[str, Any]]:
-        """What all requests to a URL have in common, with the environment's proxy and certificates.
+        """Return what all requests to a URL have in common, with the environment's proxy and certificates.
 
-        requests would work this out anew for each request, which would take a sixth of a call.
+        requests would compute this for each request, which would take a sixth of the time of a call.
         """
         if url not in self._blanks:
             environment = self._session.merge_environment_settings(url, proxies={}, stream=True, verify=None, cert=None)
@@ -86,10 +86,10 @@ def _exchange(
     timeouts: tuple[float, float],
     most: int,
 ) -> HttpResponse | NoResponse:
-    """Sends one request and reads what comes. A redirect's body is not read; a large error page counts as empty."""
+    """Send one request and read the response. A redirect's body is not read; a large error page counts as empty."""
     try:
         with Bounds(sum(timeouts), most):
-            # Session.send would follow what it can: it parses the redirect's target, and reads its body without end.
+            # Not Session.send, which would parse the redirect's target and read the redirect's body without bound.
             adapter = session.get_adapter(request.url or "")
             response = adapter.send(request, timeout=timeouts, **environment)
             try:
@@ -118,8 +118,8 @@ def _no_response(error: Exception, most: int) -> NoResponse:
         root = inner
     if isinstance(error, TooLargeError):
         return NoResponse(f"more than {most:,} bytes came", passes=False, connected=True, too_large=True)
-    # A header that is not valid is one of the answer. What else has a wrong value is a setting, such as the URL of a
-    # proxy with its password, and the error repeats it.
+    # An invalid header is part of the response. Any other wrong value is a setting, such as the URL of a proxy with its
+    # password, and the text of the error would repeat that secret.
     of_answer = isinstance(error, requests.exceptions.InvalidHeader)
     of_setting = isinstance(error, _OF_VALUES) and not of_answer
     repeats = of_setting and str(root) not in _HARMLESS
@@ -128,7 +128,7 @@ def _no_response(error: Exception, most: int) -> NoResponse:
     return NoResponse(
         f"{type(error).__name__}: {Redactor(tuple(secrets))(text)}",
         passes=of_answer or (isinstance(error, _PASSING) and not of_setting),
-        # So urllib3 says that no connection came about; an error of a connection that broke has another first argument.
+        # urllib3 marks "no connection" by this first argument; an error of a broken connection has another.
         connected=not (error.args and isinstance(error.args[0], urllib3.exceptions.MaxRetryError)),
     )
 
