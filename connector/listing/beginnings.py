@@ -1,4 +1,4 @@
-"""The parts into which a list is divided, each of them by a few beginnings of ids: how many, and which."""
+"""Divides a list into parts, each given by a few beginnings of ids: how many parts, and which."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from itertools import accumulate
 DIGITS = "0123456789abcdef"
 ALGORITHM = "sha256:"
 MOST_VALUES = 24  # beginnings in one filter, beside the two controls
-FIRST_FILL = 0.8  # of a page, where the ids are not known: parts vary in size
+FIRST_FILL = 0.8  # the share of a page to fill where ids are not known, because parts vary in size
 LONGEST = len(ALGORITHM) + 12  # characters of a beginning
 
 
 @dataclass(frozen=True)
 class Part:
-    """The images whose ids begin with one of these."""
+    """The images whose ids begin with one of `beginnings`."""
 
     beginnings: tuple[str, ...]
 
@@ -25,7 +25,7 @@ class Part:
         return image_id is not None and image_id.startswith(self.beginnings)
 
     def smaller(self) -> list[Part]:
-        """Parts that make up this one; none where it cannot be divided."""
+        """Return the parts that make up this part; none where this part cannot be divided."""
         middle = len(self.beginnings) // 2
         if middle:
             return [Part(self.beginnings[:middle]), Part(self.beginnings[middle:])]
@@ -35,7 +35,7 @@ class Part:
 
 
 def plan(known: Collection[str], total: int, room: int) -> list[Part]:
-    """Parts of at most about `room` images, which together hold every id that begins with `sha256:`."""
+    """Plan parts of at most about `room` images, which together hold every id that begins with `sha256:`."""
     exact = 10 * len(known) >= 9 * total
     size = max(total, len(known), 1)
     room = room if exact else max(1, int(room * FIRST_FILL))
@@ -45,7 +45,7 @@ def plan(known: Collection[str], total: int, room: int) -> list[Part]:
 
 
 def _counts(known: Collection[str], size: int, digits: int) -> list[float]:
-    """Images for each beginning of so many digits: as known, or of `size` images spread evenly."""
+    """Count the images per beginning of `digits` digits: from the known ids, or as `size` evenly spread images."""
     if not known:
         return [size / 16**digits] * 16**digits
     counts: list[float] = [0] * 16**digits
@@ -60,7 +60,7 @@ def _plan(counts: Sequence[float], room: int) -> Iterator[Part]:
     start = 0
     while start < len(counts):
         end = max(start + 1, bisect_right(sums, sums[start] + room) - 1)
-        for level in range(digits + 1):  # where there are too many beginnings, up to a place with fewer digits
+        for level in range(digits + 1):  # too many beginnings: stop earlier, at a number that needs fewer digits
             shorter = end - end % 16**level
             beginnings = _beginnings(start, shorter, digits) if shorter > start else []
             if beginnings and len(beginnings) <= MOST_VALUES:
@@ -73,7 +73,7 @@ def _plan(counts: Sequence[float], room: int) -> Iterator[Part]:
 
 
 def _beginnings(start: int, end: int, digits: int) -> list[str]:
-    """The fewest beginnings that stand for all numbers of so many hexadecimal digits from `start` up to `end`."""
+    """Return the fewest beginnings that cover all numbers of `digits` hexadecimal digits from `start` up to `end`."""
     found = []
     while start < end:
         free = 0  # digits at the end that may be anything

@@ -1,8 +1,9 @@
-"""The look-up of images that seem gone: asks for them by id, and believes no answer that two controls do not confirm.
+"""Looks up images that seem gone: asks for them by id, and believes no answer that two controls do not confirm.
 
-A server that reads only some of a filter's values looks like one that does not list the others. So the candidates stand
-between two ids that were just listed: where the first value and the last one are read, those between them are too. The
-server may sort the values, or skip some: so it is asked for as many ids that were just listed, too.
+If a server reads only some values of a filter, the other images look gone. So the candidates stand between two ids that
+were just listed, the controls: where the server reads the first value and the last value, it reads the values between
+them too. Yet a server may sort the values, or skip some. So the server is also asked for as many ids that were just
+listed.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from connector.listing.query import Query
 from connector.listing.reasons import Cause, ListReason
 from connector.listing.remote import RemoteList
 
-ATTEMPTS = 3  # with other controls each, before a look-up by id is not trusted
-CONTROLS = 2 * ATTEMPTS  # ids just listed that stand beside candidates
-GONE_SHARE = 0.05  # of ids just listed, that may be gone since
+ATTEMPTS = 3  # each with other controls, before the ID filter is distrusted
+CONTROLS = 2 * ATTEMPTS  # ids just listed, to stand beside candidates
+GONE_SHARE = 0.05  # the share of ids just listed that may be gone since
 
 
 @dataclass
 class LookUp:
-    """What look-ups by ImageID found: `present` items of images that are listed after all, `gone` ids that are not.
+    """Holds what look-ups by ImageID found: `present` items of images that are listed after all, and `gone` ids.
 
-    `distrust` says why the filter cannot be trusted; nothing is called gone then.
+    `distrust` says why the filter cannot be trusted; then no image is called gone.
     """
 
     present: list[Any] = field(default_factory=list)
@@ -35,15 +36,15 @@ class LookUp:
 
 
 def room(remote: RemoteList) -> int:
-    """How many candidates one look-up takes."""
+    """Return how many candidates one look-up takes."""
     return max(1, remote.limit - 2)
 
 
 def look_up(remote: RemoteList, candidates: Sequence[str], listed: Sequence[str]) -> LookUp:
-    """Asks for `candidates` by id, up to 98 at once, each time between two ids of `listed` that have to come back.
+    """Ask for `candidates` by id, up to 98 per request, each time between two ids of `listed` that have to come back.
 
-    `listed` are ids that the sweep has just seen, none of them a candidate: best as many as an answer holds. Raises
-    what the fetch raises.
+    `listed` are ids that the sweep has just seen, none of them a candidate; best are as many ids as an answer holds.
+    Raises what `fetch` raises.
     """
     found = LookUp()
     for start in range(0, len(candidates), room(remote)):
@@ -59,7 +60,7 @@ def look_up(remote: RemoteList, candidates: Sequence[str], listed: Sequence[str]
 
 
 def _reads_as_many(remote: RemoteList, listed: Sequence[str]) -> bool:
-    """Whether the server finds so many ids that were just listed; not asked where there are few."""
+    """Whether the server finds as many ids that were just listed; not asked where few are listed."""
     if len(listed) <= CONTROLS:
         return True
     missing = [*listed[: remote.limit]]
@@ -73,11 +74,11 @@ def _reads_as_many(remote: RemoteList, listed: Sequence[str]) -> bool:
             return True
         if len(missing) > max(1, GONE_SHARE * len(listed)):
             return False
-    return not page.items  # asked for alone, the few that are missing are gone
+    return not page.items  # the few missing ids are gone if a request for them alone finds nothing
 
 
 def _controlled(remote: RemoteList, chunk: Sequence[str], listed: Sequence[str]) -> list[Any] | None:
-    """The items among `chunk` that are listed; None where no answer was believable."""
+    """Return the items among `chunk` that are listed; None where no answer was believable."""
     for start in range(0, len(listed[:CONTROLS]), 2):
         controls = listed[start : start + 2]
         try:
@@ -91,13 +92,13 @@ def _controlled(remote: RemoteList, chunk: Sequence[str], listed: Sequence[str])
 
 
 def _orders(chunk: Sequence[str], controls: Sequence[str]) -> list[tuple[str, ...]]:
-    """The values to ask for: the candidates between two controls; the only control comes first, and then last."""
+    """Return the values to ask for: candidates between two controls. A single control comes first, and then last."""
     first, *last = controls
     return [(first, *chunk, *last)] if last else [(first, *chunk), (*chunk, first)]
 
 
 def _items(remote: RemoteList, values: tuple[str, ...], controls: Sequence[str]) -> list[Any] | None:
-    """The answer to a request for the ids in `values`; None where it is not believable."""
+    """Return the items that a request for the ids in `values` gives; None where the answer is not believable."""
     page = remote.first(_of(values), limit=remote.limit)
     believable = {*controls} <= _ids(page.items) <= {*values} and page.reaches_total
     return list(page.items) if believable else None

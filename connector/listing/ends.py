@@ -1,4 +1,4 @@
-"""Whether a list ends where a pass over it ended: shown again where that is in doubt, and seen from the other end."""
+"""Decides whether a list ends where a pass ended: reads the end again where it is in doubt, and reads the other end."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from connector.listing.reasons import ListReason
 from connector.listing.remote import RemoteList
 from connector.listing.seams import Aim
 
-END_CHECKS = 3  # times that the end is looked for again, where the list's other end shows rows that were not read
+END_CHECKS = 3  # searches for the end, while the list's other end shows rows that were not read
 
 
 class Ends:
-    """The two ends of the list that a pass reads.
+    """Checks the two ends of the list that a pass reads.
 
-    `tail` is the page that ended the list. Where it was not the end, the pass is planned again from further back.
+    `tail` is the page that ended the list. If `tail` was not the end, the pass is planned again from further back.
     """
 
     def __init__(
@@ -33,12 +33,13 @@ class Ends:
         self._last_rows: Page | None = None  # the last page that has rows
 
     def take(self, page: Page) -> None:
-        """A page of the pass."""
+        """Take note of a page of the pass."""
         self._first = page if page.offset == 0 else self._first
         self._last_rows = page if page.rows else self._last_rows
 
     def are_confirmed(self, tail: Page) -> bool:
-        """An empty list, an end below the largest TotalCount seen, or one with repeated rows, must be shown twice."""
+        """Whether the end is sure. An empty list must be shown twice, and so must an end with repeated rows or below
+        the largest TotalCount seen."""
         evidence = self._evidence
         if evidence.contradicted:
             evidence.problem = ListReason.TOTAL_TOO_SMALL.given(total=tail.total)
@@ -49,7 +50,7 @@ class Ends:
         evidence.re_reads += 1
         if again.reaches_total and again.places.keys() <= tail.places.keys():
             return True
-        if not tail.items and tail.offset == 0:  # it has another end: some values of the filter are not read
+        if not tail.items and tail.offset == 0:  # the other end is not empty: the server ignores values of the filter
             self._look_again()
         self._plan.again_from(tail.offset)
         return False
@@ -62,7 +63,7 @@ class Ends:
         evidence, turned = self._evidence, self._query.turned
         evidence.snapshot = tail.offset == 0
         if not evidence.values or evidence.left_out or (evidence.snapshot and self._aim.one_end_of_one_answer):
-            return True  # of a row that is left out, the server may fail at the other end
+            return True  # the server may fail at the other end, because of a row that was left out
         if not (evidence.ordered or evidence.snapshot):
             return True  # a list without an order has no other end
         settled, page, unread = (True, tail, False) if turned is None else self._other_end(tail, turned)
@@ -76,15 +77,15 @@ class Ends:
         return False
 
     def _is_cut(self, tail: Page, page: Page) -> bool:
-        """Whether the one answer may be all that the server gives at once: the other end shows the same rows, and they
-        are not turned."""
+        """Whether the single answer may be cut at the server's cap: the other end shows the same rows, but not in the
+        opposite order."""
         return {*page.ids} == {*tail.ids} and [*page.ids] != [*tail.ids][::-1]
 
     def _other_end(self, tail: Page, turned: Query) -> tuple[bool, Page, bool]:
-        """Whether the other end says that all was read, its page, and whether that has rows that were not read."""
+        """Return whether the other end shows that all was read, its page, and whether that page has unread rows."""
         evidence = self._evidence
         page = self._turned_page(turned)
-        if not evidence.snapshot and not self._is_turned(page):  # perhaps it is an old answer
+        if not evidence.snapshot and not self._is_turned(page):  # perhaps the answer is an old one
             page = self._turned_page(turned)
         unread = page.values.keys() - evidence.values.keys()
         evidence.end_of_nulls = self._ends_in_nulls and any(value is not None for value, _ in page.rows[:1])
@@ -105,7 +106,7 @@ class Ends:
         return self._last_rows is not None and self._last_rows.rows[-1][0] is None
 
     def _shown_again(self, tail: Page) -> Page:
-        """The end once more; of an empty list the other end, if it has one."""
+        """Read the end once more; of an empty list the other end, if the list has another end."""
         turned = self._query.turned
         if tail.items or tail.offset or turned is None:
             return self._plan.read(tail.offset)
@@ -114,11 +115,11 @@ class Ends:
         return page
 
     def _goes_on(self, tail: Page) -> Generator[Page, None, bool]:
-        """Whether a list that showed no other end has rows behind this one, whatever TotalCount says."""
+        """Whether a list that showed no other end has rows behind `tail`, whatever TotalCount says."""
         try:
             page = self._remote.page(self._query, self._field_name, tail.end, self._plan.cap)
         except (RequestRejectedError, TransientError):
-            return False  # the server does not look so far
+            return False  # the server refuses so large an offset, or fails at it
         self._evidence.count(page)
         if page.items:
             yield page
@@ -130,7 +131,7 @@ class Ends:
             self._evidence.problem = ListReason.END_HIDDEN.given()
 
     def _turned_page(self, turned: Query) -> Page:
-        """The first rows in the opposite order; those with a value, where a page of nulls stands before them."""
+        """Return the first rows in the opposite order; if a page of nulls comes first, the first rows with a value."""
         page = self._plan.beside(partial(self._remote.page, turned, self._field_name))
         self._evidence.count(page)
         nulls = sum(value is None for value in self._evidence.values.values())
@@ -140,7 +141,7 @@ class Ends:
         return page
 
     def _is_turned(self, page: Page) -> bool:
-        """Whether the page from the other end is sorted the other way, and not the list's beginning once more."""
+        """Whether the page from the other end is sorted in the opposite direction, and is not the list's beginning."""
         orders, first = self._evidence.orders, self._first
         turned = any(page.is_sorted(Order(-order.sign, null)) for order in orders for null in (-FAR, FAR))
         constant = len({value for value, _ in page.rows}) == 1
@@ -148,9 +149,9 @@ class Ends:
         return turned and not (constant and begins and len({*self._evidence.values.values()}) > 1)
 
     def _is_end_of(self, tail: Page, page: Page, unread: set[str]) -> bool:
-        """Whether `page`, from the other end, goes on from the tail; or shows only rows read, or inserted before.
+        """Whether `page`, from the other end, continues the tail, or shows only rows that were read or inserted before.
 
-        It has to begin where the tail ends, or further on: the newest rows may have been deleted meanwhile.
+        The page has to begin where the tail ends, or further on: the newest rows may have been deleted meanwhile.
         """
         orders = self._evidence.orders
         if not tail.rows or not page.rows:

@@ -1,4 +1,5 @@
-"""The full sweep: the whole list, sorted by CreateTime, as often and in as many ways as it takes to prove it whole."""
+"""Reads the whole list, sorted by CreateTime, as often and in as many ways as needed to prove it complete: the full
+sweep."""
 
 from __future__ import annotations
 
@@ -17,25 +18,25 @@ from connector.listing.remote import RemoteList
 from connector.listing.seams import Aim
 
 FIELD = "CreateTime"
-MOST_PASSES = 3  # over a list whose order is not proven: a first one, and two that may be alike
+MOST_PASSES = 3  # over a list whose order is not proven: a first pass, and two passes that may be alike
 SORTS: tuple[tuple[str | None, str | None], ...] = (
     (FIELD, "asc"),
     (None, None),
-)  # a key that does not move; else the server's own order
-REFUTED = (ListReason.UNSORTED, ListReason.WIDE_TIE, ListReason.NOT_TURNED)  # no reason to look for the order again
+)  # CreateTime never changes; else the server's own order
+REFUTED = (ListReason.UNSORTED, ListReason.WIDE_TIE, ListReason.NOT_TURNED)  # a second pass would find no order either
 CUT_SHORT = (ListReason.REFUSED, ListReason.END_HIDDEN)  # the list has another end, from which the rest can be read
 
 
 class FullSweep:
-    """Reads the whole list, and leaves in `outcome` whether that is proven, and by what (`proof.Proof`).
+    """Reads the whole list, and leaves in `outcome` whether the sweep is proven complete, and how (`proof.Proof`).
 
     By order: every seam of one pass closed, wide ties have as many images as places, and TotalCount agrees. From both
-    ends: a pass that the server cut short, and one in the opposite order, meet. By parts: see `parts`. By count: two
-    passes in succession, undisturbed, with one TotalCount, and with other boundaries between pages, gave the same ids,
-    as many as it says.
+    ends: a pass that the server cut short meets a pass in the opposite order. By parts: see `parts`. By count: two
+    undisturbed passes in succession, with different page boundaries and a constant TotalCount, gave the same ids, as
+    many as TotalCount says.
 
-    `filters` narrow the list; `expected` are the rows that it is likely to have. `known` gives ids that may be listed,
-    and `parts_first` says that the last sweep needed parts. Raises what `fetch` raises.
+    `filters` narrow the list; `expected` is the likely number of rows. `known` gives ids that may be listed, and
+    `parts_first` says that the last sweep needed parts. Raises what `fetch` raises.
     """
 
     def __init__(
@@ -50,15 +51,15 @@ class FullSweep:
         self._remote, self._filters = remote, filters
         self._expected, self._known, self._parts_first = expected, known, parts_first
         self._sorts = SORTS
-        self._read: dict[str, int | None] = {}  # what all passes have read, with its sort values, the newest last
-        self._before: dict[str, int | None] = {}  # the same of all passes but the last one
-        self._first: Page | None = None  # of the list, where a try in parts came before all passes
+        self._read: dict[str, int | None] = {}  # ids that all passes have read, with their sort values, the newest last
+        self._before: dict[str, int | None] = {}  # the same, without the last pass
+        self._first: Page | None = None  # the list's first page, where a try in parts came before all passes
         self._whole = Evidence(())  # the TotalCounts of all passes
         self._lost: Cause | None = None  # why the first way of reading proved nothing
         self.outcome = Outcome()
 
     def pages(self) -> Generator[Page, None, None]:
-        """All pages of all passes; an id may come several times, each time in a state that it had during the sweep."""
+        """Yield all pages of all passes. An image may come several times, each time as it was during the sweep."""
         if self._parts_first and (yield from self._in_parts()):
             return
         previous: Evidence | None = None
@@ -102,10 +103,10 @@ class FullSweep:
         return self.outcome.cause is not None and self.outcome.cause.reason is ListReason.COUNT_CAPPED
 
     def _count_apart(self, evidence: Evidence, sort: Query) -> Iterator[Page]:
-        """Scanned images and the others, each from the other end: no more than TotalCount, and all of them read.
+        """Check scanned and other images, each from the other end: no more than TotalCount, and all of them read.
 
-        A result window may cap TotalCount as well as the list. The other end does not show that where the list has no
-        order, or where rows without a value stand last in both directions.
+        A result window may cap TotalCount as well as the list. The other end does not reveal such a cap where the list
+        has no order, or where rows without a value stand last in both directions.
         """
         turned = sort.turned or sort
         try:
@@ -119,7 +120,7 @@ class FullSweep:
             self.outcome.proof = None
             self.outcome.cause = ListReason.COUNT_CAPPED.given(total=evidence.total, apart=counted)
         elif self.outcome.proof is Proof.COUNT and any(page.places.keys() - evidence.ids for page in apart):
-            evidence.re_reads += 1  # this pass is not one of two that are alike
+            evidence.re_reads += 1  # so this pass cannot be one of two alike passes
             self.outcome.proof, self.outcome.cause = None, ListReason.PASSES_DIFFER.given(cause=self._lost)
 
     def _first_of(self, sort: Query, words: tuple[str, ...]) -> Page:
@@ -130,7 +131,7 @@ class FullSweep:
         return self._expected if number == 0 else 0
 
     def _as_long_as_it_pays(self, reader: ListReader, number: int) -> Generator[Page, None, None]:
-        """The pass; where its order is lost and parts can be had, the rest is left to them."""
+        """Yield the pages of the pass. Once the order is lost and parts can be had, the pass ends and parts follow."""
         with closing(reader.pages()) as pages:
             for page in pages:
                 self._read.update(page.values)
@@ -151,9 +152,9 @@ class FullSweep:
         self._lost = evidence.order_lost.given() if evidence.order_lost else outcome.cause
 
     def _fallen(self, evidence: Evidence) -> Cause | None:
-        """A TotalCount that fell far in one step, and stays there: a part of the list may be hidden ever since.
+        """Return a cause if TotalCount fell far in one step, and stays there: a part of the list may be hidden since.
 
-        One answer alone may have said too much.
+        A single answer does not count, because its TotalCount may have been too large.
         """
         answered = self._whole.answered = self._whole.answered + evidence.answered
         for before, after in self._whole.steps():
@@ -164,7 +165,7 @@ class FullSweep:
         return None
 
     def _proven(self, evidence: Evidence, previous: Evidence | None) -> tuple[Proof | None, Cause | None]:
-        """What the last pass proves, with those before it."""
+        """Return what the last pass proves together with the passes before."""
         lost = evidence.order_lost.given() if evidence.order_lost else None
         if evidence.unreadable or evidence.problem:
             return None, evidence.unreadable or evidence.problem
@@ -179,7 +180,7 @@ class FullSweep:
         return None, ListReason.PASSES_DIFFER.given(cause=lost)
 
     def _doubt(self, evidence: Evidence, previous: Evidence | None) -> Cause | None:
-        """What TotalCount says against a pass in order."""
+        """Return what in TotalCount contradicts a pass in order."""
         unread = evidence.unread
         if (unread > 0 and not _listed_twice(unread, evidence, previous)) or (unread < 0 and previous is None):
             return ListReason.COUNT_DIFFERS.given(total=evidence.constant_total, images=len(evidence.values))
@@ -187,7 +188,7 @@ class FullSweep:
         return None if hidden is None or self._nothing_old_is_new(evidence, previous) else hidden
 
     def _nothing_old_is_new(self, evidence: Evidence, previous: Evidence | None) -> bool:
-        """Whether a second pass shows only what was read before, or was created since, and as much as there was."""
+        """Whether a second pass shows no fewer images than before, and only images read before or created since."""
         if previous is None or len(evidence.values) + evidence.listed_twice + len(evidence.nameless) < evidence.total:
             return False
         newest = max((value for value in self._before.values() if value is not None), default=0)
@@ -195,7 +196,7 @@ class FullSweep:
         return all(value is not None and value >= newest for value in values)
 
     def _from_the_other_end(self, first: ListReader) -> Generator[Page, None, bool]:
-        """The rest of a list that the server cut short, read in the opposite order until the passes meet."""
+        """Read the rest of a list that the server cut short, in the opposite order, until the passes meet."""
         tail = first.tail
         if not first.evidence.ordered or not _is_cut_short(first.evidence) or tail is None:
             return False
@@ -214,20 +215,20 @@ class FullSweep:
         return self.outcome.complete
 
     def _have_met(self, first: Evidence, second: Evidence) -> bool:
-        """Whether nothing can stand where neither pass has been: images without a CreateTime, at the end of both."""
+        """Whether no image can stand where neither pass has read: images without a CreateTime, at the end of both."""
         if first.hidden() or second.hidden():
             return False
         totals = first.totals | second.totals
         return first.nulls or second.nulls or totals == {len(self._read) + len(first.nameless | second.nameless)}
 
     def _in_parts(self) -> Generator[Page, None, bool]:
-        """The list in parts by ImageID, where the server finds images by the beginning of their ids."""
+        """Read the list in parts by ImageID, where the server finds images by the beginning of their ids."""
         first: Page | None = None
         if not self._read:
             try:
                 first = self._first = self._remote.first(Query(filters=self._filters), self._remote.limit)
             except ResponseTooLargeError:
-                return False  # one row alone is too large: a pass finds it, and reads the others
+                return False  # a single row is too large: a pass finds that row, and reads the others
             self._read.update(first.values)
             yield first
         parts = self._parts()
@@ -259,7 +260,7 @@ def _is_cut_short(evidence: Evidence) -> bool:
 
 
 def _listed_twice(rows: int, evidence: Evidence, previous: Evidence | None) -> bool:
-    """Whether so many rows are those of images that are listed twice: in one answer, or at two places in two passes."""
+    """Whether images that are listed twice explain `rows`: twice in one answer, or at two places in two passes."""
     twice = evidence.listed_twice
     far = evidence.moved - evidence.repeated.keys()
     return rows == twice or (previous is not None and previous.moved == evidence.moved and rows == twice + len(far))

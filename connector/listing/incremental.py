@@ -1,4 +1,4 @@
-"""The incremental sweep: what is not scanned, and what was scanned since a moment, newest first."""
+"""Reads the images that are not scanned, and those scanned since a moment, newest first: the incremental sweep."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from connector.listing.seams import Aim
 
 NOT_SCANNED = "NOT_SCAN"  # as answers spell the last word of the status filter
 UNKNOWN_BY = "NoSuchField"
-HEAD_READS = 6  # of what was scanned during an incremental sweep
-CHANGED_SHARE = 0.05  # of two answers to the same question, asked one after the other
+HEAD_READS = 6  # reads of the list's top, for images that were scanned during the sweep
+CHANGED_SHARE = 0.05  # the share of rows that may differ between two successive answers to the same request
 
 
 class _FallBackError(Exception):
-    """Only a full sweep can tell what is new; `cause` says why."""
+    """Ends the incremental sweep: only a full sweep can tell what is new; `cause` says why."""
 
     def __init__(self, cause: Cause) -> None:
         super().__init__(cause)
@@ -34,10 +34,10 @@ class _FallBackError(Exception):
 class IncrementalSweep:
     """Reads the images that are not scanned, and those with a ScanTime at or after `since`, newest first.
 
-    `watermark` is the newest ScanTime that was shown before, if any: one that is as new has to be shown again.
-    `since` and `now` are microseconds; a ScanTime after `now`, the start of the run, is read but not believed: with a
-    clock in `remote`, nothing after the present. The outcome's `fallback` says why only a full sweep can tell
-    what is new; what was read has been yielded all the same. Raises what `fetch` raises, rejected requests excepted.
+    `watermark` is the newest ScanTime that was shown before, if any: a ScanTime at least as new has to be shown again.
+    `since` and `now` are microseconds. A ScanTime after `now`, the start of the run, is read but not believed; with a
+    clock in `remote`, a ScanTime after the present. The outcome's `fallback` says why only a full sweep can tell what
+    is new; pages that were read are yielded all the same. Raises what `fetch` raises, except for rejected requests.
     """
 
     def __init__(self, remote: RemoteList, *, since: int, now: int, watermark: int | None = None) -> None:
@@ -45,16 +45,16 @@ class IncrementalSweep:
         self._clock = remote.clock or (lambda: now)
         self._ends: list[int] = []
         self._whole_list = Evidence(())  # the TotalCounts of the list without filters
-        self._last_word_is_read = False  # of those of the status filter
+        self._last_word_is_read = False  # whether the server reads the last word of the status filter
         self.outcome = Outcome()
 
     def pages(self) -> Generator[Page, None, None]:
-        """All pages; an id may come several times, each time in a state that it had during the sweep."""
+        """Yield all pages. An image may come several times, each time as it was during the sweep."""
         outcome, answered = self.outcome, False
         try:
             scanned = self._remote.first(Query(filters=(("ScanStatus", (SCANNED.lower(),)),))).total or 0
             answered = True
-            # Not scanned first: an image that is scanned in between is then seen twice, and not never.
+            # First the images that are not scanned: an image that is scanned meanwhile is then seen twice, not missed.
             unscanned, last = yield from self._unscanned(scanned)
             others = [*self._other_orders()]
             yield from self._all_words_are_read(unscanned, scanned, others)
@@ -63,7 +63,7 @@ class IncrementalSweep:
             if (hidden := self._whole_list.hidden()) is not None:
                 raise _FallBackError(hidden)
             cap = self._remote.server.cap
-            if max(self._ends, default=0) >= cap:  # no end, but all that the server gives at once
+            if max(self._ends, default=0) >= cap:  # not an end, but the server's cap
                 raise _FallBackError(ListReason.FEW_AT_ONCE.given(rows=cap))
         except _FallBackError as error:
             outcome.fallback = error.cause
@@ -75,13 +75,13 @@ class IncrementalSweep:
                 raise
             outcome.fallback = ListReason.FAILING.given(
                 code=error.code or "too large"
-            )  # perhaps at one row, which a full sweep finds
+            )  # perhaps the server fails at a single row, which a full sweep finds
         outcome.order_proven = outcome.fallback is None
         outcome.proof = Proof.WATERMARK if outcome.order_proven else None
         outcome.cause = outcome.fallback
 
     def _unscanned(self, scanned: int) -> Generator[Page, None, tuple[Evidence, Page | None]]:
-        """The images that are not scanned; returns what their list has shown, and its last page."""
+        """Read the images that are not scanned; return the evidence of their list, and its last page."""
         page: Page | None = None
         reader = ListReader(self._remote, _not_scanned(UNSCANNED), "CreateTime", Aim(one_end_of_one_answer=True))
         evidence = reader.evidence
@@ -101,7 +101,7 @@ class IncrementalSweep:
         return evidence, page
 
     def _unscanned_in_parts(self, reader: ListReader) -> Generator[Page, None, Evidence]:
-        """The same in parts by ImageID, where their order proves nothing; returns what the parts have shown."""
+        """Read the same images in parts by ImageID, where their order proves nothing; return the parts' evidence."""
         filters = _not_scanned(UNSCANNED).filters
         parts = PartsReader(self._remote, filters, [*reader.evidence.ids])
         if reader.evidence.ordered or not parts.can_be_had():
@@ -114,11 +114,11 @@ class IncrementalSweep:
         return parts.evidence
 
     def _all_words_are_read(self, unscanned: Evidence, scanned: int, others: Sequence[Page]) -> Iterator[Page]:
-        """Scanned images and the others make up the list, unless the list moves, or an answer was not whole.
+        """Check that scanned and other images make up the list, unless the list moves, or an answer was not whole.
 
-        If they do not, or if the last word has no image, images are asked for by each word of the filter alone. Those
-        that the list of all words did not show are new, or were hidden, or their word is not read: then that list does
-        not show them a second time either.
+        If they do not, or if the last word has no image, ask for images by each word of the filter alone. Some of these
+        images may be absent from the list of all words. Such images are new, or were hidden, or their word is not read;
+        in the last case the list of all words does not show them a second time either.
         """
         total = next((page.total for page in others if page.total is not None), None)
         read = len(unscanned.values) + len(unscanned.nameless) + unscanned.listed_twice
@@ -134,16 +134,16 @@ class IncrementalSweep:
             whole = again.reaches_total
             if unseen - again.places.keys() if whole else is_great_step(counted, again.total or 0):
                 raise _FallBackError(ListReason.STATUS_PARTLY_READ.given())
-        if counted - read > len(unseen):  # the first rows do not show all that is missing
+        if counted - read > len(unseen):  # the first rows do not show all missing images
             raise _FallBackError(ListReason.UNSCANNED.given(cause=ListReason.END_HIDDEN.given()))
         if total is not None and scanned + max(counted, unscanned.total) < total * (1 - CHANGED_SHARE):
             raise _FallBackError(ListReason.STATUS_UNKNOWN.given(counted=scanned + counted, total=total))
 
     def _other_orders(self) -> Iterator[Page]:
-        """The beginnings of lists that a server would give if it did not know `By=ScanTime`.
+        """Yield the beginnings of lists that a server would give if it did not know `By=ScanTime`.
 
-        What it does with a name that it cannot know, it does with any that it does not know. Where it rejects such a
-        name, ScanTime may still be another name of its own order.
+        A server treats all unknown names alike, so one request uses a name that no server can know. If the server
+        rejects such a name, ScanTime may still be a synonym for the server's own order.
         """
         yield from self._other_order(Query("CreateTime", "desc"))
         unknown = [*self._other_order(Query(UNKNOWN_BY, "desc"))]
@@ -156,12 +156,12 @@ class IncrementalSweep:
                 page = self._counted(self._remote.first(query, self._remote.limit))
             yield page
         except RequestRejectedError:
-            return  # it does not take this order for that one
+            return  # the server rejects this order, so it cannot mistake By=ScanTime for it
 
     def _newest(self, others: Sequence[Page | None]) -> Generator[Page, None, int]:
-        """Down to the watermark; returns the newest ScanTime that can be believed.
+        """Read down to the watermark; return the newest ScanTime that can be believed.
 
-        The first page must not be the answer to another question, one of the `others`.
+        The first page must not look like one of the `others`, the lists in another order.
         """
         first = True
         head: int | None = None
@@ -177,15 +177,15 @@ class IncrementalSweep:
         return self._since if head is None else max(head, self._since)
 
     def _top(self, page: Page) -> int | None:
-        """The newest ScanTime of a page that is not in the future."""
+        """Return the page's newest ScanTime that is not in the future."""
         now = self._clock()
         return max((value for value, _ in page.rows if value is not None and value <= now), default=None)
 
     def _scanned_meanwhile(self, head: int) -> Iterator[Page]:
-        """What was scanned while we read has moved to the top, past us: reads it until one answer holds all of it,
-        or until images of one instant alone are there, the same ones twice.
+        """Read the images that were scanned while we read, and have moved to the top, past us: until one answer holds
+        all of them, or until two answers show the same images, all of one instant.
 
-        `head` is the newest ScanTime that the read before showed first: what was scanned since is as new or newer.
+        `head` is the newest ScanTime at the top of the previous read: images scanned since are as new or newer.
         """
         doubted = False
         before: dict[str, int | None] = {}
@@ -196,7 +196,7 @@ class IncrementalSweep:
                 pages, top = pages + 1, self._top(page) if top is None else top
                 shown |= {image_id: value for value, image_id in page.rows if value is not None and value >= head}
                 yield page
-            still = {*shown.values()} == {head} and shown == before  # a batch longer than a page, and nothing since
+            still = {*shown.values()} == {head} and shown == before  # a batch longer than a page, and no scan since
             before = shown
             if top is not None and top >= head:
                 doubted, head = False, top
@@ -227,7 +227,7 @@ class IncrementalSweep:
             self._ends.append(reader.evidence.end_rows)
 
     def _costs_more(self, unscanned: int, total: int) -> bool:
-        """Whether reading the unscanned images and a few pages more takes as many requests as reading all."""
+        """Whether the unscanned images and a few more pages take as many requests as the whole list."""
         return unscanned // self._remote.limit + 3 >= total // self._remote.limit
 
 
@@ -236,7 +236,7 @@ def _not_scanned(words: tuple[str, ...], order: str = "asc") -> Query:
 
 
 def _why(reader: ListReader) -> Cause | None:
-    """Why the pass proves nothing."""
+    """Return why the pass proves nothing."""
     lost = reader.evidence.order_lost
     return reader.evidence.problem or (lost.given() if lost else None)
 
@@ -251,7 +251,7 @@ def _alike(page: Page, other: Page | None) -> bool:
 
 
 def _times(items: Sequence[Any]) -> list[str | None]:
-    """The CreateTimes of groups of rows: images of one CreateTime may stand in another order each time."""
+    """Return one CreateTime per group of equal ones, because images of one CreateTime may come in any order."""
     times = [text_of(item, "CreateTime") for item in items]
     return [time for time, _ in groupby(times)]
 

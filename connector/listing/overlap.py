@@ -1,4 +1,4 @@
-"""How far a page reaches back into the one before it: learnt while the list is read."""
+"""Learns, while a list is read, how many rows a page should share with the page before."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from connector.listing.page import Page
 from connector.listing.query import MAX_LIMIT
 
 OVERLAP = 2  # the smallest overlap that can close a seam where values are distinct
-FIRST_OVERLAP = 6  # of pages that are asked for before one has come
-RECENT = 50  # pages from which is learnt how much to overlap
+FIRST_OVERLAP = 6  # for pages that are asked for before the first answer
+RECENT = 50  # the number of latest pages to learn from
 
 
 class Overlap:
-    """How many rows a page should share with the one before it: as many as would have cost least at recent seams.
+    """Chooses how many rows a page should share with the page before: the number of least cost at recent seams.
 
-    A row of overlap costs a row at every seam; a seam that does not close costs a request. What a seam needs is learnt
-    from each page's own tie groups and from how far the list moves between two requests.
+    Each row of overlap costs one row per seam; a seam that does not close costs one request. The need of a seam is
+    learnt from the page's tie groups and from how far the list moves between two requests.
     """
 
     def __init__(self, limit: int = MAX_LIMIT) -> None:
@@ -27,7 +27,7 @@ class Overlap:
         self.rows = max(OVERLAP, min(FIRST_OVERLAP, limit // 2))
 
     def learn(self, page: Page, before: Page | None, cap: int) -> None:
-        """`page` was asked for next after `before`; the server sends up to `cap` rows at once."""
+        """Learn from `page`, which was asked for next after `before`; the server sends up to `cap` rows at once."""
         if len(self._reaches) == RECENT:
             self._reached -= self._reaches[0]
         self._reaches.append(Counter(page.reaches()))
@@ -39,12 +39,12 @@ class Overlap:
         needs: Counter[int] = Counter()
         for (reach, often), (moved, times) in product(self._reached.items(), shifts.items()):
             needs[reach + moved] += often * times
-        # Between two needs a row more only costs more.
+        # Only the needs themselves are candidates: between two needs, each further row only costs more.
         worthwhile = sorted(need for need in needs if OVERLAP < need <= cap // 2)
         self.rows = min([OVERLAP, *worthwhile], key=lambda rows: self._cost(rows, needs, cap))
 
     @staticmethod
     def _cost(rows: int, needs: Counter[int], cap: int) -> float:
-        """Requests a page."""
+        """Return the cost of an overlap of `rows`, in requests per page."""
         broken = sum(often for need, often in needs.items() if need > rows)
         return rows / cap + broken / max(1, needs.total())

@@ -1,4 +1,4 @@
-"""What one answer of a list shows, and in which orders its rows may be sorted."""
+"""Holds what one answer of a list shows, and in which orders its rows may be sorted."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _moments = count(1)
 
 
 def moment() -> int:
-    """A number that is greater each time."""
+    """Return a number that is greater at each call."""
     return next(_moments)
 
 
 ValuesOf = Callable[[Sequence[Mapping[str, Any]]], Sequence[int | None]]
-"""The sort values of items, None for null. Raises ValueError where a value cannot be read."""
+"""Gives the sort values of items, None for null. Raises ValueError where a value cannot be parsed."""
 
 
 class Order(NamedTuple):
@@ -45,9 +45,9 @@ DESCENDING = (Order(-1, -FAR), Order(-1, FAR))
 
 @dataclass(frozen=True)
 class Page:
-    """One answer. `rows` are (sort value, image id) of the items whose sort value and id can be read, in order.
+    """One answer. `rows` are (sort value, image id) of the items whose sort value and id can be parsed, in order.
 
-    `sent` and `came` are moments, by a clock that only counts: when the request went, and when the answer was there.
+    `sent` and `came` are moments of a logical clock: when the request went, and when the answer was there.
     """
 
     offset: int
@@ -79,9 +79,9 @@ class Page:
 
     @property
     def reach_back(self) -> int | None:
-        """Rows from the page's end back to the last one with another value than its last; None where all are equal.
+        """Count the rows from the page's end back to the last row with another value than the page's last value.
 
-        In a sorted page this is the last row strictly before the last value.
+        In a sorted page, that row is the last row strictly before the last value. None where all values are equal.
         """
         for back, (value, _) in enumerate(reversed(self.rows), start=1):
             if value != self.rows[-1][0]:
@@ -89,7 +89,7 @@ class Page:
         return None
 
     def reaches(self) -> list[int]:
-        """For each row with another value before it: rows back to that one, as `reach_back` would be there."""
+        """Return, for each row that has a different value before it, what `reach_back` would be at that row."""
         if len({value for value, _ in self.rows}) == len(self.rows):
             return [2] * (len(self.rows) - 1)
         found, run = [], 0
@@ -105,7 +105,7 @@ class Page:
 
     @property
     def repeated(self) -> dict[str, int]:
-        """Of the images that are in the page more than once, the rows beyond the first."""
+        """Count, per image that is in the page more than once, the rows beyond the first."""
         if not self.repeats:
             return {}
         return {image_id: rows - 1 for image_id, rows in Counter(i for _, i in self.rows).items() if rows > 1}
@@ -121,24 +121,24 @@ class Page:
 
     @property
     def turned(self) -> Page:
-        """The page in the opposite order, as if it ended the list."""
+        """Return the page in the opposite order, as if the page ended the list."""
         end = max(self.total or 0, len(self.items))
         return replace(self, offset=end - len(self.items), items=self.items[::-1], rows=self.rows[::-1])
 
     @property
     def distinct(self) -> Page:
-        """The page with one row of each image."""
+        """Return the page with one row per image."""
         places = {image_id: place for place, (_, image_id) in reversed([*enumerate(self.rows)])}
         return replace(self, rows=[self.rows[place] for place in sorted(places.values())]) if self.repeats else self
 
     def nameless(self) -> list[int]:
-        """The places in the list of items without a usable id."""
+        """Return the places (offsets in the list) of items without a usable id."""
         if len(self.rows) == len(self.items):
             return []
         return [self.offset + place for place, item in enumerate(self.items) if image_id_of(item) is None]
 
     def shift_to(self, page: Page) -> int | None:
-        """Rows by which the list has moved up between this page and `page` (deletions); None where they share none."""
+        """Count the rows by which deletions moved the list between this page and `page`; None without a shared row."""
         moved = self.offset - page.offset
         shared = self.places.keys() & page.places.keys()
         shifts = [moved + self.places[image_id] - page.places[image_id] for image_id in shared]
@@ -146,19 +146,19 @@ class Page:
 
 
 def text_of(item: Any, name: str) -> str | None:
-    """The text that an item has in a field, or None where it has none."""
+    """Return the text of an item's field, None where the field is missing or no text."""
     text = item.get(name) if isinstance(item, dict) else None
     return text if isinstance(text, str) else None
 
 
 def image_id_of(item: Any) -> str | None:
-    """The item's ImageID, or None where it has none that can serve as a key."""
+    """Return the item's ImageID, None where it is missing or cannot serve as a key."""
     image_id = text_of(item, "ImageID")
     return image_id if image_id and storable(image_id) == image_id else None
 
 
 def page_of(answer: Answer, offset: int, values_of: ValuesOf, sent: int = 0) -> Page:
-    """The page in an answer of a list action; a missing or null `List` is an empty one, a bad TotalCount is None.
+    """Make a page of an answer of a list action. A missing or null `List` counts as empty; a bad TotalCount is None.
 
     `sent` is the `moment` before the request.
     """
@@ -170,7 +170,7 @@ def page_of(answer: Answer, offset: int, values_of: ValuesOf, sent: int = 0) -> 
 
 
 def count_of(total: Any) -> int | None:
-    """TotalCount, also where it is written as a text or with a decimal point; None where it is no count."""
+    """Parse TotalCount, also from a text or a number with a decimal point; None where it is no count."""
     if isinstance(total, bool) or not isinstance(total, int | float | str):
         return None
     if isinstance(total, int):
@@ -186,6 +186,6 @@ def _rows(items: Sequence[Any], values_of: ValuesOf) -> Sequence[tuple[int | Non
         values = values_of(known)
     except ValueError:
         if len(known) == 1:
-            return ()  # sorted by what we cannot read: it proves nothing, and it disproves nothing
+            return ()  # a sort value cannot be parsed, so the page says nothing for or against any order
         return tuple(row for item in known for row in _rows([item], values_of))
     return tuple(zip(values, filter(None, ids), strict=True))

@@ -1,12 +1,12 @@
-"""A list in parts by ImageID, which nothing can enter or leave by moving: for lists whose order proves nothing.
+"""Reads a list in parts by ImageID, which no row enters or leaves by moving: for lists whose order proves nothing.
 
-An id never changes. So the images whose ids begin with `sha256:a3` are a part of the list, and a part that comes in
-one answer is a snapshot, whatever its order. Values of a filter are ORed: several beginnings make a part of the size
-that is wanted, and all parts together hold every id.
+An id never changes. So the images whose ids begin with `sha256:a3` are a fixed part of the list, and a part that comes
+in one answer is a snapshot, whatever its order. Values of a filter are ORed: several beginnings make a part of the
+wanted size, and all parts together hold every id.
 
-This needs an ImageID filter that finds ids by their beginning. Nothing documents that, so it is tried first. An answer
-is believed only if all its rows belong to the part, if TotalCount agrees, and if two images that were just listed come
-back: one is asked for by the filter's first value, the other by its last.
+Parts need an ImageID filter that finds ids by their beginning. No documentation promises that, so the filter is tested
+first. An answer is believed only if all its rows belong to the part, if TotalCount agrees, and if two images that were
+just listed come back: the filter's first value asks for the first image, the last value for the other.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from connector.listing.remote import RemoteList
 
 _ID = re.compile(r"sha256:[0-9a-f]{12,}")
 ROOM = 4  # rows of a page that are left free, two of them for the controls
-TRIED = len(ALGORITHM) + 3  # characters of an id with which the filter is tried
-GONE_SHARE = 0.05  # of the known images of a part, that may be missing in its first answer
-TRIES = 3  # answers to one question that may not be whole: images are deleted, controls too
-SLACK = 2  # times the parts that were planned
-MOST_PLANNED = 1_000_000  # images: what TotalCount claims beyond makes parts that are divided once they show so many
+TRIED = len(ALGORITHM) + 3  # characters of an id with which the filter is tested
+GONE_SHARE = 0.05  # the share of a part's known images that may be missing in the first answer
+TRIES = 3  # answers to one question that may be incomplete: images are deleted, controls too
+SLACK = 2  # the most answers, as a multiple of the planned parts
+MOST_PLANNED = 1_000_000  # images; if TotalCount claims more, parts are divided once they turn out too large
 MOST_QUESTIONS = 100_000  # ten million images
 
 
@@ -59,7 +59,7 @@ class PartsReader:
         self.evidence = Evidence((), ListReason.UNSORTED)
 
     def can_be_had(self) -> bool:
-        """Whether the server finds images by the beginning of their ids; it is asked once."""
+        """Whether the server finds images by the beginning of their ids; the server is asked once."""
         server = self._remote.server
         if self._room < 1 or any(name == "ImageID" for name, _ in self._filters):
             return False
@@ -71,7 +71,7 @@ class PartsReader:
 
     @property
     def _most(self) -> int:
-        """Rows that an answer has at most."""
+        """The most rows that an answer can have."""
         return min(self._remote.limit, self._remote.server.cap)
 
     @property
@@ -79,7 +79,7 @@ class PartsReader:
         return self._most - ROOM
 
     def _try(self, wanted: str, length: int) -> bool:
-        """Whether the server finds an image by so many characters of its id, or others that fill the answer."""
+        """Whether `length` characters of an id find its image, or so many other images that they fill the answer."""
         part = Part((wanted[:length],))
         try:
             page = self._remote.first(self._query(part.beginnings), self._remote.limit)
@@ -89,9 +89,9 @@ class PartsReader:
         return found and all(part.holds(image_id_of(item)) for item in page.items)
 
     def pages(self, known: Collection[str], first: Page | None = None) -> Generator[Page, None, None]:
-        """The answers of all parts, one of each. `known` are ids that may be listed, and say how large parts will be.
+        """Yield one answer per part. `known` are ids that may be listed; the size of parts is planned from them.
 
-        `first` is the list's first page, where that was read just now, and says how long the list is.
+        `first` is the list's first page, if it was read just now; its TotalCount gives the length of the list.
         `evidence.problem` says why the filter is not to be trusted after all.
         """
         total = self._total(first)
@@ -137,32 +137,32 @@ class PartsReader:
         except TransientError as error:
             if not (error.code or "").startswith(FAILING):
                 raise
-            # Perhaps one row is at fault: a pass finds the row, and reads the others.
+            # Perhaps a single row makes the server fail: a pass finds that row, and reads the others.
             self.evidence.problem = ListReason.REFUSED.given(rows=len(self.evidence.values), code=error.code)
         finally:
             prefetch.close(wait=True)
 
     def _is_spent(self, answered: int) -> bool:
-        """Whether there were too many answers for the images that they have shown, or that are known; TotalCount does
-        not count."""
+        """Whether there were too many answers for the images shown or known. TotalCount is ignored, because it may be
+        wrong."""
         images = max(len(self._known), len(self.evidence.values))
         return answered > min(MOST_QUESTIONS, 2 * SLACK * (images // self._room + 1) + 32 * TRIES)
 
     def _finds_all_lengths(self, parts: Sequence[Part]) -> bool:
-        """Whether beginnings of every length that the parts use are found."""
+        """Whether the server finds beginnings of every length that the parts use."""
         lengths = {len(beginning) for part in parts for beginning in part.beginnings}
         return all(self._try(self._listed[-1], length) for length in sorted(lengths))
 
     def _goes_on(self, question: _Question, rows: int) -> bool:
-        """Whether a part has rows behind those that came: asked where no answer at all has had more rows than these."""
+        """Whether a part has more rows than came; asked only where no other answer has had more rows than this one."""
         if rows < self._remote.server.most_rows:
             return False
         return bool(self._remote.page(self._query(question.values), "CreateTime", rows, self._remote.limit).items)
 
     def _covers_all(self) -> bool:
-        """Whether the list has no ids of another form: as many images have one of the 16 first digits as there are.
+        """Whether no id has another form: the images that begin with one of the 16 digits are as many as the list has.
 
-        The list may move meanwhile: its length is that half way between the answers before and after.
+        The list may move meanwhile, so its length is the mean of the TotalCounts before and after.
         """
         digits = tuple(ALGORITHM + digit for digit in DIGITS)
         before = self._total()
@@ -175,9 +175,9 @@ class PartsReader:
         return False
 
     def _until_none_is_missing(self, questions: Sequence[_Question]) -> Generator[Page, None, None]:
-        """Parts once more, the first ones first, until as many images were read as TotalCount says.
+        """Read parts once more, in their order, until as many images were read as TotalCount says.
 
-        Either images came and went, or a part was not shown whole although its own TotalCount was right.
+        If fewer were read, images came and went, or a part came incomplete although its own TotalCount agreed.
         """
         evidence = self.evidence
         for question in questions:
@@ -192,7 +192,7 @@ class PartsReader:
                 yield page
 
     def _judge(self, question: _Question, page: Page | TcssError) -> list[_Question]:
-        """What is to be asked instead of a question whose answer is not the whole part."""
+        """Return the questions to ask instead of a question whose answer is not the whole part."""
         part, controls = question.part, question.controls
         if isinstance(page, TcssError) and not isinstance(page, ResponseTooLargeError):
             raise page
@@ -214,7 +214,7 @@ class PartsReader:
         return []
 
     def _lacks_known(self, part: Part, page: Page) -> bool:
-        """Whether images are missing that were known: they may be gone, or a back end was silent for a moment."""
+        """Whether known images are missing: the images may be gone, or a back end failed for a moment."""
         expected = [i for beginning in part.beginnings for i in self._known_from(beginning)]
         missing = sum(i not in page.places for i in expected)
         return missing > len(expected) * GONE_SHARE
@@ -224,7 +224,7 @@ class PartsReader:
         return self._known[start : bisect_left(self._known, beginning + "g", start)]
 
     def _question(self, part: Part, tries: int = 1) -> _Question:
-        """With controls that are not of the part, as far as there are such."""
+        """Make a question with controls from outside the part, as far as there are such ids."""
         others = [i for i in self._listed[-(MOST_VALUES + 2) * tries :] if not part.holds(i)]
         others = [*dict.fromkeys(others if len({*others}) > 1 else self._listed)]
         start = 2 * (tries - 1) % len(others)

@@ -1,4 +1,4 @@
-"""Where a pass asks next: the offsets, how many pages are under way, and how many rows an answer may have."""
+"""Plans the requests of a pass: the offsets, how many pages are under way, and how many rows an answer may have."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from connector.listing.remote import RemoteList
 from connector.listing.seams import Aim
 
 RE_READS = 3  # of an answer that is shorter than it should be
-FAILING = "InternalError"  # the code with which a server answers again and again where one row is at fault
-RECOVERY = 2  # pages in a row that came whole, after which twice as many rows are asked for again
+FAILING = "InternalError"  # a server repeats this code where a single row makes it fail
+RECOVERY = 2  # whole pages in a row, after which the limit doubles again
 
 
 class Plan:
@@ -35,7 +35,7 @@ class Plan:
 
     @property
     def cap(self) -> int:
-        """Rows that an answer has at most."""
+        """The most rows that an answer can have."""
         return min(self._limit, self._server.cap)
 
     @property
@@ -44,7 +44,7 @@ class Plan:
         return max(1, self.cap - self._overlap.rows) if self._evidence.ordered else self.cap
 
     def next(self, tail: Page | None) -> Page:
-        """The page planned first, and as many asked for ahead as the list is long."""
+        """Return the page that was planned first, and ask for pages ahead, up to the length of the list."""
         self._ask_ahead(tail)
         offset, limit, answer = self._prefetch.take()
         if isinstance(answer, Page):
@@ -69,7 +69,7 @@ class Plan:
         return self._made_whole(self.read(offset), self._limit)
 
     def read(self, offset: int) -> Page:
-        """The page at `offset`, asked for now, as it comes."""
+        """Return the page at `offset`, asked for now, even where the page is not whole."""
         while True:
             limit = self._limit
             try:
@@ -78,7 +78,7 @@ class Plan:
                 self._shrink(offset, limit, error)
 
     def beside(self, load: Load) -> Page:
-        """The first page of another list, of as many rows as can be sent; asked for again where it is too short."""
+        """Return the first page of another list, with as many rows as can be sent; read again where it is too short."""
         limit, tries = self.cap, 1
         while True:
             try:
@@ -93,12 +93,12 @@ class Plan:
             tries += 1
 
     def again_from(self, offset: int) -> None:
-        """Drops what is planned, and plans from `offset` on."""
+        """Drop the planned pages, and plan from `offset` on."""
         self._prefetch.clear()
         self._next_offset, self._asked = offset, None
 
     def follow(self, page: Page) -> None:
-        """Plans on from the end of `page`, where nothing is under way."""
+        """Plan on from the end of `page`, unless pages are under way."""
         if page.items and not len(self._prefetch):
             self._next_offset = max(page.offset + 1, page.end - self.cap + self._step(page.offset))
 
@@ -106,7 +106,7 @@ class Plan:
         self._prefetch.close(wait=wait)
 
     def _ask_ahead(self, tail: Page | None) -> None:
-        """As far as TotalCount reaches; one page further where TotalCount has proved to be too small."""
+        """Ask for pages as far as TotalCount reaches; one page further where TotalCount has proved too small."""
         end = tail.end if tail is not None else 0
         total = self._evidence.total if self._evidence.reads else self._aim.expected
         horizon = total if end < total else end + self.stride
@@ -119,12 +119,13 @@ class Plan:
         return max(1, self.cap // 2) if self._aim.shift and offset == 0 else self.stride
 
     def _window(self) -> int:
-        """Pages under way: few at first for a list that will be left early."""
+        """Return how many pages may be under way: few at first for a list that will be left early."""
         most = self._prefetch.most
         return most if self._aim.until is None else min(most, 1 + self._evidence.pages // 3)
 
     def _in_smaller_pages(self, offset: int, limit: int, error: ResponseTooLargeError) -> Page:
-        """The page at `offset` with fewer rows; an empty one where its first row alone is too large, and left out.
+        """Read the page at `offset` with fewer rows. If its first row alone is too large, leave that row out and return
+        an empty page.
 
         Raises ResponseTooLargeError where no answer at all can be read.
         """
@@ -147,7 +148,7 @@ class Plan:
         return True
 
     def _shrink(self, offset: int, limit: int, error: ResponseTooLargeError) -> None:
-        """Asks for half as many rows from now on, up to a row that is too large alone."""
+        """Ask for half as many rows from now on, down to a single row that is too large alone."""
         if limit == 1:
             raise ResponseTooLargeError(
                 f"one image alone is too much: {error.message}", code=error.code, hint=error.hint
@@ -156,7 +157,7 @@ class Plan:
         self.again_from(offset + self.stride)
 
     def _up_to_failing_row(self, offset: int, limit: int, error: TcssError) -> Page:
-        """The rows before the first one at which the server fails; that row is left out, and the order with it.
+        """Read the rows before the first row at which the server fails. That row is left out, so the order is lost.
 
         Raises TransientError where the server fails at the list's first row too.
         """
@@ -173,13 +174,13 @@ class Plan:
             self._prefetch.now(0, 1)  # raises where the server fails at everything
         self._evidence.leave_out(offset + readable, error.code)
         self.again_from(offset + readable + 1)
-        if readable:  # the next page begins behind the row, not at the end of this one
+        if readable:  # the next page begins behind the failing row, not at the end of this page
             self._prefetch.plan(self._next_offset, self._limit)
             self._next_offset += self.stride
         return page
 
     def _recover(self) -> None:
-        """One large row is no reason for small pages over the rest of the list."""
+        """Double the limit again: a single large row is no reason for small pages over the rest of the list."""
         self._whole_pages += 1
         if self._limit < self._most and self._whole_pages >= RECOVERY:
             self._limit, self._whole_pages = min(2 * self._limit, self._most), 0
@@ -189,7 +190,7 @@ class Plan:
         return page
 
     def _made_whole(self, page: Page, limit: int) -> Page:
-        """Reads a page that is too short again; as short twice means that the server sends no more at once."""
+        """Read a page again that is too short; the same length twice means that the server sends no more at once."""
         for _ in range(RE_READS):
             if len(page.items) >= min(limit, self._server.cap) or page.reaches_total:
                 break

@@ -1,4 +1,4 @@
-"""Pages asked for ahead: several requests are under way at once, and their answers come in the order of the plan."""
+"""Asks for pages ahead: several requests are under way at once, and their answers come in the order of the plan."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from connector.errors import TcssError
 from connector.listing.page import Page
 
-MOST_THREADS = 100  # of a pool whose size may change; a thread is started when it is needed
+MOST_THREADS = 100  # the bound of the pool; a thread is started only when it is needed
 
 InFlight = int | Callable[[], int]
-"""Requests that may be under way at once; a function may change its mind."""
+"""How many requests may be under way at once: a number, or a function that is asked each time."""
 Load = Callable[[int, int], Page]
 """Asks for the page at an offset, with a limit."""
 
 
 class Prefetch:
-    """Pages by offset, several under way at once; with `in_flight` 1 all is asked for in the calling thread."""
+    """Gives pages by offset, several under way at once. With `in_flight` 1, the calling thread sends all requests."""
 
     def __init__(self, load: Load, in_flight: InFlight) -> None:
         self._load, self._in_flight = load, in_flight
@@ -35,14 +35,14 @@ class Prefetch:
         return len(self._queue)
 
     def now(self, offset: int, limit: int) -> Page:
-        """The page at `offset`, asked for at once and beside the plan."""
+        """Return the page at `offset`, asked for now and outside the plan."""
         return self._load(offset, limit)
 
     def plan(self, offset: int, limit: int) -> None:
         self._queue.append((offset, limit, self._pool.submit(self._load, offset, limit) if self._pool else None))
 
     def take(self) -> tuple[int, int, Page | TcssError]:
-        """The offset planned first, its limit, and the page or what the API said instead."""
+        """Return the offset that was planned first, its limit, and the page, or the API's error instead."""
         offset, limit, future = self._queue.popleft()
         try:
             return offset, limit, future.result() if future else self._load(offset, limit)

@@ -1,4 +1,4 @@
-"""What reading a list has shown, and what that proves."""
+"""Collects what reading a list has shown, and derives what the evidence proves."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from connector.listing.page import Order, Page
 from connector.listing.query import MAX_LIMIT
 from connector.listing.reasons import Cause, ListReason
 
-GREAT_STEP = 0.05  # of TotalCount, between two answers
+GREAT_STEP = 0.05  # the share by which TotalCount may fall between two answers
 MOST_LEFT_OUT = 3  # rows that the server cannot show, after which a pass ends
 
 
 class Proof(StrEnum):
-    """Why a sweep is complete; the value says it to people."""
+    """Why a sweep is complete; the value is the text for people."""
 
     ONE_ANSWER = "in one answer"
     ORDER = "by order"
@@ -30,10 +30,10 @@ class Proof(StrEnum):
 
 @dataclass
 class Server:
-    """What is known of a server, whichever of its lists is read.
+    """Keeps what is known of a server, whichever of its lists is read.
 
-    `cap` is the most rows that it gives at once, and `most_rows` the most that an answer had. `finds_prefixes` says
-    whether its ImageID filter finds ids by their beginning, None where that was not tried.
+    `cap` is the most rows that the server gives at once, and `most_rows` the most that an answer had. `finds_prefixes`
+    says whether the ImageID filter finds ids by their beginning, None where the filter was not tested.
     """
 
     cap: int = MAX_LIMIT
@@ -43,11 +43,11 @@ class Server:
 
 @dataclass
 class Evidence:
-    """What one pass over a list has shown.
+    """Collects what one pass over a list has shown.
 
-    `orders` are the sort orders that no page has contradicted, and none of them counts once `order_lost` says why.
+    `orders` are the sort orders that no page has contradicted; once `order_lost` has a reason, none of them counts.
     `reads` counts all answers, `pages` those that were taken into the pass, `re_reads` those that were asked for again.
-    `end_rows` counts the rows of the page that was the end, `idle` the last pages in a row that showed nothing new.
+    `end_rows` counts the rows of the last page, `idle` the latest pages in a row that showed nothing new.
     `snapshot` says that the last page shows the whole list. `ties` counts wide ties that were proven by their size.
 
     `totals` are all TotalCounts, `answered` those of each answer, with the moments when it was asked for and when it
@@ -89,7 +89,7 @@ class Evidence:
     nameless: set[int] = field(default_factory=set)
 
     def note(self, page: Page) -> None:
-        """Takes down what every answer shows, whether its page is taken or not."""
+        """Note what an answer shows, whether or not its page is taken into the pass."""
         self.count(page)
         if self.ordered:
             self.orders = tuple(order for order in self.orders if page.is_sorted(order))
@@ -97,7 +97,7 @@ class Evidence:
                 self.lose_order(ListReason.UNSORTED)
 
     def count(self, page: Page) -> None:
-        """Takes down an answer that is no part of the order."""
+        """Note an answer that is no part of the order."""
         self.reads += 1
         if page.total is not None:
             self.first_total = self.first_total or page.total
@@ -107,7 +107,7 @@ class Evidence:
             self.contradicted |= bool(page.items) and page.total < page.end
 
     def take(self, page: Page) -> None:
-        """Takes a page into the pass."""
+        """Take a page into the pass."""
         known = len(self.values)
         self.pages += 1
         self.rows += len(page.items)
@@ -122,12 +122,12 @@ class Evidence:
         self.idle = 0 if len(self.values) > known else self.idle + 1
 
     def take_again(self, page: Page, again: Page) -> None:
-        """The answer to the same question as a page that showed images more than once, which may be a mistake."""
+        """Compare a page that showed images more than once with a second answer, because the first may be a mistake."""
         self.repeated = {i: n for i, n in self.repeated.items() if i not in page.repeated or i in again.repeated}
         self.values = again.values | self.values
 
     def leave_out(self, place: int, code: str | None) -> None:
-        """A row of the list cannot be read."""
+        """Note that a row of the list cannot be read."""
         self.left_out += 1
         self.unreadable = self.unreadable or ListReason.UNREADABLE.given(place=place, code=code)
         self.lose_order(ListReason.SEAM_OPEN)
@@ -135,7 +135,7 @@ class Evidence:
             self.problem = self.unreadable
 
     def lose_order(self, reason: ListReason) -> None:
-        """The first reason counts."""
+        """Note why the order is lost; the first reason counts."""
         self.order_lost = self.order_lost or reason
 
     @property
@@ -155,13 +155,13 @@ class Evidence:
 
     @property
     def constant_total(self) -> int | None:
-        """The TotalCount of every answer; None where it was not the same in all of them."""
+        """The TotalCount of all answers; None where answers differ."""
         return max(self.totals) if len(self.totals) == 1 else None
 
     @property
     def unread(self) -> int:
-        """Rows that the list has by its TotalCount, if that was constant, and that were not read. Below 0 where more
-        images were read than the list had at any moment. An image that is listed twice counts once."""
+        """Rows that the list has by its constant TotalCount, less those that were read. Below 0 where more images were
+        read than the list had at any moment. An image that is listed twice counts once."""
         total = self.constant_total
         return 0 if total is None else total - len(self.values) - len(self.nameless)
 
@@ -171,13 +171,13 @@ class Evidence:
         return sum(self.repeated.values())
 
     def uncounted(self) -> Cause | None:
-        """What a constant TotalCount says of rows that were not read, but for images that are listed twice."""
+        """The contradiction between a constant TotalCount and the rows read, after images that are listed twice."""
         if self.unread <= 0 or self.unread == self.listed_twice:
             return None
         return ListReason.COUNT_DIFFERS.given(total=self.constant_total, images=len(self.values))
 
     def hidden(self) -> Cause | None:
-        """What TotalCount says of a part of the list that was hidden for a while: a great step, or a way back."""
+        """The sign in TotalCount that a part of the list was hidden for a while: a great step, or a dip."""
         if len(self.totals) < 2:
             return None
         return self.jump() or self.dip()
@@ -212,24 +212,24 @@ class Evidence:
 
     @property
     def done(self) -> bool:
-        """Whether the pass is over, well or not."""
+        """Whether the pass is over, with or without success."""
         return self.ended or self.stopped_early or self.problem is not None
 
     @property
     def in_order(self) -> bool:
-        """Every seam closed and no value decreased, from the first page to a proven end or the early stop."""
+        """Whether every seam closed and no value decreased, from the first page to a proven end or the early stop."""
         return self.ordered and self.problem is None and (self.ended or self.stopped_early)
 
     @property
     def one_answer(self) -> bool:
-        """The whole list came in one answer, which is a snapshot whatever its order."""
+        """Whether the whole list came in one answer, which is a snapshot whatever its order."""
         return self.ended and (self.snapshot or self.pages == 1)
 
     @property
     def countable(self) -> bool:
-        """Fit to be one of two alike passes: undisturbed, one TotalCount throughout, and as many ids as it says.
+        """Whether the pass can be one of two alike passes: undisturbed, a constant TotalCount, and as many ids.
 
-        A seam that did not close disturbs, but not in a list that proved to have no order.
+        A seam that did not close is a disturbance, but not in a list that proved to have no order.
         """
         repairs = self.seam_repairs if self.order_lost is not ListReason.UNSORTED else 0
         return self.ended and not repairs and not self.re_reads and self.constant_total == len(self.values)
@@ -242,10 +242,12 @@ def is_great_step(before: int, after: int) -> bool:
 
 @dataclass
 class Outcome:
-    """What a sweep has read and proven: `proof` where it is complete, `cause` where it is not, or only by count.
+    """Holds what a sweep has read and proven: `proof` where the sweep is complete, `cause` where it is not, or is
+    complete only by count.
 
-    `notes` say what was not as usual; `total_count` is the newest TotalCount of the list; `fallback` is set where only
-    a full sweep can tell. `listed_twice` counts the rows that showed an image again within one answer of the last pass.
+    `notes` say what was unusual; `total_count` is the newest TotalCount of the list; `fallback` is set where only a
+    full sweep can tell what is new. `listed_twice` counts the rows that showed an image again within one answer of the
+    last pass.
     """
 
     proof: Proof | None = None
@@ -272,7 +274,7 @@ class Outcome:
         return self.proof if self.cause is None else f"{self.proof}, since {self.cause}"
 
     def add(self, evidence: Evidence) -> None:
-        """Counts what a pass has read."""
+        """Add the counts of a pass."""
         self.pages += evidence.pages
         self.rows_listed += evidence.rows
         self.seam_repairs += evidence.seam_repairs

@@ -1,4 +1,4 @@
-"""What is asked of a list, and the answer that comes: the only things of the API that this wing knows."""
+"""Defines the request and the answer of a list: all that this wing knows of the API."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 UNSCANNED = ("scanning", "scanErr", "notScan")  # values of the ScanStatus filter
-SCANNED = "SCANNED"  # the same status in an item; as a value of the filter it is in small letters
+SCANNED = "SCANNED"  # the status in an item; as a value of the filter, the word is in lower case
 MAX_LIMIT = 100  # documented maximum of Limit
 
 Filters = tuple[tuple[str, tuple[str, ...]], ...]
@@ -16,7 +16,7 @@ Filters = tuple[tuple[str, tuple[str, ...]], ...]
 
 @dataclass(frozen=True)
 class Query:
-    """What is asked for: the sort (`by` None leaves it to the server) and the filters."""
+    """A request for a list: the sort order (with `by` None, the server's own) and the filters."""
 
     by: str | None = None
     order: str | None = None
@@ -34,9 +34,9 @@ class Query:
 
     @property
     def turned(self) -> Query | None:
-        """The same list from its other end; None where the server's own order is asked for.
+        """Return the query for the same list from its other end; None where the server's own order is asked for.
 
-        The values of filters are turned too: a server that reads only the first ones gives another list then.
+        The values of filters are reversed too: a server that reads only the first values then gives another list.
         """
         if self.by is None or self.order is None:
             return None
@@ -56,4 +56,4 @@ class Answer(Protocol):
 
 
 Fetch = Callable[[dict[str, Any]], Answer]
-"""Sends a payload and gives its answer. Raises what the API or the way to it raise (`connector.errors`)."""
+"""Sends a payload and returns the answer. Raises the errors of the API and the network (`connector.errors`)."""

@@ -1,4 +1,4 @@
-"""One pass over a list, in pages that overlap, and the evidence that nothing was missed."""
+"""Makes one pass over a list, in pages that overlap, and gathers the evidence that nothing was missed."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from connector.listing.remote import RemoteList
 from connector.listing.seams import Aim, Orders, Step
 from connector.listing.ties import TieReader
 
-TRIES = 12  # reads that may be spent on one broken seam, and answers in a row that may show nothing new
+TRIES = 12  # the most reads for one broken seam, and the most answers in a row that show nothing new
 LEAST_CAP = 5  # rows of a page by which a wide tie can be measured
-SLACK = 4  # times the requests that a quiet list would take
-MOST_READS = 100_000  # in one pass: ten million rows
+SLACK = 4  # the most requests, as a multiple of what a quiet list would take
+MOST_READS = 100_000  # the most requests of one pass: ten million rows
 
 
 class ListReader:
@@ -38,7 +38,7 @@ class ListReader:
         self._ends = Ends(remote, query, field_name, aim, self._plan, self.evidence)
 
     def pages(self) -> Generator[Page, None, None]:
-        """Every page as its seam closes; pages that show nothing new are among them."""
+        """Yield each page when its seam has closed, pages that show nothing new included."""
         repeating: list[Page] = []
         try:
             for page in self._walk():
@@ -54,12 +54,12 @@ class ListReader:
         except BaseException:
             self._plan.close(wait=False)
             raise
-        self._plan.close(wait=True)  # so that no request of this pass goes uncounted
+        self._plan.close(wait=True)  # wait, so that every request of this pass is counted
 
     def _again(self, repeating: Sequence[Page]) -> Iterator[Page]:
-        """Once more the pages that show images more than once, where that has to explain TotalCount.
+        """Read again the pages that show images more than once, if the repetition has to explain TotalCount.
 
-        A row may be there twice by mistake, in place of another row.
+        A repeated row may be a mistake of the server, in place of another row.
         """
         for page in repeating:
             if self.evidence.unread <= 0:
@@ -82,7 +82,7 @@ class ListReader:
                 elif bridge is Step.TIE:
                     yield from self._through_tie(self.tail, page)
                     page = None
-                continue  # with the same page, where the order is lost
+                continue  # the order is lost: judge the same page again
             taken, page = page, None
             if step is Step.ACCEPT:
                 yield self._accept(taken)
@@ -95,7 +95,7 @@ class ListReader:
 
     @property
     def _orders(self) -> Orders:
-        """The orders that a seam can be judged by."""
+        """Return the orders that a seam can be judged by."""
         return self.evidence.orders if self.evidence.ordered else ()
 
     def _accept(self, page: Page) -> Page:
@@ -115,9 +115,9 @@ class ListReader:
         self._plan.again_from(0)
 
     def _bridge(self, tail: Page) -> Page | Step | None:
-        """A page that closes the seam after `tail`, where rows were deleted or a tie group exceeds the overlap.
+        """Return a page that closes the seam after `tail`, where rows were deleted or a tie exceeds the overlap.
 
-        `Step.TIE` where the group is as long as a page; None where the order is lost, or proves to be.
+        Returns `Step.TIE` where the tie is as long as a page, None where the order was or is now lost.
         """
         back = seams.reach(tail, self._plan.cap)
         if back is None:
@@ -142,14 +142,14 @@ class ListReader:
         return None
 
     def _wide_tie(self, page: Page) -> Step | None:
-        """A group of equal values fills the page: it can be proven by its size, if there are pages to measure it by."""
+        """Return TIE for a page that a tie fills, if pages are large enough to prove the tie by its size."""
         if len(page.items) >= self._plan.cap >= LEAST_CAP:
             return Step.TIE
         self.evidence.lose_order(ListReason.WIDE_TIE)
         return None
 
     def _through_tie(self, tail: Page, page: Page) -> Iterator[Page]:
-        """Reads the group of equal values at the end of the tail, and goes on behind it."""
+        """Read the group of equal values at the end of the tail, and go on behind the group."""
         group = TieReader(self._plan, tail, self._is_spent)
         self.tail = yield from group.pages(page)
         self._ends.take(self.tail)
@@ -181,7 +181,8 @@ class ListReader:
         return evidence.done
 
     def _proves_nothing(self, tail: Page) -> bool:
-        """Without an order, a pass of many pages is half of a proof: the shifted pass looks behind the end for both."""
+        """Whether the pass has no order and many pages, and is only half of a proof: the shifted pass after it looks
+        behind the end for both."""
         return not self.evidence.ordered and not self._aim.shift and tail.offset > 0
 
     def _is_end(self, tail: Page) -> Generator[Page, None, bool]:
@@ -195,8 +196,8 @@ class ListReader:
     def _is_spent(self) -> bool:
         """Whether the list grows, or its seams break, faster than it can be read.
 
-        There are requests for the rows that were shown, whatever TotalCount claims, and for no more rows than the first
-        TotalCount, unless the list has shown more itself.
+        The budget of requests is for the rows that were shown, whatever TotalCount claims. The budget does not exceed
+        the rows of the first TotalCount, unless the list itself has shown more rows.
         """
         evidence = self.evidence
         shown = len(evidence.values) + len(evidence.nameless)

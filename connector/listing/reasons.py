@@ -1,4 +1,4 @@
-"""Why something is as it is: a reason that a program can compare, and its facts; `str` makes prose of both."""
+"""Defines reasons, which programs can compare, and causes, which add facts to a reason; `str` makes a sentence."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Cause:
 
 
 class ListReason(Reason):
-    """What reading a list may come to."""
+    """Why a sweep of a list is not proven, why the list was read in another way, or why a full sweep is needed."""
 
     # The order is not proven.
     UNSORTED = "the sort values are not in order"
-    WIDE_TIE = "a group of equal sort values is as long as a page"  # less its row before, and one after
+    WIDE_TIE = "a group of equal sort values is as long as a page"  # less the rows around it
     SEAM_OPEN = "a seam between two pages did not close"
     NO_FIRST_PAGE = "the first page is never the first"
     NOT_TURNED = "the server gives the same order in both directions"

@@ -1,4 +1,4 @@
-"""A list behind the API, as the sweeps ask for it."""
+"""Gives the sweeps access to a list behind the API."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Items = Sequence[Mapping[str, Any]]
 class RemoteList:
     """How a list is asked for: `fetch` sends one request, and `in_flight` of them may be under way.
 
-    `instants` gives the times that items have in a field, as microseconds, None for null; it raises ValueError where a
-    time cannot be read. `server` keeps what is learnt of the server, and is shared by all passes of a sweep. `clock`
-    gives the present in microseconds; without a clock it stays at the start of the sweep.
+    `instants` gives the times that items have in a field, as microseconds, None for null, and raises ValueError where a
+    time cannot be parsed. `server` keeps what is learnt of the server, and is shared by all passes of a sweep. `clock`
+    gives the present in microseconds; without a clock, the present stays at the start of the sweep.
     """
 
     fetch: Fetch
@@ -32,13 +32,13 @@ class RemoteList:
     clock: Callable[[], int] | None = None
 
     def page(self, query: Query, field_name: str, offset: int, limit: int) -> Page:
-        """One answer, with the time in `field_name` as the sort value."""
+        """Ask for one page, with the time in `field_name` as the sort value."""
         sent = moment()
         answer = self.fetch(query.payload(offset, limit))
         return self._noted(page_of(answer, offset, lambda items: self.instants(items, field_name), sent))
 
     def first(self, query: Query, limit: int = 1) -> Page:
-        """The first `limit` rows of `query`, fewer where these are too large to be sent; without a sort value."""
+        """Ask for the first `limit` rows of `query`, without sort values; fewer where rows are too large to be sent."""
         while True:
             try:
                 return self.at_once(query, limit)
@@ -48,7 +48,7 @@ class RemoteList:
                 limit //= 2
 
     def at_once(self, query: Query, limit: int) -> Page:
-        """The same, or ResponseTooLargeError."""
+        """Ask for the first `limit` rows in one request. Raises ResponseTooLargeError."""
         sent = moment()
         return self._noted(page_of(self.fetch(query.payload(0, limit)), 0, lambda items: [None] * len(items), sent))
 
@@ -57,7 +57,7 @@ class RemoteList:
         return page
 
     def first_look(self) -> int:
-        """Rows to ask for before an answer says how many there are: as many as can be on their way until it comes.
-        Pages that turn out to lie beyond the end cost requests for which there was time."""
+        """How many rows to ask for before the first answer gives TotalCount: as many as fit into one round trip. Pages
+        that turn out to lie beyond the end cost requests, but no time."""
         in_flight = self.in_flight if isinstance(self.in_flight, int) else self.in_flight()
         return self.limit * in_flight // 2

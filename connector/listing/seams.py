@@ -1,7 +1,7 @@
-"""Whether nothing is missing between two pages, and what follows: decisions, without requests and without state.
+"""Decides whether nothing is missing between two pages, and what to do next, without requests and without state.
 
-`tail` is the last page whose seam has closed, `page` the one that was asked for next. `orders` are the sort orders that
-no page has contradicted; where there is none, the order is lost, and seams prove nothing.
+`tail` is the last page whose seam has closed, `page` the page that was asked for next. `orders` are the sort orders
+that no page has contradicted; where `orders` is empty, the order is lost, and seams prove nothing.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ Orders = tuple[Order, ...]
 class Aim:
     """What a pass over a list is after.
 
-    `orders` are those that the server was asked for. `until` ends the pass early, at the first page with a value below
-    it; it wants descending orders. With `insist` the pass ends as soon as the order is lost; else it goes on to the end
-    without seams. With `ignore_nulls` the proof leaves out rows without a value, which may then fill whole pages.
+    `orders` are the orders that the server was asked for. `until` ends the pass early, at the first page with a value
+    below `until`, and needs descending orders. With `insist` the pass ends as soon as the order is lost; else the pass
+    goes on to the end without seams. With `ignore_nulls` the proof leaves out rows without a value, which may then fill
+    whole pages.
     `expected` rows are asked for before the first answer says how many there are. `shift` moves the boundaries between
     pages by half a page, for a pass over a list that was read before. With `one_end_of_one_answer` a list that comes in
     one answer is not looked at from its other end.
@@ -39,15 +40,15 @@ class Aim:
 class Step(Enum):
     """What to do with a page."""
 
-    ACCEPT = auto()  # nothing is missing before it, or the order is lost and this can only be hoped for
-    TIE = auto()  # it is full of the tail's last value: the group has to be proven by its size
-    SKIP = auto()  # it ends before the tail does: rows were inserted before it, and it shows nothing new
+    ACCEPT = auto()  # nothing is missing before the page; or the order is lost, and nothing can be proven
+    TIE = auto()  # the tail's last value fills the page: the group has to be proven by its size
+    SKIP = auto()  # the page ends before the tail does: rows were inserted before it, and it shows nothing new
     BRIDGE = auto()  # the seam is open: read again from further back
     RESTART = auto()  # the first page was not the first one
 
 
 def decide(tail: Page | None, page: Page, orders: Orders, aim: Aim) -> Step:
-    """What to do with `page` after `tail`, or as the first page where there is no tail yet."""
+    """Choose what to do with `page` after `tail`, or with the first page, where there is no tail yet."""
     if tail is None or not orders:
         return Step.ACCEPT
     if aim.expected and begins_before(page, tail, orders):
@@ -65,7 +66,7 @@ def joins(tail: Page, page: Page, orders: Orders, *, ignore_nulls: bool = False)
     if not page.rows or not tail.rows:
         return False
     if ignore_nulls and all(value is None for value, _ in tail.rows):
-        # First or last, nulls stand together: no value can stand between one null and the next.
+        # Whether nulls come first or last, they stand together: no value can stand between two nulls.
         return page.rows[0][0] is None
     return all(_joins_in(order, tail, page) for order in orders)
 
@@ -78,7 +79,7 @@ def _joins_in(order: Order, tail: Page, page: Page) -> bool:
 
 
 def confirms_end(tail: Page, page: Page) -> bool:
-    """Whether both end the list, and `page`, from further on, shows nothing that the tail does not show."""
+    """Whether both pages end the list, and `page`, from further on, shows no row that the tail does not show."""
     further_on = page.offset >= tail.offset and page.places.keys() <= tail.places.keys()
     return further_on and bool(tail.items) and tail.reaches_total and page.reaches_total
 
@@ -103,7 +104,7 @@ def moves_on(tail: Page, page: Page, orders: Orders) -> bool:
 def begins_before(page: Page, first: Page, orders: Orders) -> bool:
     """Whether a page from further on shows the first row of the first page, or rows before it.
 
-    Then the first page may be the answer to another of the requests that were sent with it. No seam would tell.
+    Then the first page may be the answer to another request of the same batch, which no seam would reveal.
     """
     if first.offset or not page.offset or not first.rows or not page.rows:
         return False
@@ -113,10 +114,10 @@ def begins_before(page: Page, first: Page, orders: Orders) -> bool:
 
 
 def reach(tail: Page, cap: int) -> int | None:
-    """Rows before the tail's end from which a bridge begins; None where the whole tail has one value.
+    """Return how many rows before the tail's end a bridge begins; None where the whole tail has one value.
 
-    The list has gone on moving since the tail was read, so a bridge reaches further back than the tail's own rows ask
-    for, yet not so far that nothing new fits into an answer of `cap` rows.
+    The list has moved since the tail was read. So a bridge reaches further back than the tail's own rows require, but
+    not so far that an answer of `cap` rows has no room for new rows.
     """
     if tail.reach_back is None:
         return None

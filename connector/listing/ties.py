@@ -1,16 +1,16 @@
-"""A group of equal sort values that is as long as a page, or longer, and the two ways in which it is proven whole.
+"""Proves a wide tie whole: a group of equal sort values that is as long as a page, or longer. There are two proofs.
 
-A seam needs a row from strictly before the last value, and inside such a group there is none.
+A seam needs a row from strictly before the last value, and inside such a group there is no such row.
 
-By its size: the group has as many images as there are places from its first row to the first row after it, each read
-in an answer that shows the row before it too. If the list stood still while its images were read (TotalCount was the
-same in every answer) and as many were read, all were: unless one image left the group and another one entered it in the
-gap between two requests.
+By its size: the group has as many images as there are places from its first row to the first row after the group. Each
+of these two places is read in an answer that also shows the row before it. Suppose that the list stood still while the
+images were read (TotalCount was the same in every answer), and that as many images were read as there are places. Then
+all were read, unless one image left the group and another image entered it in the gap between two requests.
 
-By its own order: where the server gives equal rows in one order, any shared row closes the seam between two pages. That
-the order is one shows where pages overlap: the last rows of each page are the first rows of the next one, as many as
-the offsets say, less what TotalCount says has gone. A server that mixes equal rows anew for each answer does not do so
-by chance, page after page. The group must not have more places than images were read, all the same.
+By its own order: where the server keeps equal rows in a stable order, any shared row closes the seam between two pages.
+The overlap of pages shows a stable order: the last rows of each page are the first rows of the next page, as many as
+the offsets say, less the rows that are gone by TotalCount. A server that shuffles equal rows for each answer does
+not produce such overlaps by chance, page after page. Still, the group must not have more places than images were read.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from connector.listing.page import Page
 from connector.listing.plan import Plan
 
 ROUNDS = 4  # readings of the group
-LOOKS = 6  # answers in which its beginning is looked for
-ENOUGH_SHARED = 16  # rows at their places, so that chance is no explanation
+LOOKS = 6  # answers in which the group's beginning is searched for
+ENOUGH_SHARED = 16  # shared rows at their expected places, so that chance is no explanation
 
 
 @dataclass
 class Tie:
     """The rows with the sort value `value`, as far as they were read without a pause.
 
-    `shared` counts rows that a page has in common with the page before it, at the places where one order of equal rows
-    puts them; `mixed` says that some were elsewhere.
+    `shared` counts rows that a page has in common with the page before it, at the places where a stable order of equal
+    rows puts them; `mixed` says that some rows were elsewhere.
     """
 
     value: int | None
@@ -42,12 +42,12 @@ class Tie:
     _before: Page | None = None
 
     def take(self, page: Page) -> None:
-        """A page that shows rows of the group, wherever they are."""
+        """Take note of a page that shows rows of the group, wherever they are."""
         self.ids.update(image_id for value, image_id in page.rows if value == self.value)
         self.totals.add(page.total)
 
     def follow(self, page: Page) -> None:
-        """The page that was asked for after the one before it."""
+        """Take the next page of the walk through the group, and compare its overlap with the page before."""
         self.take(page)
         if self._before is not None:
             shared = self._shared(self._before, page)
@@ -56,7 +56,7 @@ class Tie:
         self._before = page
 
     def _shared(self, before: Page, page: Page) -> int | None:
-        """Rows of the group that both pages have, where one order puts them; None where they are elsewhere."""
+        """Count the group's rows that both pages show at the expected places; None where rows are elsewhere."""
         earlier, later = self._of(before), self._of(page)
         size = len({*earlier} & {*later})
         if not size or earlier[-size:] != later[:size] or before.total is None or page.total is None:
@@ -77,18 +77,18 @@ class Tie:
         return bool(page.rows) and page.rows[-1][0] == self.value and not page.reaches_total
 
     def begin_in(self, page: Page) -> int | None:
-        """The place of the group's first row, if the page shows the row before it, or begins the list."""
+        """Return the place of the group's first row, if the page shows the row before it, or begins the list."""
         places = self._places(page)
         return page.offset + places[0] if places and (places[0] > 0 or page.offset == 0) else None
 
     def end_in(self, page: Page) -> int | None:
-        """The place after the group's last row, if the page shows the row after it, or ends the list."""
+        """Return the place after the group's last row, if the page shows the row after it, or ends the list."""
         places = self._places(page)
         ends = bool(places) and (places[-1] < len(page.rows) - 1 or page.reaches_total)
         return page.offset + places[-1] + 1 if ends else None
 
     def _places(self, page: Page) -> list[int]:
-        """The places of the group's rows in a page of which every row can be read."""
+        """Return the places of the group's rows in a page whose rows can all be parsed."""
         if len(page.rows) != len(page.items):
             return []
         return [place for place, (value, _) in enumerate(page.rows) if value == self.value]
@@ -107,7 +107,7 @@ class TieReader:
         self.whole = False
 
     def pages(self, page: Page) -> Generator[Page, None, Page]:
-        """The group's pages, `page` first, and those that prove it; returns the page that shows its end."""
+        """Yield the group's pages, `page` first, and the pages that prove the group; return the page with its end."""
         for _ in range(ROUNDS):
             last = yield from self._through(page)
             ordered = self._tie.has_one_order
@@ -120,15 +120,15 @@ class TieReader:
             self.whole = (still and read == places) or (ordered and read >= places)
             if self.whole:
                 break
-            if not still or read > places:  # images came or went: only what is read from now on counts
+            if not still or read > places:  # images came or went: only images that are read from now on count
                 self._tie = Tie(self._tie.value)
-            # Other boundaries than before: a server may give equal rows in another order each time.
+            # Read with other page boundaries than before, because a server may shuffle equal rows for each answer.
             self._plan.again_from(max(0, begin - self._plan.cap // 2))
             page = self._plan.next(self._tail)
         return last
 
     def _through(self, page: Page) -> Generator[Page, None, Page]:
-        """From `page` to the first one that does not end inside the group."""
+        """Read from `page` to the first page that does not end inside the group."""
         while True:
             self._tie.follow(page)
             yield page
@@ -138,7 +138,7 @@ class TieReader:
             page = self._plan.next(page)
 
     def _begin(self) -> Generator[Page, None, int | None]:
-        """The place of the group's first row, looked for where the tail had it."""
+        """Search for the place of the group's first row, beginning where the tail showed that row."""
         half = max(1, self._plan.cap // 2)
         offset = (self._tie.begin_in(self._tail) or self._tail.offset) - half
         for _ in range(LOOKS):

@@ -1,7 +1,7 @@
-"""What a list action does where its documentation is silent: about 20 requests, and a finding for each question.
+"""Finds out what a list action does where its documentation is silent: about 20 requests, a finding for each question.
 
-The survey knows a `RemoteList` and nothing else of the world. It keeps no ids, names or times in its findings: they are
-made to be pasted into a bug report.
+The survey knows a `RemoteList` and nothing else of the world. Findings contain no ids, names or times, because people
+paste findings into bug reports.
 
 The words
 ---------

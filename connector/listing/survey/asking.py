@@ -1,4 +1,4 @@
-"""Requests for a survey: each is sent once, the questions share the replies, and there is a most of them."""
+"""Sends the requests of a survey: each is sent once, the questions share the replies, and their number is bounded."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ class Reply:
 
     @property
     def total(self) -> int | None:
-        """TotalCount, however it is written; None where it is no count."""
+        """TotalCount, in whatever form the API writes it; None where it is no count."""
         return count_of(self.answer.response.get("TotalCount"))
 
     @property
     def whole_list(self) -> bool:
-        """Whether it is about the list itself, and not about a part of it."""
+        """Whether the request was about the whole list, and not about a part of the list."""
         return "Filters" not in self.payload
 
 
 class Asking:
-    """Asks a list, and remembers. `fields` are the names of the fields that are known.
+    """Sends requests to a list, and remembers the replies. `fields` are the names of the fields that are known.
 
     Attribute `replies`: all replies, in their order. `rows`: the first row seen of each image, by id.
     """
@@ -64,7 +64,7 @@ class Asking:
         self._known: dict[str, Reply | NoAnswerError] = {}
 
     def ask(self, offset: int = 0, limit: int | None = None, **more: Any) -> Reply:
-        """The reply to a request, asked for once. NoAnswerError where the API refuses it or fails."""
+        """Return the reply to a request, sent only once. Raises NoAnswerError where the API refuses it or fails."""
         payload = {"Limit": self.limit if limit is None else limit, "Offset": offset, **more}
         key = json.dumps(payload, sort_keys=True)
         if key not in self._known:
@@ -78,14 +78,14 @@ class Asking:
         return found
 
     def maybe(self, offset: int = 0, limit: int | None = None, **more: Any) -> Reply | None:
-        """As `ask`; None where there is no answer."""
+        """Return the reply as `ask` does; None where there is no answer."""
         try:
             return self.ask(offset, limit, **more)
         except NoAnswerError:
             return None
 
     def send(self, payload: dict[str, Any]) -> Reply:
-        """The reply to a request, even if it was asked before."""
+        """Send a request and return the reply, even if the same request was sent before."""
         if self.requests >= MOST_REQUESTS:
             raise cannot_tell("all requests of the survey are used up")
         self.requests += 1
@@ -103,7 +103,7 @@ class Asking:
         return self.ask()
 
     def total(self) -> int:
-        """TotalCount, or the rows seen where it says less."""
+        """TotalCount, or the number of rows seen where TotalCount is smaller."""
         plain = self.plain()
         return max(plain.total or 0, len(plain.ids))
 
@@ -113,15 +113,15 @@ class Asking:
         return rows if 0 < rows < self.total() else self.limit
 
     def end(self, **more: Any) -> Reply:
-        """The last full page of the list, by its TotalCount."""
+        """Return the last full page of the list, by its TotalCount."""
         return self.ask(max(0, self.total() - self.at_once()), **more)
 
     def maybe_end(self, **more: Any) -> Reply | None:
-        """As `end`; None where there is no answer."""
+        """Return the last full page as `end` does; None where there is no answer."""
         return self.maybe(max(0, self.total() - self.at_once()), **more)
 
     def by_create_time(self) -> dict[str, Any]:
-        """The parameters that sort by CreateTime, oldest first; none where the API refuses them."""
+        """Return the parameters that sort by CreateTime, oldest first; none where the API refuses them."""
         for order in ("asc", "ASC"):
             if self.maybe(By=CREATE_TIME, Order=order) is not None:
                 return {"By": CREATE_TIME, "Order": order}
@@ -134,12 +134,12 @@ class Asking:
         return self.plain().ids[0]
 
     def values(self, reply: Reply, field: str) -> list[int | None]:
-        """The times in a field, in the order of the rows; those that cannot be read are left out."""
+        """Return the times in a field, in the order of the rows; times that cannot be parsed are left out."""
         page = page_of(reply.answer, 0, lambda items: self._remote.instants(items, field))
         return [value for value, _ in page.rows]
 
     def time_of(self, item: dict[str, Any], field: str) -> int | None:
-        """The time that a row has in a field; None where it has none, or none that can be read."""
+        """Return the time that a row has in a field; None where the time is missing or cannot be parsed."""
         try:
             return self._remote.instants([item], field)[0]
         except ValueError:

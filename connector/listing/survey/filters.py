@@ -1,4 +1,5 @@
-"""What the filters match, and how many of their values are read. Values are ids and words that the list has shown."""
+"""Finds out what the filters match, and how many of their values the API reads. The values are ids and words that the
+list has shown."""
 
 from __future__ import annotations
 
@@ -9,8 +10,8 @@ from connector.listing.reasons import Cause
 from connector.listing.survey.asking import Asking, Reply
 from connector.listing.survey.findings import FEW_ROWS, Found, NoAnswerError, cannot_tell
 
-BEGINNING, INSIDE = slice(0, 14), slice(14, 28)  # parts of an id; `sha256:` is of the first one
-FEWER_VALUES = (1, 26, 50)  # tried where as many as there are ids in a page are refused
+BEGINNING, INSIDE = slice(0, 14), slice(14, 28)  # parts of an id; the first part includes `sha256:`
+FEWER_VALUES = (1, 26, 50)  # numbers of values to try where the API refuses as many as a page has ids
 # ScanStatus of an image -> word of the filter, the rarest first.
 STATUS_WORDS = {"SCAN_ERR": "scanErr", "SCANNING": "scanning", "NOT_SCAN": "notScan", "SCANNED": "scanned"}
 
@@ -34,7 +35,7 @@ def exact_match(exact: bool, asking: Asking) -> Cause:
 
 
 def filter_values(asking: Asking) -> Cause:
-    """How many values of a filter are read: known ids, all but one of a page, so that an ignored filter shows."""
+    """Count the values of a filter that are read: known ids, all of a page but one, so that an ignored filter shows."""
     asking.a_known_id()
     ids = list(dict.fromkeys(asking.plain().ids))
     known = ids[: max(1, len(ids) - 1)]
@@ -47,7 +48,7 @@ def filter_values(asking: Asking) -> Cause:
 
 
 def status_filter(asking: Asking) -> Cause:
-    """Whether the ScanStatus filter is honoured, with several words where rows with as many statuses were seen."""
+    """Whether the API obeys the ScanStatus filter, tested with several words if rows of several statuses were seen."""
     shown = [item.get("ScanStatus") for item in asking.rows.values()]
     statuses = [status for status in STATUS_WORDS if status in shown]
     if len(statuses) < 2:
@@ -78,7 +79,7 @@ def _part_finds(asking: Asking, part: slice, **more: Any) -> bool:
 
 
 def _fewer(asking: Asking, known: Sequence[str], cause: Cause) -> Cause:
-    """The most values that are accepted, where all of `known` are refused because of `cause`."""
+    """Find the most values that are accepted, where all of `known` are refused because of `cause`."""
     sizes = [size for size in FEWER_VALUES if size < len(known)]
     low, high = 0, len(sizes)
     while low < high:
@@ -97,7 +98,7 @@ def _fewer(asking: Asking, known: Sequence[str], cause: Cause) -> Cause:
 
 
 def _read(asking: Asking, known: Sequence[str], reply: Reply) -> Cause:
-    """How many of the `known` ids a reply shows."""
+    """Tell how many of the `known` ids a reply shows."""
     found = set(reply.ids)
     if found - set(known):
         return Found.FILTER_IGNORED.given()
@@ -111,7 +112,7 @@ def _read(asking: Asking, known: Sequence[str], reply: Reply) -> Cause:
 
 
 def _counted(found: Sequence[bool]) -> Cause:
-    """The finding about values of which these found rows."""
+    """Make a finding from `found`, which says for each value whether the value found a row."""
     asked = len(found)
     if not any(found):
         return Found.FINDS_NOTHING.given()

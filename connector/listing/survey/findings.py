@@ -1,4 +1,4 @@
-"""What a question may come to. `Found` has the codes and their sentences; a sentence names only what is no secret."""
+"""Defines the findings of a survey. `Found` has the codes and their sentences; a sentence contains no secrets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from connector.errors import AccountStateError, RequestRejectedError, TcssError
 from connector.listing.reasons import Cause, Reason
 
-_CODE = re.compile(r"[A-Z][A-Za-z]*(\.[A-Z][A-Za-z]*)*", re.ASCII)  # so that no host is one
+_CODE = re.compile(r"[A-Z][A-Za-z]*(\.[A-Z][A-Za-z]*)*", re.ASCII)  # a host never matches
 
 # Why something cannot be told.
 FEW_ROWS = "the list has too few rows"
@@ -80,7 +80,7 @@ class Found(Reason):
 
 
 class Names(tuple[str, ...]):
-    """Names that read as a list."""
+    """Names that `str` writes as a list."""
 
     __slots__ = ()
 
@@ -89,7 +89,7 @@ class Names(tuple[str, ...]):
 
 
 class Counts(dict[str, int]):
-    """How often each word or shape was seen, the most frequent first."""
+    """Counts how often each word or shape was seen, the most frequent first."""
 
     def __init__(self, seen: dict[str, int]) -> None:
         super().__init__(sorted(seen.items(), key=lambda entry: (-entry[1], entry[0])))
@@ -99,7 +99,7 @@ class Counts(dict[str, int]):
 
 
 class NoAnswerError(Exception):
-    """A question ends here, and `cause` is its finding."""
+    """Ends a question with `cause` as its finding."""
 
     def __init__(self, cause: Cause) -> None:
         super().__init__(cause)
@@ -111,7 +111,7 @@ def cannot_tell(why: str) -> NoAnswerError:
 
 
 def not_answered(error: TcssError) -> NoAnswerError:
-    """The finding that an error stands for: its code and never its message, which may name anything."""
+    """Make a finding of an error: its code, and never its message, which may contain secrets."""
     refused = isinstance(error, RequestRejectedError | AccountStateError)
     code = error.code or ""
     name = code if len(code) < 100 and _CODE.fullmatch(code) else type(error).__name__

@@ -1,4 +1,4 @@
-"""How rows are sorted: with By, without, and by a By that cannot exist."""
+"""Finds out how rows are sorted: with By, without By, and with a By that names no field."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from connector.listing.reasons import Cause
 from connector.listing.survey.asking import CREATE_TIME, SCAN_TIME, Asking, Reply
 from connector.listing.survey.findings import FEW_ROWS, FEW_VALUES, Found, NoAnswerError, cannot_tell
 
-FEW = 5  # different values from which on their order is no accident
+FEW = 5  # different values; the order of fewer may be an accident
 SIGNS = {"asc": 1, "desc": -1}
 UNKNOWN_BY = "NoFieldHasThisName"
 NOT_SEEN, AMONG = "none seen", "among the others"
@@ -19,7 +19,7 @@ def order_words(asking: Asking) -> Cause:
     """Whether Order is read in lower and in upper case."""
     lower, upper = (asking.maybe(By=CREATE_TIME, Order=word) for word in ("desc", "DESC"))
     if lower is None and upper is None:
-        asking.ask(By=CREATE_TIME, Order="desc")  # raises what it raised
+        asking.ask(By=CREATE_TIME, Order="desc")  # raises the same error again
     signs = [None if reply is None else _sign_by(asking, reply, CREATE_TIME) for reply in (lower, upper)]
     works = [reply is not None and sign == -1 for reply, sign in zip((lower, upper), signs, strict=True)]
     if works == [False, False]:
@@ -30,7 +30,7 @@ def order_words(asking: Asking) -> Cause:
 
 
 def default_order(asking: Asking) -> Cause:
-    """In which order rows come without By."""
+    """Tell in which order rows come without By."""
     plain, up, down = asking.plain(), without_by(asking, "asc"), without_by(asking, "desc")
     if len(set(plain.ids)) < FEW:
         raise cannot_tell(FEW_ROWS)
@@ -45,7 +45,7 @@ def default_order(asking: Asking) -> Cause:
 
 
 def sorts(field: str, order: str, asking: Asking) -> Cause:
-    """What By=`field` does in a direction."""
+    """Tell what By=`field` does in the direction `order`."""
     reply = asking.ask(By=field, Order=word(asking, order))
     shown = _with_times(asking, reply, field)
     sign = _sign_by(asking, shown, field)
@@ -66,7 +66,7 @@ def sorts(field: str, order: str, asking: Asking) -> Cause:
 
 
 def unknown_by(asking: Asking) -> Cause:
-    """What a By gets that is the name of no field."""
+    """Tell what the API does with a By that names no field."""
     reply, other = asking.ask(By=UNKNOWN_BY, Order=word(asking, "desc")), without_by(asking, "desc")
     if len(set(reply.ids)) < FEW:
         raise cannot_tell(FEW_ROWS)
@@ -76,7 +76,7 @@ def unknown_by(asking: Asking) -> Cause:
 
 
 def word(asking: Asking, order: str) -> str:
-    """`order` in the case that the API reads; lower case, unless only upper case works."""
+    """Return `order` in the letter case that the API reads: lower case, unless only upper case works."""
     try:
         upper = order_words(asking).reason is Found.UPPER_CASE
     except NoAnswerError:
@@ -92,7 +92,7 @@ def without_by(asking: Asking, order: str) -> Reply | None:
 
 
 def alike(one: Reply, other: Reply) -> bool:
-    """Whether two replies show the same rows in the same order, but for the few that may have moved meanwhile."""
+    """Whether two replies show the same rows in the same order, except for a few that may have moved meanwhile."""
     places = {image_id: place for place, image_id in enumerate(other.ids)}
     shared = [places[image_id] for image_id in one.ids if image_id in places]
     enough = len(shared) >= 0.9 * max(len(one.ids), len(other.ids))
@@ -101,9 +101,9 @@ def alike(one: Reply, other: Reply) -> bool:
 
 
 def sign_of(values: Sequence[int | None]) -> int | None:
-    """1 for values that never fall, -1 for those that never rise, 0 for others; nulls are left out.
+    """Return 1 for values that never fall, -1 for values that never rise, 0 for others; nulls are left out.
 
-    None where fewer than FEW different values are in order, which may be an accident.
+    Returns None where values are in order, but fewer than FEW differ, so that the order may be an accident.
     """
     told = [value for value in values if value is not None]
     rises = any(before < after for before, after in pairwise(told))
@@ -116,7 +116,7 @@ def sign_of(values: Sequence[int | None]) -> int | None:
 
 
 def _with_times(asking: Asking, reply: Reply, field: str) -> Reply:
-    """The reply that shows how a sorted list goes: the last page, where the first one has hardly any times."""
+    """Return the reply that shows the direction of a sorted list: the last page, if the first has hardly any times."""
     values = asking.values(reply, field)
     if sign_of(values) is not None or None not in values:
         return reply
@@ -131,7 +131,7 @@ def _sign_by(asking: Asking, reply: Reply, field: str) -> int | None:
 
 
 def _field_of(asking: Asking, reply: Reply) -> str | None:
-    """The field that the rows are sorted by, as far as their values show."""
+    """Return the field that the rows are sorted by, as far as their values show."""
     numbers = sorted(name for name in asking.fields if any(type(item.get(name)) is int for item in reply.items))
     for field in (CREATE_TIME, SCAN_TIME, *numbers):
         if _sign_by(asking, reply, field) in (1, -1):
@@ -145,7 +145,7 @@ def _sorted_otherwise(asking: Asking, reply: Reply) -> Cause:
 
 
 def _nulls(asking: Asking, reply: Reply, field: str) -> str:
-    """Where rows without a time stand: first, last or among the others."""
+    """Tell where rows without a time stand: first, last or among the others."""
     if None in asking.values(reply, field):
         return _place(asking, reply, field)
     if not _without_time(asking, field):
@@ -157,7 +157,7 @@ def _nulls(asking: Asking, reply: Reply, field: str) -> str:
 
 
 def _place(asking: Asking, reply: Reply, field: str) -> str:
-    """The same for one end of the list. Where it shows times too, all rows without a time have to be there."""
+    """Tell the same from one end of the list. If that end shows times too, it has to show all rows without a time."""
     nulls = [value is None for value in asking.values(reply, field)]
     if all(nulls):
         return "last" if reply.payload["Offset"] else "first"
@@ -168,5 +168,5 @@ def _place(asking: Asking, reply: Reply, field: str) -> str:
 
 
 def _without_time(asking: Asking, field: str) -> set[str]:
-    """The rows without a time that were seen."""
+    """Return the ids of the rows without a time that were seen."""
     return {image_id for image_id, item in asking.rows.items() if asking.time_of(item, field) is None}

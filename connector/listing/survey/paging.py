@@ -1,4 +1,4 @@
-"""Where the list ends: offsets, result windows, Limit, TotalCount, and how an empty answer looks."""
+"""Finds out where the list ends: offsets, result windows, Limit, TotalCount, and the form of an empty answer."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from connector.listing.survey.asking import CREATE_TIME, Asking, Reply
 from connector.listing.survey.findings import Found, NoAnswerError, cannot_tell
 from connector.listing.survey.orders import sorts, word
 
-FAR = 10_000  # where search engines end, the rows of the page included
+FAR = 10_000  # the usual result window of search engines (offset plus limit)
 FARTHER = 100_000
 MOVED = 10  # rows that may have come or gone between two requests
 ONE_PAGE = "the list is not longer than a page"
 
 
 def offsets(asking: Asking) -> Cause:
-    """The largest Offset that is accepted: at the last page, at the end, and far beyond."""
+    """Find the largest Offset that is accepted: at the last page, at the end, and far beyond."""
     total, sort = asking.total(), asking.by_create_time()
     asked = {max(0, total - asking.at_once()), total, FAR, FARTHER} | ({FAR - asking.limit} if total > FAR else set())
     replies = {0: asking.plain()}
@@ -25,7 +25,7 @@ def offsets(asking: Asking) -> Cause:
         try:
             replies[offset] = asking.ask(offset, **sort)
         except NoAnswerError as no_answer:
-            if "error" in no_answer.cause.facts:  # else no request was left for it
+            if "error" in no_answer.cause.facts:  # else the budget of requests was used up
                 refusals[offset] = no_answer.cause
     accepted = max(replies)
     beyond = _beyond([reply for offset, reply in replies.items() if offset >= total])
@@ -37,7 +37,7 @@ def offsets(asking: Asking) -> Cause:
 
 
 def window(asking: Asking) -> Cause:
-    """Whether the oldest and the newest image are both shown in one order: a list may be cut after so many rows."""
+    """Whether one order shows both the oldest and the newest image: a result window may cut the list."""
     if asking.total() <= asking.at_once():
         raise cannot_tell(ONE_PAGE)
     if any(sorts(CREATE_TIME, order, asking).reason is not Found.SORTED for order in ("asc", "desc")):
@@ -59,7 +59,7 @@ def rows_at_once(asking: Asking) -> Cause:
 
 
 def limit(asking: Asking) -> Cause:
-    """What a Limit of twice the documented most gets."""
+    """Tell what a Limit of twice the documented maximum gets."""
     usual, rows = len(asking.plain().ids), len(asking.ask(limit=2 * asking.limit).ids)
     if asking.total() <= usual:
         raise cannot_tell(ONE_PAGE)
@@ -68,7 +68,7 @@ def limit(asking: Asking) -> Cause:
 
 
 def total_count(asking: Asking) -> Cause:
-    """Whether TotalCount is an integer, constant in both directions, and where the list ends."""
+    """Whether TotalCount is an integer, the same in both directions, and the place where the list ends."""
     sort = asking.by_create_time()
     plain, last, beyond = asking.plain(), asking.maybe_end(**sort), asking.maybe(asking.total(), **sort)
     replies = [reply for reply in asking.replies if reply.whole_list]
@@ -87,7 +87,7 @@ def total_count(asking: Asking) -> Cause:
 
 
 def empty_list(asking: Asking) -> Cause:
-    """How List is written where there are no rows."""
+    """Tell how the API writes List where there are no rows."""
     asking.maybe(asking.total(), **asking.by_create_time())
     empty = [reply.answer.response for reply in asking.replies if not reply.answer.response.get("List")]
     if not empty:
@@ -98,7 +98,7 @@ def empty_list(asking: Asking) -> Cause:
 
 
 def _timed(asking: Asking, reply: Reply) -> list[str]:
-    """The rows that have a CreateTime; the others may stand first, or last, in both directions."""
+    """Return the rows that have a CreateTime; the other rows may stand first, or last, in both directions."""
     return [item["ImageID"] for item in reply.items if asking.time_of(item, CREATE_TIME) is not None]
 
 
@@ -116,7 +116,7 @@ def _written(reply: Reply) -> str:
 
 
 def _by_order(replies: list[Reply]) -> bool:
-    """Whether no TotalCount came in both directions."""
+    """Whether no TotalCount occurs in both directions."""
     up, down = (
         {reply.total for reply in replies if str(reply.payload.get("Order", "")).lower() == order}
         for order in ("asc", "desc")

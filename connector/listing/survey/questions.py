@@ -1,4 +1,4 @@
-"""The questions, in the order in which they are asked, and the survey that asks them. One more is one entry."""
+"""Lists the questions, in the order in which they are asked, and asks them. A new question is one more entry."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from connector.listing.survey.findings import NoAnswerError
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked: `name` for programs, `words` for people. `answer` gives the finding, or raises NoAnswerError."""
+    """A question: `name` for programs, `words` for people. `answer` gives the finding, or raises NoAnswerError."""
 
     name: str
     words: str
@@ -42,7 +42,7 @@ class Finding:
         return f"{self.question.words}: {self.cause}"
 
 
-# Filters come early: they ask for ids of the first answer, which may be gone after a while.
+# Filters come early, because they ask for ids of the first answer, and those images may be gone after a while.
 QUESTIONS = (
     Question("default_order", "order without By", orders.default_order),
     Question("image_id_filter", "ImageID filter", filters.image_id_filter),
@@ -76,8 +76,8 @@ QUESTIONS = (
 class Survey:
     """Asks the questions of a list. `fields` are the names of the fields that are known.
 
-    What the API refuses and where it fails are findings. `findings` raises what else `fetch` raises: keys, clock and
-    permissions that are refused end the survey.
+    Requests that the API refuses or fails at are findings. `findings` raises the other errors of `fetch`: refused keys,
+    a wrong clock and missing permissions end the survey.
     """
 
     def __init__(self, remote: RemoteList, fields: Sequence[str], questions: Sequence[Question] = QUESTIONS) -> None:
@@ -86,7 +86,7 @@ class Survey:
 
     @property
     def requests(self) -> int:
-        """How many requests were sent; the tries of each are not counted."""
+        """How many requests were sent; repeated attempts are not counted."""
         return self._asking.requests
 
     @property
@@ -95,7 +95,7 @@ class Survey:
         return len(self._asking.rows)
 
     def findings(self) -> Iterator[Finding]:
-        """A finding for each question, as it is found."""
+        """Yield a finding for each question, as soon as the finding is known."""
         for question in self._questions:
             try:
                 yield Finding(question, question.answer(self._asking))

@@ -1,4 +1,4 @@
-"""What the rows and the answers say that the other questions have brought: shapes and names, never values."""
+"""Describes the rows and answers that the other questions have brought: shapes and names, never values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TIME = re.compile(
 
 
 def forms(field: str, asking: Asking, *, status: str | None = None) -> Cause:
-    """The shapes of a time, in the rows of a status or in all of them."""
+    """List the shapes of a time, in the rows of a status or in all rows."""
     rows = [item for item in asking.rows.values() if status is None or item.get("ScanStatus") == status]
     if not rows:
         raise cannot_tell(NO_IMAGES if status is None else f"no image with ScanStatus {status} was seen")
@@ -33,7 +33,7 @@ def forms(field: str, asking: Asking, *, status: str | None = None) -> Cause:
 
 
 def statuses(asking: Asking) -> Cause:
-    """The words of ScanStatus."""
+    """Count the words of ScanStatus."""
     if not asking.rows:
         raise cannot_tell(NO_IMAGES)
     values = [item.get("ScanStatus", ...) for item in asking.rows.values()]
@@ -42,7 +42,7 @@ def statuses(asking: Asking) -> Cause:
 
 
 def shape(value: Any) -> str:
-    """The shape of a time, such as `YYYY-MM-DDTHH:MM:SS.fffZ`; `...` stands for a field that is missing."""
+    """Return the shape of a time, such as `YYYY-MM-DDTHH:MM:SS.fffZ`; `...` stands for a missing field."""
     if value is ... or value is None:
         return "null" if value is None else "missing"
     if not isinstance(value, str):
@@ -54,7 +54,7 @@ def shape(value: Any) -> str:
 
 
 def repeated_images(asking: Asking) -> Cause:
-    """Whether one answer shows an image twice, and which fields of its rows differ."""
+    """Whether one answer shows an image twice, and which fields of the two rows differ."""
     if not asking.rows:
         raise cannot_tell(NO_IMAGES)
     images: set[str] = set()
@@ -72,7 +72,7 @@ def repeated_images(asking: Asking) -> Cause:
 
 
 def ties(asking: Asking) -> Cause:
-    """The largest group of images with one CreateTime, and whether such images keep their order."""
+    """Find the largest group of images with one CreateTime, and whether such images keep their order."""
     times = [asking.time_of(item, CREATE_TIME) for item in asking.rows.values()]
     groups = Counter(time for time in times if time is not None)
     if len(times) < 2 or not groups:
@@ -81,7 +81,7 @@ def ties(asking: Asking) -> Cause:
 
 
 def fields(asking: Asking) -> Cause:
-    """The fields that we do not know, and the documented ones that no row has."""
+    """List the fields that we do not know, and the documented fields that no row has."""
     if not asking.rows:
         raise cannot_tell(NO_IMAGES)
     shown = {name for item in asking.rows.values() for name in item}
@@ -90,7 +90,7 @@ def fields(asking: Asking) -> Cause:
 
 
 def request_ids(asking: Asking) -> Cause:
-    """Whether every answer has a RequestId of its own, that to a request which was sent before included."""
+    """Whether every answer has its own RequestId, also the answer to a request that is sent a second time."""
     with suppress(NoAnswerError):
         asking.send(dict(asking.plain().payload))
     given = [reply.answer.request_id for reply in asking.replies]
@@ -104,7 +104,7 @@ def request_ids(asking: Asking) -> Cause:
 
 
 def _order_of_ties(asking: Asking) -> str:
-    """Two answers to one question are compared: in lower and in upper case."""
+    """Compare two answers to the same question, asked in lower and in upper case."""
     one, other = (asking.maybe(By=CREATE_TIME, Order=word) for word in ("desc", "DESC"))
     if one is None or other is None:
         return "not told"
@@ -132,5 +132,5 @@ def _unknown_shape(text: str) -> str:
 
 
 def _names(names: set[str]) -> Names:
-    """The names in order; one that may be more than a name is shown as `?`."""
+    """Return the names in order; a text that may be more than a name is shown as `?`."""
     return Names(sorted({name if _NAME.fullmatch(name) else "?" for name in names}))
