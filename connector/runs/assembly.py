@@ -1,4 +1,4 @@
-"""From settings to the parts that a run is made of. Nothing here sends a request."""
+"""Makes the parts of a run from settings."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ ACTION = "DescribeAssetImageList"
 
 
 def client_of(settings: Settings) -> Client:
-    """A client with the keys of the settings, else with those found in the usual places. Raises ConfigurationError."""
-    # Imported late, because it imports requests, which those who only query the warehouse do not need.
+    """Make a client with the keys of the settings, else with keys from the usual places. Raises ConfigurationError."""
+    # Imported late, because the module imports requests, which commands that only query the warehouse do not need.
     from connector.api.client import Client, Limits
 
     require_own_endpoint(settings)
@@ -53,7 +53,7 @@ def client_of(settings: Settings) -> Client:
 
 
 def _provider(settings: Settings) -> Provider:
-    """The keys of the settings, else the usual places; if those have none either, the error lists dlt's secrets too."""
+    """Return the keys of the settings, else the usual places; if none has keys, the error lists dlt's secrets too."""
     searched = settings.searched_for_keys()
     first: Provider | None = _static(settings) or (Searched(searched.place) if searched else None)
     hint = {"hint": searched.hint} if searched and searched.hint else {}
@@ -69,14 +69,15 @@ def _static(settings: Settings) -> Static | None:
 
 
 def account_of(settings: Settings, client: Client) -> str:
-    """The account's id: that of the settings, else that of STS. Either way the server has told the time then.
+    """Return the account's id from the settings, else from STS. In both cases the server's answer also gives the time.
 
-    Without STS, one row of the list is asked for: a run starts by the server's clock, and judges earlier runs by it.
+    Without STS, one row of the list is asked for, because a run needs the server's clock for its start, and for
+    judging earlier runs.
     """
     if not settings.account_id:
         return client.account_id()
     if client.skew is None:
-        with suppress(ResponseTooLargeError):  # the sweep sees to that
+        with suppress(ResponseTooLargeError):  # the sweep handles rows that are too large
             client.call(ACTION, {"Limit": 1, "Offset": 0})
     return settings.account_id
 
@@ -92,7 +93,7 @@ def image_list(settings: Settings, client: Client) -> RemoteList:
 
 
 def instants(zone: tzinfo, items: Sequence[Mapping[str, Any]], field_name: str) -> Sequence[int | None]:
-    """The times that items have in a field, in microseconds; those without an offset are of `zone`."""
+    """Return the times that items have in a field, in microseconds; times without an offset are of `zone`."""
     texts = [item.get(field_name) for item in items]
     if not all(text is None or isinstance(text, str) for text in texts):
         raise ValueError("a time is not a text")
@@ -118,7 +119,7 @@ def policy_of(settings: Settings) -> Policy:
 
 
 def sent(client: Client) -> Sent:
-    """What the client has sent so far, for the run's row."""
+    """Return what the client has sent so far, for the run's row."""
     stats = client.stats
     return Sent(
         requests=stats.requests,

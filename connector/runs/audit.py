@@ -1,6 +1,6 @@
-"""Whether incremental sweeps have found what they should: a full sweep judges them by the ScanTimes that it shows.
+"""Checks whether incremental sweeps have found every scan: a full sweep judges them by the ScanTimes that it shows.
 
-An image is audited if its ScanTime lies in a span of time of which incremental sweeps have promised every scan. Where
+An image is audited if its ScanTime lies in a span of time for which incremental sweeps have promised every scan. Where
 no image has such a ScanTime, nothing was audited, and the sweeps have been proven neither right nor wrong.
 """
 
@@ -23,8 +23,8 @@ class Span(NamedTuple):
 class Audit:
     """Counts the images that incremental sweeps should have shown and did not.
 
-    Earlier runs are judged by `span`: what they found is in the warehouse. The incremental sweep of this run, if there
-    is one to judge, is watched, and compared with the full sweep that follows. Images are numbers, as in `Known`.
+    Earlier runs are judged in `span`: the scans that they found are in the warehouse. If this run makes an incremental
+    sweep first, that sweep is watched, and compared with the full sweep that follows. Images are numbers as in `Known`.
     """
 
     def __init__(self, span: Span | None = None) -> None:
@@ -42,22 +42,22 @@ class Audit:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing that is shown counts."""
+        """Whether there is nothing to audit, so that scans need not be noted."""
         return self._span is None and self._trial is None
 
     def watch(self, span: Span) -> None:
-        """From now on an incremental sweep shows images; it promises all scans in `span`."""
+        """Begin to watch an incremental sweep, which promises all scans in `span`."""
         self._trial, self._watching = span, True
 
     def compare(self, *, trusted: bool) -> None:
-        """From now on a full sweep does. An incremental one that is not `trusted` has promised nothing."""
+        """Begin to compare with a full sweep. An incremental sweep that is not `trusted` has promised nothing."""
         self._watching = False
         if not trusted:
             self._trial = None
             self._shown.clear()
 
     def note(self, image: int, scan_time: int, *, stored: int, first: bool) -> None:
-        """An image is shown with a ScanTime. The warehouse has `stored`, and this run shows it for the `first` time."""
+        """Note an image with its ScanTime. The warehouse has `stored`; `first`: this run had not shown it before."""
         if first and _within(self._span, scan_time):
             self._judge(image, missed=scan_time != stored)
         if not _within(self._trial, scan_time):
@@ -78,7 +78,7 @@ def _within(span: Span | None, scan_time: int) -> bool:
 
 
 def warn_of_misses(account_id: str, missed: int | None) -> None:
-    """Tells a person what incremental runs have missed, and what follows."""
+    """Warn a person of images that incremental runs have missed, and say what follows."""
     if missed:
         log.warning(
             "account %s: incremental runs had missed %d images, which are loaded now; runs of mode auto read all "

@@ -1,4 +1,4 @@
-"""What a sweep shows against what the warehouse knows: new, changed, gone and returned images, as rows to write."""
+"""Compares what a sweep shows with what the warehouse holds; writes rows of new, changed, gone and returned images."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from connector.runs.known import ABSENT, ROOM, UNWRITTEN, Kind, Known, short_has
 from connector.runs.twins import Parse, Twins
 from connector.tables import API_COLUMNS, IMAGE_SCANS, IMAGES, REJECTED_VALUES, Table, plain_rows
 
-FAULTS_AT_ONCE = 450  # for which the warehouse is asked at once
+FAULTS_AT_ONCE = 450  # rejected values per query to the warehouse
 TWICE = "listed twice in one answer, with other contents"
-MOST_UNKNOWN = 500  # names of unknown fields that are told apart
+MOST_UNKNOWN = 500  # the most names of unknown fields that are kept
 
 _scan_values = itemgetter(*(API_COLUMNS.index(c.name) for c in IMAGE_SCANS.columns if c.name in API_COLUMNS))
 
 
 class Rows(Protocol):
-    """Where rows go: `add` returns a row's number in its table, `drop` takes a row back. A row of `images` is one of
+    """Takes rows: `add` returns a row's number in its table, `drop` takes a row back. A row of `images` is a row of
     `image_history` too, unless it comes by `amend`."""
 
     def add(self, table: Table, row: tuple[Any, ...]) -> int: ...
@@ -37,10 +37,10 @@ class Rows(Protocol):
 class Diff:
     """Takes what a sweep shows, one answer after the other, and writes the rows that the warehouse lacks to `rows`.
 
-    `parse` makes records of items, `rejected_ids` says which of some faults the warehouse has. An image that is shown
-    again with other contents takes the place of its first row, unless its ScanTime is smaller; one that is again as the
-    warehouse has it is not written. `kinds` counts images, and `rejected` holds the ids of faults. `audit` is told of
-    every ScanTime. `every_scan`: scans of unchanged images are written too. `settle` ends it.
+    `parse` makes records of items; `rejected_ids` says which of some faults the warehouse has already. If an image is
+    shown again with other contents, the new row replaces the first row, unless the new ScanTime is smaller; an image
+    that is again as in the warehouse is not written. `kinds` counts images, and `rejected` holds the ids of faults.
+    `audit` is told of every ScanTime. With `every_scan`, scans of unchanged images are written too. `settle` is last.
     """
 
     def __init__(
@@ -69,11 +69,11 @@ class Diff:
 
     @property
     def listed(self) -> int:
-        """Distinct images that were shown."""
+        """The number of distinct images that were shown."""
         return self.kinds.total() - self.kinds["gone"]
 
     def absorb(self, items: Sequence[Any], request_id: str | None) -> None:
-        """The items of one answer."""
+        """Take the items of one answer."""
         self._twins.learn(items)
         for start in range(0, len(items), ROOM):  # a look-up's answers come as one, of any length
             part = items[start : start + ROOM]
@@ -86,24 +86,24 @@ class Diff:
                     self._take(record, request_id)
 
     def seen(self) -> Iterator[str]:
-        """Ids that some answer has shown, those at the end of the index first."""
+        """Yield the ids that answers have shown, beginning at the end of the index."""
         return (i for i, slot in reversed(self.known.slots.items()) if self.known.seen[slot])
 
     def close_gone(self, stored: pa.Table) -> None:
-        """Marks images as gone; `stored` holds their rows in `images`, whole."""
+        """Mark images as gone; `stored` holds their whole rows of `images`."""
         for row in plain_rows(stored):
             values = tuple(row[name] for name in API_COLUMNS)
             self._write(self.known.slots[row["image_id"]], row["image_id"], values, row["row_hash"], gone=True)
             self.kinds["gone"] += 1
 
     def set_missing(self, stored: pa.Table, since: int | None) -> None:
-        """Writes `missing_since` into images; `stored` holds their rows in `images`, whole. They get no version."""
+        """Write `missing_since`, without a new version; `stored` holds the images' whole rows of `images`."""
         for row in plain_rows(stored):
             values = tuple(row[name] for name in IMAGES.column_names if name != "missing_since")
             self.known.image_row[self.known.slots[row["image_id"]]] = self._rows.amend((*values, since))
 
     def settle(self) -> None:
-        """Writes the faults that the warehouse does not have. To be called once nothing more is absorbed."""
+        """Write the faults that the warehouse does not have. Called after the last `absorb`."""
         if not self._faults:
             return
         former = {key: former_reject_id(rejected) for key, (rejected, _) in self._faults.items()}
@@ -115,15 +115,15 @@ class Diff:
         self._faults.clear()
 
     def forget(self) -> None:
-        """Frees the index of images. What was counted stays; nothing more can be absorbed."""
+        """Free the index of images. The counters stay; nothing more can be absorbed."""
         del self.known
 
     def live_after(self) -> int:
-        """Images that are live in the warehouse once the rows are loaded."""
+        """The number of images that are live in the warehouse once the rows are loaded."""
         return self.known.live() + self.kinds["new"] + self.kinds["returned"] - self.kinds["gone"]
 
     def rehash(self, stored: pa.Table) -> None:
-        """Gives images whose hash has an older definition the hash of the present one, so that they compare."""
+        """Hash images anew whose hash has an older definition, so that they compare with what the sweep shows."""
         for row in plain_rows(stored):
             self.known.hash[self.known.slots[row["image_id"]]] = short_hash(hash_of_row(row))
 
@@ -154,7 +154,7 @@ class Diff:
             self._write_scan(slot, record, scan_time, correct_only=kind == "unchanged" and not self._every_scan)
 
     def _take_older(self, slot: int, record: Record, short: int) -> None:
-        """A state from before the one that was shown: only its scan is news."""
+        """Take a state that is older than the state shown before: only its scan is new."""
         if record.scan_time is not None:
             stored = slot < self.known.count and self.known.hash[slot] == short
             self._write_scan(slot, record, record.scan_time, correct_only=stored and not self._every_scan)
@@ -166,7 +166,7 @@ class Diff:
             self._reject(rejected, request_id)
 
     def _note_scan(self, slot: int, scan_time: int) -> None:
-        """What counts even where nothing is written."""
+        """Note the newest scan, and tell the audit of a scan, also where no row is written."""
         if scan_time <= self._observed_at and (self.newest_scan is None or scan_time > self.newest_scan):
             self.newest_scan = scan_time
         if not self.audit.idle:
@@ -181,18 +181,18 @@ class Diff:
         known.image_row[slot] = self._rows.add(IMAGES, row)
 
     def _missing_since(self, slot: int) -> int:
-        """Since when an image has been missing that is gone now."""
+        """Return since when an image that is gone now has been missing."""
         since = self.known.missing_since[slot]
         return self._observed_at if since == ABSENT else since
 
     def _retract(self, slot: int) -> None:
-        """Takes the image's row of this run back."""
+        """Take the image's row of this run back."""
         if (number := self.known.image_row[slot]) != UNWRITTEN:
             self._rows.drop(IMAGES, number)
             self.known.image_row[slot] = UNWRITTEN
 
     def _write_scan(self, slot: int, record: Record, scan_time: int, *, correct_only: bool) -> None:
-        """The image's scan, in place of what this run wrote of the same one; `correct_only`: if it wrote any."""
+        """Write the image's scan, replacing this run's row of the same scan; with `correct_only`, only replace."""
         known = self.known
         if known.shown_scan[slot] != scan_time:
             written = self._earlier_scans.pop((slot, scan_time), UNWRITTEN)

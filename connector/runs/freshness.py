@@ -1,4 +1,4 @@
-"""How old the data of a warehouse is, from the runs that it holds."""
+"""Computes how old the data of a warehouse is, from its rows of `sync_runs`."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from connector.warehouse.workdirs import workdir
 
 
 class Stored(NamedTuple):
-    """What the warehouse holds of an account's runs: the newest rows, newest first, and how old the data is."""
+    """An account's runs in the warehouse: the newest rows, newest first, and how old the data is."""
 
     newest: list[SyncRun]
     freshness: Freshness
 
 
 def stored_by_account(settings: Settings, newest: int = 0) -> dict[str, Stored]:
-    """What is stored of the account that the settings name, or else of each that the warehouse holds.
+    """Return what is stored of the account that the settings name, or else of each account in the warehouse.
 
-    `newest` is the number of rows of each. A warehouse that does not exist yet has no account. Raises
+    `newest` is the number of rows per account. A warehouse that does not exist yet has no account. Raises
     ConfigurationError and DestinationError.
     """
     location = locate(settings.destination, settings.dataset)
@@ -48,10 +48,10 @@ def newest_runs(held: AccountInventory, limit: int) -> list[SyncRun]:
 
 @dataclass(frozen=True)
 class Freshness:
-    """How old the data of an account is; `str` tells it to people.
+    """How old the data of an account is; `str` says so in words.
 
-    `seconds` have passed since the start of its newest complete, unfiltered run, None if it has none. A run that starts
-    in the future does not count, because a clock was wrong; `ahead` is the start of the newest of those.
+    `seconds` have passed since the start of the newest complete, unfiltered run; None if there is no such run. A run
+    that starts in the future does not count, because a clock was wrong; `ahead` is the start of the newest such run.
     """
 
     seconds: float | None
@@ -59,12 +59,12 @@ class Freshness:
 
     @classmethod
     def of_account(cls, held: AccountInventory) -> Freshness:
-        """That of what the warehouse holds of an account."""
+        """Compute the age of an account's data from its runs in the warehouse."""
         return cls.of(held.runs(("started_at", "verdict", "filters")))
 
     @classmethod
     def of(cls, runs: Iterable[Mapping[str, Any]]) -> Freshness:
-        """`runs` are rows of `sync_runs`."""
+        """Compute the age from `runs`, rows of `sync_runs`."""
         present = now()
         starts = [run["started_at"] for run in runs if is_whole(run)]
         newest = max((start for start in starts if start <= present + AHEAD), default=None)
@@ -72,7 +72,7 @@ class Freshness:
         return cls(seconds, max((start for start in starts if start > present + AHEAD), default=None))
 
     def within(self, seconds: float) -> bool:
-        """Whether the data is no older than that."""
+        """Whether the data is no older than `seconds`."""
         return self.seconds is not None and self.seconds <= seconds
 
     def __str__(self) -> str:
@@ -84,5 +84,5 @@ class Freshness:
 
 
 def freshness_by_account(settings: Settings) -> dict[str, Freshness]:
-    """How old the data of each account of the warehouse is. Raises what `stored_by_account` raises."""
+    """Return how old the data of each account in the warehouse is. Raises what `stored_by_account` raises."""
     return {account: stored.freshness for account, stored in stored_by_account(settings).items()}

@@ -1,10 +1,11 @@
-"""Images that seem gone: which of them a run looks up, and what a look-up that does not find them means.
+"""Decides which images that seem gone a run looks up, and what it means if a look-up does not find them.
 
-An image has two strikes. A back end that is partly down answers a sweep and its look-ups alike, so the first look-up
-that does not find an image only marks it (`images.missing_since`). The next one calls it gone, in a later run.
+An image has two strikes. A back end that is partly down gives a sweep and its look-ups the same wrong answers. So the
+first look-up that does not find an image only marks the image (`images.missing_since`). The second look-up, in a later
+run, calls the image gone.
 
-The next one belongs to a run of any mode whose sweep is complete: a partial sweep, or one that lists too few images,
-says that the server is in doubt. Filtered runs mark nothing and call nothing gone.
+The second look-up needs a run with a complete sweep, of any mode. A partial sweep, or a sweep that lists too few
+images, means that the server is in doubt. Filtered runs mark no image and call no image gone.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from connector.runs.policy import Policy, RunReason
 
 @dataclass(frozen=True)
 class Strikes:
-    """What a complete sweep says of the images that it has not shown. `full`: it has read the whole list."""
+    """Judges the images that a complete sweep has not shown. `full`: the sweep has read the whole list."""
 
     known: Known
     policy: Policy
@@ -27,22 +28,22 @@ class Strikes:
     full: bool
 
     def candidates(self) -> list[str]:
-        """What is looked up: all that a full sweep does not list, else what has been missing for long enough."""
+        """Return the images to look up: all that a full sweep does not list, else those missing for long enough."""
         return self.known.missing() if self.full else self.overdue()
 
     def overdue(self) -> list[str]:
-        """The images that a look-up calls gone where it does not find them."""
+        """Return the images that are gone if a look-up does not find them."""
         if not self.policy.confirm_gone_after:
             return self.known.missing() if self.full else self.known.marked()
         latest = self.started_at - self.policy.confirm_gone_after
         return [image_id for image_id in self.known.marked() if self._since(image_id) <= latest]
 
     def unmarked(self, image_ids: Iterable[str]) -> list[str]:
-        """Those that no run has marked, or by a clock that was ahead."""
+        """Return the images that no run has marked, or that were marked by a clock that was ahead."""
         return [image_id for image_id in image_ids if not ABSENT < self._since(image_id) <= self.started_at]
 
     def implausible(self, candidates: int, listed: int) -> Cause | None:
-        """Why so many images cannot have gone, where the list has shown `listed`, before any is looked up."""
+        """Return why so many `candidates` cannot be gone, given `listed` images; asked before any look-up."""
         live = self.known.live()
         if not listed:
             return RunReason.EMPTY_LIST.given(live=live)

@@ -1,4 +1,4 @@
-"""Which run it is that writes a row."""
+"""Identifies the run that writes a row."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ class Identity:
 
     @classmethod
     def new(cls, account_id: str, started_at: int) -> Identity:
-        """A run that starts at that instant, by the server's clock (`Client.now`)."""
+        """Make the identity of a run that starts at `started_at`, by the server's clock (`Client.now`)."""
         return cls(account_id, uuid.uuid4().hex, started_at)
 
 
 def now() -> int:
-    """The present by this machine's clock, in microseconds."""
+    """Return the present by this machine's clock, in microseconds."""
     return time.time_ns() // 1000
 
 
 def rfc3339(instant: int | None) -> str | None:
-    """An instant in microseconds as RFC 3339, UTC."""
+    """Format an instant in microseconds as RFC 3339, UTC."""
     if instant is None:
         return None
     return datetime.fromtimestamp(instant / 1e6, UTC).isoformat().replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""The account's images in the warehouse, as columns in memory: the one index by image id of a run."""
+"""Keeps the account's images in the warehouse as columns in memory: the only index by image id of a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from connector.images.records import HASH_DEFINITION
 
 ABSENT = -(1 << 62)  # a time that is null, in an array of instants
 UNWRITTEN = -1  # the image has no row in this run
-PREFIX = f"{HASH_DEFINITION}:"  # of row hashes that compare with those of this release
+PREFIX = f"{HASH_DEFINITION}:"  # begins the row hashes that compare with those of this release
 BATCH = 10_000  # rows of a stored table that are Python objects at a time
 ROOM = 1_000  # new images for which room is made at once
 
@@ -23,7 +23,7 @@ class Known:
 
     `table` has the columns `KNOWN` of `warehouse.inventory`, and these stay as they are; `seen`, `shown`, `state_scan`,
     `shown_scan`, `image_row` and `scan_row` are of this run. `state_scan` is the ScanTime of the state that is shown.
-    The one index by id of a run: about 270 bytes an image.
+    The index takes about 270 bytes per image.
     """
 
     def __init__(self, table: pa.Table) -> None:
@@ -52,7 +52,7 @@ class Known:
         self.outdated += [i for i, text in zip(ids, hashes, strict=True) if not text.startswith(PREFIX)]
 
     def slot(self, image_id: str, observed_at: int) -> int:
-        """The image's place in the columns, made for one that is new."""
+        """Return the image's place in the columns; make a place for a new image."""
         slot = self.slots.get(image_id)
         if slot is None:
             slot = self.slots[image_id] = self._used
@@ -62,7 +62,7 @@ class Known:
         return slot
 
     def _grow(self, observed_at: int) -> None:
-        """Makes room for images that are new in this run."""
+        """Make room for images that are new in this run."""
         self.seen.extend(bytes(ROOM))
         self.first_seen_at.extend([observed_at] * ROOM)
         for numbers in (self.hash, self.shown, self.version):
@@ -73,20 +73,20 @@ class Known:
             rows.extend([UNWRITTEN] * ROOM)
 
     def show(self, slot: int, short: int, scan_time: int | None) -> None:
-        """From now on, the image is shown in this state."""
+        """Note that this run shows the image in this state."""
         self.seen[slot], self.shown[slot] = 1, short
         self.state_scan[slot] = ABSENT if scan_time is None else scan_time
 
     def is_older(self, slot: int, scan_time: int | None) -> bool:
-        """Whether a state with this ScanTime is older than the one that is shown.
+        """Whether a state with this ScanTime is older than the state that is shown.
 
-        One without a ScanTime may come from before the first scan or from the begin of the next, and counts as older:
-        the next incremental run asks for what has no scan, but not for a scan that it takes for known.
+        A state without a ScanTime may come from before the first scan or from the start of the next scan, and counts as
+        older: the next incremental run asks for images without a scan, but not for a scan that counts as known.
         """
         return (ABSENT if scan_time is None else scan_time) < self.state_scan[slot]
 
     def kind(self, slot: int) -> Kind:
-        """What an image is that this run has shown."""
+        """Return what kind of image this is; this run has shown the image."""
         if slot >= self.count:
             return "new"
         if self.deleted_at[slot] != ABSENT:
@@ -98,27 +98,27 @@ class Known:
         return [image_id for image_id, slot in self.slots.items() if self.deleted_at[slot] == ABSENT]
 
     def live(self) -> int:
-        """Images that the warehouse holds as not deleted."""
+        """The number of images that the warehouse holds as not deleted."""
         return sum(self.deleted_at[slot] == ABSENT for slot in range(self.count))
 
     def missing(self) -> list[str]:
-        """Those among them that this run has not shown."""
+        """The ids of live images that this run has not shown."""
         return [i for i, slot in self.slots.items() if not self.seen[slot] and self.deleted_at[slot] == ABSENT]
 
     def marked(self) -> list[str]:
-        """Those among the missing that earlier runs have missed already."""
+        """The ids of missing images that earlier runs have missed already."""
         return [image_id for image_id in self.missing() if self.missing_since[self.slots[image_id]] != ABSENT]
 
     def found_again(self) -> list[str]:
-        """Images that earlier runs have missed, and that this one has shown as they were."""
+        """The ids of images that earlier runs have missed, and that this run has shown unchanged."""
         slots = {i: slot for i, slot in self.slots.items() if self.seen[slot] and self.missing_since[slot] != ABSENT}
         return [image_id for image_id, slot in slots.items() if self.kind(slot) == "unchanged"]
 
     def missing_unscanned(self) -> list[str]:
-        """Those among the missing that had no ScanTime when they were loaded."""
+        """The ids of missing images that had no ScanTime when they were loaded."""
         return [image_id for image_id in self.missing() if self.scan_time[self.slots[image_id]] == ABSENT]
 
 
 def short_hash(row_hash: str) -> int:
-    """The first 64 bits of a row hash: enough to tell two states of one image apart."""
+    """Return the first 64 bits of a row hash: enough to tell two states of the same image apart."""
     return int(row_hash[len(PREFIX) : len(PREFIX) + 16] or "0", 16)

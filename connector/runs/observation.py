@@ -1,4 +1,4 @@
-"""One run of one account up to its rows: which sweep, and what it shows against what the warehouse holds."""
+"""Makes one run of one account up to its rows: chooses the sweep, and compares its images with the warehouse."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from connector.runs.spool import Spool
 from connector.runs.twins import Parse
 from connector.tables import Row
 
-UNSCANNED_STATUSES = {"NOT_SCAN", "SCANNING", "SCAN_ERR"}  # those of the filter's words, as answers spell them
-IDS_AT_ONCE = 1_000  # whole rows of `images` that are fetched at a time
+UNSCANNED_STATUSES = {"NOT_SCAN", "SCANNING", "SCAN_ERR"}  # the filter's words, as answers spell them
+IDS_AT_ONCE = 1_000  # whole rows of `images` per query
 
 
 class Held(Protocol):
@@ -52,10 +52,10 @@ class Progress(NamedTuple):
 
 
 class Observation:
-    """One run of one account. `observe` sweeps, and leaves the rows to write in `spool`.
+    """Observes one run of one account. `observe` sweeps, and leaves the rows to write in `spool`.
 
-    What the run has come to (`verdict`, `reasons`, counters) is right whenever it ends, by an error too.
-    `first_request_id` is that of the last sweep's first page: a later run knows by it that the answer comes again.
+    The result so far (`verdict`, `reasons`, counters) is right whenever the run ends, also by an error.
+    `first_request_id` belongs to the first page of the last sweep, so that a later run recognises a replayed answer.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Observation:
         self._over = False
 
     def observe(self) -> Generator[Progress, None, None]:
-        """Sweeps and writes rows, a page after the other. Raises what the API or the warehouse raise."""
+        """Sweep and write rows, page by page. Raises the errors of the API and the warehouse."""
         self.history.warn(self.identity.account_id)
         outcome: Outcome | None = None
         if self.mode == Mode.INCREMENTAL:
@@ -93,15 +93,15 @@ class Observation:
         if self.mode == Mode.FULL:
             warn_of_misses(self.identity.account_id, self.diff.audit.missed)
         self.diff.settle()
-        self.diff.forget()  # the load wants the memory
+        self.diff.forget()  # the load needs the memory
 
     def fail(self, error: Exception) -> None:
-        """The run ended by an error."""
+        """Note that an error ended the run."""
         self._error = RunReason.ERROR.given(error=getattr(error, "sentence", error))
         self._error_code = error_code(error)
 
     def leave_out(self, causes: Iterable[Cause]) -> None:
-        """Not all rows of the run are taken: with a cause, the run is partial, and its sweep may have ended early."""
+        """Note that a pipeline takes not all rows: with a cause, the run is partial. Its sweep may have ended early."""
         self._left_out += causes
         self._over = self._over or bool(self._left_out)
 
@@ -114,12 +114,12 @@ class Observation:
 
     @property
     def mode_reason(self) -> str:
-        """Why the run has its mode, and which earlier runs had no say in it."""
+        """Why the run has its mode, and which earlier runs were ignored."""
         return "; ".join(str(cause) for cause in (self.mode_cause, self.history.doubt) if cause)
 
     @property
     def reason_code(self) -> str:
-        """A stable word for what decided the verdict: the proof of a complete run, else the cause."""
+        """A stable code for the reason of the verdict: the proof of a complete run, else the cause."""
         if self.verdict == Verdict.FAILED:
             return self._error_code
         last = self._outcomes[-1]
@@ -131,7 +131,7 @@ class Observation:
         return cause.reason.code if cause is not None else "error"
 
     def reasons(self) -> list[str]:
-        """What the verdict rests on, or what is missing, and what was not as usual: a sentence each."""
+        """Return the sentences that explain the verdict: its proof, or what is missing, and what was unusual."""
         decisive = self._error or self._doubt or (self._outcomes[-1].reason if self._over else None)
         notes = [note for outcome in self._outcomes for note in outcome.notes]
         given = [*self._left_out, decisive, *([] if self._error or self._doubt else self._remarks), *notes]
@@ -139,7 +139,7 @@ class Observation:
 
     @property
     def found(self) -> Outcome:
-        """What all sweeps of the run have counted; of the last one, what it has proven."""
+        """The counts of all sweeps of the run, and what the last sweep has proven."""
         last = self._outcomes[-1] if self._outcomes else Outcome()
         return Outcome(
             order_proven=last.order_proven,
@@ -152,7 +152,7 @@ class Observation:
     # Sweeps.
 
     def _incremental(self) -> Generator[Progress, None, Outcome | None]:
-        """The outcome, or None where a full sweep has to follow."""
+        """Make an incremental sweep; return its outcome, None where a full sweep has to follow."""
         sweep = self._since_watermark()
         yield from self._absorb(sweep.pages(), sweep.outcome)
         fallback = sweep.outcome.fallback or self._unknown_images(sweep.outcome) or self._filtered_out()
@@ -162,7 +162,7 @@ class Observation:
         return None
 
     def _tried(self) -> Generator[Progress, None, None]:
-        """An incremental sweep that the full one after it judges, because earlier ones had missed something."""
+        """Make an incremental sweep for the full sweep to judge, because earlier incremental sweeps missed images."""
         sweep, audit = self._since_watermark(), self.diff.audit
         audit.watch(Span(self._since - 1, self.identity.started_at))
         yield from self._absorb(sweep.pages(), sweep.outcome)
@@ -176,17 +176,17 @@ class Observation:
 
     @property
     def _since(self) -> int:
-        """The ScanTime from which on an incremental sweep of this run shows everything."""
+        """Return the ScanTime from which on an incremental sweep of this run shows every scan."""
         watermark = self.policy.initial_scan_time if self.history.watermark is None else self.history.watermark
         return (watermark or 0) - self.policy.lookback
 
     def _unknown_images(self, outcome: Outcome) -> Cause | None:
-        """TotalCount against what is known now: more means images that this run did not see, fewer are deletions.
+        """Compare TotalCount with the images known now: more are images that this run did not see, fewer are deletions.
 
-        Images that are missing are not expected, so that a full sweep follows where they are listed again.
+        Missing images are not expected in the list. So a full sweep follows where they are listed again.
         """
         if self.history.watermark is None:
-            return None  # only what is newer than `initial_scan_time` was asked for
+            return None  # the run only asked for scans from `initial_scan_time` on
         expected = self.diff.live_after() - len(self.diff.known.marked()) + self.history.surplus
         total = outcome.total_count
         if total is not None and total > expected:
@@ -196,7 +196,7 @@ class Observation:
         return None
 
     def _filtered_out(self) -> Cause | None:
-        """Whether the ScanStatus filter is to be trusted: images without a scan that it did not give must be gone."""
+        """Check the ScanStatus filter: images without a scan that the filter did not give must be gone."""
         candidates = self.diff.known.missing_unscanned()[: room(self._remote)]
         if not candidates:
             return None
@@ -222,7 +222,7 @@ class Observation:
     def _absorb(self, pages: Generator[Page, None, None], outcome: Outcome) -> Iterator[Progress]:
         self._outcomes.append(outcome)
         self.first_request_id = None
-        with closing(pages):  # so that no more requests are sent once something fails here
+        with closing(pages):  # send no more requests after an error here
             for page in pages:
                 self.diff.absorb(page.items, page.request_id)
                 self.pages += 1
@@ -244,13 +244,13 @@ class Observation:
             yield self._held.rows(image_ids[start : start + IDS_AT_ONCE])
 
     def _controls(self) -> list[str]:
-        """Ids just shown, two of which a look-up has to give back."""
+        """Return ids that were just shown; each look-up has to give two of them back."""
         return list(islice(self.diff.seen(), self._remote.limit))
 
     # Images that are gone.
 
     def _close_gone(self) -> None:
-        """Looks up what seems gone. A candidate that is listed after all is loaded, and none is called gone then."""
+        """Look up images that seem gone. If one is listed after all, it is loaded, and no image is called gone."""
         strikes = Strikes(self.diff.known, self.policy, self.identity.started_at, full=self.mode == Mode.FULL)
         candidates = strikes.candidates()
         if not candidates:
@@ -264,13 +264,13 @@ class Observation:
         others = sum(not self.diff.known.seen[self.diff.known.slots[image_id]] for image_id in candidates)
         if cause is None:
             self._strike(strikes, found.gone)
-        elif found.present and strikes.full:  # then the sweep has missed them
+        elif found.present and strikes.full:  # a full sweep has missed listed images
             self._doubt = cause
         elif others:
             self._remarks.append(RunReason.NONE_CALLED_GONE.given(cause=cause, images=others))
 
     def _strike(self, strikes: Strikes, image_ids: Sequence[str]) -> None:
-        """A look-up has not found these images: those that are overdue are gone, and the others are marked."""
+        """Call overdue images gone and mark the others, after a look-up has not found them."""
         overdue = set(strikes.overdue())
         for stored in self._stored([image_id for image_id in image_ids if image_id in overdue]):
             self.diff.close_gone(stored)
@@ -284,7 +284,7 @@ class Observation:
 
 
 def _refused(filters: Filters, error: RequestRejectedError) -> ConfigurationError:
-    """The filters are all that a user gave of the request."""
+    """Make the error for rejected filters, the only part of the request that a user gave."""
     given = ", ".join(f"{name}={value}" for name, values in filters for value in values)
     return ConfigurationError(
         f"the API does not accept the filter {given}: {error.message}",

@@ -1,4 +1,4 @@
-"""How a run of one account is made: what its user asks for, what earlier runs say, and the mode that follows."""
+"""Chooses the mode of a run from what its user asks for and from what earlier runs say."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from connector.tables import Row
 log = texts.logger(__name__)
 
 HOUR = 3_600_000_000  # in microseconds, as every duration here
-AHEAD = HOUR // 12  # by how much a run may seem to have started in the future: clocks differ
+AHEAD = HOUR // 12  # tolerance for runs that seem to start in the future, because clocks differ
 
 
 class Mode(StrEnum):
-    """Which sweep a run makes; `auto` leaves it to the run."""
+    """Which sweep a run makes; with `auto` the run chooses."""
 
     AUTO = "auto"
     INCREMENTAL = "incremental"
@@ -32,7 +32,7 @@ class Mode(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What a run says of itself."""
+    """What a run says of its own result."""
 
     COMPLETE = "complete"
     PARTIAL = "partial"
@@ -93,11 +93,11 @@ class Policy:
 
 @dataclass(frozen=True)
 class History:
-    """What earlier runs of the account say: rows of `sync_runs`, newest first.
+    """Holds what earlier runs of the account say: rows of `sync_runs`, newest first.
 
     `complete` are the complete runs without filters. Runs that are `ahead` have started in the future, by the clock of
-    this run: one of the two clocks was wrong, so that they count for nothing. A column that an older release did not
-    have is null. `COLUMNS` are those that are looked at.
+    this run. Such runs count for nothing, because one of the two clocks was wrong. A column that an older release did
+    not have is null. `COLUMNS` are the columns in use.
     """
 
     COLUMNS: ClassVar[tuple[str, ...]] = (
@@ -130,21 +130,22 @@ class History:
 
     @property
     def surplus(self) -> int:
-        """By how much TotalCount may exceed the images: rows that the last complete full sweep was shown twice."""
+        """By how much TotalCount may exceed the images: the repeated rows in the last complete full sweep."""
         full = self.last_full
         return (full["listed_twice"] or 0) if full else 0
 
     @property
     def zone(self) -> str | None:
-        """The zone of naive times in the last complete run; None where that is not known."""
+        """The zone of naive times in the last complete run; None where the zone is not known."""
         return self.complete[0]["naive_time_zone"] if self.complete else None
 
     @property
     def missed(self) -> int:
-        """Images that incremental runs had missed, by the newest audit that says something.
+        """The number of images that incremental runs had missed, by the newest audit with a result.
 
-        A miss counts whatever became of the run that found it, because that run has loaded the image; that there was
-        none, only by a complete run. Releases without a reason_code wrote 0 where nothing was audited.
+        A miss counts whatever the verdict of the run that found the miss, because that run has loaded the image. An
+        audit without a miss counts only in a complete run. Releases without a reason_code wrote 0 where nothing was
+        audited.
         """
         for run in self.runs:
             if run["missed_by_incremental"]:
@@ -155,12 +156,12 @@ class History:
 
     @property
     def owes_rows(self) -> bool:
-        """Whether a pipeline did not take all rows of a run since the last complete one: scans are written again."""
+        """Whether a pipeline dropped rows of a run since the last complete run, so that scans are written again."""
         return any(map(was_cut, takewhile(lambda run: not is_whole(run), self.runs)))
 
     @property
     def request_ids(self) -> set[str]:
-        """RequestIds of answers that earlier runs had."""
+        """RequestIds of answers that earlier runs received."""
         runs = (*self.runs, *self.ahead)
         return {run[name] for run in runs for name in ("first_request_id", "last_request_id") if run[name]}
 
@@ -172,16 +173,16 @@ class History:
         return RunReason.AHEAD.given(runs=len(self.ahead), started_at=rfc3339(self.ahead[0]["started_at"]))
 
     def warn(self, account_id: str) -> None:
-        """Tells a person of runs that do not count."""
+        """Warn a person of runs that do not count."""
         if self.doubt is not None:
             log.warning("account %s: %s; a clock was wrong, then or now", account_id, self.doubt)
 
     def audited(self, policy: Policy) -> Span | None:
-        """The ScanTimes that incremental runs since the last full sweep should have shown.
+        """Return the span of ScanTimes that incremental runs since the last full sweep should have shown.
 
-        From the start of that sweep up to the start of the newest of them, whatever these runs say of themselves. The
-        last `lookback` is left out, since the next one would read it again: a scan may be listed late. In another time
-        zone no ScanTime compares.
+        The span goes from the start of that sweep to the start of the newest incremental run, whatever these runs say
+        of themselves. The last `lookback` is left out: a scan may be listed late, and the next incremental run would
+        read that time again. None where the time zone has changed, because ScanTimes then do not compare.
         """
         full = self.last_full
         if (
@@ -194,7 +195,7 @@ class History:
 
 
 def was_cut(run: Mapping[str, Any]) -> bool:
-    """Whether a pipeline did not take all rows of a run."""
+    """Whether a pipeline has dropped rows of a run."""
     return run["reason_code"] in (RunReason.LEFT_OUT.code, RunReason.LIMITED.code)
 
 
@@ -204,7 +205,7 @@ def is_whole(run: Mapping[str, Any]) -> bool:
 
 
 def choose(policy: Policy, history: History, now: int) -> tuple[Mode, Cause]:
-    """The mode of a run, and why. With INCREMENTAL_MISSED the run makes an incremental sweep first, to be judged."""
+    """Choose the mode of a run, and say why. With INCREMENTAL_MISSED, the run makes an incremental sweep first."""
     if cause := _whole_anyway(policy, history):
         return Mode.FULL, cause
     missed = history.missed
@@ -222,7 +223,7 @@ def choose(policy: Policy, history: History, now: int) -> tuple[Mode, Cause]:
 
 
 def _whole_anyway(policy: Policy, history: History) -> Cause | None:
-    """Why nothing but a full sweep is possible, or wanted."""
+    """Return why only a full sweep is possible or wanted, None if not."""
     if policy.filters:
         return RunReason.FILTERED.given()
     if policy.mode == Mode.FULL:
@@ -235,5 +236,5 @@ def _whole_anyway(policy: Policy, history: History) -> Cause | None:
 
 
 def error_code(error: Exception) -> str:
-    """The `reason_code` of a run that an error has ended: the name of its class, `AccessError` as `access_error`."""
+    """Return the `reason_code` of a run that an error has ended: the error's class, `AccessError` as `access_error`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()

@@ -1,4 +1,4 @@
-"""What is told of a run while it sweeps."""
+"""Reports the progress of a run while it sweeps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOG_EVERY = 10.0  # seconds between two lines of progress in a log
 
 
 class Lines:
-    """Progress in a log: calls `say` with a format and its values, as a logger's method, every ten seconds at most."""
+    """Writes progress to a log, at most every ten seconds. Calls `say` as a logger's method, with format and values."""
 
     def __init__(self, say: Callable[..., None]) -> None:
         self._say = say

@@ -27,7 +27,7 @@ _TIMES = tuple(column.name for column in SYNC_RUNS.columns if column.type == "ti
 
 
 class Detail(Protocol):
-    """What one aspect of the details came to (`detail.rows.DetailRun`)."""
+    """The result of one aspect of the details (`detail.rows.DetailRun`)."""
 
     aspect: str
     verdict: str
@@ -44,7 +44,7 @@ class SyncRun(Mapping[str, Any]):
     """A row of `sync_runs`: a field for each column, in order. Instants are microseconds since the epoch, UTC.
     `details` are the run's rows of `detail_runs`, one for each aspect that the run was asked for.
 
-    For one release more it is also a mapping by column name, as the row was before.
+    For one more release, the class is also a mapping by column name, as the row was before.
     """
 
     sync_id: str
@@ -101,14 +101,14 @@ class SyncRun(Mapping[str, Any]):
         return self.verdict == Verdict.COMPLETE
 
     def exit_code(self, *, strict: bool) -> int:
-        """0 for a complete run, 5 for a partial one, and under `strict` for one with rejected values; then what the
-        details say."""
+        """Return 0 for a complete run, and 5 for a partial run or, under `strict`, a run with rejected values; after
+        that, the details decide."""
         if not self.complete or (strict and self.values_rejected):
             return 5
         return max((detail.exit_code(strict=strict) for detail in self.details), default=0)
 
     def shortfalls(self, *, strict: bool) -> Iterator[str]:
-        """What has made the exit code another one than 0: the run's own verdict, and each detail."""
+        """Yield why the exit code is not 0: the run's own verdict, and each detail."""
         if replace(self, details=()).exit_code(strict=strict):
             yield f"the verdict is {self.verdict}: {self.verdict_reason}"
         for detail in self.details:
@@ -116,14 +116,14 @@ class SyncRun(Mapping[str, Any]):
                 yield detail.summary().strip()
 
     def to_json(self) -> str:
-        """The row as one line of JSON in ASCII, instants in RFC 3339."""
+        """Return the row as one line of JSON in ASCII, instants in RFC 3339."""
         row = {name: rfc3339(value) if name in _TIMES else value for name, value in self.items()}
         if self.details:
             row["details"] = [detail.as_json() for detail in self.details]
         return json.dumps(row)
 
     def summary(self) -> str:
-        """The run for people, in two lines of which no value makes more, and one for each aspect of the details."""
+        """Describe the run for people, in two lines, whatever the values, and one line per aspect of the details."""
         seconds = ((self.finished_at or self.started_at) - self.started_at) / 1e6
         counts = ", ".join(
             f"{self[f'images_{name}'] or 0:,} {name}" for name in ("new", "changed", "unchanged", "gone", "returned")
@@ -136,14 +136,14 @@ class SyncRun(Mapping[str, Any]):
         return "\n".join([*map(visible, told), *(detail.summary() for detail in self.details)])
 
     def reason_in_words(self) -> str:
-        """Why the run had its mode, without words that only the manual explains."""
+        """Say why the run had its mode, without words that only the manual explains."""
         reason, *others = (self.mode_reason or "not known").split("; ")
         is_first = self.images_new and self.images_new == self.images_listed
         told = FIRST if is_first and reason == RunReason.NO_WATERMARK.value else IN_WORDS.get(reason, reason)
         return "; ".join((told, *others))
 
     def warnings(self) -> Iterator[str]:
-        """What a person should know of a run that ended well."""
+        """Yield what a person should know of a run that ended well."""
         if self.values_rejected:
             yield f"{self.values_rejected} values could not be read: see the table rejected_values"
         if self.unknown_fields:
@@ -156,7 +156,7 @@ class SyncRun(Mapping[str, Any]):
 
 @dataclass(frozen=True)
 class Sent:
-    """What was asked of the API in a run, by the names of the columns."""
+    """The requests of a run, by the names of the columns."""
 
     requests: int = 0
     throttled: int = 0
@@ -167,7 +167,7 @@ class Sent:
 
 
 def run_row(observation: Observation, finished_at: int, sent: Sent) -> SyncRun:
-    """The run's row, as far as the run has come."""
+    """Make the run's row, with the results so far."""
     from connector import __version__
 
     diff, run, history = observation.diff, observation.identity, observation.history
@@ -215,7 +215,7 @@ def run_row(observation: Observation, finished_at: int, sent: Sent) -> SyncRun:
 
 
 def _watermark_after(observation: Observation) -> int | None:
-    """The newest ScanTime that was shown by what read all images; an incremental sweep may not have shown it."""
+    """Return the watermark for later runs: the newest ScanTime so far, which this incremental sweep may not show."""
     before, newest = observation.history.watermark, observation.diff.newest_scan
     if observation.verdict != Verdict.COMPLETE or observation.policy.filters:
         return before

@@ -1,4 +1,4 @@
-"""One run of one account into one warehouse, in steps: sweep, prepare the tables beside it, load, record."""
+"""Makes one run of one account into one warehouse, in steps: sweep, prepare tables beside the sweep, load, record."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 log = texts.logger(__name__)
 
 PACKAGES = ((IMAGE_HISTORY, IMAGE_SCANS, REJECTED_VALUES), (IMAGES,), (SYNC_RUNS,))
-"""Each is loaded after the one before is committed: nothing counts as known before its history is written."""
+"""The packages in order. Each waits for the commit of the package before, so that an image's history is written before
+its row of `images` makes the image known."""
 
 
 class Run:
-    """A run that holds the lock, and writes nothing once it does not. `tables` are those that the dataset gets;
-    `loader`, `inventory` and
-    `still_held` are for what comes after the images."""
+    """Makes a run under the account's lock, and stops writing if the lock is lost. `tables` are the tables that the
+    dataset gets. What comes after the images uses `loader`, `inventory` and `still_held`."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Run:
         client.refuse_answers(self._observation.history.request_ids)
 
     def execute(self, report: Report | None = None) -> SyncRun:
-        """The run from its first request to its row. Raises what the API or the warehouse raise."""
+        """Make the run, from its first request to its row. Raises the errors of the API and the warehouse."""
         try:
             self._sweep(report)
         except TcssError as error:
@@ -90,7 +90,7 @@ class Run:
             return self._record()
 
     def _sweep(self, report: Report | None) -> None:
-        with closing(self._observation.observe()) as progress:  # so that a failure here ends the requests too
+        with closing(self._observation.observe()) as progress:  # end the requests too after an error here
             for shown, total in progress:
                 if self._observation.pages > 1:  # the next pages are on their way meanwhile
                     self._prepare()
@@ -98,7 +98,7 @@ class Run:
                     report(shown, total, self._client.stats)
 
     def _prepare(self) -> None:
-        """Once, after the first page: until then, the warehouse is not touched."""
+        """Prepare the tables once, after the first page: until then, the warehouse is not touched."""
         if self._prepared:
             return
         self._prepared = True
@@ -110,12 +110,12 @@ class Run:
                 self._publish()
 
     def _prove_texts(self) -> None:
-        """Once in a dataset's life, and nowhere near the rows."""
+        """Test that texts come back unchanged: once in a dataset's life, and in another dataset than the rows."""
         if self._is_new:
             round_trip(self._location, self._observation.identity.account_id)
 
     def _publish(self) -> None:
-        """Views are no part of what a sync promises: where they fail, the rows are there all the same."""
+        """Make the views. A sync does not promise views: where they fail, the rows are loaded all the same."""
         try:
             publish(self._location, self._pipeline)
         except DestinationError as error:
@@ -127,14 +127,14 @@ class Run:
         self.loader.load(files)
 
     def _record(self) -> SyncRun:
-        """Writes the run's row, which promises what has been committed before."""
+        """Write the run's row last, because the row promises what has been committed before."""
         row = run_row(self._observation, self._client.now(), sent(self._client))
         self._spool.add(SYNC_RUNS, tuple(row.values()))
         self._load((SYNC_RUNS,))
         return row
 
     def _record_failure(self, error: TcssError) -> SyncRun | None:
-        """Writes the row of a run that the API ended after its first page; nothing else is loaded."""
+        """Write the row of a run that an API error ended after its first page; nothing else is loaded."""
         self._observation.fail(error)
         try:
             self._prepare()
@@ -144,7 +144,7 @@ class Run:
             return None
 
     def clean_up(self) -> None:
-        """Removes the staging dataset where it is the run's own, because the warehouse has no lock."""
+        """Remove the staging dataset if it is the run's own, as in a warehouse without a lock."""
         if self._prepared and not self._location.has_lock:
             try:
                 self.loader.drop_staging()
@@ -165,8 +165,8 @@ def _held(inventory: Inventory, account_id: str, tables: Sequence[Table]) -> Acc
 
 @contextmanager
 def _requests_first() -> Iterator[None]:
-    """Lets a thread whose request is due have its turn after 0.5 ms: in Python's 5 ms, a few times each, requests bunch
-    and the API refuses some."""
+    """Make threads switch after 0.5 ms, so that a due request goes in time. With Python's 5 ms, requests go in bursts,
+    and the API refuses some of them."""
     usual = sys.getswitchinterval()
     sys.setswitchinterval(0.0005)
     try:

@@ -1,4 +1,5 @@
-"""Rows of a run on their way to the warehouse: a parquet file a table in the run's working directory."""
+"""Writes the rows of a run to parquet files on their way to the warehouse: one file per table, in the working
+directory."""
 
 from __future__ import annotations
 
@@ -10,18 +11,18 @@ import pyarrow.parquet as pq
 
 from connector.tables import IMAGE_HISTORY, IMAGES, Table, versions
 
-BATCH = 1_000  # rows that are held as Python objects a table, which take ten times the memory of Arrow's
+BATCH = 1_000  # rows per table that are held as Python objects, which take ten times the memory of Arrow's
 ROW_GROUP = 10  # batches
-MOST_BYTES = 16_000_000  # of texts in a batch, and of a row group: large rows fill them earlier
-UNIQUE = ("image_id", "row_hash")  # columns of which a dictionary would be as large as they are
+MOST_BYTES = 16_000_000  # of texts in a batch, and of a row group; with large rows, both have fewer rows
+UNIQUE = ("image_id", "row_hash")  # columns whose dictionary would be as large as the column
 
 
 class Spool:
     """Takes rows one by one and gives a finished parquet file for each table that has any.
 
-    Rows of `images` are those of `image_history` as well, which takes none of its own; an amended row is one of
-    `images` alone. Memory holds at most one row group of a table, which has fewer rows where these are large. Rows are
-    numbered from 0; a row that was dropped is not in the file.
+    Each row of `images` is a row of `image_history` as well, which takes no rows of its own; an amended row is a row of
+    `images` alone. Memory holds at most one row group per table, which has fewer rows if they are large. Rows are
+    numbered from 0; a dropped row is not in the file.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -29,30 +30,30 @@ class Spool:
         self._rows: dict[str, _Rows] = {}
 
     def add(self, table: Table, row: tuple[Any, ...]) -> int:
-        """Takes a row with a value a column, and returns its number. ValueError once the table is finished, and for
-        `image_history`."""
+        """Take a row with one value per column, and return its number. Raises ValueError once the table is finished,
+        and for `image_history`."""
         if table is IMAGE_HISTORY:
             raise ValueError("rows of image_history are added as rows of images")
         return self._of(table).add(row)
 
     def amend(self, row: tuple[Any, ...]) -> int:
-        """Takes a row of `images` that is no version of its image, and returns its number; see `add`."""
+        """Take a row of `images` that is no new version of its image, and return its number; see `add`."""
         rows = self._of(IMAGES)
         number = rows.add(row)
         rows.amended.add(number)
         return number
 
     def drop(self, table: Table, number: int) -> None:
-        """Takes row `number` back."""
+        """Take row `number` back."""
         self._of(table).dropped.add(number)
 
     def count(self, table: Table) -> int:
-        """Rows that the finished file of `table` has."""
+        """Return how many rows the finished file of `table` has."""
         rows = self._of(table)
         return rows.added - len(rows.left_out(table))
 
     def finish(self, table: Table) -> Path | None:
-        """The parquet file with the rows of `table`, None where there are none; the same one when asked again."""
+        """Return the parquet file with the rows of `table`, None if there are no rows; the same file at each call."""
         self._of(table).finish()
         return self._path(table) if self.count(table) else None
 
@@ -68,7 +69,7 @@ class Spool:
 
 
 class _Rows:
-    """The rows of a table, on their way into its files."""
+    """Collects the rows of a table, and writes them into its files."""
 
     def __init__(self, table: Table, files: list[_File]) -> None:
         self._table, self._files = table, files
@@ -104,7 +105,7 @@ class _Rows:
         self._finished = True
 
     def left_out(self, table: Table) -> set[int]:
-        """Numbers of the rows that are not in the file of `table`."""
+        """Return the numbers of the rows that are not in the file of `table`."""
         return self.dropped | self.amended if table is IMAGE_HISTORY else self.dropped
 
     def _pack(self) -> None:
@@ -120,7 +121,7 @@ class _Rows:
 
 
 class _File:
-    """A parquet file in the making, which is there once it has rows."""
+    """A parquet file that is being written; it exists once it has rows."""
 
     def __init__(self, table: Table, path: Path) -> None:
         self.table, self._path = table, path
@@ -132,7 +133,7 @@ class _File:
         self._writer.write_table(versions(group) if self.table is IMAGE_HISTORY else group)
 
     def close(self, left_out: set[int]) -> None:
-        """Ends it, without the rows of these numbers."""
+        """Finish the file, without the rows whose numbers are `left_out`."""
         if self._writer is not None:
             self._writer.close()
             if left_out:
@@ -140,7 +141,7 @@ class _File:
 
     def _open(self, path: Path) -> pq.ParquetWriter:
         repeated: Any = [name for name in self.table.column_names if name not in UNIQUE]  # pyarrow's stubs want bool
-        # Nobody asks for the statistics of a file that is read as a whole.
+        # No statistics, because the file is read as a whole.
         return pq.ParquetWriter(
             path, self.table.arrow_schema, compression="zstd", use_dictionary=repeated, write_statistics=False
         )

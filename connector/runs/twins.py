@@ -1,4 +1,4 @@
-"""Images that are listed twice in one answer, with other contents: which of the rows is the image."""
+"""Chooses the row of an image that is listed twice in one answer with different contents."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from connector.images.records import Record, Rejected
 from connector.listing.page import image_id_of
 
 Parse = Callable[[Sequence[Any]], list[Record | Rejected]]
-"""Makes a record of each item; a `Rejected` of an item that is no image."""
+"""Makes a record of each item, or a `Rejected` of an item that is no image."""
 
 
 class Twins:
-    """The rows that are not the image, in any answer of the run.
+    """Remembers the rows that lost against another row of the same image, in any answer of the run.
 
-    The choice follows from what the rows say, and not from their places: the same rows have the same winner in every
+    The choice depends on the contents of the rows, and not on their places: the same rows have the same winner in every
     order, and in every run.
     """
 
@@ -25,7 +25,7 @@ class Twins:
         self._losers: set[tuple[str, str]] = set()
 
     def learn(self, items: Sequence[Any]) -> None:
-        """The items of one answer, whole."""
+        """Learn from all items of one answer."""
         ids = list(map(image_id_of, items))
         if len(set(ids)) == len(ids):
             return
@@ -37,7 +37,7 @@ class Twins:
                 self._choose([record for record in self._parse(found) if isinstance(record, Record)])
 
     def rejects(self, record: Record) -> bool:
-        """Whether the record is that of a row that is not the image."""
+        """Whether the record's row lost against another row of the same image."""
         return bool(self._losers) and (record.image_id, record.row_hash) in self._losers
 
     def _choose(self, records: Sequence[Record]) -> None:
@@ -46,7 +46,7 @@ class Twins:
 
 
 def _rank(record: Record) -> tuple[Any, ...]:
-    """The newest scan first, then the newest image, as in a sweep that shows the rows apart; else what comes first in
-    the order of the columns, with nulls last."""
+    """Rank the newest scan first, then the newest image, as in a sweep that shows the rows in different answers; else
+    compare the values in the order of the columns, with nulls last."""
     newest = tuple((time is None, -(time or 0)) for time in (record.scan_time, record.create_time))
     return (*newest, *((value is None, value) for value in record.values), record.row_hash)
