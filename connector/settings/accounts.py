@@ -1,4 +1,4 @@
-"""The configured accounts: sections `[sources.tcss.accounts.<name>]`, and what variables name in upper case."""
+"""Finds the configured accounts: sections `[sources.tcss.accounts.<name>]`, and variables with upper-case names."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ IN_ENVIRONMENT = "__".join((*SECTION, "accounts", "")).upper()
 
 
 def account_names() -> list[str]:
-    """The configured accounts: those of dlt's config and secrets by the names of their sections, and those that only
-    variables `SOURCES__TCSS__ACCOUNTS__<NAME>__...` name, in lower case. Raises ConfigurationError for sections that
-    are no accounts, or that variables cannot tell apart."""
+    """List the configured accounts: the sections in dlt's config and secrets, by name, and in lower case the accounts
+    that only variables `SOURCES__TCSS__ACCOUNTS__<NAME>__...` name. Raises ConfigurationError for sections that are no
+    accounts, or whose variables would have the same name."""
     found = sorted(_sections())
     for name in found:
         if [other for other in found if other.upper() == name.upper()] != [name] and _has_variables(name):
@@ -32,14 +32,14 @@ def account_names() -> list[str]:
 
 
 def account_of_variable(variable: str, names: Iterable[str]) -> str | None:
-    """Which of the accounts a variable is about: that of the longest name, as a name may hold two underscores."""
+    """Return the account that a variable belongs to: the longest matching name, as a name may hold two underscores."""
     candidates = [name for name in names if variable.startswith(_prefix(name))]
     return max(candidates, key=len, default=None)
 
 
 def chosen(account: str | None) -> str | None:
-    """The account that is named, else that of TCSS_ACCOUNT, else None. Raises ConfigurationError where it is not
-    configured: the keys at hand may be those of another one."""
+    """Return the named account, else the account of TCSS_ACCOUNT, else None. Raises ConfigurationError for an account
+    that is not configured, because the keys at hand may belong to another account."""
     if account is None and (found := in_environment("account")):
         account = found.value
     if account is None:

@@ -1,5 +1,5 @@
-"""Looks each setting up: given, else `TCSS_<NAME>`, else dlt's configuration. What says whose images are read is not
-taken from where another account may have it."""
+"""Looks each setting up: given, else `TCSS_<NAME>`, else dlt's configuration. The settings that say whose images are
+read are never taken from a place that may belong to another account."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from connector.settings.places import (
 from connector.settings.table import ELSEWHERE, KEYS, SECRET, SETTINGS
 from connector.settings.values import mapping, meant, text
 
-WHOSE = ("credentials", "role_arn", "account_id")  # what says whose images are read
+WHOSE = ("credentials", "role_arn", "account_id")  # these settings say whose images are read
 VARIABLES: tuple[Path, ...] = (*((name,) for name in WHOSE), *(("credentials", key) for key in KEYS))
 USUAL = "the usual places (environment, profile file, TKE service account, CVM role)"
 
 Level = Callable[..., Found | None]
-"""One level of the order in which settings are looked up: the names of a setting -> what it has."""
+"""Looks in one level of the order of look-up: takes the names of a setting, and gives the value found there."""
 
 
 @dataclass
 class Lookup:
-    """All settings of an account: of one that is configured (`account`), of one that its caller has configured (`whose`
-    says which, for people), or of the only one.
+    """Looks up all settings of an account: a configured account (`account`), an account that the caller has configured
+    (`whose` describes that account for people), or the only account.
 
-    `found` has what is not left to its default, as it was read; `notes` are warnings for those who use the keys.
+    `found` has the settings that are not left to their defaults; `notes` are warnings for users of the keys.
     """
 
     given: Mapping[str, Any]
@@ -67,7 +67,7 @@ class Lookup:
         return None if value is None or inside else Found(value, GIVEN)
 
     def _identity(self) -> dict[str, Found]:
-        """What says whose images are read."""
+        """Look up the settings that say whose images are read."""
         if self.whose is None:
             return self._read(WHOSE, self._levels())
         own = self._read(WHOSE, self._own_levels())
@@ -78,7 +78,7 @@ class Lookup:
         return {**shared, **own}
 
     def _shared(self, own: Mapping[str, Found]) -> dict[str, Found]:
-        """Keys for an account that has none: those that assume its role, or else all that all accounts share."""
+        """Look up keys for an account without keys: keys that assume its role, else keys that all accounts share."""
         if "credentials" in own:
             return {}
         names = ("credentials",) if "role_arn" in own else ("credentials", "role_arn")
@@ -120,7 +120,7 @@ def _plain(name: str, level: Level) -> Found | None:
 
 
 def _keys(level: Level) -> Found | None:
-    """The keys that one level has, which have to be whole: a half would be filled up with another account's."""
+    """Return the keys of one level. They must be complete: a missing half would come from another account."""
     parts = {name: part for name in KEYS if (part := level("credentials", name))}
     whole = level("credentials")
     if whole is None and not parts:
@@ -137,7 +137,7 @@ def _keys(level: Level) -> Found | None:
             raise ConfigurationError(
                 f"{_among(place)}: {name} is missing", hint="Set both secret_id and secret_key, or take away the rest."
             )
-    # dlt merges the tables of several files, so that each key may be from another one.
+    # dlt merges the tables of several files, so that each key may come from another file.
     by_directory = all(found.by_directory for found in keys.values())
     return Found({name: _as(name, found, text) for name, found in keys.items()}, place, by_directory)
 
@@ -147,7 +147,7 @@ def _among(place: str) -> str:
 
 
 def _as(name: str, found: Found, read: Callable[[Any], Any]) -> Any:
-    """The value as its setting's type. Raises ConfigurationError."""
+    """Convert the value to its setting's type. Raises ConfigurationError."""
     try:
         return read(found.value)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The places where settings are looked up: variables `TCSS_<NAME>`, and dlt's providers, in exactly our sections.
+"""Reads the places where settings are looked up: variables `TCSS_<NAME>`, and dlt's providers, in our sections only.
 
 dlt itself would look in every section above ours too, up to a bare `ACCOUNT_ID` or `LANGUAGE` in the environment.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dlt.common.configuration.providers.provider import ConfigProvider
 
 Path = tuple[str, ...]
-"""Names from the outside in: of sections, the last of them of a key."""
+"""Names of sections from the outside in; the last name may be that of a key."""
 
 SECTION: Path = ("sources", "tcss")
 PREFIX = "TCSS_"
@@ -31,8 +31,8 @@ _QUOTED = re.compile(r"""\s*(["'])((?:(?!\1).)*)\1\s*""", re.DOTALL)
 
 @dataclass(frozen=True)
 class Found:
-    """A value, which may be a secret, and the place that it is from; `by_directory`: a file of the working directory,
-    which may be somebody else's, has it."""
+    """A value, which may be a secret, and its place. `by_directory`: the value is from a file of the working directory,
+    which may be somebody else's."""
 
     value: Any = field(repr=False)
     place: str
@@ -44,30 +44,30 @@ def own_section(account: str) -> Path:
 
 
 def written(section: Path) -> str:
-    """The section as TOML writes it."""
+    """Return the section as TOML writes it."""
     names = (name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False) for name in section)
     return f"[{'.'.join(names)}]"
 
 
 def variable(*path: str) -> str:
-    """The environment's name of a setting."""
+    """Return the name of a setting's environment variable."""
     return PREFIX + "__".join(path).upper()
 
 
 def in_environment(*path: str) -> Found | None:
-    """The value of the setting's variable."""
+    """Return the value of the setting's variable."""
     name = variable(*path)
     return Found(unquoted(os.environ[name]), name) if name in os.environ else None
 
 
 def unquoted(text: str) -> str:
-    """A variable without the quotes around it, which Docker leaves when it reads a file of variables."""
+    """Return a variable's value without the quotes around it, which Docker keeps when it reads an env file."""
     return found[2] if (found := _QUOTED.fullmatch(text)) else text
 
 
 def in_dlt(path: Path, sections: Sequence[Path], *, secret: bool = False) -> Found | None:
-    """What the first of dlt's providers has in the first of the sections. A secret in a file that is not for secrets is
-    a ConfigurationError."""
+    """Return the value of the first of dlt's providers, in the first of the sections, that has one. Raises
+    ConfigurationError for a secret in a file that is not for secrets."""
     *inside, key = path
     for provider in providers():
         for section in sections:
@@ -85,14 +85,14 @@ def in_dlt(path: Path, sections: Sequence[Path], *, secret: bool = False) -> Fou
 
 @dataclass(frozen=True)
 class Searched:
-    """Where dlt has been asked for keys, in words; `hint` says where those of a named account belong."""
+    """Says in words where dlt has looked for keys; `hint` says where the keys of a named account belong."""
 
     place: str
     hint: str | None = None
 
     @classmethod
     def of(cls, account: str | None) -> Searched:
-        """The files of secrets that dlt reads, whether they exist or not, and our sections in them."""
+        """Name the files of secrets that dlt reads, whether they exist or not, and our sections in them."""
         from dlt.common.configuration.providers.toml import SecretsTomlProvider
 
         sections = [(*section, "credentials") for section in (*([own_section(account)] if account else []), SECTION)]
@@ -112,7 +112,7 @@ def _all_providers() -> Sequence[ConfigProvider]:
 
 
 def providers() -> list[ConfigProvider]:
-    """Where dlt looks, first things first."""
+    """Return dlt's providers, in the order in which dlt asks them."""
     found = [provider for provider in _all_providers() if not provider.is_empty]
     for file in files_read(found):
         _refuse_strangers(file)
@@ -120,21 +120,21 @@ def providers() -> list[ConfigProvider]:
 
 
 def files() -> list[ConfigProvider]:
-    """Those of dlt's providers that can list what they hold: config.toml, secrets.toml, and a user's own loaders."""
+    """Return those of dlt's providers that can list their keys: config.toml, secrets.toml, and a user's own loaders."""
     from dlt.common.configuration.providers.doc import CustomLoaderDocProvider
 
     return [provider for provider in providers() if isinstance(provider, CustomLoaderDocProvider)]
 
 
 def files_read(found: Iterable[ConfigProvider]) -> list[FilePath]:
-    """The files that these providers have read, as whole paths."""
+    """Return the absolute paths of the files that these providers have read."""
     return [FilePath(name).absolute() for provider in found for name in provider.present_locations]
 
 
 def _refuse_strangers(file: FilePath) -> None:
-    """A file in a directory that everybody may write to (dlt takes `/tmp/dlt` for a user without a home directory) has
-    to be this user's, or root's. Raises ConfigurationError."""
-    for path in (file, file.parent) if file.exists() else ():  # a program may have gone elsewhere since it was read
+    """Refuse a file of another user, root excepted, in a directory that everybody may write to. (dlt uses `/tmp/dlt`
+    for a user without a home directory.) Raises ConfigurationError."""
+    for path in (file, file.parent) if file.exists() else ():  # the program may have changed its directory since
         open_to_all = path.parent.stat().st_mode & stat.S_IWOTH
         if open_to_all and path.lstat().st_uid not in (0, os.geteuid()):
             raise ConfigurationError(
@@ -144,13 +144,13 @@ def _refuse_strangers(file: FilePath) -> None:
 
 
 def tree(provider: ConfigProvider, section: Path) -> Any:
-    """All that one of the `files` has in the section."""
+    """Return all that one of the `files` has in the section."""
     *outer, last = section
     return provider.get_value(last, dict, None, *outer)[0]
 
 
 def place_of(provider: ConfigProvider, name: str, key: str, section: Path) -> str:
-    """A variable's name; else the file, the section, and the key."""
+    """Name the place of a value: a variable's name; else the file, the section, and the key."""
     if _is_environment(provider):
         return name
     file = provider.get_value_location(key, None, *section) or provider.name
@@ -164,7 +164,7 @@ def _is_environment(provider: ConfigProvider) -> bool:
 
 
 def _is_directorys(provider: ConfigProvider, place: str) -> bool:
-    """Whether the working directory decides what the provider says: by its own files, or by naming a vault."""
+    """Whether the working directory decides the provider's values: by its own files, or by naming a vault."""
     from dlt.common.configuration.providers.airflow import AirflowSecretsTomlProvider
     from dlt.common.configuration.providers.toml import GLOBAL_ORIGIN_PREFIX, SettingsTomlProvider
     from dlt.common.configuration.providers.vault import VaultDocProvider

@@ -1,4 +1,4 @@
-"""The settings: their types and defaults, and which values can be used."""
+"""Defines the settings: their types and defaults, and which values can be used."""
 
 from __future__ import annotations
 
@@ -75,12 +75,13 @@ class Settings(BaseConfiguration):
 
     @classmethod
     def load(cls, account: str | None = None, *, whose: str | None = None, **given: Unpack[Given]) -> Settings:
-        """The settings of a configured account (None: that of TCSS_ACCOUNT, else the only one).
+        """Load the settings of a configured account (None: the account of TCSS_ACCOUNT, else the only account).
 
-        Each setting is as given where that is not None, else as `TCSS_<NAME>` says, else as dlt's configuration says in
-        the account's own section or in `[sources.tcss]`. `whose` says for people which account the caller has
-        configured elsewhere. Keys, role and account id are never those of another account: a named account takes them
-        from the call or its own section, and only where it has neither keys nor role from where all accounts do.
+        A setting has the given value unless that is None, else the value of `TCSS_<NAME>`, else that of dlt's
+        configuration in the account's own section or in `[sources.tcss]`. `whose` describes for people an account that
+        the caller has configured elsewhere. Keys, role and account id are never those of another account: a named
+        account takes them from the call or its own section. Only an account with neither keys nor role uses the keys
+        that all accounts share.
 
         Raises ConfigurationError for values that cannot be used, and for keys that are no settings.
         """
@@ -113,23 +114,23 @@ class Settings(BaseConfiguration):
         return settings
 
     def places(self) -> Mapping[str, str]:
-        """Where each setting is from that is not left to its default, in words."""
+        """The place, in words, of each setting that is not left to its default."""
         return self.__places__ or {}
 
     def notes(self) -> tuple[str, ...]:
-        """Warnings about whose keys these are, for those who use them."""
+        """Warnings about whose keys these are, for users of the keys."""
         return self.__notes__
 
     def searched_for_keys(self) -> Searched | None:
-        """Where dlt has been asked for keys; None of settings that were not looked up."""
+        """Where dlt has looked for keys; None for settings that were not looked up."""
         return self.__searched__
 
     def by_directory(self, name: str) -> bool:
-        """Whether a file of the working directory has said so, and not the user."""
+        """Whether the value of a setting is from a file of the working directory, and not from the user."""
         return name in self.__by_directory__
 
     def check(self) -> None:
-        """Raises ConfigurationError for a value that cannot be used."""
+        """Check all values. Raises ConfigurationError for a value that cannot be used."""
         for name in NUMBERS:
             self._check_number(name)
         if not 0 <= self.max_delete_share <= 1:
@@ -168,7 +169,7 @@ class Settings(BaseConfiguration):
 
 
 class Given(TypedDict, total=False):
-    """The fields of `Settings` as keywords, in their order. What is None or left out is looked up."""
+    """The fields of `Settings` as keywords, in their order. A setting that is None or left out is looked up."""
 
     destination: str | None
     dataset: str | None
@@ -199,7 +200,7 @@ class Given(TypedDict, total=False):
 
 
 def filters_of(given: Mapping[str, Any] | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """The filters by name, each with its values, which may have been given as one text."""
+    """Return the filters by name, each with a tuple of values; several values may be given, or one text."""
     return tuple(
         (name, (values,) if isinstance(values, str) else tuple(map(str, values)))
         for name, values in sorted((given or {}).items())
@@ -207,5 +208,5 @@ def filters_of(given: Mapping[str, Any] | None) -> tuple[tuple[str, tuple[str, .
 
 
 def initial_instant(text: str | None) -> int | None:
-    """`initial_scan_time` in microseconds; without an offset it is UTC. Raises ValueError."""
+    """Parse `initial_scan_time` to microseconds; a time without an offset is UTC. Raises ValueError."""
     return parse_instant(text, UTC) if text else None

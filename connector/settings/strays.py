@@ -1,4 +1,4 @@
-"""Keys that are no setting, or that stand where none is looked up, with what was probably meant."""
+"""Finds keys that are no setting, or that stand where no setting is looked up, and guesses what was meant."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _VARIABLES: Mapping[str, str] = {
     **ELSEWHERE,
     **{name: name for name in COMMAND},
 }
-# How much a variable has to be like ours to be refused: others may have a TCSS_DATABASE or a TCSS_IMAGE.
+# How similar to ours a variable must be to be refused: other programs may use a TCSS_DATABASE or a TCSS_IMAGE.
 _ALIKE = 0.81
 
 
@@ -48,8 +48,8 @@ class Stray:
     """`place` is where the key stands, and its name; `meant` the place where it was probably meant to be; `setting` the
     setting that it would have changed.
 
-    `certain` is whether it can be nothing but a mistake, as our own section is nobody else's. Another one is a mistake
-    where `setting` has no value from its own place.
+    `certain`: the key can only be a mistake, as in our own section, which nobody else uses. Another key is a mistake
+    only where `setting` has no value from its own place.
     """
 
     place: str
@@ -62,14 +62,14 @@ class Stray:
 
 
 def refuse(found: Iterable[Stray]) -> None:
-    """Raises ConfigurationError for the first of them."""
+    """Raise ConfigurationError for the first stray."""
     for stray in found:
         hint = f"Did you mean {stray.meant}?" if stray.meant else "docs/settings.md lists all settings."
         raise ConfigurationError(f"{stray.place} is no setting", hint=hint)
 
 
 def strays(account: str | None) -> Iterator[Stray]:
-    """All that concern the account, or the only one."""
+    """Find all strays that concern the account, or the only account."""
     yield from _variables()
     yield from _configured_variables(account)
     for provider in files():
@@ -84,7 +84,7 @@ def strays(account: str | None) -> Iterator[Stray]:
 
 
 def _variables() -> Iterator[Stray]:
-    """Variables that begin like ours. Others may have some: Kubernetes makes them for a service named `tcss`."""
+    """Find variables that begin like ours. Some belong to others: Kubernetes makes such for a service named `tcss`."""
     for name in _beginning_with(PREFIX):
         key = name[len(PREFIX) :].lower()
         if name == variable(key) and key in _VARIABLES:
@@ -95,7 +95,7 @@ def _variables() -> Iterator[Stray]:
 
 
 def _configured_variables(account: str | None) -> Iterator[Stray]:
-    """Variables in dlt's form of our section, and of the section above it."""
+    """Find variables in dlt's form of our section, and of the section above our section."""
     names = account_names()
     for name in _beginning_with(_CONFIGURED):
         upper = name.upper()
@@ -115,7 +115,7 @@ def _configured_variables(account: str | None) -> Iterator[Stray]:
 
 
 def _outer(key: str) -> str | None:
-    """The setting below which the key of a variable stands, where it is one that has nothing below it."""
+    """Return the setting that a variable's key stands below, if that setting has no keys of its own."""
     outer, below, _ = key.partition("__")
     return outer if below and outer in SETTINGS and outer != "credentials" else None
 
@@ -125,7 +125,7 @@ def _beginning_with(prefix: str) -> Iterable[str]:
 
 
 def _in_section(provider: Any, found: Any, section: Path) -> Iterator[Stray]:
-    """What is in one of our sections of a file, and is none of our keys."""
+    """Find entries in one of our sections of a file that are none of our keys."""
     if found is None:
         return
     if not isinstance(found, dict):
@@ -147,21 +147,21 @@ def _in_credentials(provider: Any, found: Mapping[str, Any], section: Path) -> I
 
 
 def _account_meant(key: str, value: Any, section: Path) -> str | None:
-    """A section of settings beside the others is an account that lacks a word."""
+    """Guess the account's section, if a section of settings stands where `accounts` was left out."""
     if section == SECTION and isinstance(value, dict) and any(name in SETTINGS for name in value):
         return written(own_section(key))
     return None
 
 
 def _alike(sources: Any) -> Iterator[Path]:
-    """Sections that are named almost like ours. They may be another source's."""
+    """Find sections that are named almost like ours, but may belong to another source."""
     for name in sources if isinstance(sources, dict) else ():
         if name != SECTION[-1] and close_to(name.lower(), SECTION[1:], 0.75):
             yield (*SECTION[:1], name)
 
 
 def _outside(provider: Any, section: Path) -> Iterator[Stray]:
-    """Our keys in a section above ours, where dlt would have found them, or in one that is named like us."""
+    """Find our keys in a section above ours, where dlt would find them, or in a section with a name like ours."""
     for name in SETTINGS:
         value = tree(provider, (*section, name))
         if value is None or (isinstance(value, dict) and not (name == "credentials" and set(value) & set(KEYS))):

@@ -1,4 +1,4 @@
-"""The settings as a table: how each is read, and what it means in one sentence. `docs/settings.md` is made of it."""
+"""Lists the settings: how each is read, and what it means in one sentence. `docs/settings.md` is made of this list."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ELSEWHERE: Mapping[str, str] = {"filter": "filters"}  # as the option is called:
 
 @dataclass(frozen=True)
 class Setting:
-    """`read` turns a value of any place into the setting's type; `meaning` is a sentence for its user."""
+    """A setting. `read` turns a value of any place into the setting's type; `meaning` is a sentence for users."""
 
     read: Read
     meaning: str
@@ -80,7 +80,7 @@ SETTINGS: Mapping[str, Setting] = {
 
 
 def details(value: Any) -> tuple[str, ...]:
-    """Names of details as the setting `detail` reads them, each once. Raises ConfigurationError for another word."""
+    """Read names of details as the setting `detail` does, each once. Raises ConfigurationError for another word."""
     try:
         return tuple(dict.fromkeys(SETTINGS["detail"].read(value)))
     except ValueError as error:

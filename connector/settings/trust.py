@@ -1,7 +1,7 @@
-"""What a file of the working directory may not say: the directory may be a repository that somebody else has made.
+"""Limits what a file of the working directory may set: the directory may be a repository that somebody else has made.
 
-Keys and passwords go to no address that only such a file names, and no warehouse of such a file is opened for more than
-its rows. A user who means it gives the same value in the call or in the environment.
+If only such a file names an address, no keys or passwords go there. If only such a file names a warehouse, the
+warehouse is opened for its rows alone. A user who wants more gives the same value in the call or in the environment.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ _HINT = "If you mean it, name it with --{0} or TCSS_{1}; else remove it from tha
 
 
 def require_own_endpoint(settings: Settings) -> None:
-    """Raises ConfigurationError where only the working directory names the endpoint, and not the keys."""
+    """Raise ConfigurationError where a file of the working directory names the endpoint, but not the keys."""
     if settings.by_directory("endpoint") and not settings.by_directory("credentials"):
         _refuse(settings, "endpoint", "the keys are not from there, and would be sent to it")
 
 
 def require_modest_destination(settings: Settings) -> None:
-    """Raises ConfigurationError where only the working directory names the destination, and the destination would get
-    a password that the directory does not have, or be opened as this user's own file."""
+    """Raise ConfigurationError where only the working directory names the destination, and the destination would get a
+    password that the directory does not have, or would be opened with the rights of the user's own file."""
     if settings.by_directory("destination") and (what := _asked(settings)):
         _refuse(settings, "destination", what)
 
 
 def _asked(settings: Settings) -> str | None:
-    """What the destination would get beyond what its URL has."""
+    """Say what the destination would get beyond its URL."""
     from connector.warehouse.locations import locate
 
     try:
         location = locate(settings.destination, settings.dataset)
-    except TcssError:  # said again where the destination is used
+    except TcssError:  # raised again where the destination is used
         return None
     destination, url = location.backend.destination, location.url
     if url is None:

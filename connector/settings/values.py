@@ -1,7 +1,7 @@
-"""Reads one value of a setting, whatever place it is from: text of the environment, TOML's types, or Python's.
+"""Reads one value of a setting, whatever its place: a text of the environment, a value of TOML, or a value of Python.
 
 Each reader returns the value in its type, or raises ValueError with the end of a sentence that begins with the name of
-the setting. A text loses the blanks and line breaks around it, which `echo` and editors leave in files of secrets.
+the setting. Blanks and line breaks around a text are dropped, because `echo` and editors leave them in secret files.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
 
 
 def text(value: Any) -> str:
-    """A text; TOML may write an account's id as an integer, and a time as its own type. It is never repeated in the
-    error, since it may be a secret."""
+    """Read a text; TOML may write an account's id as an integer, and a time as its own type. The error never repeats
+    the text, because it may be a secret."""
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, int) and not isinstance(value, bool):
@@ -39,7 +39,7 @@ def text(value: Any) -> str:
 
 
 def flag(value: Any) -> bool:
-    """True or false, in the words that dlt, YAML and click know."""
+    """Read true or false, in the words that dlt, YAML and click know."""
     if isinstance(value, bool):
         return value
     found = _FLAGS.get(text(value).lower())
@@ -49,7 +49,7 @@ def flag(value: Any) -> bool:
 
 
 def number(value: Any) -> float:
-    """A number; a whole one stays an `int`."""
+    """Read a number; a whole number stays an `int`."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(f"cannot be {value!r}: a number is needed")
     found = _parsed(text(value)) if isinstance(value, str) else value
@@ -65,13 +65,13 @@ def _parsed(stripped: str) -> float:
 
 
 def whole(value: Any) -> float:
-    """A number, as an `int` where it is whole, however it is written."""
+    """Read a number; a whole number becomes an `int`, however it is written."""
     found = number(value)
     return int(found) if found == found // 1 else found
 
 
 def seconds(value: Any) -> float:
-    """A duration, which is a number."""
+    """Read a duration, as a number of seconds."""
     try:
         return number(value)
     except ValueError as error:
@@ -79,7 +79,7 @@ def seconds(value: Any) -> float:
 
 
 def one_of(*choices: str) -> Read:
-    """One of these words, in any case."""
+    """Make a reader of one of these words, in upper or lower case."""
     by_case = {choice.lower(): choice for choice in choices}
 
     def read(value: Any) -> str:
@@ -92,7 +92,7 @@ def one_of(*choices: str) -> Read:
 
 
 def language(value: Any) -> str:
-    """A language as the API's header X-TC-Language has it."""
+    """Read a language in the form of the API's header X-TC-Language."""
     found = text(value)
     if not re.fullmatch(r"[a-z]{2,3}-[A-Z]{2}", found):
         raise ValueError(f"cannot be {found!r}: write it like en-US or zh-CN")
@@ -100,7 +100,7 @@ def language(value: Any) -> str:
 
 
 def filters(value: Any) -> dict[str, Any]:
-    """Filters by name. A text is JSON, or NAME=VALUE, as often as there are values, with blanks between them."""
+    """Read filters by name. A text is JSON, or NAME=VALUE once per value, with blanks between."""
     if isinstance(value, str):
         stripped = text(value)
         value = _json(stripped) if stripped.startswith("{") else pairs(stripped.split())
@@ -108,7 +108,7 @@ def filters(value: Any) -> dict[str, Any]:
 
 
 def pairs(given: Iterable[str]) -> dict[str, list[str]]:
-    """NAME=VALUE texts, by name."""
+    """Group NAME=VALUE texts by name."""
     found: dict[str, list[str]] = {}
     for pair in given:
         name, equals, value = pair.partition("=")
@@ -119,7 +119,7 @@ def pairs(given: Iterable[str]) -> dict[str, list[str]]:
 
 
 def some_of(*choices: str) -> Read:
-    """Some of these words, in any case: a list, or one text with commas between them."""
+    """Make a reader of several of these words, in upper or lower case: a list, or one text with commas between."""
     read_one = one_of(*choices)
 
     def read(value: Any) -> list[str]:
@@ -132,7 +132,7 @@ def some_of(*choices: str) -> Read:
 
 
 def mapping(value: Any) -> dict[str, Any]:
-    """A section, or a text of JSON. The error does not repeat the value, which may be a secret."""
+    """Read a section, or a text of JSON. The error does not repeat the value, which may be a secret."""
     if isinstance(value, str):
         value = _json(text(value))
     if not isinstance(value, Mapping):
@@ -141,13 +141,13 @@ def mapping(value: Any) -> dict[str, Any]:
 
 
 def meant(name: str, known: Iterable[str], otherwise: str) -> str:
-    """The hint for a name that is not known."""
+    """Return the hint for an unknown name: the most similar known name, else `otherwise`."""
     close = close_to(name, known)
     return f"Did you mean {close}?" if close else otherwise
 
 
 def close_to(name: str, known: Iterable[str], alike: float = 0.6) -> str | None:
-    """The one of the known names that was probably meant; `alike` is from 0 to 1."""
+    """Return the known name that was probably meant; `alike`, from 0 to 1, is the least similarity."""
     return next(iter(get_close_matches(name, list(known), 1, alike)), None)
 
 
