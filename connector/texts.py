@@ -1,7 +1,7 @@
-"""Texts that others wrote, made fit to be stored and to be shown: bounded, and without what a terminal obeys. Pure.
+"""Makes texts of others safe to store and to show: bounded, and without control characters for terminals. Pure.
 
-A text is stored exact, up to a length. A text is made visible where it leaves for a person: in the command's output, in
-a log, in an error's text, in a page.
+A text is stored exactly, up to a length. A text is made visible where a person reads the text: in the command's output,
+in a log, in an error's text, in a page.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from collections.abc import Iterable
 from itertools import islice
 
 LONGEST = 2_000
-"""Characters of a reason or of a message that are kept."""
+"""The most characters of a reason or of a message that are kept."""
 LONGEST_NAME = 100
-"""Characters of a name or of a code that are kept."""
+"""The most characters of a name or of a code that are kept."""
 MOST_NAMES = 20
 LONGEST_LINE = 10_000
-"""Characters of a line in a log."""
+"""The most characters of a line in a log."""
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:
-    """The text, or its beginning and how many characters follow: at most `longest` characters in all."""
+    """Return the text, or its beginning and how many characters follow: at most `longest` characters in all."""
     if len(text) <= longest:
         return text
     room = longest - len(_more(len(text), "characters"))
@@ -29,7 +29,7 @@ def shortened(text: str, longest: int = LONGEST) -> str:
 
 
 def some_of(names: Iterable[str], most: int = MOST_NAMES) -> list[str]:
-    """The names, each shortened; of more than `most` the first ones, and a text that counts the others."""
+    """Return the names, each shortened; of more than `most` names the first, and a text that counts the others."""
     left = iter(names)
     shown = [shortened(name, LONGEST_NAME) for name in islice(left, most)]
     others = sum(1 for _ in left)
@@ -41,7 +41,7 @@ def _more(number: int, of: str = "") -> str:
 
 
 def visible(text: str) -> str:
-    """The text in one line. What a terminal obeys, or does not show, is written as an escape, such as `\\x1b`.
+    """Return the text in one line, with escapes such as `\\x1b` for characters that a terminal obeys or does not show.
 
     These are control characters, line breaks, marks of direction, marks without width, and half surrogate pairs.
     """
@@ -55,13 +55,13 @@ def _seen(character: str) -> str:
 
 
 class Visible(logging.Filter):
-    """Makes the records of a logger or of a handler visible and bounded. No value can forge a line.
+    """Makes the records of a logger or of a handler visible and bounded, so that no value can forge a line.
 
-    The lines of a traceback are indented, since their texts may hold line breaks.
+    The lines of a traceback are indented, because their texts may hold line breaks.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Rewrites the record, and keeps it."""
+        """Rewrite the record; always let the record pass."""
         record.msg, record.args = visible(shortened(record.getMessage(), LONGEST_LINE)), ()
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
@@ -80,7 +80,7 @@ _INDENT = "    | "
 
 
 def logger(name: str) -> logging.Logger:
-    """The logger of that name, whose records are visible whatever handler takes them."""
+    """Return the logger of that name; its records are made visible for every handler."""
     found = logging.getLogger(name)
     if not any(isinstance(given, Visible) for given in found.filters):
         found.addFilter(Visible())

@@ -1,6 +1,6 @@
-"""JSON as an API writes it, well formed or not, and texts as every warehouse can hold them.
+"""Decodes JSON as an API writes it, well formed or not, and makes texts that every warehouse can hold.
 
-A bad value in an answer costs that value alone: the rest of the answer is decoded as if it were not there. Pure.
+A bad value in an answer costs that value alone: the rest of the answer is decoded as if the value were not there. Pure.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 MOST_LEVELS = 1024
-"""Arrays and objects inside each other that are decoded, by orjson as here; those below are kept as text."""
+"""The most levels of nested arrays and objects that are decoded, by orjson and here; deeper levels are kept as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class Verbatim:
 
 
 def decode(document: bytes | str) -> Any:
-    """The value of a JSON document. Raises ValueError for what is none: HTML, or an answer that was cut off.
+    """Decode a JSON document. Raises ValueError for other texts: HTML, or an answer that was cut off.
 
-    Duplicate names: the last one counts. A byte that is not UTF-8 becomes a lone surrogate.
+    Of duplicate names, the last one counts. A byte that is not UTF-8 becomes a lone surrogate.
     """
     body = document.encode(errors="surrogatepass") if isinstance(document, str) else document
     try:
@@ -47,7 +47,7 @@ def decode(document: bytes | str) -> Any:
 
 
 def encode(value: Any) -> str:
-    """Compact JSON with sorted names. Always storable: NUL and lone surrogates are written as escapes."""
+    """Encode a value as compact JSON with sorted names. Always storable: NUL and lone surrogates become escapes."""
     try:
         return orjson.dumps(value, _fragment, orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS).decode()
     except orjson.JSONEncodeError:  # a lone surrogate, an integer over 64 bits, or more than 254 levels
@@ -55,7 +55,7 @@ def encode(value: Any) -> str:
 
 
 def storable(text: str) -> str:
-    """The text itself, or a copy with U+FFFD for what PostgreSQL (NUL) or UTF-8 (a lone surrogate) cannot hold."""
+    """Return the text, with U+FFFD in place of NUL (PostgreSQL refuses it) and lone surrogates (UTF-8 has none)."""
     if text.isascii() and "\0" not in text:
         return text
     return _NOT_STORABLE.sub("\ufffd", text)
@@ -86,7 +86,7 @@ def _has_long_float(value: Any) -> bool:
 _LOOKED_INTO = frozenset((float, dict, list))
 _LONG_NUMBER = re.compile(rb"(?:^|[:,\[\s])(?:-[0-9]{19}|[0-9]{20})")
 
-# ---- what orjson refuses, without recursion ----
+# ---- JSON that orjson refuses, decoded without recursion ----
 
 
 class _Mark(Enum):
@@ -139,7 +139,7 @@ def _closed(last: _Open, token: re.Match[str], *, level: int) -> Any:
     value = _array(last.parts) if last.bracket == "[" else _object(last.parts)
     if level <= MOST_LEVELS:
         return value
-    # What stands further down is in the text of the first that is too deep.
+    # Values further down are part of the text of the first value that is too deep.
     return Verbatim(json.dumps(token.string[last.start : token.end()])) if level == MOST_LEVELS + 1 else None
 
 
@@ -207,7 +207,7 @@ def _encode_odd(value: Any) -> str:
 
 
 def _pieces(value: Any) -> Iterator[Any]:
-    """What is written for an array or an object: punctuation and names as they are, values still to be encoded."""
+    """Yield the pieces of an array or an object: punctuation and names as texts, values still to be encoded."""
     is_object = isinstance(value, dict)
     yield Verbatim("{" if is_object else "[")
     for number, item in enumerate(sorted(value) if is_object else value):

@@ -1,4 +1,4 @@
-"""How a field is parsed into its column: all that an answer has of it at once, and by itself what is not plain.
+"""Parses fields into columns: the plain values of an answer all at once, and every other value by itself.
 
 The fields are those of `tables.py`: a column's type says how its field is parsed. An empty text is null in every
 column, and so is a rejected value. Pure.
@@ -25,7 +25,7 @@ NOT_AN_INTEGER = "not an integer from 0 to 9223372036854775807"
 NOT_A_BOOLEAN = "not true or false"
 NOT_A_TIME = "not a time in a known shape"
 LONGEST = 200_000
-"""Characters of a value that is stored: the texts of an image together fit into a statement of any database."""
+"""The most characters of a stored value: all texts of an image together fit into one statement of any database."""
 TOO_LARGE = f"longer than {LONGEST:,} characters"
 
 
@@ -33,7 +33,7 @@ TOO_LARGE = f"longer than {LONGEST:,} characters"
 
 _ID_LENGTH = IMAGES.column("image_id").precision or 0
 _INT64_MAX = 2**63 - 1
-_DOUBLE_MAX = 2**53 - 1  # beyond, one double stands for several integers
+_DOUBLE_MAX = 2**53 - 1  # above this, one double stands for several integers
 _DAY = 86_400_000_000
 _DIGITS = re.compile(r"[0-9]{1,19}")
 _BOOLEANS = {True: True, False: False, "true": True, "false": False}  # 1 and 0 are the keys True and False
@@ -55,12 +55,12 @@ def _parse_image_id(received: Any) -> str:
 
 
 def parse_text(received: Any) -> str | None:
-    """The text; None for an empty one."""
+    """Parse a text; None for an empty text."""
     if type(received) is not str:
         raise RejectedError(NOT_A_TEXT)
     if len(received) > LONGEST:
         raise RejectedError(TOO_LARGE)
-    if received.isascii() and "\0" not in received:  # a shortcut: most texts are
+    if received.isascii() and "\0" not in received:  # a shortcut for most texts
         return received or None
     stored = storable(received)
     if stored != received:
@@ -73,7 +73,7 @@ def _parse_error(received: Any) -> str | None:
 
 
 def parse_integer(received: Any) -> int:
-    """The number, also from its text."""
+    """Parse an integer, also from a text."""
     if type(received) is int:
         number = received
     elif (type(received) is str and _DIGITS.fullmatch(received)) or (type(received) is float and received.is_integer()):
@@ -86,7 +86,7 @@ def parse_integer(received: Any) -> int:
 
 
 def parse_boolean(received: Any) -> bool:
-    """The truth value, also from its text or from 0 and 1."""
+    """Parse a truth value, also from a text or from 0 and 1."""
     try:
         return _BOOLEANS[received]
     except (KeyError, TypeError):  # TypeError: an array or an object cannot be a key
@@ -94,7 +94,7 @@ def parse_boolean(received: Any) -> bool:
 
 
 def parse_time(zone: tzinfo, received: Any) -> int | None:
-    """The instant in microseconds; a time without an offset is of `zone`."""
+    """Parse a time to microseconds; a time without an offset is of `zone`."""
     if type(received) is not str:
         raise RejectedError(NOT_A_TIME)
     if len(received) > LONGEST:
@@ -106,12 +106,12 @@ def parse_time(zone: tzinfo, received: Any) -> int | None:
 
 
 def _parse_scan_time(zone: tzinfo, received: Any) -> int | None:
-    """Within a day of the epoch, which covers 1970-01-01 in every time zone, stands for never."""
+    """Parse a ScanTime. A time within a day of the epoch, which covers 1970-01-01 in every time zone, means never."""
     instant = parse_time(zone, received)
     return None if instant is not None and abs(instant) < _DAY else instant
 
 
-# ---- parsing what an answer has of a field, each null or of the column's type: None where some are not plain ----
+# ---- parsing all values of a field in an answer, each null or of the column's type: None where some are not plain ----
 
 
 def _plain_texts(received: Sequence[Any]) -> Sequence[Any] | None:
@@ -148,7 +148,7 @@ def _plain_scan_times(received: Sequence[Any]) -> Sequence[Any] | None:
     return None if near_epoch else instants
 
 
-# ---- columns that follow from another: (received, value) -> the columns after the field's own ----
+# ---- derived columns: (received, value) -> the columns after the field's own column ----
 
 
 def _time_parts(received: Any, instant: int | None) -> tuple[str | None]:
@@ -184,11 +184,11 @@ _KINDS: dict[str, type] = {"text": str, "bigint": int, "bool": bool, "timestamp"
 
 
 class Field(NamedTuple):
-    """How a field is parsed into its column, the one at `column` in `COLUMNS`, and into those derived from it behind.
+    """How a field is parsed into its column, at place `column` in `COLUMNS`, and into the derived columns after it.
 
-    `plain` takes what the items of an answer have of the field, each null or of the type `kind`; it gives their values,
-    or None where some of them need a closer look. Then `parse_one` looks at each that is not null. `derive` gives the
-    derived columns of a value, `derive_plain` those of a plain one.
+    `plain` takes the field's values in an answer, each null or of the type `kind`, and returns the parsed values, or
+    None where some of them need a closer look. Then `parse_one` parses each value that is not null. `derive` gives the
+    derived columns of a value, `derive_plain` the derived columns of a plain value.
     """
 
     column: int
@@ -199,7 +199,7 @@ class Field(NamedTuple):
     derive_plain: _Derive | None
 
     def parse(self, received: Sequence[Any]) -> tuple[list[Sequence[Any]], list[tuple[int, str]]]:
-        """The columns, or none where all of it is null; and the rejected values: (place in the answer, reason)."""
+        """Return the columns, none if all values are null, and the rejected values: (place in the answer, reason)."""
         kinds = {*map(type, received)} - {NoneType}
         if not kinds:
             return [], []
@@ -218,7 +218,7 @@ class Field(NamedTuple):
 
 
 def api_fields(zone: tzinfo) -> dict[str, Field]:
-    """The fields by the API's names, in the order of their columns; `zone` is that of times without an offset."""
+    """Return the fields by the API's names, in the order of their columns; times without an offset are of `zone`."""
     by_type: dict[str, tuple[_Plain, _Parse]] = {
         "text": (_plain_texts, parse_text),
         "bigint": (_plain_integers, parse_integer),
@@ -236,7 +236,7 @@ def api_fields(zone: tzinfo) -> dict[str, Field]:
             _KINDS[column.type],
             *by_name.get(column.name, by_type[column.type]),
             _DERIVED.get(column.name),
-            # Of a plain time, the instant says it all.
+            # A plain time needs no copy of its text, because the instant contains all of it.
             None if column.type == "timestamp" else _DERIVED.get(column.name),
         )
         for index, column in enumerate(COLUMNS)

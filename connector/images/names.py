@@ -33,13 +33,13 @@ _REFERENCE = re.compile(
 )
 _BARE_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _NO_NAME = ImageName(None, None, None, None)
-# Characters. The grammar ends a name at 255 and a tag at 128. Beyond, the expressions would take as long as the square.
+# Characters. The grammar ends a name at 255 and a tag at 128. On longer texts the expressions take quadratic time.
 _LONGEST_REFERENCE = 1024
 _LONGEST_OS_NAME = 256
 
 
 def split_image_name(text: str) -> ImageName:
-    """The parts of `text`; all None where it is not a reference. Never raises.
+    """Split `text` into its parts; all are None where `text` is not a reference. Never raises.
 
     `sha256:` with 64 hex digits, the name of an image that has none, is a digest and not a repository with a tag.
     """
@@ -65,7 +65,7 @@ _MACHINE = re.compile(
 )
 _FILLERS = frozenset({"linux", "gnu", "microsoft", "vmware", "unknown", "none"})
 _ENDINGS = re.compile(r"(?:-(?:linux|os|server|stream|release))+")
-# Names by which a system is known beside its ID in /etc/os-release.
+# Other names of a system than its ID in /etc/os-release.
 _FAMILIES = {
     "alibaba": "alinux",
     "aliyun": "alinux",
@@ -97,12 +97,13 @@ _FAMILIES = {
 
 
 def split_os_name(text: str) -> tuple[str | None, str | None]:
-    """Family and version in an OS name: `alpine:v3.12` is (`alpine`, `3.12`), `centos7.6.0_x64` is (`centos`, `7.6.0`).
+    """Split an OS name into family and version: `alpine:v3.12` is (`alpine`, `3.12`), `centos7.6.0_x64` is (`centos`,
+    `7.6.0`).
 
-    The family is the first word that says something, in lower case, or that system's ID in /etc/os-release. The version
-    is what follows a colon, or else the first number behind that word; it has neither the `v` before it nor what is
-    written behind it. Names of machines (`x86_64`) are no versions. None for a part that is not there, and for both
-    where the text is longer than any name.
+    The family is the first meaningful word, in lower case, or that system's ID in /etc/os-release. The version is the
+    text after a colon, or else the first number behind the family, without the `v` before the number and without the
+    text behind it. Names of machines (`x86_64`) are no versions. A missing part is None; both parts are None where the
+    text is longer than any name.
     """
     return _split_os_name(text) if len(text) <= _LONGEST_OS_NAME else (None, None)
 
@@ -117,7 +118,7 @@ def _split_os_name(text: str) -> tuple[str | None, str | None]:
 
 
 def _version_behind(colon: str) -> str | None:
-    """The number that the text begins with, or else the text as it is if it is one word (`edge`, `bookworm/sid`)."""
+    """Return the number that the text begins with, else the whole text if it is one word (`edge`, `bookworm/sid`)."""
     if number := _LEADING_NUMBER.match(colon):
         return number[1]
     return _number_in(colon) if " " in colon else colon or None

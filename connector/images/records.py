@@ -3,8 +3,8 @@
 A value that does not fit its column becomes null there, and a `Rejected`. A field that no column takes goes into
 `extra`.
 
-The items of an answer are parsed together, field by field: most values are plain, and to see that of a hundred at once
-takes a fraction of the time. What becomes of an item does not depend on the others.
+The items of an answer are parsed together, field by field: most values are plain, and to check a hundred values at once
+takes a fraction of the time. The result of an item does not depend on the other items.
 """
 
 from collections import defaultdict
@@ -24,7 +24,7 @@ HASH_DEFINITION = 1
 """Number of the definition of `row_hash` (see `_row_hash`). Another number makes a new version of every image."""
 
 ITEM_IDENTITY = ("ImageID", "ImageName", "CreateTime")
-"""Fields by which a rejected item is known again: they do not change while the image exists."""
+"""Fields by which a rejected item is recognised in a later run: they do not change while the image exists."""
 
 NOT_AN_OBJECT = "the item is not an object"
 LONGEST_NAME = 200
@@ -34,8 +34,8 @@ _CREATE_TIME, _SCAN_TIME, _SCAN_STATUS = map(API_COLUMNS.index, ("create_time", 
 
 
 class Rejected(NamedTuple):
-    """A value that does not fit its column. `raw` is its JSON, or the first LONGEST characters of it; for `image_id`,
-    that of the whole item."""
+    """A value that does not fit its column. `raw` holds the first LONGEST characters of its JSON; for `image_id`, of
+    the whole item's JSON."""
 
     image_id: str | None
     column_name: str
@@ -83,7 +83,7 @@ class ItemParser:
         self._fields = api_fields(time_zone(naive_time_zone))
 
     def parse(self, items: Sequence[Any]) -> list[Record | Rejected]:
-        """The record of each element of `Response.List`; a `Rejected` if it is no object with a usable ImageID."""
+        """Make a record of each element of `Response.List`, a `Rejected` if it is no object with a usable ImageID."""
         parsed = self._parse([item for item in items if isinstance(item, dict)])
         return [
             next(parsed) if isinstance(item, dict) else Rejected(None, "image_id", raw(item), NOT_AN_OBJECT)
@@ -114,7 +114,7 @@ class ItemParser:
                 yield Record(image_id, values, _hash_of_sorted(known), (), ())
 
     def _split(self, items: Sequence[dict[str, Any]]) -> tuple[Iterator[tuple[Any, ...]], dict[int, dict[str, Any]]]:
-        """What the items have of each of our fields; and what they have of others, by place and by name, sorted."""
+        """Split the items into the values of each of our fields, and other fields by place and by name, sorted."""
         names, known = tuple(self._fields), self._fields.keys()
         values_of = itemgetter(*names)
         rows: list[tuple[Any, ...]] = []
@@ -132,7 +132,7 @@ class ItemParser:
 
 
 def _odd(record: Record, known: dict[str, Any], others: dict[str, Any], rejected: Sequence[Rejected]) -> Record:
-    """The record of an item that has fields without a column, `others`, or `rejected` values."""
+    """Make the record of an item that has fields without a column, `others`, or `rejected` values."""
     extra = {name: value for name, value in others.items() if not _is_empty(value)}
     text = encode(extra) if extra else None
     if text is not None and len(text) > LONGEST:
@@ -147,18 +147,18 @@ def _odd(record: Record, known: dict[str, Any], others: dict[str, Any], rejected
 
 
 def hash_of_row(row: Mapping[str, Any]) -> str:
-    """The present `row_hash` of a row of `images` as stored, by column name, instants as microseconds."""
+    """Compute the present `row_hash` of a stored row of `images`, by column name, instants as microseconds."""
     fields = {c.source: row[c.name] for c in COLUMNS if c.source and not c.derived and row[c.name] is not None}
     return _row_hash({**fields, **decode(row["extra"] or "{}")})
 
 
 def raw(received: Any) -> str:
-    """The JSON of a value, up to the length that is stored."""
+    """Return the JSON of a value, up to the length that is stored."""
     return encode(received)[:LONGEST]
 
 
 def reject_id(rejected: Rejected) -> str:
-    """Identifies a fault: 32 hex digits of a hash of the image, the column and the reason, whatever the value is.
+    """Identify a fault: 32 hex digits of a hash of the image, the column and the reason, whatever the value is.
 
     A rejected item counts as another fault where the fields `ITEM_IDENTITY` differ, which say what the item is about.
     """
@@ -167,12 +167,12 @@ def reject_id(rejected: Rejected) -> str:
 
 
 def former_reject_id(rejected: Rejected) -> str:
-    """The id that releases before `reject_id` was changed gave the same value: its raw text was a part of it."""
+    """Return the id that older releases gave the same fault: their ids were also a hash of the raw text."""
     return _digest(encode(rejected[:3]).encode())
 
 
 def _identity(raw: str) -> Any:
-    """What stays the same of a rejected item in each run; all of the text, if it has none of these fields or is cut."""
+    """Return the fields of a rejected item that stay the same; all of the text, if it has none of them or is cut."""
     try:
         item = decode(raw)
     except ValueError:
@@ -185,16 +185,16 @@ def _identity(raw: str) -> Any:
 
 
 def _row_hash(fields: dict[str, Any]) -> str:
-    """Hash of the API's fields by their own names: known ones as typed (instants as integers), others as received.
+    """Hash the API's fields by their own names: known fields as typed (instants as integers), others as received.
 
-    Empty ones are left out, and so is what is derived, so that neither a better parser nor a column for a field that
-    was unknown (a count, flag or text) makes a new version of an image that did not change.
+    Empty fields and derived columns are left out. So neither a better parser nor a new column for an unknown field (a
+    count, flag or text) makes a new version of an image that did not change.
     """
     return f"{HASH_DEFINITION}:{_digest(encode(fields).encode())}"
 
 
 def _hash_of_sorted(fields: dict[str, Any]) -> str:
-    """The same of known fields alone, in the order of their names."""
+    """Hash known fields alone, in the order of their names, as `_row_hash` does."""
     return f"{HASH_DEFINITION}:{_digest(orjson.dumps(fields))}"
 
 

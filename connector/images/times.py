@@ -1,10 +1,10 @@
-"""Parses the times of the API: several shapes, one instant.
+"""Parses the times of the API, which have several shapes, into instants.
 
 An instant is an `int`: microseconds since the Unix epoch, UTC. The shapes are those that the vendor's samples show (ISO
 with T or a blank, with or without an offset, Go's `Time.String()`, unpadded dates, RFC 1123); no page states them.
 
-`datetime.fromisoformat` parses them, but takes more than times: an expression first says that the shape is a known one.
-`email.utils` is not used for RFC 1123: to it the year 0050 is 2050, and an offset of -0000 none.
+`datetime.fromisoformat` parses them, but accepts more than times. So an expression first checks that a shape is known.
+`email.utils` is not used for RFC 1123, because it reads the year 0050 as 2050, and an offset of -0000 as no offset.
 """
 
 import re
@@ -38,7 +38,7 @@ _RFC_1123 = re.compile(
 
 
 def parse_instant(text: str, naive_offset: tzinfo) -> int | None:
-    """The instant that `text` names, in microseconds since the epoch, UTC; digits beyond microseconds are cut off.
+    """Parse `text` to an instant in microseconds since the epoch, UTC; digits beyond microseconds are cut off.
 
     `naive_offset` applies where the text has no offset. None for a blank text and for zero times (years 0000 and 0001:
     "never", as MySQL and Go write it). Raises ValueError for every other text.
@@ -52,8 +52,8 @@ def parse_instant(text: str, naive_offset: tzinfo) -> int | None:
 
 
 def parse_plain(texts: Sequence[str | None]) -> list[int | None] | None:
-    """The instants of many texts at once, None for an empty one, if each other is plain (see `is_plain_rfc3339`) and
-    after year 1. If not, the answer is None, and `parse_instant` has to tell."""
+    """Parse many texts at once, to None for an empty text, if all others are plain (see `is_plain_rfc3339`) and after
+    year 1. Else return None, so that `parse_instant` has to parse each text."""
     if not _PLAIN_LINES.fullmatch("".join([f"{text or ''}\n" for text in texts])):
         return None
     try:
@@ -65,14 +65,14 @@ def parse_plain(texts: Sequence[str | None]) -> list[int | None] | None:
 def is_plain_rfc3339(text: str) -> bool:
     """Whether `text` is `YYYY-MM-DDTHH:MM:SS[.f]Z` with one to six digits of fraction.
 
-    Of such a text the instant says it all, and no copy needs to be kept.
+    The instant contains all of such a text, so no copy of the text needs to be kept.
     """
     return _PLAIN.fullmatch(text) is not None
 
 
 @lru_cache(maxsize=256)
 def time_zone(name: str) -> tzinfo:
-    """The zone that `name` means: `+08:00`, `-0330`, `Z`, or an IANA name. Raises ValueError for anything else."""
+    """Return the zone that `name` means: `+08:00`, `-0330`, `Z`, or an IANA name. Raises ValueError for other names."""
     if _OFFSET.fullmatch(name):
         return timezone(_EPOCH - datetime.fromisoformat(f"1970-01-01T00:00{name}"))
     try:
@@ -87,7 +87,7 @@ def _plain_instant(text: str) -> int:
 
 
 def _iso(text: str) -> str:
-    """The same time in ISO 8601, as `datetime.fromisoformat` takes it. ValueError where the shape is not known."""
+    """Rewrite a time in ISO 8601, for `datetime.fromisoformat`. Raises ValueError where the shape is not known."""
     if found := _ISO.fullmatch(text):
         moment, fraction, offset, go_offset = found.groups("")
         moment = moment if len(moment) == _PADDED else _UNPADDED.sub(r"0\g<0>", moment)
