@@ -19,22 +19,37 @@ def _():
     import marimo as mo
 
     from connector.errors import TcssError
-    from connector.posture import answers, document, formats, rankings
+    from connector.posture import answers, document, drilldowns, findings, formats, rankings
     from connector.posture.queries import Queries
     from connector.posture.questions import CHOICES, FIND, RISK, STALE
 
-    return CHOICES, FIND, RISK, Queries, STALE, TcssError, answers, document, formats, mo, partial, rankings
+    return (
+        CHOICES,
+        FIND,
+        RISK,
+        Queries,
+        STALE,
+        TcssError,
+        answers,
+        document,
+        drilldowns,
+        findings,
+        formats,
+        mo,
+        partial,
+        rankings,
+    )
 
 
 @app.cell
-def _(CHOICES, Queries, TcssError, document, mo, rankings):
+def _(CHOICES, Queries, TcssError, document, mo):
     # TCSS_DESTINATION and TCSS_DATASET say which warehouse. Answers are kept until the page is loaded again.
     try:
         queries = Queries.open()
         choices = queries.ask(CHOICES)
         mo.stop(not choices, mo.Html(document.fragment(document.body(queries, {}))))
-        linked = [mo.query_params().get(name) for name in rankings.IDENTITY]
-        mo.stop(all(linked), all(linked) and mo.Html(document.fragment(document.image(queries, *linked))))
+        linked = document.linked(queries, mo.query_params())
+        mo.stop(bool(linked), linked and mo.Html(document.fragment(linked)))
     except TcssError as error:
         mo.stop(True, mo.Html(document.fragment(document.problem(error))))
     return choices, queries
@@ -78,11 +93,13 @@ def _(answers, document, filters, mo, queries):
 
 
 @app.cell
-def _(answers, document, filters, mo, partial, queries, rankings):
+def _(answers, document, drilldowns, filters, findings, mo, partial, queries, rankings):
     risk, unscanned, stale = (
         partial(ranking, links=rankings.linked_apart) for ranking in (rankings.risk, rankings.unscanned, rankings.stale)
     )
-    rest = [risk, unscanned, answers.systems, answers.coverage, rankings.failures, stale]
+    exploitable = partial(findings.exploitable, links=drilldowns.vulnerabilities_apart)
+    details = [findings.coverage, exploitable, findings.upgrades]
+    rest = [risk, *details, unscanned, answers.systems, answers.coverage, rankings.failures, stale]
     mo.Html(document.fragment(document.sections(queries, filters, rest)))
     return
 
@@ -112,8 +129,8 @@ def _(FIND, RISK, STALE, document, filters, formats, mo, queries, wanted):
 
 
 @app.cell
-def _(answers, document, image, mo, queries):
-    mo.Html(document.fragment([answers.history(queries, *image.value)] if image.value else []))
+def _(document, image, mo, queries):
+    mo.Html(document.fragment(document.image(queries, *image.value) if image.value else []))
     return
 
 

@@ -9,5 +9,7 @@ queries: the questions' SELECTs on one warehouse, and the answers so far (`queri
 answer: the rows that a query gives.
 part: a template and the values that the template shows (`rendering.Part`).
 section: a part that answers one question.
+details: which vulnerabilities each image has; their questions are asked where a sync was asked for details.
+drill-down: what is shown of one image or one vulnerability.
 document: parts in a row, as HTML. The report is a whole document; a fragment is set into the notebook's.
 """

@@ -177,14 +177,15 @@ def _spoken(counts: Mapping[str, int]) -> str:
 
 def coverage(queries: Queries, filters: Filters) -> Part:
     rows = queries.ask(COVERAGE, filters)
-    shares = [
-        _shares("State of the scan", rows, "scan_state", _COVERAGE_STATES),
-        _shares("Time since the last scan", rows, "scan_age", _COVERAGE_AGES),
+    shown = [
+        shares("State of the scan", rows, "scan_state", _COVERAGE_STATES),
+        shares("Time since the last scan", rows, "scan_age", _COVERAGE_AGES),
     ]
-    return section("coverage", COVERAGE, queries, filters, shares=shares if rows else [])
+    return section("coverage", COVERAGE, queries, filters, shares=shown if rows else [])
 
 
-def _shares(title: str, rows: Rows, column: str, marks: Mapping[str, str]) -> Shares:
+def shares(title: str, rows: Rows, column: str, marks: Mapping[str, str]) -> Shares:
+    """A bar of the images by the states in that column, each of the class that `marks` gives."""
     total = sum(row["images"] for row in rows) or 1
     found = dict.fromkeys(marks, (0, 0))
     for row in rows:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from connector.errors import TcssError
-from connector.posture import answers, rankings
+from connector.posture import answers, drilldowns, findings, rankings
 from connector.posture.queries import Queries
 from connector.posture.questions import FRESHNESS, Filters
 from connector.posture.rendering import Part, render
 
-Section = Callable[[Queries, Filters], Part]
+Section = Callable[[Queries, Filters], Part | None]
 SECTIONS: tuple[Section, ...] = (
     answers.fleet,
     answers.trend,
     rankings.risk,
+    findings.coverage,
+    findings.exploitable,
+    findings.upgrades,
     rankings.unscanned,
     answers.systems,
     answers.coverage,
     rankings.failures,
     rankings.stale,
 )
-"""What follows the heading, in this order."""
+"""What follows the heading, in this order. A section is None where the warehouse has no tables for it."""
 
 
 def body(queries: Queries, filters: Filters, following: Sequence[Section] = SECTIONS) -> list[Part]:
@@ -43,14 +46,38 @@ def body(queries: Queries, filters: Filters, following: Sequence[Section] = SECT
 def sections(queries: Queries, filters: Filters, wanted: Sequence[Section]) -> list[Part]:
     """These sections alone."""
     try:
-        return [section(queries, filters) for section in wanted]
+        made = [section(queries, filters) for section in wanted]
+        return [part for part in made if part is not None]
     except TcssError as error:
         return problem(error)
 
 
 def image(queries: Queries, account_id: str, image_id: str) -> list[Part]:
-    """What the dashboard shows of one image, on a page of its own."""
-    return sections(queries, {}, [lambda queries, _: answers.history(queries, account_id, image_id)])
+    """What the dashboard shows of one image."""
+    return sections(
+        queries,
+        {},
+        [
+            lambda queries, _: answers.history(queries, account_id, image_id),
+            lambda queries, _: drilldowns.image_findings(
+                queries, account_id, image_id, links=drilldowns.vulnerabilities_apart
+            ),
+        ],
+    )
+
+
+def vulnerability(queries: Queries, account_id: str, vul_id: str) -> list[Part]:
+    """What the dashboard shows of one vulnerability."""
+    links = rankings.linked_apart
+    return sections(queries, {}, [lambda queries, _: drilldowns.affected(queries, account_id, vul_id, links=links)])
+
+
+def linked(queries: Queries, asked: Mapping[str, str]) -> list[Part]:
+    """The page that the link of an image or a vulnerability opens; nothing where `asked` names neither."""
+    for identity, page in ((rankings.IDENTITY, image), (drilldowns.VULNERABILITY_IDENTITY, vulnerability)):
+        if all(asked.get(name) for name in identity):
+            return page(queries, *(asked[name] for name in identity))
+    return []
 
 
 def problem(error: TcssError) -> list[Part]:
@@ -78,4 +105,4 @@ def report(queries: Queries) -> str:
     Its policy (CSP) forbids every other script, and everything that would be loaded. Raises what `Queries.ask` raises.
     """
     queries.ask(FRESHNESS)
-    return render("report", body(queries, {}, (*SECTIONS, rankings.histories)))
+    return render("report", body(queries, {}, (*SECTIONS, drilldowns.vulnerabilities, drilldowns.histories)))

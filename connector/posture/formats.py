@@ -41,6 +41,13 @@ _HEADINGS = {
     "last_run_verdict": "last run",
     "last_run_reason": "why",
     "scan_age_days": "age (days)",
+    "component": "package",
+    "fixed_versions": "fixed in",
+    "critical_findings": "critical",
+    "high_findings": "high",
+    "exploitable_findings": "exploitable",
+    "first_found_at": "found (UTC)",
+    "vul_id": "vulnerability id",
     "scan_state": "state",
 }
 _WIDE = {
@@ -51,7 +58,12 @@ _WIDE = {
     "full_at",
     "latest_scan_time",
     "first_seen_at",
+    "first_found_at",
+    "start",
+    "exploitable_findings",
 }  # columns that a narrow screen leaves out
+
+_WORDS = {"severity", "exploit", "start"}  # columns of one of a few words, which need no more room
 
 
 class Column(NamedTuple):
@@ -97,7 +109,8 @@ def _heading(name: str) -> str:
 
 def _classes(rows: Rows, name: str) -> str:
     value = next((row[name] for row in rows if row[name] is not None), None)
-    kind = "n" if isinstance(value, int) else "when" if isinstance(value, datetime) else "text"
+    text = "word" if name in _WORDS else "text"
+    kind = "n" if isinstance(value, int) else "when" if isinstance(value, datetime) else text
     return f"{kind} wide" if name in _WIDE else kind
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 from sqlglot import exp
 
 from connector.errors import ConfigurationError, DestinationError
-from connector.posture.questions import Filters, Question
+from connector.posture.questions import VIEWS, Filters, Question
 from connector.settings import Settings
 from connector.tables import ALL_TABLES
 from connector.warehouse.dialects import DIALECTS, translate
@@ -120,8 +120,12 @@ class Queries:
 
     def views(self) -> set[str]:
         """The views of ours that are there. Raises as `ask` does."""
-        rows = self._select(f"SELECT name FROM {self._names[MARKER]}", {})  # noqa: S608
-        return {row["name"] for row in rows}
+        return {row["name"] for row in self.ask(VIEWS)}
+
+    @property
+    def has_details(self) -> bool:
+        """Whether the tables and views of details are there. Raises as `ask` does."""
+        return "current_findings" in self.views()
 
     def _translated(self, question: Question, filters: Filters) -> str:
         return _translate(question.template(filters), _dialect(self.location), tuple(self._names.items()))

@@ -45,6 +45,7 @@ _SUMS = ",\n    ".join(
 _VERSIONS = ",\n        ".join(f"sum(coalesce(image.{level}_level_vul_cnt, 0)) as {level}" for level in _LEVELS)
 _ACCOUNT = frozenset({"account"})
 
+VIEWS = Question("Which views are there?", "select name from tcss_views")
 FRESHNESS = Question(
     "Can I trust the data, and how old is it?",
     """

@@ -1,11 +1,11 @@
-"""The sections that are a table, the worst first; and the histories that images link to."""
+"""The sections that are a table, the worst first, and what their rows link to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import urlencode
 
-from connector.posture.answers import LEVELS, history
+from connector.posture.answers import LEVELS
 from connector.posture.formats import table
 from connector.posture.queries import Queries, Rows
 from connector.posture.questions import FAILURES, RISK, STALE, UNSCANNED, Filters, Question
@@ -24,13 +24,13 @@ def unlinked(_: Rows) -> list[str]:
 
 
 def linked_below(rows: Rows) -> list[str]:
-    """Links of the riskiest images to what `histories` shows of them, in the same document."""
+    """Links of the riskiest images to what the report shows of them, in the same document."""
     return [f"#history-{place + 1}" for place in range(len(rows[:LINKED]))]
 
 
-def linked_apart(rows: Rows) -> list[str]:
-    """Links of images to the dashboard's page of each."""
-    return [f"?{urlencode([(name, row[name]) for name in IDENTITY], errors='replace')}" for row in rows]
+def linked_apart(rows: Rows, identity: Sequence[str] = IDENTITY) -> list[str]:
+    """Links of images, or of what else these columns identify, to the dashboard's page of each."""
+    return [f"?{urlencode([(name, row[name]) for name in identity], errors='replace')}" for row in rows]
 
 
 def risk(queries: Queries, filters: Filters, links: Links = linked_below) -> Part:
@@ -45,27 +45,27 @@ def risk(queries: Queries, filters: Filters, links: Links = linked_below) -> Par
     )
     note = "Malware first, then most critical vulnerabilities, most malicious files, high ones, all, containers."
     none = "No image in use has a finding, as far as it was scanned."
-    return _ranking("risk", RISK, queries, filters, names=names, note=note, none=none, links=links)
+    return ranking("risk", RISK, queries, filters, names=names, note=note, none=none, links=links)
 
 
 def failures(queries: Queries, filters: Filters) -> Part:
     names = ("scanner", "cause", "images", "images_in_use", "latest_scan_time")
-    return _ranking("failures", FAILURES, queries, filters, names=names, saved=(), none="No scan fails.")
+    return ranking("failures", FAILURES, queries, filters, names=names, saved=(), none="No scan fails.")
 
 
 def unscanned(queries: Queries, filters: Filters, links: Links = unlinked) -> Part:
     names = ("image_name", "container_cnt", "scan_state", "first_seen_at")
     none = "Every image was scanned at least once."
-    return _ranking("unscanned", UNSCANNED, queries, filters, names=names, note=_BY_USE, none=none, links=links)
+    return ranking("unscanned", UNSCANNED, queries, filters, names=names, note=_BY_USE, none=none, links=links)
 
 
 def stale(queries: Queries, filters: Filters, links: Links = unlinked) -> Part:
     names = ("image_name", "container_cnt", "scan_state", "scan_time", "scan_age_days")
     none = "Every image that was scanned at all was scanned in the last 30 days."
-    return _ranking("stale", STALE, queries, filters, names=names, note=_BY_USE, none=none, links=links)
+    return ranking("stale", STALE, queries, filters, names=names, note=_BY_USE, none=none, links=links)
 
 
-def _ranking(
+def ranking(
     name: str,
     question: Question,
     queries: Queries,
@@ -82,12 +82,3 @@ def _ranking(
     found = table(rows, names, saved=saved, name=name, links=links(rows))
     part = section(name, question, queries, filters, table=found, note=note, none=none)
     return part._replace(template="ranking.html.jinja")
-
-
-def histories(queries: Queries, filters: Filters) -> Part:
-    """The riskiest images in use, to be opened one by one: what the report has instead of a choice."""
-    rows = queries.ask(RISK, filters)[:LINKED]
-    images = [
-        {**history(queries, row["account_id"], row["image_id"]).shown, "image_name": row["image_name"]} for row in rows
-    ]
-    return Part("histories.html.jinja", {"images": images})

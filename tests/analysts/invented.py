@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 
-from connector.tables import IMAGE_HISTORY, IMAGES, SYNC_RUNS, TABLES, Table
+from connector.tables import ALL_TABLES, IMAGE_HISTORY, IMAGES, SYNC_RUNS, TABLES, Table
 from connector.warehouse import views
+from tests.findings import invent_details
 
 _TYPES = {"text": "varchar", "bigint": "bigint", "bool": "boolean", "timestamp": "timestamptz"}
 
@@ -78,8 +80,10 @@ _RUNS = {
 }
 
 
-def invent(file: Path, images: int, *, days: int = 730, every: int = 45) -> int:
-    """Makes a warehouse, dataset `tcss`, of so many images, each scanned every so many days; the number of versions."""
+def invent(file: Path, images: int, *, days: int = 730, every: int = 45, details: bool = False) -> int:
+    """Makes a warehouse, dataset `tcss`, of so many images, each scanned every so many days; the number of versions.
+
+    `details` are those of `tests.findings`."""
     with duckdb.connect(str(file)) as db:
         db.execute("create schema tcss")
         for table in TABLES:
@@ -89,12 +93,20 @@ def invent(file: Path, images: int, *, days: int = 730, every: int = 45) -> int:
         _insert(db, IMAGE_HISTORY, _COLUMNS, "versions")
         _insert(db, IMAGES, _COLUMNS, "versions where version = versions")
         _insert(db, SYNC_RUNS, _RUNS, "range(48) as t(n)")
-        names = {table.name: f"tcss.{table.name}" for table in TABLES}
-        selects = {view.name: view.select("duckdb", names) for view in views.views_of(TABLES)}
-        for name, select in selects.items():
-            db.execute(f"create view tcss.{name} as {select}")
+        if details:
+            invent_details(db)
+        _views(db, ALL_TABLES if details else TABLES)
         (count,) = db.execute("select count(*) from tcss.image_history").fetchall()[0]
         return int(count)
+
+
+def _views(db: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
+    names = {table.name: f"tcss.{table.name}" for table in tables}
+    made = views.views_of(tables)
+    for view in made:
+        db.execute(f"create view tcss.{view.name} as {view.select('duckdb', names)}")
+    rows = ", ".join(f"('{view.name}')" for view in made)
+    db.execute(f"create view tcss.{views.MARKER} as from (values {rows}) as t(name)")
 
 
 def _insert(db: duckdb.DuckDBPyConnection, table: Table, columns: dict[str, str], source: str) -> None:

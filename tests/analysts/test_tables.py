@@ -22,6 +22,7 @@ from tests.analysts.invented import invent
 # Names that a spreadsheet would run, and names that a careless CSV would break.
 ODD = ["=1+1", " +1", "@SUM(A1)", "-2", "\t=1", 'a "quoted", name', "two\nlines", "'=x"]
 SAVED = ["'=1+1", "' +1", "'@SUM(A1)", "'-2", "'\t=1", 'a "quoted", name', "two\nlines", "'=x"]
+HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>"
 WORST = "select image_id from tcss.images_at_risk order by risk_rank, account_id, image_id limit 8"
 RISK = """
 select image_name, container_cnt, critical_level_vul_cnt, high_level_vul_cnt, medium_level_vul_cnt, low_level_vul_cnt,
@@ -62,11 +63,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
     """Two years of 2,000 images, of which eight of the riskiest have odd names."""
     directory = tmp_path_factory.mktemp("tables")
     file = directory / "warehouse.duckdb"
-    invent(file, 2_000)
+    invent(file, 2_000, details=True)
     with duckdb.connect(str(file)) as connection:
         worst = [row[0] for row in connection.execute(WORST).fetchall()]
         for table, (image_id, name) in itertools.product(("images", "image_history"), zip(worst, ODD, strict=True)):
             connection.execute(f"update tcss.{table} set image_name = ? where image_id = ?", [name, image_id])
+        connection.execute("update tcss.vulnerabilities set name = $1, description = $1", [HOSTILE])
     write(f"duckdb:///{file}", None, directory / "posture.html")
     with browsing.dashboard(f"duckdb:///{file}") as url:
         yield Pages(file, f"file://{directory / 'posture.html'}", url)
@@ -177,7 +179,7 @@ def test_a_risky_image_of_the_report_links_to_its_history(browser: Any, pages: P
         row = page.locator("#risk tbody tr:visible", has=page.locator("a")).first
         image_id = row.locator("td:last-child").text_content()
         row.locator("a").click()
-        target = page.locator("#histories details[open] p.soft")
+        target = page.locator("#histories details[open] p.soft[id]")
         expect(target).to_contain_text(str(image_id))
         expect(target).to_be_in_viewport()
 
@@ -196,6 +198,46 @@ def test_an_image_of_the_dashboard_links_to_its_history(section: str, browser: A
         (count,) = pages.sql(f"select count(*) from tcss.image_history where image_id = '{image_id}'")[0]
         expect(history.locator("tbody tr")).to_have_count(count)
         expect(popup.value.locator("#fleet")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("shown", SHOWN)
+def test_details_are_shown_and_drilled_into(shown: str, width: int, browser: Any, pages: Pages) -> None:
+    """A vulnerability opens its images and an image its findings: on a page of their own, or below in the report."""
+    query = "select vul_id, count(distinct account_id) from tcss.current_findings where is_known_exploited group by 1"
+    known = dict(pages.sql(query))
+    with browsing.page(browser, width) as page:
+        opened(page, pages, shown)
+        expect(page.locator("#detail_coverage .bar")).to_have_count(2)
+        rows = page.locator("#exploitable tbody tr")
+        names = rows.filter(has_text="in the wild").locator("td:first-child").all_inner_texts()
+        assert {name: names.count(name) for name in names} == known
+        expect(page.locator("#upgrades tbody tr").first).to_be_visible()
+        images = rows.first.locator("td:nth-child(6)").text_content()
+        account = rows.first.locator("td:nth-child(8)").text_content()
+        affected = drilled(page, "exploitable", "#vulnerabilities details[open]", "#affected")
+        expect(affected).to_contain_text(names[0])
+        expect(affected.get_by_text(HOSTILE, exact=True)).to_have_count(2)  # name and description, as they are
+        assert affected.page.locator(".tcss script, .tcss img").count() == 0
+        assert affected.page.title() == "TCSS security posture"
+        query = f"from tcss.current_findings where vul_id = '{names[0]}' and account_id = '{account}'"
+        expect(affected.locator("tbody tr")).to_have_count(min(len(pages.sql(query)), 50 if shown == "report" else 100))
+        assert 0 < int(str(images)) <= len(pages.sql(query))
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        found = drilled(page, "risk", "#histories details[open]", "#findings")
+        expect(found).to_contain_text("Which vulnerabilities does this image have?")
+        browsing.picture(page, f"details_{shown}_{width}", full_page=shown == "report")
+
+
+def drilled(page: Page, section: str, below: str, apart: str) -> Any:
+    """What the first link of a section leads to."""
+    link = page.locator(f"#{section} tbody a").first
+    if (link.get_attribute("href") or "").startswith("#"):
+        link.click()
+        return page.locator(below)
+    with page.expect_popup() as popup:
+        link.click()
+    return popup.value.locator(apart)
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -15,7 +15,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from connector.errors import TcssError
-from connector.posture import answers, document, rankings, rendering
+from connector.posture import answers, document, drilldowns, rankings, rendering
 from connector.posture.formats import visible
 from connector.posture.questions import Filters, Question
 from connector.posture.rendering import Part
@@ -28,6 +28,7 @@ FACTS: dict[str, Any] = {
     "day": date(2026, 1, 1),
     "scan_state": "scanned",
     "scan_age": "never scanned",
+    "state": "current",
 }
 
 
@@ -44,6 +45,8 @@ class Row(dict[str, Any]):
 
 class Answers:
     """Stands for `Queries`: every question has one row, and every text in it is the same one."""
+
+    has_details = True
 
     def __init__(self, text: str) -> None:
         self.title, self.text = text, text
@@ -84,11 +87,12 @@ def parts(text: str) -> list[Part]:
     queries: Any = Answers(text)
     filters = {"account": text, "registry": text}
     images = (rankings.risk, rankings.unscanned, rankings.stale)
-    sections = (*document.SECTIONS, rankings.histories, *map(apart, images))
+    sections = (*document.SECTIONS, drilldowns.vulnerabilities, drilldowns.histories, *map(apart, images))
     problem = document.problem(TcssError(text, hint=text))
     history = answers.history(queries, text, text)
     heading = answers.heading(queries, filters, datetime(2026, 1, 1, tzinfo=UTC))
-    return [heading, *document.sections(queries, filters, sections), history, *problem, document.note(text)]
+    pages = [*document.image(queries, text, text), *document.vulnerability(queries, text, text)]
+    return [heading, *document.sections(queries, filters, sections), history, *pages, *problem, document.note(text)]
 
 
 @pytest.mark.parametrize("shape", ["report", "fragment"])

@@ -1,0 +1,66 @@
+"""What is shown of one image or one vulnerability: a page of its own in the dashboard, the end of the report."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from connector.posture.answers import history
+from connector.posture.finding_questions import AFFECTED, EXPLOITABLE, FINDINGS, READ, VULNERABILITY
+from connector.posture.findings import listed
+from connector.posture.formats import table
+from connector.posture.queries import Queries
+from connector.posture.questions import MOST_ROWS, RISK, Filters
+from connector.posture.rankings import IDENTITY, LINKED, Links, linked_apart, unlinked
+from connector.posture.rendering import Part
+from connector.posture.sections import section
+
+LISTED = 50
+"""Rows of each image, and of each vulnerability, in the report, which has 20 of both."""
+VULNERABILITY_IDENTITY = ("account_id", "vul_id")
+_SINCE = ("first_found_at", "start")
+vulnerabilities_apart = partial(linked_apart, identity=VULNERABILITY_IDENTITY)
+
+
+def image_findings(
+    queries: Queries, account_id: str, image_id: str, *, most: int = MOST_ROWS, links: Links = unlinked
+) -> Part | None:
+    """The vulnerabilities of an image, and whether they were read. None where there are no tables of details."""
+    if not queries.has_details:
+        return None
+    filters = {"account": account_id, "image": image_id}
+    rows = queries.ask(FINDINGS, filters)[:most]
+    names = ("vulnerability", "severity", "exploit", "component", "version", "fixed_versions", *_SINCE)
+    read = next(iter(queries.ask(READ, filters)), None)
+    behind = read is not None and (read["scan_time"] != read["set_scan_time"] or read["vul_cnt"] != read["set_vul_cnt"])
+    found = table(rows, names, saved=("vul_id",), name="findings", links=links(rows))
+    return section("findings", FINDINGS, queries, filters, table=found, read=read, behind=behind)
+
+
+def affected(queries: Queries, account_id: str, vul_id: str, *, most: int = MOST_ROWS, links: Links = unlinked) -> Part:
+    """A vulnerability, and the images that have it."""
+    filters = {"account": account_id, "vulnerability": vul_id}
+    rows = queries.ask(AFFECTED, filters)[:most]
+    names = ("image_name", "container_cnt", "component", "version", "fixed_versions", *_SINCE)
+    facts = next(iter(queries.ask(VULNERABILITY, filters)), None)
+    found = table(rows, names, saved=IDENTITY, name="affected", links=links(rows))
+    return section("affected", AFFECTED, queries, filters, table=found, facts=facts, vul_id=vul_id)
+
+
+def histories(queries: Queries, filters: Filters) -> Part:
+    """The riskiest images in use, to be opened one by one: what the report has instead of a choice."""
+    images = []
+    for row in queries.ask(RISK, filters)[:LINKED]:
+        identity = (row["account_id"], row["image_id"])
+        found = image_findings(queries, *identity, most=LISTED)
+        more = {"image_name": row["image_name"], "findings": found.shown if found else None}
+        images.append({**history(queries, *identity).shown, **more})
+    return Part("histories.html.jinja", {"images": images})
+
+
+def vulnerabilities(queries: Queries, filters: Filters) -> Part | None:
+    """The first vulnerabilities that are exploitable and running, to be opened one by one, as `histories` are."""
+    if not queries.has_details:
+        return None
+    found = listed(queries.ask(EXPLOITABLE, filters))
+    shown = [affected(queries, *identity, most=LISTED).shown for identity in found]
+    return Part("vulnerabilities.html.jinja", {"vulnerabilities": shown})
