@@ -184,7 +184,8 @@ def _(changes, contents, mo, riskiest, systems):
 @app.cell
 def _(mo):
     mo.md("""
-    `02_posture` goes on from here with a dashboard, `03_trust_the_data` asks what the numbers rest on.
+    `02_posture` goes on from here with a dashboard, `03_trust_the_data` asks what the numbers rest
+    on, and `04_vulnerabilities` asks which image has which vulnerability.
     """)
     return
 

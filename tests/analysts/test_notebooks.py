@@ -30,9 +30,10 @@ def warehouse(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
     return place
 
 
-def test_there_are_three() -> None:
+def test_there_are_four() -> None:
     """Named by their order."""
-    assert [path.stem for path in NOTEBOOKS] == ["01_first_look", "02_posture", "03_trust_the_data"]
+    names = ["01_first_look", "02_posture", "03_trust_the_data", "04_vulnerabilities"]
+    assert [path.stem for path in NOTEBOOKS] == names
 
 
 @pytest.mark.parametrize("place", ["duckdb", "postgresql"], indirect=True)
@@ -49,6 +50,28 @@ QUESTIONS = [
     "Which operating systems do the images run, and how exposed is each?",
     "What has changed in the last 24 hours?",
 ]
+
+
+VULNERABILITIES = {
+    "Of how many images are the vulnerabilities known?": (
+        "select account_id, state, images from {data}.detail_coverage where aspect = 'vulnerabilities'"
+    ),
+    "What is exploitable and running?": (
+        "select vul_id, severity, component from {data}.where_vulnerable "
+        "where has_exploit = true or is_known_exploited = true or is_emergency = true group by 1, 2, 3, fixed_versions"
+    ),
+    "Which running images have {wanted}?": (
+        "select image_name, component, version from {data}.current_findings "
+        "where vul_id = '{wanted}' and container_cnt > 0"
+    ),
+    "Where does it run?": (
+        "select host_name, host_ip, cluster_name from {data}.where_vulnerable where vul_id = '{wanted}'"
+    ),
+    "Which upgrade removes most?": "select upgrade_rank, component, version from {data}.upgrades",
+    "How long does a repository take to fix?": (
+        "select image_repository, severity, still_open from {data}.time_to_fix"
+    ),
+}
 
 
 def _printed(text: str) -> dict[str, list[list[str]]]:
@@ -80,6 +103,56 @@ def test_the_first_look_prints_its_answers(warehouse: Place) -> None:
     )
     assert [row[0] for row in found[QUESTIONS[1]] if row[0]] == [str(rank) for rank in range(1, 11)]
     assert found[QUESTIONS[3]] == [["new", "200", str(sum(int(row[2]) for row in found[QUESTIONS[2]]))]]
+
+
+@pytest.mark.parametrize("place", ["duckdb", "postgresql"], indirect=True)
+def test_the_vulnerabilities_are_printed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each question with rows that SQL gives too, and as many: all, or the first 10 or 20 as the question says."""
+    monkeypatch.setenv("SOURCES__TCSS__METADATA", "false")
+    with Sandbox(Fleet.seeded(60, clock=wall_clock), rate=None) as sandbox:
+        syncing.sync(place, sandbox.url, detail=["vulnerabilities", "running"])
+    monkeypatch.setenv("TCSS_DESTINATION", place.url)
+    monkeypatch.setenv("TCSS_DATASET", place.dataset)
+    command = [sys.executable, str(NOTEBOOKS[3])]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    found = _whole(run.stdout)
+    wanted = found["What is exploitable and running?"][0][0]
+    assert list(found) == [question.replace("{wanted}", wanted) for question in VULNERABILITIES]
+    most = {"What is exploitable and running?": 10, "Where does it run?": 20, "Which upgrade removes most?": 10}
+    for question, query in VULNERABILITIES.items():
+        rows = found[question.replace("{wanted}", wanted)]
+        expected = place.sql(query.replace("{wanted}", wanted))
+        texts = [[_text(value) for value in row] for row in expected]
+        assert {tuple(row[:3]) for row in rows} <= {tuple(row) for row in texts}, question
+        if question != "How long does a repository take to fix?":  # of two severities
+            assert len(rows) == min(len(expected), most.get(question, len(expected))), question
+        assert rows, question
+
+
+def _text(value: Any) -> str:
+    return "null" if value is None else str(value)
+
+
+def _whole(text: str) -> dict[str, list[list[str]]]:
+    """As `_printed`, with cells of several lines put together again."""
+    found: dict[str, list[list[str]]] = {}
+    for question, rows in _printed(text).items():
+        whole: list[list[str]] = []
+        for row in rows:
+            if row[-1] or not whole:
+                whole.append(row)
+            else:
+                whole[-1] = [old + more for old, more in zip(whole[-1], row, strict=True)]
+        found[question] = whole
+    return found
+
+
+def test_the_vulnerabilities_need_details(warehouse: Place) -> None:
+    """Where there are none, the notebook says what to run."""
+    command = [sys.executable, str(NOTEBOOKS[3])]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "run `tcss sync --detail vulnerabilities --detail running`" in run.stdout
 
 
 def test_the_first_look_needs_no_warehouse(tmp_path: Path) -> None:

@@ -41,9 +41,14 @@ def test_the_dashboard_is_served_far_from_the_checkout(unpacked: Path, tmp_path:
 
 
 def test_its_notebooks_run(unpacked: Path, tmp_path: Path) -> None:
-    """All three, by their paths in it; the first syncs from the sandbox, and the others read what is there."""
+    """All four, by their paths in it; the first syncs from the sandbox, and the others read what is there."""
     notebooks = sorted((unpacked / "connector" / "_notebooks").glob("*.py"))
-    assert [file.stem for file in notebooks] == ["01_first_look", "02_posture", "03_trust_the_data"]
+    assert [file.stem for file in notebooks] == [
+        "01_first_look",
+        "02_posture",
+        "03_trust_the_data",
+        "04_vulnerabilities",
+    ]
     invent(tmp_path / "warehouse.duckdb", 120, days=60)
     environ = {**os.environ, "PYTHONPATH": str(unpacked), "TCSS_DESTINATION": ""}
     for notebook in notebooks:
