@@ -1,4 +1,4 @@
-"""Where rows go: this wing reaches the SQL database, makes our tables and views there, loads rows, and reads them back.
+"""Reaches the SQL database where rows go: makes our tables and views there, loads rows, and queries them.
 
 The wing imports `connector.tables`, `connector.errors`, dlt, SQLAlchemy and the drivers. It knows nothing of the API:
 nothing of `connector.api`, `connector.listing`, `connector.images`, `connector.runs` and `connector.settings`.

@@ -1,5 +1,5 @@
-"""The databases that a destination may name: how dlt loads each, what Python needs for it, and how a SQLAlchemy URL
-becomes what dlt wants of it."""
+"""Lists the databases that a destination may name: how dlt loads each, what Python needs for it, and how a SQLAlchemy
+URL becomes dlt's credentials."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,8 +17,8 @@ FILES: tuple[Kind, ...] = ("duckdb", "sqlite")
 
 @dataclass(frozen=True)
 class Access:
-    """What dlt is given of a URL: the URL itself, or other credentials, or neither (its own configuration has them);
-    further fields of that configuration; and the dataset, where the URL names it."""
+    """What dlt gets from a URL: the URL itself, or other credentials, or neither (dlt's own configuration has them);
+    further fields of that configuration; and the dataset, where the URL names one."""
 
     url: URL | None = None
     credentials: Any = None
@@ -46,7 +46,7 @@ def _file(url: URL) -> Access:
             f"DuckDB cannot open {path}",
             hint="Name a file without a backslash, in a directory without a question mark.",
         )
-    # Absolute, because dlt and the lock must mean the same file wherever the working directory is.
+    # Absolute, because dlt and the lock must mean the same file, whatever the working directory.
     return Access(url.set(database=str(path)))
 
 
@@ -57,12 +57,12 @@ def _postgresql(url: URL) -> Access:
 
 
 def _mysql(url: URL) -> Access:
-    # No default database: one that does not exist yet would already be refused while connecting.
+    # No default database: the server would refuse a connection to a database that does not exist yet.
     return Access(urls.mysql(url).set(database=""), dataset=url.database)
 
 
 def _motherduck(url: URL) -> Access:
-    """Without `motherduck_token` the variable of that name in the environment is taken, or a browser asked."""
+    """Give dlt the URL. Without `motherduck_token`, its environment variable is used, or a browser asks."""
     name = (url.host or url.database or "").removeprefix("md:")
     if not name:
         _incomplete("MotherDuck", "database", "duckdb:///md:database")
@@ -78,7 +78,7 @@ def _snowflake(url: URL) -> Access:
 
 
 def _bigquery(url: URL) -> Access:
-    """Keys are taken from dlt's section destination.bigquery, else from Google's default credentials."""
+    """Give dlt no keys: they are in dlt's section destination.bigquery, else Google's default credentials are used."""
     if not url.host:
         _incomplete("BigQuery", "project", "bigquery://project/dataset?location=EU")
     location = {"location": url.query["location"]} if "location" in url.query else {}
@@ -124,7 +124,7 @@ _POSTGRESQL = Backend("postgresql", "postgres", "postgresql", _postgresql, "psyc
 _MYSQL = Backend("mysql", "sqlalchemy", "mysql+pymysql", _mysql, "pymysql", "mysql", tested=True)
 _MOTHERDUCK = Backend("other", "motherduck", "md", _motherduck)
 
-# By the first part of a URL. What is not here is left to SQLAlchemy and to dlt's destination of that name.
+# By the first part of a URL. Other databases are left to SQLAlchemy and to dlt's destination of that name.
 BACKENDS: Mapping[str, Backend] = {
     "duckdb": _DUCKDB,
     "sqlite": _SQLITE,
@@ -146,8 +146,8 @@ BACKENDS: Mapping[str, Backend] = {
 
 
 def by_url(url: URL) -> Backend:
-    """The database that the URL's first part names, whatever driver follows it. What we do not know goes to dlt's
-    destination for SQLAlchemy as it is."""
+    """Return the database that the URL's first part names, whatever driver follows. The URL of an unknown database goes
+    unchanged to dlt's destination for SQLAlchemy."""
     name = url.get_backend_name()
     if name == "duckdb" and (url.database or "").startswith("md:"):
         return _MOTHERDUCK
@@ -155,6 +155,6 @@ def by_url(url: URL) -> Backend:
 
 
 def by_name(destination: str) -> Backend:
-    """The database of a dlt destination; for `sqlalchemy`, which its URL will name, one that knows no more."""
+    """Return the database of a dlt destination; a generic one for `sqlalchemy`, whose URL will name the database."""
     named = {backend.destination: backend for backend in BACKENDS.values() if backend.destination != "sqlalchemy"}
     return named.get(destination) or Backend("other", destination, destination)

@@ -1,7 +1,8 @@
-"""Why a database refuses: the causes that have a next step, and how to know each of them.
+"""Lists why a database refuses: the causes that have a next step, and how to recognise each of them.
 
-A driver's code counts before its text, since a server may say the text in any language. The English text decides where
-there is no code, as when psycopg2 cannot connect, or where one code has many causes, as DuckDB's IOException has.
+A driver's code counts before its text, because a server may write the text in any language. The English text decides
+where there is no code, as when psycopg2 cannot connect, or where one code has many causes, such as DuckDB's
+IOException.
 """
 
 import re
@@ -20,8 +21,8 @@ exceptions, or the system's errno by its name."""
 @dataclass(frozen=True)
 class Cause:
     """A cause with its next step. `codes` holds the codes of each family, separated by spaces; `text` is a pattern of
-    what drivers say in English, seen on DuckDB 2.0, SQLite 3.40, PostgreSQL 15 and MariaDB 10.11. `doing` is what fails
-    whatever was to be done, such as "connect to"."""
+    what drivers say in English, seen on DuckDB 2.0, SQLite 3.40, PostgreSQL 15 and MariaDB 10.11. `doing` is the step
+    that fails, whatever was to be done, such as "connect to"."""
 
     hint: str
     text: str
@@ -164,7 +165,7 @@ CAUSES: dict[str, Cause] = {
         {"sqlstate": "40P01", "mysql": "1213"},
     ),
 }
-"""By a name for people. The order counts for texts alone: the first pattern that is found decides."""
+"""The causes, by a name for people. The order counts for texts alone: the first pattern that is found decides."""
 
 _BY_CODE: dict[Code, Cause] = {
     (family, code): cause
@@ -175,20 +176,20 @@ _BY_CODE: dict[Code, Cause] = {
 
 
 def hint(error: BaseException, text: str) -> str | None:
-    """The next step for what a driver raised, where we know one. `text` is what the error's reader is shown of it."""
+    """Return the next step for a driver's error, None if unknown. `text` is the part of the error that is shown."""
     found = cause_of(error, text)
     return found.hint if found else None
 
 
 def cause_of(error: BaseException, text: str) -> Cause | None:
-    """What the error's codes say, else its text."""
+    """Find the cause of an error by its codes, else by its text."""
     by_code = (_BY_CODE[code] for code in codes_of(error) if code in _BY_CODE)
     by_text = (cause for cause in CAUSES.values() if re.search(cause.text, text, re.IGNORECASE))
     return next(by_code, None) or next(by_text, None)
 
 
 def codes_of(error: Any) -> Iterator[Code]:
-    """The codes that an exception of a driver or of the system carries."""
+    """Yield the codes that an exception of a driver or of the system carries."""
     driver = type(error).__module__
     if state := getattr(error, "pgcode", None) or getattr(error, "sqlstate", None):  # of psycopg2; of ADBC
         yield "sqlstate", str(state)
@@ -199,5 +200,5 @@ def codes_of(error: Any) -> Iterator[Code]:
     if driver.startswith(("_duckdb", "duckdb")):
         yield "duckdb", type(error).__name__
     if isinstance(error, OSError):
-        # An unknown host has a number of its own, which another errno may have too.
+        # The error of an unknown host has its own numbers, which may be equal to those of other errnos.
         yield "errno", "gaierror" if isinstance(error, socket.gaierror) else errorcode.get(error.errno or 0, "")

@@ -1,4 +1,4 @@
-"""The tables and views as a source of dbt: a `sources.yml` with descriptions, tests of the keys, and freshness."""
+"""Writes the tables and views as a source of dbt: a `sources.yml` with descriptions, tests of keys, and freshness."""
 
 from functools import reduce
 from typing import Any
@@ -17,7 +17,7 @@ FRESHNESS = {
 
 
 def sources(dataset: str) -> str:
-    """The text of a `sources.yml` for dbt 1.10 and later, whose source `tcss` is in the schema `dataset`."""
+    """Return the text of a `sources.yml` for dbt 1.10 and later, whose source `tcss` is in the schema `dataset`."""
     source = {
         "name": "tcss",
         "description": "Container images of Tencent Container Security Service (TCSS), loaded by `tcss sync`.",
@@ -42,7 +42,7 @@ def _table(table: Table) -> dict[str, Any]:
 
 
 def _key(table: Table) -> dict[str, str]:
-    """The columns of a key as one text. `concat` has two arguments only in some warehouses."""
+    """Join the columns of a key into one text. In some warehouses `concat` takes only two arguments."""
     return {"column_name": reduce(lambda text, name: f"concat({text}, concat('/', {name}))", table.key)}
 
 

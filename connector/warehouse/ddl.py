@@ -1,4 +1,4 @@
-"""What dlt does not create as we need it: indexes, columns that may be null, MySQL databases of the right encoding."""
+"""Creates what dlt does not create as we need it: indexes, nullable columns, MySQL databases of the right encoding."""
 
 import warnings
 from typing import Any
@@ -15,19 +15,20 @@ from connector.warehouse.backends import Kind
 from connector.warehouse.locations import Location
 
 # How each server lists the indexes of a dataset. Without an index a merge is quadratic in SQLite and MySQL, and reads
-# the whole history in all three. They are not unique, since dlt stages duplicates before it removes them. They are
-# looked up first, because PostgreSQL locks the table for CREATE INDEX IF NOT EXISTS even when there is nothing to do.
+# the whole history in all three. The indexes are not unique, because dlt stages duplicates before it removes them. We
+# list indexes first, because PostgreSQL locks the table for CREATE INDEX IF NOT EXISTS even if the index exists.
 _INDEXES: dict[Kind, str] = {
     "sqlite": "SELECT name FROM {dataset}.sqlite_master WHERE type = 'index'",
     "postgresql": "SELECT indexname FROM pg_indexes WHERE schemaname = %s",
     "mysql": "SELECT DISTINCT index_name FROM information_schema.statistics WHERE table_schema = %s",
 }
-# "Which images have this CVE?" reads every finding without: PostgreSQL took 1.3 s for 1.6 million, and 0.03 s with it.
+# Without this index "Which images have this CVE?" reads every finding: PostgreSQL took 1.3 s for 1.6 million findings,
+# and 0.03 s with the index.
 _SEARCHED = {IMAGE_VULNERABILITIES.name: ("account_id", "vul_id")}
 _DATABASE = (
     "SELECT default_character_set_name, default_collation_name FROM information_schema.schemata WHERE schema_name = %s"
 )
-# The first that the server has: MariaDB's, MySQL's since 8.0.17, and before that the one that pads with spaces.
+# The first collation that the server has: MariaDB's, MySQL's since 8.0.17, else the collation that pads with spaces.
 _EXACT = ("utf8mb4_nopad_bin", "utf8mb4_0900_bin", "utf8mb4_bin")
 _COLLATIONS_KNOWN = "SELECT collation_name FROM information_schema.collations"
 _COLLATED_OTHERWISE = (
@@ -48,13 +49,13 @@ _NEVER_NULL: dict[Kind, str] = {
     "' CHARACTER SET ', character_set_name, ' COLLATE ', collation_name), '')) "
     "FROM information_schema.columns WHERE table_schema = %s AND is_nullable = 'NO'",
 }
-# Of what we create ourselves: texts that differ in case differ.
+# For databases that we create ourselves: texts that differ in case are different.
 _COLLATION = "utf8mb4_bin"
 
 
 def create_indexes(client: JobClientBase, kind: Kind) -> None:
-    """Index the keys of the client's tables in its dataset, and what analysts look up, where the kind of database needs
-    it."""
+    """Index the keys of the client's tables and the columns that analysts look up, where the kind of database needs
+    indexes."""
     if kind not in _INDEXES:
         return
     sql: Any = client.sql_client  # type: ignore[attr-defined]
@@ -71,12 +72,12 @@ def create_indexes(client: JobClientBase, kind: Kind) -> None:
         try:
             sql.execute_sql(_create_index(sql, name, table, columns, dataset if kind == "sqlite" else ""))
         except DatabaseException:
-            if name not in present():  # it is, where the first sync of another account was faster
+            if name not in present():  # the first sync of another account may have been faster
                 raise
 
 
 def tables_of(client: JobClientBase) -> list[Table]:
-    """Those of ours that the client's schema has."""
+    """Return those of our tables that the client's schema has."""
     return [table for table in ALL_TABLES if table.name in client.schema.tables]
 
 
@@ -85,14 +86,14 @@ def index_name(table: Table) -> str:
 
 
 def _indexes(tables: list[Table]) -> dict[str, tuple[Table, tuple[str, ...]]]:
-    """The indexes of the tables by name: which table, and which columns."""
+    """Return the indexes of the tables by name, each with its table and columns."""
     keys = {index_name(table): (table, table.key) for table in tables}
     searched = {f"tcss_{t.name}_{_SEARCHED[t.name][-1]}": (t, _SEARCHED[t.name]) for t in tables if t.name in _SEARCHED}
     return keys | searched
 
 
 def _create_index(sql: Any, name: str, table: Table, columns: tuple[str, ...], sqlite_dataset: str) -> str:
-    """SQLite puts the dataset before the index, the others before the table."""
+    """Write the statement: SQLite puts the dataset before the index, other databases before the table."""
     quote = sql.escape_column_name
     listed = ", ".join(quote(column) for column in columns)
     if sqlite_dataset:
@@ -101,8 +102,8 @@ def _create_index(sql: Any, name: str, table: Table, columns: tuple[str, ...], s
 
 
 def admit_nulls(client: JobClientBase, kind: Kind) -> None:
-    """Let the columns of dlt's own be null in our tables. A pipeline of the user's own may have made them, and not all
-    of our rows have values for them."""
+    """Make dlt's own columns nullable in our tables. A pipeline of the user's own may have made these columns, and not
+    all of our rows have values for them."""
     if kind not in _NEVER_NULL:
         return
     sql: Any = client.sql_client  # type: ignore[attr-defined]
@@ -134,8 +135,8 @@ def _admitting_nulls(kind: Kind, column: str, definition: str) -> list[str]:
 
 
 def compare_exactly(client: JobClientBase, kind: Kind) -> None:
-    """In MySQL, `id` and `id ` are equal, and in most databases `ID` too: texts that identify get a collation in which
-    only equal texts are. All of them the same one, since a comparison of two cannot use an index."""
+    """Give texts that identify a collation in which only the same texts are equal: in MySQL `id` equals `id `, and in
+    most databases `ID` too. All columns get the same collation, because a comparison across two cannot use an index."""
     if kind != "mysql":
         return
     sql: Any = client.sql_client  # type: ignore[attr-defined]
@@ -151,15 +152,16 @@ def compare_exactly(client: JobClientBase, kind: Kind) -> None:
 
 
 def _exact(column: Column, collation: str, comment: str) -> str:
-    """MySQL drops what a column's new definition does not repeat."""
+    """Write a column's whole definition, because MySQL drops what a new definition does not repeat."""
     kind = f"VARCHAR({column.precision}) CHARACTER SET utf8mb4 COLLATE {collation}"
     null = "NULL" if column.nullable else "NOT NULL"
     return f"MODIFY COLUMN `{column.name}` {kind} {null} COMMENT {exp.Literal.string(comment).sql(dialect='mysql')}"
 
 
 def create_databases(client: JobClientBase, location: Location) -> None:
-    """In MySQL a dataset is a database: create both as utf8mb4, whatever the server's default, and with one collation,
-    since a comparison of two cannot use the index. Raises DestinationError for a database of another character set."""
+    """Create dataset and staging, which are databases in MySQL: both as utf8mb4, whatever the server's default, and
+    with the same collation, because a comparison across two cannot use the index. Raises DestinationError for a
+    database of another character set."""
     if location.kind != "mysql":
         return
     sql: Any = client.sql_client  # type: ignore[attr-defined]
@@ -168,7 +170,7 @@ def create_databases(client: JobClientBase, location: Location) -> None:
 
 
 def _create_database(sql: Any, name: str, collation: str) -> str:
-    """Returns the collation that the database has then."""
+    """Create the database if it is missing; return the collation of the database."""
     if found := sql.execute_sql(_DATABASE, name):
         refuse_character_set(name, found[0][0])
         return str(found[0][1])
@@ -178,7 +180,7 @@ def _create_database(sql: Any, name: str, collation: str) -> str:
 
 
 def refuse_character_set(name: str, character_set: str) -> None:
-    """Raises DestinationError unless every text fits into that MySQL character set."""
+    """Raise DestinationError unless every text fits into this MySQL character set."""
     if character_set != "utf8mb4":
         raise DestinationError(
             f"the database {name} has the character set {character_set}, which cannot hold every image name",
@@ -194,8 +196,8 @@ _UNDESCRIBED = (
 
 
 def describe_staging(client: JobClientBase, kind: Kind) -> None:
-    """Say in PostgreSQL's catalogue what the client's dataset, the staging one, is for, unless it belongs to somebody
-    else. The other databases have no place for it, or analysts do not see the dataset."""
+    """Describe the client's staging dataset in PostgreSQL's catalogue, unless the dataset belongs to somebody else.
+    Other databases have no place for a description, or analysts do not see the dataset."""
     if kind != "postgresql":
         return
     sql: Any = client.sql_client  # type: ignore[attr-defined]
@@ -218,5 +220,5 @@ def drop_staging(client: WithStagingDataset) -> None:
 
 
 def silence_dlt() -> None:
-    """A warning of SQLAlchemy about how dlt writes its deduplication; nobody here can act on it."""
+    """Silence SQLAlchemy's warning about how dlt writes its deduplication, because nobody here can act on it."""
     warnings.filterwarnings("ignore", "implicitly coercing SELECT object to scalar subquery", SAWarning)

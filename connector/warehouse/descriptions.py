@@ -1,6 +1,7 @@
-"""What tables and columns mean, written into the database's own catalogue, where SQL clients show it.
+"""Writes the descriptions of tables and columns into the database's own catalogue, where SQL clients show them.
 
-dlt does this itself for Snowflake, BigQuery and Databricks, when it creates a table. SQLite has no place for it.
+For Snowflake, BigQuery and Databricks, dlt does so itself when it creates a table. SQLite has no place for
+descriptions.
 """
 
 import re
@@ -21,8 +22,8 @@ _ZONELESS = ("mysql", "sqlite")
 
 
 def text(column: Column, dialect: str) -> str:
-    """A column's description, with its unit and the API's field. Where the database's times have no zone, it says that
-    they are the wall clock in UTC."""
+    """Return a column's description, with its unit and the API's field. If the database's times have no zone, the text
+    says that times are the wall clock in UTC."""
     zone = "Wall clock in UTC." if column.type == "timestamp" and dialect in _ZONELESS else ""
     unit = f"Unit: {column.unit}." if column.unit else ""
     field = f"{'From the' if column.derived else 'The'} API's {column.source}." if column.source else ""
@@ -30,12 +31,12 @@ def text(column: Column, dialect: str) -> str:
 
 
 def definition(table: Table, dialect: str) -> str:
-    """All that `describe` says of a table, to be compared."""
+    """Return all that `describe` says of a table, for a comparison."""
     return "\n".join((table.description, *(f"{column.name}: {text(column, dialect)}" for column in table.columns)))
 
 
 def describe(client: Any, tables: Iterable[Table]) -> None:
-    """Describe these tables, which exist, in the dataset of dlt's SQL client; nothing where there is no place."""
+    """Describe these tables, which exist, in the dataset of dlt's SQL client, if the database has a place for that."""
     dialect = client.capabilities.sqlglot_dialect
     for table in tables:
         for statement in _statements(client, table, dialect):
@@ -55,7 +56,8 @@ def _statements(client: Any, table: Table, dialect: str) -> Iterator[str]:
 
 
 def _changes(table: Table, definition: str) -> Iterator[str]:
-    """MySQL takes a column's comment only with its whole definition, so that is read back; nothing is rebuilt."""
+    """Write MySQL's changes. MySQL takes a comment only with the column's whole definition, which is therefore queried
+    first; MySQL rebuilds no table for them."""
     lines = {name.strip("`"): _OLD_COMMENT.sub("", rest) for name, rest in _COLUMN_LINE.findall(definition)}
     for column in table.columns:
         if column.name in lines:

@@ -1,10 +1,10 @@
-"""The data dictionary: the tables as Markdown. `tcss tables` prints it, and `schemas/README.md` begins with it."""
+"""Writes the data dictionary: the tables as Markdown, for `tcss tables` and for the start of `schemas/README.md`."""
 
 from connector.tables import ALL_TABLES, Column, Table
 
 
 def data_dictionary() -> str:
-    """All tables as Markdown: a section per table, with a line per column. Ends with a newline."""
+    """Return all tables as Markdown: a section per table, with a line per column. Ends with a newline."""
     intro = (
         "# Data dictionary\n\nGenerated from `connector/tables`; do not edit. Times are UTC instants. A text that "
         "the API leaves empty is null.\n"

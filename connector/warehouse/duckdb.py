@@ -1,7 +1,7 @@
-"""dlt's destination for DuckDB with another merge, which takes a finished parquet file from where it lies.
+"""Changes the merge of dlt's destination for DuckDB: a finished parquet file is merged from where it is.
 
-dlt would copy it into a staging schema of the user's file first, and write that into DuckDB's log as well: twice the
-work (`make bench`).
+dlt would first copy the file into a staging schema of the user's warehouse, and write the copy into DuckDB's log as
+well: twice the work (`make bench`).
 """
 
 from typing import Any
@@ -21,14 +21,14 @@ from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
 from connector.warehouse.opening import connect_to
 
-# MERGE INTO is slower from 200,000 rows on, and cannot leave memory for the disk.
+# MERGE INTO is slower from 200,000 rows on, and cannot spill to disk.
 _DELETE = "DELETE FROM {table} AS d WHERE EXISTS (SELECT 1 FROM {rows} AS s WHERE {on})"
 _INSERT = "INSERT INTO {table} BY NAME SELECT * FROM {rows}"
 
 
 @configspec(init=False)
 class Credentials(DuckDbCredentials):
-    """A file, and in `global_config` how it is opened (`opening.settings_of`)."""
+    """A file, and in `global_config` the settings for opening the file (`opening.settings_of`)."""
 
     def on_resolved(self) -> None:
         super().on_resolved()
@@ -36,7 +36,8 @@ class Credentials(DuckDbCredentials):
 
 
 class _Pool(DuckDbConnectionPool):
-    """dlt's pool, over a connection of ours; dlt would set it up after it had been opened, and again for each user."""
+    """Replaces the connection of dlt's pool by ours. dlt would set its connection up after the opening, and again for
+    each user of the pool."""
 
     def borrow_conn(self, *_: object, **__: object) -> Any:
         with self._conn_lock:
@@ -58,7 +59,8 @@ class DuckDb(dlt.destinations.duckdb):
     spec = Configuration
 
     def capabilities(self, config: Any = None, naming: Any = None) -> DestinationCapabilitiesContext:
-        """Without the configuration, which dlt resolves a dozen times a load for them; nothing of DuckDB's matters."""
+        """Return the capabilities without the configuration, which dlt would resolve a dozen times per load, and of
+        which DuckDB's capabilities need nothing."""
         return super().capabilities(config or self.spec(), naming)
 
     @property
@@ -80,7 +82,7 @@ class _DuckDbClient(DuckDbClient):
 
 
 class MergeFile(RunnableLoadJob):
-    """Replaces the rows whose primary key the file has, and inserts its others: all of it or nothing."""
+    """Replaces the rows whose primary key is in the file, and inserts the file's other rows, in one transaction."""
 
     def run(self) -> None:
         sql: DuckDbSqlClient = self._job_client.sql_client  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The many exceptions that dlt and the drivers raise, as one DestinationError with cause and next step."""
+"""Turns the many exceptions of dlt and the drivers into one DestinationError with cause and next step."""
 
 import traceback
 from collections.abc import Iterator
@@ -14,16 +14,16 @@ from connector.warehouse.locations import Location
 
 logger = texts.logger(__name__)
 
-_INTERRUPTED = "Query interrupted"  # all that DuckDB leaves of what a signal's handler raised during a query
+_INTERRUPTED = "Query interrupted"  # DuckDB's only trace of an exception that a signal handler raised during a query
 
 
 @contextmanager
 def destination_errors(location: Location, doing: str) -> Iterator[None]:
-    """Raise what the block raises as a DestinationError without passwords or SQL; interrupts and our own errors pass.
+    """Raise the block's exceptions as DestinationError, without passwords or SQL; interrupts and our own errors pass.
 
-    The error says that we cannot do `doing`, a verb for which the destination is the object. The whole chain goes to
-    the log at debug level, without passwords. It is cut from the error, since a traceback would print it, and what
-    Python keeps of it has no passwords either.
+    The error says that we cannot do `doing`, a verb whose object is the destination. The whole chain of exceptions goes
+    to the log at debug level, without passwords. The chain is cut from the error, because a traceback would print the
+    chain; the exceptions that Python keeps have no passwords either.
     """
     try:
         yield
@@ -42,7 +42,7 @@ def destination_errors(location: Location, doing: str) -> Iterator[None]:
 
 
 def _destination_error(location: Location, doing: str, root: BaseException) -> DestinationError:
-    """What could not be done, to which warehouse, why, and what to do."""
+    """Make the error: what could not be done, in which warehouse, why, and the next step."""
     text = location.scrub(_message(root))
     cause = cause_of(root, text)
     return DestinationError(
@@ -51,21 +51,21 @@ def _destination_error(location: Location, doing: str, root: BaseException) -> D
 
 
 def _disarm(error: BaseException, location: Location) -> None:
-    """Takes the passwords out of an exception, and all others from behind it."""
+    """Remove the passwords from an exception, and cut off its chain of other exceptions."""
     error.args = tuple(location.scrub(str(arg)) for arg in error.args)
     error.__cause__ = error.__context__ = None
 
 
 def _message(root: BaseException) -> str:
-    """An exception's text: its first line, since what follows may be SQL or values of rows."""
-    # A driver's OperationalError(number, text) is more readable as its text.
+    """Return the first line of an exception's text, because further lines may contain SQL or values of rows."""
+    # Of a driver's OperationalError(number, text), the text alone is easier to read.
     text = root.args[1] if len(root.args) == 2 and isinstance(root.args[0], int) else root
     lines = str(text).strip().splitlines()
     return lines[0] if lines else type(root).__name__
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """From the outermost exception to the root cause. SQLAlchemy and dlt keep the driver's own in an attribute."""
+    """Yield exceptions from the outermost to the root. SQLAlchemy and dlt keep the driver's one in an attribute."""
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:

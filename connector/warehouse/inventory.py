@@ -1,7 +1,7 @@
-"""What the warehouse holds already, as Arrow in the types of `tables.py`.
+"""Queries what the warehouse holds already, as Arrow in the types of `tables.py`.
 
-A dataset, table or file that does not exist yet is empty, and is not created; a warehouse that cannot be reached is a
-DestinationError. Columns that an older release did not have are null.
+A dataset, table or file that does not exist yet counts as empty, and is not created. A warehouse that cannot be reached
+raises DestinationError. Columns that an older release did not have are null.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,23 +24,23 @@ from connector.warehouse.results import collect, execute
 KNOWN = ("image_id", "row_hash", "version", "first_seen_at", "deleted_at", "scan_time", "missing_since")
 BATCH_ROWS = 10_000
 RUNS = 2_000  # earlier runs of an account that a run looks at
-LONGEST_TEXT = 20_000  # characters that are read of a text of `sync_runs`; a present release stores fewer
+LONGEST_TEXT = 20_000  # characters of a text of `sync_runs` that are fetched; the present release stores fewer
 # Parameters in one statement; SQL Server allows 2,100, older SQLite 999.
 IDS_IN_ONE_QUERY = 900
 
 
 class Inventory:
-    """Reads one dataset, through the SQL client of a pipeline."""
+    """Queries one dataset, through the SQL client of a pipeline."""
 
     def __init__(self, location: Location, pipeline: dlt.Pipeline) -> None:
         self._location = location
         self._pipeline = pipeline
 
     def verify(self, tables: Sequence[Table] = TABLES) -> bool:
-        """Whether any of these tables of ours is there.
+        """Whether any of these tables of ours exists.
 
-        Raises DestinationError, before anything is altered, where a table of ours is another program's, or was made by
-        a newer release: this one would write its rows without the columns that it does not know.
+        Raises DestinationError, before anything is altered, where a table with our name belongs to another program, or
+        was made by a newer release: this release would write rows without the columns that it does not know.
         """
         there = False
         for table in tables:
@@ -54,7 +54,7 @@ class Inventory:
         return [table.name for table in TABLES if not self._columns(table)]
 
     def _columns(self, table: Table) -> set[str]:
-        """The columns that the table has in the warehouse; none if it does not exist."""
+        """The columns that the table has in the warehouse; none if the table does not exist."""
         if self._absent:
             return set()
         with destination_errors(self._location, "read"), self._client() as client:
@@ -86,18 +86,18 @@ class Inventory:
         return self._read(IMAGES, KNOWN, "account_id = %s", [account_id])
 
     def rows(self, account_id: str, image_ids: Sequence[str]) -> pa.Table:
-        """Whole rows of `images`, for the ids that are there, in no order."""
+        """Whole rows of `images`, for those ids that the table has, in no order."""
         return self._those(IMAGES, IMAGES.column_names, account_id, "image_id", image_ids)
 
     def runs(self, account_id: str, names: Sequence[str] = SYNC_RUNS.column_names, limit: int = 10) -> pa.Table:
         """Columns of the account's rows of `sync_runs`, newest first by started_at, at most `limit` rows.
 
-        Of a longer text, which an older release may have stored, the first `LONGEST_TEXT` characters.
+        A text that an older release may have stored longer is cut after `LONGEST_TEXT` characters.
         """
         return self._read(SYNC_RUNS, names, "account_id = %s", [account_id], newest="started_at", limit=limit)
 
     def rejected_ids(self, account_id: str, reject_ids: Sequence[str]) -> set[str]:
-        """Those of the ids that `rejected_values` has for the account."""
+        """Those of `reject_ids` that `rejected_values` has for the account."""
         return _texts(self._those(REJECTED_VALUES, ("reject_id",), account_id, "reject_id", reject_ids))
 
     def account_ids(self) -> set[str]:
@@ -108,26 +108,26 @@ class Inventory:
     def of_account(
         self, table: Table, account_id: str, names: Sequence[str] = (), equal: Mapping[str, str] = MappingProxyType({})
     ) -> pa.Table:
-        """Columns (without names all) of the account's rows that have these values, in no order."""
+        """Columns of the account's rows that have the values in `equal`, in no order; all columns without `names`."""
         condition = " AND ".join(f"{name} = %s" for name in ("account_id", *equal))
         return self._read(table, names or table.column_names, condition, [account_id, *equal.values()])
 
     def of_images(self, table: Table, account_id: str, image_ids: Sequence[str]) -> pa.Table:
-        """Whole rows of these images, in no order."""
+        """Whole rows of `table` for these images, in no order."""
         return self._those(table, table.column_names, account_id, "image_id", image_ids)
 
     def count(self, table: Table, account_id: str, sync_id: str | None = None) -> int:
-        """Rows that the table has of the account; with `sync_id`, those of them that this run wrote."""
+        """The number of the account's rows in the table; with `sync_id`, only rows that this run wrote."""
         conditions = {"account_id": account_id, "sync_id": sync_id}
         return self._number(table, "SELECT count(*) FROM {table} WHERE {where}", conditions)
 
     def duplicates(self, table: Table, account_id: str) -> int:
-        """Keys of the account that more than one row has. A loader that merges leaves none."""
+        """The number of the account's keys that several rows have. After a merge there are none."""
         query = "SELECT count(*) FROM (SELECT 1 AS one FROM {table} WHERE {where} GROUP BY {key} HAVING count(*) > 1) d"
         return self._number(table, query, {"account_id": account_id})
 
     def _those(self, table: Table, names: Sequence[str], account_id: str, key: str, values: Sequence[str]) -> pa.Table:
-        """Columns of the account's rows that have one of these values in the column `key`."""
+        """Columns of the account's rows that have one of `values` in the column `key`."""
         parts = [
             self._read(
                 table, names, f"account_id = %s AND {key} IN ({', '.join(['%s'] * len(some))})", [account_id, *some]
@@ -175,19 +175,19 @@ class Inventory:
                 return schema.empty_table()
             wanted = [name for name in names if name in present]
             query = _select(client, table, wanted, distinct=distinct) + _where(client, condition, newest)
-            # Closed before the client is: DuckDB hangs at the next opening of a file with a result half-read.
+            # Close the result before the client: DuckDB hangs at the next opening of a file with a half-fetched result.
             with closing(execute(client, query, parameters, min(limit or BATCH_ROWS, BATCH_ROWS))) as batches:
                 return collect(batches, wanted, schema, limit)
 
     def _client(self) -> Any:
-        # A pipeline of the user's own does not know our schema before its first run; any names the same dataset.
+        # A pipeline of the user's own does not know our schema before its first run; any schema names the same dataset.
         known = SCHEMA in self._pipeline.schema_names
         return self._pipeline.sql_client(SCHEMA) if known else self._pipeline.sql_client()
 
 
 class AccountInventory:
-    """What a warehouse holds of one account; `is_new`: no table of ours is there. Raises DestinationError where the
-    tables are not ours."""
+    """Queries what a warehouse holds of one account. `is_new`: the dataset has no table of ours. Raises
+    DestinationError where the tables are not ours."""
 
     def __init__(self, inventory: Inventory, account_id: str, tables: Sequence[Table] = TABLES) -> None:
         self._inventory = inventory
@@ -216,14 +216,14 @@ class AccountInventory:
 
 
 def inventory_of(pipeline: dlt.Pipeline) -> Inventory:
-    """What the destination of a user's own pipeline holds, wherever that is."""
-    if SCHEMA not in pipeline.schemas:  # it never ran, and its SQL client wants a schema
+    """Return the inventory of the destination of a user's own pipeline."""
+    if SCHEMA not in pipeline.schemas:  # the pipeline never ran, and its SQL client needs a schema
         pipeline.schemas.save_schema(dlt.Schema(SCHEMA))
     return Inventory(location_of(pipeline), pipeline)
 
 
 def location_of(pipeline: dlt.Pipeline) -> Location:
-    """The destination of a user's own pipeline, of which nothing but its name is known."""
+    """Return the location of a user's own pipeline; of its destination, only the name is known."""
     name = str(pipeline.destination.destination_name)
     return Location(Backend("other", name, name), str(pipeline.dataset_name), name)
 

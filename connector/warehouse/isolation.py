@@ -1,10 +1,10 @@
 """Keeps dlt's configuration, which is made for other pipelines, out of ours.
 
-dlt looks each of its settings up in the environment, in files of the working and the home directory, and in every
-section above the one that was meant: a bare `REFRESH=drop_data` would empty our warehouse. Inside `isolated()` it finds
-what is *pinned* here; all else has dlt's own default. Where the user leaves it to dlt how to connect to a destination,
-the destination's own section is read too, for that alone. Other pipelines of the process, in other threads too, find
-what they would find without us.
+dlt looks each of its settings up in the environment, in files of the working directory and the home directory, and in
+every section above the right section: a bare `REFRESH=drop_data` would empty our warehouse. Inside `isolated()`, dlt
+finds the values that are *pinned* here; every other setting has dlt's own default. If the user's configuration says how
+to connect to a destination, the destination's own section is used too, but only for the connection. Other pipelines of
+the process, in other threads too, find the same values as without us.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from dlt.common.configuration.specs.config_providers_context import ConfigProvid
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
 # No package is resumed, so no state is stored or read; without the trace dlt sends no telemetry, and pickles nothing.
-# Staging would otherwise keep a copy of what was loaded last, and each extraction sleep for 10 ms before it sees that
-# it has ended. Our signal handlers stay in charge: dlt would first drain its pool, and then wrap the interrupt into an
-# error. The schema names its naming convention, so that no variable can name another one.
+# Staging would else keep a copy of the last load, and each extraction would sleep 10 ms before it ends. Our signal
+# handlers stay in charge: dlt would first drain its pool, and then wrap the interrupt into an error. The schema names
+# its naming convention, so that no variable can name another convention.
 PINNED: Mapping[str, Any] = {
     "restore_from_destination": False,
     "enable_runtime_trace": False,
@@ -43,8 +43,8 @@ CONNECTION = (
 
 @contextmanager
 def isolated(*, connecting: bool = False) -> Iterator[None]:
-    """dlt's settings in the block, in this thread and in the threads that dlt starts from it, are ours. `connecting` is
-    whether the user's configuration says how to connect."""
+    """Give dlt our settings in the block, in this thread and in threads that dlt starts from it. `connecting`: the
+    user's configuration says how to connect."""
     context = Container()[PluggableRunContext]
     if not isinstance(context.providers, _Screen):
         context.providers = _Screen(context.providers)
@@ -53,7 +53,7 @@ def isolated(*, connecting: bool = False) -> Iterator[None]:
 
 
 class IsolatedPipeline(dlt.Pipeline):
-    """A pipeline whose work is all done in `isolated()`, where it has to be made too."""
+    """A pipeline that does all its work inside `isolated()`. It has to be made there too."""
 
     connecting = False
 
@@ -78,13 +78,13 @@ for _name in ("extract", "normalize", "load", "drop", "sql_client", "destination
 
 @configspec
 class _Isolated(ContainerInjectableContext):
-    """Is in dlt's container where a thread is inside `isolated()`."""
+    """Marks, in dlt's container, a thread that is inside `isolated()`."""
 
     connecting: bool = False
 
 
 class _Screen(ConfigProvidersContainer):
-    """dlt's providers, as everybody else sees them; in `isolated()` ours."""
+    """Shows dlt's providers to everybody else, and our providers inside `isolated()`."""
 
     def __init__(self, everybodys: ConfigProvidersContainer) -> None:
         self._everybodys = everybodys
@@ -99,7 +99,7 @@ class _Screen(ConfigProvidersContainer):
 
 
 class _Pinned(ConfigProvider):
-    """Our own values."""
+    """Provides our pinned values."""
 
     name = "tcss-connector"
     supports_secrets = True
@@ -111,7 +111,7 @@ class _Pinned(ConfigProvider):
 
 
 class _Connection(ConfigProvider):
-    """What one of the user's providers says of how to connect to a destination."""
+    """Provides the part of a user's provider that says how to connect to a destination."""
 
     supports_sections = True
 

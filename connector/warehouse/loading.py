@@ -1,4 +1,4 @@
-"""Rows into the tables: what a load finds made, and how it merges finished parquet files, all of them or none."""
+"""Loads rows into the tables: creates what a load needs, and merges finished parquet files, all of them or none."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -21,7 +21,7 @@ from connector.warehouse.locations import Location
 from connector.warehouse.opening import SETTINGS, make_file
 from connector.warehouse.pipeline import SCHEMA, install_schema, load_file_format, resource
 
-# Files have one writer, and DuckDB uses all cores for one statement.
+# One worker for files: a file has one writer, and DuckDB uses all cores for a single statement.
 WORKERS: dict[Kind, int] = {"duckdb": 1, "sqlite": 1}
 MANY_WORKERS = 4
 BATCH_ROWS = 10_000
@@ -42,8 +42,8 @@ class Loader:
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        """Keeps a DuckDB file open for as long as several loads take. dlt opens and closes it for each job, and whoever
-        closes it last writes DuckDB's log into it, which costs as much as a merge. Raises DestinationError."""
+        """Keep a DuckDB file open during several loads. dlt opens and closes the file for each job, and the last close
+        writes DuckDB's log into the file, which costs as much as a merge. Raises DestinationError."""
         with ExitStack() as stack:
             if self._location.kind == "duckdb":
                 with destination_errors(self._location, "open"):
@@ -54,7 +54,7 @@ class Loader:
     def prepare(self) -> None:
         """Create dataset, staging, tables and indexes where they are missing. Raises DestinationError.
 
-        First loads of several accounts race on this: what one of them has made, the next attempt of the others finds.
+        First loads of several accounts race here: each finds at its next attempt what another load has made.
         """
         with destination_errors(self._location, "create the tables in"):
             for left in reversed(range(CREATE_ATTEMPTS)):
@@ -66,10 +66,10 @@ class Loader:
                         raise
 
     def load(self, files: Mapping[str, Path]) -> None:
-        """Merge a parquet file into each of the tables, as one package. It has exactly the table's schema, and each
-        row's key occurs once; ValueError otherwise.
+        """Merge a parquet file into each of the tables, as one package. Raises ValueError unless each file has exactly
+        its table's schema, and each key once.
 
-        Returns when everything is committed. Raises DestinationError; what an earlier call left pending is discarded.
+        Returns when everything is committed. Raises DestinationError. A pending load of an earlier call is discarded.
         """
         by_name = {table.name: table for table in ALL_TABLES}
         chosen = {by_name[name]: file for name, file in files.items()}
@@ -85,7 +85,7 @@ class Loader:
             self._run(DltSource(self._pipeline.default_schema, SCHEMA, resources))
 
     def drop_staging(self) -> None:
-        """Remove the pipeline's staging dataset with all that is in it. Raises DestinationError."""
+        """Remove the pipeline's staging dataset with all its tables. Raises DestinationError."""
         with (
             destination_errors(self._location, "drop the staging dataset of"),
             self._pipeline.destination_client(SCHEMA) as client,
@@ -94,7 +94,7 @@ class Loader:
                 ddl.drop_staging(client)
 
     def drop(self) -> None:
-        """Remove the dataset and its staging with all that is in them. Raises DestinationError."""
+        """Remove the dataset and its staging with all their tables. Raises DestinationError."""
         self.drop_staging()
         with (
             destination_errors(self._location, "drop the dataset of"),
@@ -113,7 +113,7 @@ class Loader:
 
     def _create_dataset(self, client: JobClientBase) -> None:
         client.initialize_storage()
-        # Forced: the stored hash alone would hide a table that somebody has dropped since.
+        # Forced, because an unchanged schema hash would hide a table that somebody has dropped since.
         client.update_stored_schema(force=True)
         ddl.admit_nulls(client, self._location.kind)
         ddl.compare_exactly(client, self._location.kind)
@@ -139,7 +139,7 @@ def _batches(file: Path) -> Iterator[Any]:
 
 
 def _verify(files: Mapping[Table, Path]) -> None:
-    """ValueError unless each file has its table's schema, and no key twice."""
+    """Raise ValueError unless each file has its table's schema, and no key twice."""
     several: dict[Table, Path] = {}
     for table, file in files.items():
         schema = pq.read_schema(file)

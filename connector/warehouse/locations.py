@@ -1,4 +1,4 @@
-"""Where a warehouse is: a SQLAlchemy URL, or the name of a dlt destination, read and validated without connecting."""
+"""Parses and validates the location of a warehouse, a SQLAlchemy URL or a dlt destination's name; does not connect."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -32,8 +32,8 @@ _SECRET_OPTION = re.compile(r"token|passw|passphrase|passcode|secret|key", re.IG
 
 @dataclass(frozen=True)
 class Location:
-    """A warehouse and the dataset in it. `file` is set for DuckDB and SQLite. `display` is the destination as it may be
-    shown. Neither `str`, `repr` nor `display` shows a password; `secrets` are the texts that `scrub` takes out."""
+    """A warehouse and the dataset in it. `file` is set for DuckDB and SQLite. `display` is the destination in a form
+    for people. Neither `str`, `repr` nor `display` shows a password; `secrets` are the texts that `scrub` removes."""
 
     backend: Backend
     dataset: str
@@ -50,12 +50,12 @@ class Location:
 
     @property
     def url(self) -> URL | None:
-        """Absent where dlt takes other credentials than a URL."""
+        """The URL for dlt; None where dlt takes other credentials than a URL."""
         return self.access.url
 
     @property
     def credentials(self) -> Any:
-        """What dlt's destination takes as its credentials; None: those in its own configuration."""
+        """The credentials for dlt's destination; None if dlt's own configuration has them."""
         return self.access.credentials or (self.url and self.url.render_as_string(hide_password=False))
 
     @property
@@ -68,12 +68,12 @@ class Location:
         return self.kind != "other"
 
     def scrub(self, text: str) -> str:
-        """The text without this location's password, however it is written, and without that of any URL."""
+        """Return the text without this location's password, in any spelling, and without the password of any URL."""
         return self.redactor(text)
 
     @cached_property
     def redactor(self) -> Redactor:
-        """What `scrub` and the loggers of others use."""
+        """The redactor for `scrub` and for the loggers of others."""
         return Redactor(self.secrets)
 
     def staging(self, account_id: str, *, run: str | None = None) -> str:
@@ -83,13 +83,13 @@ class Location:
         )
 
     def staging_named(self, suffix: str) -> str:
-        """The name of a staging dataset that ends so, short enough for every server."""
+        """Return the name of a staging dataset with this suffix, short enough for every server."""
         name = f"{self.dataset}_staging_{suffix}"
         return name if len(name) <= _LONGEST else f"{self.dataset[:16]}_{_digest(self.dataset)}_staging_{suffix}"
 
 
 def slug(account_id: str) -> str:
-    """The account in a form that pipelines, files and datasets may be named after; different for every account."""
+    """Return the account in a form for names of pipelines, files and datasets, different for every account."""
     if re.fullmatch(r"[a-z0-9]{1,20}", account_id):
         return account_id
     return f"{re.sub(r'[^a-z0-9]', '', account_id.lower())[:11]}_{_digest(account_id)}"
@@ -100,10 +100,10 @@ def _digest(text: str) -> str:
 
 
 def locate(destination: str, dataset: str | None = None) -> Location:
-    """Read a SQLAlchemy URL or the name of a dlt destination, and a dataset, as the user gave them.
+    """Parse a SQLAlchemy URL or the name of a dlt destination, and a dataset, as the user gave them.
 
-    The dataset is `tcss` unless given; `main` in SQLite, the URL's database in MySQL, or what else the URL names.
-    Raises ConfigurationError for what cannot be right, and DestinationError where a driver is not installed.
+    The dataset is `tcss` unless given; in SQLite `main`, in MySQL the URL's database, or another that the URL names.
+    Raises ConfigurationError for values that cannot be right, and DestinationError where a driver is not installed.
     """
     location = _from_url(destination) if "://" in destination else _from_name(destination)
     location = _with_dataset(location, dataset)
@@ -112,7 +112,7 @@ def locate(destination: str, dataset: str | None = None) -> Location:
 
 
 def read_url(text: str) -> URL:
-    """A SQLAlchemy URL, or one of libpq with several hosts. Raises ConfigurationError."""
+    """Parse a SQLAlchemy URL, or a URL of libpq with several hosts. Raises ConfigurationError."""
     try:
         url = make_url(separated(text))
     except (ArgumentError, ValueError):
@@ -127,7 +127,7 @@ def read_url(text: str) -> URL:
 
 
 def _is_ambiguous(url: URL, text: str) -> bool:
-    """Whether a part of a password may have been read as something else, that would be shown."""
+    """Whether a part of a password may have been parsed as another part of the URL, which would be shown."""
     if url.get_backend_name() in FILES and url.username is None and not url.host:
         path = url.database or ""
         like_a_server = re.match(r"/*[^/]*:[^/]*@", path)  # a server's URL with a slash too many
@@ -136,7 +136,7 @@ def _is_ambiguous(url: URL, text: str) -> bool:
 
 
 def may_hold_secret(destination: str) -> bool:
-    """Whether a destination has a secret in it, or is a text of which that cannot be told."""
+    """Whether a destination contains a secret, or may contain one because it cannot be parsed."""
     if re.fullmatch(r"[\w.-]+", destination):
         return False  # the name of one of dlt's destinations
     try:
@@ -156,7 +156,7 @@ def _from_url(text: str) -> Location:
 
 
 def secrets_of(url: URL) -> tuple[str, ...]:
-    """The password, `""` if there is none, and the options that hold secrets by their names."""
+    """Return the password, `""` if there is none, and the values of options whose names stand for secrets."""
     options = [value for name, value in url.query.items() if _SECRET_OPTION.search(name)]
     return (
         str(url.password or ""),
@@ -166,7 +166,8 @@ def secrets_of(url: URL) -> tuple[str, ...]:
 
 @isolated(connecting=True)
 def _from_name(name: str) -> Location:
-    """Of duckdb, postgres and SQLAlchemy we must know the URL; the others are left to dlt."""
+    """Make a location from a destination's name. For duckdb, postgres and sqlalchemy we need dlt's configured URL;
+    other destinations are left to dlt."""
     try:
         factory = Destination.from_reference(name)
     except UnknownDestinationModule:

@@ -1,7 +1,7 @@
-"""One sync at a time: a lock that is refused at once when it is held, and that dies with the process that holds it.
+"""Allows one sync at a time: a second sync is refused at once, and the lock ends with the process that holds it.
 
-A server's lock dies with a connection, which may end before its process does. So who holds one asks again before each
-thing that it writes: `lock` gives a function for that.
+A server's lock ends with its connection, which may break while the process still runs. So the holder checks the lock
+before each write, with the function that `lock` gives.
 """
 
 import os
@@ -24,7 +24,7 @@ from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
 
 StillHeld = Callable[[], None]
-"""Returns as long as the lock is held; raises DestinationError once it is not, or once nobody can tell."""
+"""Returns while the lock is held; raises DestinationError if the lock is lost, or if the server does not answer."""
 
 _HINT = "Wait until it has ended. A sync that was killed holds nothing: its lock went with it."
 _LOST_HINT = (
@@ -35,8 +35,9 @@ _LOST_HINT = (
 
 @dataclass(frozen=True)
 class _Advisory:
-    """How a server locks a name for as long as a connection lives. `keep` stops the server from ending an idle one, and
-    `options` routers on the way, after which the server would hold the lock for hours; `held` gives up after a minute.
+    """How a server locks a name for as long as a connection lives. `keep` stops the server from closing an idle
+    connection. `options` stop routers from dropping the connection, after which the server would hold the lock for
+    hours. `held` gives up after a minute.
     """
 
     driver: str
@@ -75,10 +76,10 @@ _ADVISORY: dict[Kind, _Advisory] = {
 
 
 def lock(location: Location, account_id: str) -> AbstractContextManager[StillHeld]:
-    """Hold the lock of an account in a dataset; raises LockedError when another process or thread holds it.
+    """Hold the lock of an account in a dataset; raises LockedError when another process or thread holds the lock.
 
-    DuckDB and SQLite have one writer a file, so there it is a lock of the whole file, beside it. Where we know no
-    lock that dies with its holder, nothing is locked: there the scheduler must not start a sync twice.
+    DuckDB and SQLite have one writer per file, so a lock file beside the warehouse locks the whole file. For databases
+    without a lock that ends with its holder, nothing is locked: there the scheduler must not start a sync twice.
     """
     if location.file is not None:
         return _file_lock(location, location.file)
@@ -88,7 +89,7 @@ def lock(location: Location, account_id: str) -> AbstractContextManager[StillHel
 
 
 def _held_by_the_process() -> None:
-    """A file's lock is lost with the process alone."""
+    """Do nothing, because only the end of the process can lose a file's lock."""
 
 
 @contextmanager
@@ -97,7 +98,7 @@ def _file_lock(location: Location, file: Path) -> Iterator[StillHeld]:
         # filelock would create the directory.
         if not file.parent.is_dir():
             raise FileNotFoundError(f"No such file or directory: {file.parent}")
-        # Its user's alone: who may read a file may lock it.
+        # Readable by this user alone, because everybody who may open a file may lock it.
         held = FileLock(_lock_file(file), mode=0o600, blocking=False)
         try:
             held.acquire()
@@ -112,15 +113,15 @@ def _file_lock(location: Location, file: Path) -> Iterator[StillHeld]:
 
 
 def _lock_file(file: Path) -> Path:
-    """Beside the warehouse, so that all syncs meet there, whatever their environment is."""
+    """Return the lock file, beside the warehouse, so that all syncs share it, whatever their environment."""
     real = file.resolve()  # through symbolic links, so that two names of one warehouse share a lock
     shared = real.parent.stat().st_mode & stat.S_IWOTH
     return (_own_directory(real) if shared else real.parent) / f"{real.name}.lock"
 
 
 def _own_directory(file: Path) -> Path:
-    """Where everybody may make files, such as in /tmp, everybody could hold a lock. So there it is in a directory that
-    only the warehouse's owner may enter. Raises DestinationError where another user has made that."""
+    """Return a directory that only the warehouse's owner may enter, for a lock file in a place such as /tmp, where
+    everybody could hold a lock. Raises DestinationError where another user has made that directory."""
     owner = file.stat().st_uid if file.exists() else os.geteuid()
     directory = file.with_name(f".tcss-{owner}")
     directory.mkdir(0o700, exist_ok=True)
@@ -148,7 +149,7 @@ def _server_lock(location: Location, account_id: str) -> Iterator[StillHeld]:
         try:
             yield partial(_require_lock, location, connection, advisory.held, name)
         finally:
-            # Closing releases it too, but the server may take a moment to see it.
+            # Closing the connection releases the lock too, but the server may notice a moment later.
             with suppress(SQLAlchemyError):
                 connection.execute(sa.text(advisory.give), name)
     finally:
@@ -157,7 +158,7 @@ def _server_lock(location: Location, account_id: str) -> Iterator[StillHeld]:
 
 
 def _require_lock(location: Location, connection: sa.Connection, query: str, name: dict[str, str]) -> None:
-    """DestinationError unless the server says that this connection still holds the lock of that name."""
+    """Raise DestinationError unless the server says that this connection still holds the lock of this name."""
     try:
         held = connection.execute(sa.text(query), name).scalar()
     except SQLAlchemyError:

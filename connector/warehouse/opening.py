@@ -1,8 +1,8 @@
-"""Opens DuckDB files: the only place that does, so that a file can do no more than hold rows.
+"""Opens DuckDB files. Only this module does so, so that a file can do no more than hold rows.
 
-A file may be from somebody else. Its views would read any file of this machine and load extensions, which are programs.
-So each file is opened *closed*: without access to other files, to the network and to extensions, and nothing can open
-it again. Its URL may say otherwise: `?enable_external_access=true`.
+A file may be from somebody else. Its views could read any file of this machine and load extensions, which are programs.
+So each file is opened *closed*: without access to other files, to the network and to extensions, and no statement can
+undo that. The URL can allow access: `?enable_external_access=true`.
 """
 
 import os
@@ -19,23 +19,24 @@ from connector.warehouse.locations import Location
 
 log = texts.logger(__name__)
 
-# Insertion order means nothing to our tables, and keeping it costs memory. DuckDB would take 80 % of the machine's, and
-# a thread for each core, which wants its own share; 300 MB merge 1,000,000 rows in 3 s. The URL's query may change all.
+# Our tables need no insertion order, which costs memory to keep. DuckDB would take 80 % of the machine's memory, and a
+# thread per core, each with its own share of memory; 300 MB merge 1,000,000 rows in 3 s. The URL's query may change
+# all.
 SETTINGS: Mapping[str, Any] = {
     "preserve_insertion_order": False,
     "memory_limit": "300MB",
     "threads": min(os.cpu_count() or 1, 4),
     "TimeZone": "UTC",
 }
-# DuckDB may load an extension while it opens a file, so these are set before.
+# DuckDB may load an extension while it opens a file, so these settings are given at the opening.
 _EXTENSIONS: Mapping[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 _READABLE, _ACCESS = "allowed_directories", "enable_external_access"
 _STORAGE = "storage_compatibility_version"
-# Keys that differ in case differ, whatever the URL says: a merge would take one for the other. The lock comes last.
+# Keys that differ in case are different, whatever the URL says: else a merge would confuse them. The lock comes last.
 PINNED: Mapping[str, Any] = {"default_collation": "", "lock_configuration": True}
 
-# Opens a file that another process has open, once that has closed it: a dashboard does for each question what takes a
-# moment. sqlite3 waits as long.
+# How long to wait for another process to close the file: a dashboard opens it for a moment per question. sqlite3 waits
+# as long.
 _patiently = tenacity.retry(
     retry=tenacity.retry_if_exception(lambda error: FILE_IN_USE in str(error)),
     wait=tenacity.wait_fixed(0.05),
@@ -45,12 +46,12 @@ _patiently = tenacity.retry(
 
 
 def connect(location: Location, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    """A connection to the warehouse's file, which the caller closes. Raises what DuckDB raises."""
+    """Connect to the warehouse's file; the caller closes the connection. Raises DuckDB's errors."""
     return connect_to(str(location.file), settings_of(location), read_only=read_only)
 
 
 def settings_of(location: Location, *readable: Path) -> dict[str, Any]:
-    """How the file is opened. `readable` are directories that a load reads files from."""
+    """Return the settings for opening the file. `readable` are directories from which a load reads files."""
     assert location.url is not None  # noqa: S101  (a file always has one)
     ours = {_READABLE: [str(path) for path in readable], **SETTINGS, **_EXTENSIONS, _ACCESS: False}
     query = {name: value for name, value in location.url.query.items() if name not in (_READABLE, *PINNED)}
@@ -58,9 +59,9 @@ def settings_of(location: Location, *readable: Path) -> dict[str, Any]:
 
 
 def connect_to(file: str, settings: Mapping[str, Any], *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    """A connection with settings of `settings_of`, the last of which locks them all.
+    """Connect with settings of `settings_of`, the last of which locks them all.
 
-    Connections of one process to one file share what the first of them has set.
+    All connections of a process to one file share the settings of the first connection.
     """
     at_once = {name: settings[name] for name in (*_EXTENSIONS, _STORAGE) if name in settings}
     connection = _patiently(duckdb.connect)(file, read_only=read_only, config=at_once)
@@ -76,9 +77,9 @@ def connect_to(file: str, settings: Mapping[str, Any], *, read_only: bool = Fals
 
 
 def make_file(location: Location) -> None:
-    """Makes the warehouse's file where there is none, since an older DuckDB cannot read what a newer one makes.
+    """Make the warehouse's file where there is none, and log that an older DuckDB cannot read the new file.
 
-    The URL may name a version that can: `storage_compatibility_version`.
+    With `storage_compatibility_version` in the URL, DuckDB makes a file that an older DuckDB can read.
     """
     if location.file is None or location.url is None or location.file.exists():
         return

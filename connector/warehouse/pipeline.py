@@ -1,6 +1,6 @@
-"""What every load of ours needs of dlt: the schema as data, the destination, and an account's pipeline.
+"""Makes what every load of ours needs of dlt: the schema as data, the destination, and an account's pipeline.
 
-Nothing of it reaches a user's own pipelines, and nothing of their configuration reaches ours (`isolation`).
+A user's own pipelines see none of this, and our pipelines see none of their configuration (`isolation`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,22 +23,23 @@ from connector.warehouse.opening import settings_of
 
 SCHEMA = "tcss"
 
-# Where dlt takes finished parquet files, they are loaded as they are. The others get Arrow, in the format dlt prefers.
+# Where dlt takes finished parquet files, they are loaded unchanged. Other destinations get Arrow, in the format that
+# dlt prefers.
 TAKES_PARQUET = ("duckdb", "sqlalchemy", "postgres", "snowflake", "bigquery", "clickhouse")
 
 
 def open_pipeline(
     location: Location, account_id: str, workdir: Path, *, run: str | None = None, tables: Sequence[Table] = TABLES
 ) -> dlt.Pipeline:
-    """The pipeline of an account, with its own staging dataset, in an empty directory that the caller removes.
+    """Make the pipeline of an account, with its own staging dataset, in an empty directory that the caller removes.
 
-    Connects to nothing. `tables` are those that it has. `run` names the staging dataset where the warehouse has no lock
-    (see `locks`), and `Loader.drop_staging` removes that dataset. Raises DestinationError.
+    Connects to nothing. `tables` are the pipeline's tables. `run` names the staging dataset where the warehouse has no
+    lock (see `locks`), and `Loader.drop_staging` removes that dataset. Raises DestinationError.
     """
-    connecting = location.kind == "other"  # of the others, all is in the URL
+    connecting = location.kind == "other"  # for every other kind, the URL has all credentials
     dlt_log = texts.logger("dlt")
     if location.redactor not in dlt_log.filters:
-        dlt_log.filters.insert(0, location.redactor)  # before a text is shortened, which could halve a secret
+        dlt_log.filters.insert(0, location.redactor)  # before a text is shortened, which could cut a secret in half
     with destination_errors(location, "use"), isolated(connecting=connecting):
         pipeline = dlt.pipeline(
             f"{SCHEMA}_{slug(account_id)}",
@@ -60,7 +61,8 @@ def install_schema(location: Location, pipeline: dlt.Pipeline, tables: Sequence[
 
 
 def schema(location: Location, tables: Sequence[Table] = TABLES) -> Schema:
-    """The tables as dlt's schema, whole from the start, so that its hash stays and no load migrates anything."""
+    """Return the tables as dlt's schema, complete from the start, so that its hash stays the same and no load migrates
+    a table."""
     with isolated():
         whole = Schema(SCHEMA)
         file_format = load_file_format(location)
@@ -74,7 +76,7 @@ def schema(location: Location, tables: Sequence[Table] = TABLES) -> Schema:
 
 
 def resource(location: Location, table: Table, rows: Iterable[Any] = ()) -> DltResource:
-    """The rows as dlt's resource, which merges them into the table."""
+    """Return the rows as dlt's resource, which merges them into the table."""
     made: DltResource = dlt.resource(iter(rows), **_hints(location, table))
     return made
 
@@ -84,8 +86,8 @@ def _hints(location: Location, table: Table) -> dict[str, Any]:
         "name": table.name,
         "columns": table.dlt_columns(),
         "primary_key": list(table.key),
-        # Where a commit's outcome can be unknown, dlt may stage a file twice, so it has to deduplicate. In an
-        # embedded database it cannot, and `Loader.load` has verified that keys are unique.
+        # Where a commit's outcome can be unknown, dlt may stage a file twice, so dlt has to deduplicate. In an embedded
+        # database the outcome is always known, and `Loader.load` has verified that keys are unique.
         "write_disposition": {
             "disposition": "merge",
             "strategy": "delete-insert",
@@ -96,7 +98,7 @@ def _hints(location: Location, table: Table) -> dict[str, Any]:
 
 
 def load_file_format(location: Location) -> str | None:
-    """The format of load files, where it is not left to dlt."""
+    """Return the format of load files, None where dlt chooses the format."""
     name = location.backend.destination
     if name in TAKES_PARQUET and (name != "postgres" or find_spec("adbc_driver_postgresql")):
         return "parquet"
@@ -105,7 +107,7 @@ def load_file_format(location: Location) -> str | None:
 
 
 def _factory(location: Location, staging: str, workdir: Path) -> Any:
-    """dlt's destination for the location, with that staging dataset; its files are in `workdir`."""
+    """Return dlt's destination for the location, with the staging dataset `staging` and its files in `workdir`."""
     options: dict[str, Any] = {"staging_dataset_name_layout": staging, "enable_dataset_name_normalization": False}
     if location.kind == "duckdb":
         credentials = Credentials(str(location.file), global_config=settings_of(location, workdir))

@@ -1,6 +1,6 @@
-"""dlt's destination for PostgreSQL, with a URI that libpq reads as it was meant.
+"""Changes dlt's destination for PostgreSQL, so that libpq reads the URI as the user meant it.
 
-SQLAlchemy writes a blank as it is, or as a +, and libpq refuses the one and keeps the other.
+SQLAlchemy writes a blank unescaped or as a +. libpq refuses an unescaped blank, and keeps a + as a +.
 """
 
 from typing import Any, cast
@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 
 
 def uri(url: URL) -> str:
-    """The URL as libpq reads it: every character that is not plain is escaped."""
+    """Return the URL in libpq's form: every character that is not plain is escaped."""
     user = f"{_quoted(url.username)}:{_quoted(url.password)}"
     host = f"[{url.host}]" if ":" in (url.host or "") else _quoted(url.host)
     query = "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in url.query.items())
@@ -26,7 +26,7 @@ def _quoted(value: Any) -> str:
 
 @configspec(init=False)
 class Credentials(PostgresCredentials):
-    """dlt's credentials, for psycopg2 and for ADBC."""
+    """Gives dlt's credentials in libpq's form, for psycopg2 and for ADBC."""
 
     def to_native_representation(self) -> str:
         return uri(cast(URL, self.to_url()))
@@ -46,7 +46,7 @@ class PostgreSql(dlt.destinations.postgres):
 
 
 def parts(url: URL) -> dict[str, Any]:
-    """A URL's parts by dlt's names."""
+    """Return a URL's parts by dlt's names."""
     found = {"username": url.username, "password": url.password, "host": url.host, "port": url.port}
     own = ("connect_timeout", "client_encoding")
     return {**found, "database": url.database, "query": dict(url.query), **{name: url.query[name] for name in own}}

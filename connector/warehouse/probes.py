@@ -1,4 +1,4 @@
-"""Whether a warehouse can be reached and written, found out without leaving anything behind."""
+"""Tests whether a warehouse can be reached and written, and leaves nothing behind."""
 
 import os
 import sqlite3
@@ -31,7 +31,7 @@ _NARROW = (
 
 
 def probe(location: Location) -> str | None:
-    """What a sync would create: the database, schema or file of the dataset; None where it is there.
+    """Test the warehouse; return what a sync would create: the dataset's database, schema or file; None if it exists.
 
     Raises DestinationError, with cause and next step, unless the dataset and its staging can be written, and every text
     fits."""
@@ -69,7 +69,8 @@ def _sqlite(location: Location) -> str | None:
 
 
 def _writable(location: Location) -> Path:
-    """The warehouse's file, which is there or could be made. Both kinds write other files beside it."""
+    """Return the warehouse's file, after a check that it exists or can be made, and that its directory can be written:
+    DuckDB and SQLite write other files beside the warehouse."""
     assert location.file is not None  # noqa: S101  (DuckDB and SQLite always have one)
     directory = location.file.parent
     if not directory.is_dir():
@@ -94,7 +95,7 @@ def _postgresql(location: Location) -> str | None:
 
 
 def _refuse_encoding(location: Location, encoding: str) -> None:
-    """In any other encoding texts are refused, or are bytes of which nobody knows what they mean."""
+    """Refuse any encoding but UTF-8: others refuse some texts, or store bytes without a known meaning."""
     if encoding != "UTF8":
         raise DestinationError(
             f"the database of {location.display} has the encoding {encoding}, which cannot hold every image name",
@@ -103,9 +104,10 @@ def _refuse_encoding(location: Location, encoding: str) -> None:
 
 
 def _mysql(location: Location) -> str | None:
-    """MySQL commits every DDL statement, so what is made here is dropped again; therefore not the dataset itself, which
-    a sync may fill at this moment. Whoever may create its staging database may normally create it too. The names are
-    always the same, so that a user who may create and not drop leaves no more than one behind."""
+    """Create and drop a staging database and a table, because MySQL commits every DDL statement. The dataset itself is
+    not tested so, because a sync may fill it at this moment; a user who may create the staging database may normally
+    create the dataset too. The names are always the same, so that a user without the right to drop leaves only one
+    behind."""
     with _engine(location, "mysql+pymysql").connect() as connection:
         _refuse_session(location, connection)
         known = sa.text("SELECT default_character_set_name FROM information_schema.schemata WHERE schema_name = :name")
@@ -119,8 +121,8 @@ def _mysql(location: Location) -> str | None:
 
 
 def _refuse_session(location: Location, connection: sa.Connection) -> None:
-    """The connection's settings are those of `urls.mysql`, unless an init_command has changed them. SQLAlchemy sets the
-    character set after that."""
+    """Refuse a sql_mode that cuts texts. An init_command may have changed the settings of `urls.mysql`, except for the
+    character set, which SQLAlchemy sets afterwards."""
     mode = str(connection.execute(sa.text("SELECT @@sql_mode")).scalar())
     if not {*STRICT} <= {*mode.split(",")}:
         raise DestinationError(
@@ -130,7 +132,7 @@ def _refuse_session(location: Location, connection: sa.Connection) -> None:
 
 
 def _refuse_columns(location: Location, connection: sa.Connection) -> None:
-    """Tables keep their character set when that of their database is changed."""
+    """Refuse columns of another character set: tables keep theirs when the database's character set changes."""
     narrow = connection.execute(sa.text(_NARROW), {"name": location.dataset})
     for table in sorted({table for (table,) in narrow} & {table.name for table in ALL_TABLES}):
         raise DestinationError(
@@ -150,7 +152,7 @@ def _engine(location: Location, driver: str) -> sa.Engine:
 
 
 def _other(location: Location) -> str | None:
-    """Only that dlt can connect, and ask for the dataset."""
+    """Test only that dlt can connect and look for the dataset."""
     credentials = {"credentials": location.credentials} if location.credentials is not None else {}
     factory: Any = Destination.from_reference(location.backend.destination, **credentials, **location.access.options)
     with workdir() as directory:

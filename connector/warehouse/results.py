@@ -1,4 +1,4 @@
-"""Results of queries as Arrow in the types of `tables.py`, whatever the database and its driver give."""
+"""Converts query results to Arrow in the types of `tables.py`, whatever the database and its driver give."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ Batch = pa.Table | list[tuple[Any, ...]]
 
 
 def execute(client: Any, query: str, parameters: Sequence[str], size: int) -> Generator[Batch]:
-    """Batches of a result, as Arrow where the driver gives that; it is never in this process twice."""
+    """Yield the batches of a result, as Arrow if the driver gives Arrow. The process never holds a result twice."""
     connection = client.native_connection
     if isinstance(connection, duckdb.DuckDBPyConnection):
         yield from _duckdb(connection, query, parameters, size)
@@ -35,7 +35,7 @@ def _duckdb(connection: Any, query: str, parameters: Sequence[str], size: int) -
 
 
 def _psycopg2(connection: Any, query: str, parameters: Sequence[str], size: int) -> Iterator[list[tuple[Any, ...]]]:
-    """psycopg2 keeps a whole result in memory, unless the cursor has a name."""
+    """Query with a named cursor, because psycopg2 else keeps the whole result in memory."""
     connection.autocommit = False
     with connection.cursor(name="tcss_inventory") as cursor:
         cursor.execute(query, parameters)
@@ -48,8 +48,8 @@ def _fetch(cursor: Any, size: int) -> Iterator[list[tuple[Any, ...]]]:
 
 
 def collect(batches: Iterable[Batch], names: Sequence[str], schema: pa.Schema, limit: int | None = None) -> pa.Table:
-    """The batches as one table of that schema, at most `limit` rows. `names` are the batches' columns, in their order;
-    other columns of the schema are null."""
+    """Collect the batches into one table of `schema`, at most `limit` rows. `names` are the batches' columns, in their
+    order; other columns of the schema are null."""
     parts: list[pa.Table] = []
     rows = 0
     for batch in batches:
@@ -74,7 +74,8 @@ def _typed(batch: Batch, names: Sequence[str], schema: pa.Schema) -> pa.Table:
 
 
 def _array(values: Sequence[Any], kind: pa.DataType) -> Any:
-    """SQLite stores instants as text and truth as numbers, MySQL drops the offset, and counts may come as Decimal."""
+    """Convert values to `kind`: SQLite stores instants as text and booleans as numbers, MySQL drops the offset, and
+    counts may come as Decimal."""
     if pa.types.is_timestamp(kind):
         if any(isinstance(value, str) for value in values):
             return pa.array(values, pa.string()).cast(pa.timestamp("us")).cast(kind)

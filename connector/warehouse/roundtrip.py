@@ -1,7 +1,7 @@
-"""Whether texts come back as they were written: by the code, the drivers and the settings with which rows are loaded.
+"""Tests whether texts come back unchanged, through the code, drivers and settings that load rows.
 
-What is between us and the tables may change texts and say nothing: encodings of connections, databases and columns,
-comparisons that take different texts for one, and limits that cut.
+Texts may silently change on their way to the tables and back, by the encodings of connections, databases and columns,
+by comparisons that treat different texts as equal, and by limits that cut texts.
 """
 
 from collections.abc import Iterator
@@ -40,12 +40,12 @@ _ACCOUNT = "probe"
 
 
 def round_trip(location: Location, account_id: str | None = None) -> None:
-    """Writes rows with difficult texts beside the dataset, reads and removes them. `account_id`: of the lock that is
-    held. Raises DestinationError, with the text that came back as another."""
+    """Write rows with difficult texts beside the dataset, query them, and remove them. `account_id`: the account whose
+    lock is held. Raises DestinationError with the text that was changed."""
     with workdir() as directory, _beside(location, account_id, directory) as (loader, inventory):
         rows = list(_rows())
         loader.prepare()
-        # The second merge replaces the rows that it brings, and where keys are compared otherwise, more than these.
+        # The second merge replaces its own rows; where different keys compare as equal, it replaces other rows too.
         for number, part in enumerate((rows, rows[::2])):
             file = directory / f"{number}.parquet"
             pq.write_table(IMAGES.arrow([list(row.values()) for row in part]), file)
@@ -56,7 +56,8 @@ def round_trip(location: Location, account_id: str | None = None) -> None:
 
 @contextmanager
 def _beside(location: Location, account_id: str | None, directory: Path) -> Iterator[tuple[Loader, Inventory]]:
-    """What writes and reads a dataset that is removed afterwards: another file, or another dataset on the server."""
+    """Give a loader and an inventory for a dataset that is removed afterwards: another file, or another dataset on the
+    server."""
     name = sha256((account_id or uuid4().hex).encode()).hexdigest()[:6]
     there = replace(location, dataset=location.staging_named(f"p{name}"))
     if location.file is not None and location.url is not None:
@@ -72,7 +73,7 @@ def _beside(location: Location, account_id: str | None, directory: Path) -> Iter
 
 
 def _drop(loader: Loader) -> None:
-    """What it leaves behind spoils nothing."""
+    """Drop the test's dataset. A failure is only a warning, because the dataset does no harm."""
     try:
         loader.drop()
     except DestinationError as error:
@@ -80,7 +81,8 @@ def _drop(loader: Loader) -> None:
 
 
 def _rows() -> Iterator[Row]:
-    """A row of `images` per text, in its key and in a text of any length; one has a long text."""
+    """Make a row of `images` per text, which holds the text in its key and in a column without a limit; one row has a
+    long text."""
     empty = {"text": "", "bigint": 2**53 + 1, "bool": True, "timestamp": 1_612_325_045_123_456}
     for number, text in enumerate(TEXTS):
         own = {"account_id": _ACCOUNT, "image_id": text, "image_name": text, "solution": text if number else _LONG}

@@ -1,5 +1,5 @@
-"""What a URL of PostgreSQL or of MySQL becomes, so that each connection of ours reaches the same server with the same
-settings: texts are in UTF-8, and MySQL refuses what does not fit."""
+"""Rewrites URLs of PostgreSQL and MySQL, so that each connection of ours reaches the same server with the same
+settings: texts are in UTF-8, and MySQL refuses texts that do not fit."""
 
 import getpass
 import os
@@ -19,13 +19,13 @@ _FILE = re.compile("cert|key|crl|_ca|file", re.IGNORECASE)  # in names of option
 _HOST_WITH_OTHER_PORT = re.compile(r"[^\[/:]+:[^:]*")
 _HOST = re.compile(r"(\[[^\]]*\]|[^:]*|/.*):(\d+)")
 
-# What PyMySQL takes from a URL as text or number, and what SQLAlchemy converts for it.
+# The options that PyMySQL takes from a URL as text or number, and those that SQLAlchemy converts for PyMySQL.
 _MYSQL_OPTIONS = (
     *("bind_address", "charset", "client_flag", "collation", "connect_timeout", "init_command", "program_name"),
     *("read_default_file", "read_default_group", "read_timeout", "sql_mode", "ssl_ca", "ssl_capath", "ssl_cert"),
     *("ssl_check_hostname", "ssl_cipher", "ssl_key", "ssl_mode", "unix_socket", "write_timeout"),
 )
-# MySQL's word for what its own programs know by that name: what PyMySQL calls it.
+# The name of an option in MySQL's own programs: its name in PyMySQL.
 _SSL_MODES: dict[str, dict[str, str]] = {
     "DISABLED": {"ssl_disabled": "true"},
     "PREFERRED": {},
@@ -37,7 +37,7 @@ STRICT = ("STRICT_ALL_TABLES", "NO_ENGINE_SUBSTITUTION")
 
 
 def separated(text: str) -> str:
-    """libpq's form of several hosts, `//h1:5432,h2:5432/database`, in one that SQLAlchemy can read."""
+    """Rewrite libpq's form of several hosts, `//h1:5432,h2:5432/database`, in a form that SQLAlchemy can read."""
     found = _SEVERAL_HOSTS.fullmatch(text)
     if found is None or ("@" in found[3] and "@" not in found[1]):  # the comma stands in a password
         return text
@@ -46,7 +46,8 @@ def separated(text: str) -> str:
 
 
 def postgresql(url: URL) -> URL:
-    """With user, host and port, since dlt insists on them; with more hosts, or a socket's directory, in the query."""
+    """Return the URL with user, host and port, because dlt needs them; more hosts or a socket's directory are in the
+    query."""
     hosts, ports = zip(*_addresses(url), strict=True)
     # libpq would wait for a host that does not answer as long as the system does. Its encoding is ours, whatever
     # PGCLIENTENCODING, the user's and the database's settings say; a parameter wins over `options`.
@@ -63,7 +64,7 @@ def postgresql(url: URL) -> URL:
 
 
 def _addresses(url: URL) -> Iterator[tuple[str, str]]:
-    """Hosts or sockets, each with its port, which would otherwise be PGPORT's for some connections only."""
+    """Yield hosts or sockets, each with a port. Without a port, only some of our connections would use PGPORT."""
     hosts = texts_of(url.query.get("host") or unquote(url.host or "localhost"))
     ports = texts_of(url.query.get("port") or str(url.port or _PORT))
     for number, host in enumerate(hosts):
@@ -75,12 +76,12 @@ def _addresses(url: URL) -> Iterator[tuple[str, str]]:
 
 
 def texts_of(given: str | Sequence[str]) -> list[str]:
-    """The parts of an option that is given several times, or once with commas."""
+    """Return the parts of an option that is given several times, or once with commas."""
     return [text for part in ([given] if isinstance(given, str) else given) for text in part.split(",")]
 
 
 def with_whole_paths(url: URL) -> URL:
-    """The URL with the files that its options name, such as `sslrootcert=ca.pem`, as seen from any directory."""
+    """Return the URL with absolute paths for the files that its options name, such as `sslrootcert=ca.pem`."""
     files = {
         name: str(Path(value).absolute())
         for name, value in url.query.items()
@@ -100,7 +101,7 @@ def _user(server: str, instead: str) -> str:
 
 
 def mysql(url: URL) -> URL:
-    """With the options by PyMySQL's names. Raises ConfigurationError for those that it does not have."""
+    """Return the URL with PyMySQL's names of options. Raises ConfigurationError for options that PyMySQL lacks."""
     query = {name.lower().replace("-", "_"): value for name, value in url.query.items()}
     for name in query:
         if name not in _MYSQL_OPTIONS:

@@ -1,4 +1,4 @@
-"""The questions that analysts ask, as views: written once, in `schemas/views`, and made beside the tables of any
+"""Makes views that answer analysts' questions: written once, in `schemas/views`, and made beside the tables of any
 database that `dialects` knows."""
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,9 +24,9 @@ from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
 
 MARKER = "tcss_views"
-"""A view of constants, a row for each view of ours: `name`, `meaning` and `definition`. That is the hash of what a view
-is made from, descriptions of the tables included, and the hash of its select. A view that it names is ours to replace,
-and nothing else is."""
+"""The marker: a view of constants with a row for each view of ours: `name`, `meaning` and `definition`. The definition
+is the hash of a view's sources, descriptions of the tables included, and the hash of its select. We replace only views
+that the marker names."""
 
 Tables = tuple[Table, ...]
 _DIGITS = 16  # of a hash
@@ -35,15 +35,15 @@ _FILES = (_HERE / "_schemas" / "views", _HERE.parent / "schemas" / "views")  # i
 
 # Where CREATE OR REPLACE does not exist, or refuses other columns; DDL can be rolled back there.
 _DROPPED_FIRST = ("sqlite", "redshift")
-# PostgreSQL refuses other columns too; a view is dropped only then, since that takes the grants on it along.
+# PostgreSQL refuses other columns too. A view is dropped only if it has to be, because its grants are lost with it.
 _POSTGRES = "DO $tcss$ BEGIN {replace}; EXCEPTION WHEN invalid_table_definition THEN {drop}; {create}; END $tcss$"
-# SQLite's driver begins no transaction for DDL. In PostgreSQL, all readers would queue up behind a wait for one.
+# SQLite's driver begins no transaction for DDL. In PostgreSQL, all readers would queue up behind our wait for a lock.
 _BEGIN = {"sqlite": "BEGIN IMMEDIATE", "postgres": "SET LOCAL lock_timeout = '10s'"}
 
 
 @dataclass(frozen=True)
 class View:
-    """A view: the question that it answers, and its file, a header of comments and one select in DuckDB's SQL."""
+    """A view: the question that it answers, and its file with a header of comments and one select in DuckDB's SQL."""
 
     name: str
     question: str
@@ -51,12 +51,12 @@ class View:
 
     @cached_property
     def details(self) -> frozenset[str]:
-        """The tables of details that the view reads. The view exists only where these do."""
+        """The tables of details that the view queries. The view exists only where these tables exist."""
         read = {table.name for table in sqlglot.parse_one(self.sql, read="duckdb").find_all(exp.Table)}
         return frozenset(read & {table.name for table in DETAIL_TABLES})
 
     def select(self, dialect: str, names: Mapping[str, str]) -> str:
-        """The select as SQL of that dialect, one of `DIALECTS`. `names` says what tables are called in that SQL."""
+        """Return the select in the SQL of `dialect`, one of `DIALECTS`. `names` says what tables are called there."""
         return _translated(self.sql, dialect, tuple(names.items()))
 
 
@@ -67,13 +67,13 @@ def _translated(sql: str, dialect: str, names: tuple[tuple[str, str], ...]) -> s
 
 @cache
 def views() -> tuple[View, ...]:
-    """All views, by name; those of details exist where a sync was asked for details (`View.details`)."""
+    """Return all views, by name; views of details exist only where a sync was asked for details (`View.details`)."""
     directory = next(path for path in _FILES if path.is_dir())
     return tuple(_view(file.stem, file.read_text(encoding="utf-8")) for file in sorted(directory.glob("*.sql")))
 
 
 def views_of(tables: Sequence[Table]) -> tuple[View, ...]:
-    """The views that can be made where these tables are."""
+    """Return the views that can be made from these tables."""
     return tuple(view for view in views() if view.details <= {table.name for table in tables})
 
 
@@ -83,19 +83,19 @@ def _view(name: str, sql: str) -> View:
 
 
 def current(client: Any) -> bool:
-    """Whether the dataset of dlt's SQL client has all views, and descriptions, as this release defines them; also where
-    it can have none."""
+    """Whether the dataset of dlt's SQL client has all views and descriptions as this release defines them. Also true
+    for a database that can have no views."""
     if _dialect(client) not in DIALECTS:
         return True
     present, tables = _present(client), _tables(client)
     complete = all(present.get(name) for name in (MARKER, *(view.name for view in views_of(tables))))
-    # To translate the selects as well would take a tenth of a run that has little to write.
+    # Compare only sources: to translate the selects too would take a tenth of a run that has little to write.
     wanted = {name: _digest(source) for name, source in _sources(client, tables).items()}
     return complete and sorted((*row, made[:_DIGITS]) for *row, made in _made(client)) == _rows(wanted, tables)
 
 
 def publish(location: Location, pipeline: dlt.Pipeline, *, anew: bool = False) -> None:
-    """Describe the tables in the database's catalogue and make the views, unless those of this release are there
+    """Describe the tables in the database's catalogue and make the views, unless the dataset has those of this release
     already; with `anew`, in any case. The tables exist. Raises DestinationError."""
     with destination_errors(location, "make the views in"), pipeline.sql_client() as client:
         if anew or not current(client):
@@ -105,17 +105,17 @@ def publish(location: Location, pipeline: dlt.Pipeline, *, anew: bool = False) -
 
 
 def published(location: Location, pipeline: dlt.Pipeline) -> tuple[View, ...]:
-    """The views that `publish` makes there: those of the tables that exist. Raises DestinationError."""
+    """Return the views that `publish` makes in the location: views of tables that exist. Raises DestinationError."""
     with destination_errors(location, "look at"), pipeline.sql_client() as client:
         return views_of(_tables(client))
 
 
 def create(client: Any, *, anew: bool = True) -> None:
-    """Create or replace the views in the client's dataset, whose tables exist; in one transaction, where DDL has them.
-    Unless `anew`, those stay whose select is that of this release.
+    """Create or replace the views in the client's dataset, whose tables exist, in one transaction where DDL allows it.
+    Unless `anew`, views stay that have this release's select.
 
-    Raises DestinationError where there is something else of a view's name, or the database is none of `DIALECTS`; and
-    dlt's exceptions, such as where a view of the user's needs a column that ours no longer has.
+    Raises DestinationError where something else has a view's name, or where the database is none of `DIALECTS`. Raises
+    dlt's exceptions too, as when a view of the user's needs a column that our view no longer has.
     """
     try:
         _create(client, anew=anew)
@@ -132,7 +132,7 @@ def _create(client: Any, *, anew: bool) -> None:
     definitions = {name: _digest(source) + _digest(selects[name]) for name, source in sources.items()}
     refuse_others(client)
     kept = set() if anew else _kept(client, definitions)
-    # The marker also first, as a claim: what a run leaves that dies halfway is then known as ours.
+    # Write the marker first too, as a claim: if this run dies halfway, the views that it leaves are known as ours.
     made = [
         (MARKER, _marker(client, {}, tables)),
         *((name, select) for name, select in selects.items() if name not in kept),
@@ -165,7 +165,7 @@ def _statements(client: Any, name: str, select: str) -> list[str]:
 
 
 def _kept(client: Any, definitions: Mapping[str, str]) -> set[str]:
-    """The views that are there with the select that they would get, whatever that is made from."""
+    """Return the existing views whose select is the same as the new select, even if their sources differ."""
     present = _present(client)
     made = {name: made for name, _, made in _made(client)} if present.get(MARKER) else {}
     same = {name for name in made.keys() & definitions if made[name][-_DIGITS:] == definitions[name][-_DIGITS:]}
@@ -173,7 +173,7 @@ def _kept(client: Any, definitions: Mapping[str, str]) -> set[str]:
 
 
 def _sources(client: Any, tables: Tables) -> dict[str, str]:
-    """All that the select of every view is made from, by name; and the descriptions of the tables, which are written
+    """Return the sources of every view's select, by name, and the descriptions of the tables, which are written
     together with the views."""
     dialect, names = _dialect(client), _names(client)
     described = "\n".join(descriptions.definition(table, dialect) for table in tables)
@@ -187,13 +187,14 @@ def _selects(client: Any, tables: Tables) -> dict[str, str]:
 
 
 def _names(client: Any) -> dict[str, str]:
-    """What the tables are called in a view. One in SQLite sees those beside it, and cannot name their database."""
+    """Return what the tables are called in a view. A view in SQLite sees the tables beside it, and cannot name their
+    database."""
     tables = () if _dialect(client) == "sqlite" else ALL_TABLES
     return {table.name: client.make_qualified_table_name(table.name) for table in tables}
 
 
 def _marker(client: Any, definitions: Mapping[str, str], tables: Tables) -> str:
-    """The marker's select."""
+    """Return the marker's select."""
     names = ("name", "meaning", "definition")
     rows = _rows(definitions, tables)
     selects = [exp.select(*(exp.Literal.string(v).as_(n) for v, n in zip(row, names, strict=True))) for row in rows]
@@ -201,7 +202,7 @@ def _marker(client: Any, definitions: Mapping[str, str], tables: Tables) -> str:
 
 
 def _rows(definitions: Mapping[str, str], tables: Tables) -> list[tuple[str, str, str]]:
-    """The marker's rows, by name; what has no definition has an empty one."""
+    """Return the marker's rows, by name; a view without a definition gets an empty definition."""
     return sorted((view.name, view.question, definitions.get(view.name, "")) for view in views_of(tables))
 
 
@@ -214,8 +215,8 @@ def _dialect(client: Any) -> str:
 
 
 def refuse_others(client: Any) -> None:
-    """Raises DestinationError where the dataset has something else of the name of a view that is made there: a user
-    who never asked for details may have a table `findings`."""
+    """Raise DestinationError if something else in the dataset has the name of a view that we would make. (A user who
+    never asked for details may have a table `findings`.)"""
     present = _named(client, (MARKER, *(view.name for view in views_of(_tables(client)))))
     ours = {MARKER, *(row[0] for row in _made(client))} if present.get(MARKER) else {MARKER}
     for name, is_view in present.items():
@@ -227,25 +228,25 @@ def refuse_others(client: Any) -> None:
 
 
 def _made(client: Any) -> list[tuple[str, ...]]:
-    """The marker's rows, as they are in the dataset."""
+    """Return the marker's rows in the dataset."""
     marker = client.make_qualified_table_name(MARKER)
     found = client.execute_sql(f"SELECT name, meaning, definition FROM {marker}")  # noqa: S608
     return [tuple(row) for row in found]
 
 
 def _tables(client: Any) -> Tables:
-    """The tables of ours in the dataset: those of every sync, and those of details that are there."""
+    """Return our tables in the dataset: those of every sync, and the existing tables of details."""
     present = _named(client, [table.name for table in DETAIL_TABLES])
     return (*TABLES, *(table for table in DETAIL_TABLES if table.name in present))
 
 
 def _present(client: Any) -> dict[str, bool]:
-    """What there is in the dataset of our views' names, and whether it is a view."""
+    """Return what in the dataset has the name of a view of ours, and whether it is a view."""
     return _named(client, (MARKER, *(view.name for view in views())))
 
 
 def _named(client: Any, names: Sequence[str]) -> dict[str, bool]:
-    """What there is in the dataset of these names, and whether it is a view."""
+    """Return what in the dataset has one of these names, and whether it is a view."""
     if isinstance(client.native_connection, sa.Connection):
         with client.begin_transaction():
             inspector = sa.inspect(client.native_connection)
@@ -254,7 +255,7 @@ def _named(client: Any, names: Sequence[str]) -> dict[str, bool]:
         return {name: found[name] for name in names if name in found}
     catalog, schema, stored = client._get_information_schema_components(*names)
     tables = client._qualify_info_schema_table_name("TABLES")
-    if _dialect(client) == "bigquery":  # it has one in every dataset
+    if _dialect(client) == "bigquery":  # BigQuery has an information_schema in every dataset
         tables = f"{client.fully_qualified_dataset_name()}.{tables}"
     query = f"SELECT table_name, table_type FROM {tables} WHERE table_schema = %s"  # noqa: S608
     query, values = (f"{query} AND table_catalog = %s", (schema, catalog)) if catalog else (query, (schema,))

@@ -1,4 +1,4 @@
-"""Directories for files that live as long as a load."""
+"""Makes directories for files that are needed only during a load."""
 
 import fcntl
 import os
@@ -11,12 +11,12 @@ from pathlib import Path
 
 from connector.errors import ConfigurationError
 
-_UNUSABLE = "%?\\"  # dlt takes the % of a path for a format, and DuckDB ends a name at the others
+_UNUSABLE = "%?\\"  # dlt takes a % in a path for a format; DuckDB ends a name at the other two
 _HINT = "Set TMPDIR to a directory that this user may write to, without %, ? and backslash in its name."
 
 
 def root() -> Path:
-    """Where such directories are made. Raises ConfigurationError."""
+    """Return where such directories are made. Raises ConfigurationError."""
     try:
         found = tempfile.gettempdir()
     except FileNotFoundError:
@@ -27,7 +27,7 @@ def root() -> Path:
 
 
 def make(prefix: str = "tcss_") -> Path:
-    """A new directory, which the caller removes. Raises ConfigurationError."""
+    """Make a new directory, which the caller removes. Raises ConfigurationError."""
     where = root()
     try:
         return Path(tempfile.mkdtemp(prefix=prefix, dir=where))
@@ -37,10 +37,10 @@ def make(prefix: str = "tcss_") -> Path:
 
 @contextmanager
 def held(prefix: str, stale: float) -> Iterator[Path]:
-    """A new directory, removed afterwards. Those of this user that killed processes left more than `stale` seconds ago
-    are removed too. Raises ConfigurationError.
+    """Make a new directory, and remove it afterwards. Directories of this user that killed processes left more than
+    `stale` seconds ago are removed too. Raises ConfigurationError.
 
-    Each is locked as long as its process lives, so that a wrong clock takes no directory away from a process.
+    Each directory is locked as long as its process lives, so that a wrong clock takes no directory from a process.
     """
     for left in root().glob(f"{prefix}*"):
         with suppress(OSError):
@@ -62,7 +62,7 @@ def _remove_left(left: Path, stale: float) -> None:
 
 @contextmanager
 def _locked(directory: Path) -> Iterator[int]:
-    """Raises OSError where another process has it locked, and where it is no directory but a link to one."""
+    """Lock the directory. Raises OSError where another process has locked it, or where it is a link to a directory."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -73,6 +73,6 @@ def _locked(directory: Path) -> Iterator[int]:
 
 @contextmanager
 def workdir(prefix: str = "tcss_") -> Iterator[Path]:
-    """A new directory, removed afterwards. Raises ConfigurationError."""
+    """Make a new directory, and remove it afterwards. Raises ConfigurationError."""
     with tempfile.TemporaryDirectory(prefix=prefix, dir=root()) as directory:
         yield Path(directory)
