@@ -1,4 +1,4 @@
-"""`tcss sync`: which accounts are synced, one after the other, and the exit code of all of them."""
+"""Runs `tcss sync`: chooses the accounts, syncs one after the other, and computes the common exit code."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from connector.runs.row import SyncRun
     from connector.warehouse.locations import Location
 
-WORST_FIRST = (1, 6, 3, 4, 7, 5, 2, 0)  # of several accounts, the first of these that one of them ended with
+WORST_FIRST = (1, 6, 3, 4, 7, 5, 2, 0)  # the first of these codes that any account ended with is the exit code
 
 Names = Sequence[str | None]
-"""Names of configured accounts; None is the only one."""
+"""Names of configured accounts; None stands for the only account."""
 
 
 def chosen(account: str | None, *, all_accounts: bool, account_id: str | None) -> Names:
-    """The accounts that the options mean. Raises ConfigurationError for options that exclude each other."""
+    """Return the accounts that the options mean. Raises ConfigurationError for options that exclude each other."""
     if not all_accounts:
         return [account]
     if account:
@@ -42,7 +42,7 @@ def chosen(account: str | None, *, all_accounts: bool, account_id: str | None) -
 
 
 def filters(given: Sequence[str]) -> dict[str, list[str]] | None:
-    """NAME=VALUE texts, by name. Raises ConfigurationError."""
+    """Group NAME=VALUE texts by name. Raises ConfigurationError."""
     try:
         return pairs(given) or None
     except ValueError as error:
@@ -50,8 +50,8 @@ def filters(given: Sequence[str]) -> dict[str, list[str]] | None:
 
 
 def sync_all(names: Names, given: Mapping[str, Any], reporter: Reporter) -> int:
-    """Syncs the accounts with the settings `given`, and says what next; the exit code. One account alone raises its
-    errors."""
+    """Sync the accounts with the settings `given`, print the next steps, and return the exit code. A single account
+    raises its errors."""
     steps: list[str] = []
     sync_one = partial(_sync_one, given=given, reporter=reporter, steps=steps)
     code = sync_one(names[0]) if len(names) == 1 else _worst(names, sync_one, reporter)
@@ -61,7 +61,7 @@ def sync_all(names: Names, given: Mapping[str, Any], reporter: Reporter) -> int:
 
 
 def _sync_one(name: str | None, *, given: Mapping[str, Any], reporter: Reporter, steps: list[str]) -> int:
-    """Syncs one account, and adds the next step to `steps`."""
+    """Sync one account, and add the next step to `steps`."""
     settings = Settings.load(name, **given)
     with reporter.progress() as progress:
         run = sync(settings=settings, progress=progress)
@@ -74,21 +74,21 @@ def _sync_one(name: str | None, *, given: Mapping[str, Any], reporter: Reporter,
 
 
 def _written_to(location: Location) -> str:
-    """The dataset and the warehouse; a file by its whole path."""
+    """Name the dataset and the warehouse; a file by its absolute path."""
     return f"{location.dataset} in {location.file.absolute() if location.file else location.display}"
 
 
 def _next_step(run: SyncRun, settings: Settings, location: Location) -> str:
     if not run.complete:
         return "next: run tcss sync again, which may read what is missing; tcss status shows the runs"
-    # Of a server's URL, what is shown has neither password nor options, so that nobody could use the URL.
+    # A server's URL is shown without password and options, so that nobody could use the URL as shown.
     values = {"destination": location.display if location.file else "...", "dataset": location.dataset}
     given = (f"--{name} {shlex.quote(v)}" for name, v in values.items() if settings.places().get(name) == GIVEN)
     return f"next: {' '.join(('tcss report', *given))} makes a page of the fleet; tcss tables explains the tables"
 
 
 def _worst(names: Names, sync_one: Callable[[str | None], int], reporter: Reporter) -> int:
-    """Syncs every account, whatever happens to the others."""
+    """Sync every account, whatever happens to the others, and return the worst exit code."""
     codes = []
     for name in names:
         try:

@@ -1,6 +1,7 @@
-"""`tcss check`: everything that a sync needs, tried one after the other, a line each.
+"""Runs `tcss check`: tries everything that a sync needs, one after the other, with a line per check.
 
-With `--api` it asks what the API does where its documentation is silent, instead of looking at the destination.
+With `--api` the command surveys what the API does where its documentation is silent, instead of testing the
+destination.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ Check = tuple[str, Callable[[], str]]
 
 LICENCES = {0: "not bought; a trial is possible", 1: "not bought", 2: "trial", 3: "Pro", 4: "Pro, expired"}
 TOLERANCE = 300  # seconds of clock skew that the API allows
-PATIENCE = 20.0  # seconds for a call of the survey, most of whose refusals are answers
+PATIENCE = 20.0  # seconds for a call of the survey; short, because most refusals are findings
 FIELDS = tuple(dict.fromkeys(column.source for column in IMAGES.columns if column.source))
 
 
 @dataclass
 class Report:
-    """How the checks went, and what was found out; `say` gets each line as it comes.
+    """Collects the results of the checks, and the findings; `say` gets each line at once.
 
     `code` is the exit code of the first check that failed, or 0. A finding is never a failure.
     """
@@ -61,7 +62,7 @@ class Report:
         self.say(self.failures[-1])
 
     def to_json(self) -> str:
-        """One object without ids, names, keys and hosts."""
+        """Return the report as a JSON object without ids, names, keys and hosts."""
         facts = {"connector": __version__, "site": self.site, "checks": self.checks}
         if self.survey is not None:
             facts["api"] = self.survey
@@ -71,10 +72,10 @@ class Report:
 
 
 def check(settings: Settings, say: Callable[[str], None], *, api: bool = False, account: str | None = None) -> Report:
-    """Says where the settings of the account are from, runs every check and says how it went; with `api` only the
-    checks that concern the API, and the survey after them.
+    """Print where the account's settings are from, run every check and print its result. With `api`, run only the
+    checks of the API, and then the survey.
 
-    A check that needs what has failed before it is left out. The actions of the details need nothing of each other.
+    A check is left out if an earlier check that it needs has failed. The actions of the details do not need each other.
     """
     report = Report(say, settings.site)
     if not api:
@@ -97,7 +98,7 @@ def check(settings: Settings, say: Callable[[str], None], *, api: bool = False, 
 
 
 def _run(checks: Iterable[Check], report: Report) -> bool:
-    """Whether all of them passed."""
+    """Run the checks until one fails; return whether all of them passed."""
     for name, run in checks:
         try:
             report.passed(name, run())

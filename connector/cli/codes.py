@@ -1,4 +1,4 @@
-"""The exit codes, and what the help of a command says of those that the command can end with."""
+"""Lists the exit codes, and writes the sentence about them in the help of each command."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _SIGNALS = "130 and 143 on Ctrl-C and SIGTERM"
 
 
 def told(codes: Iterable[int], own: Mapping[int, str] | None = None, *, signals: bool = True) -> str:
-    """The sentence of these codes. `own` are meanings that a command gives to some of them. Without `signals`, Ctrl-C
-    is how the command ends well."""
+    """Write the sentence about `codes`. `own` are meanings that a command gives to some of them. Without `signals`,
+    Ctrl-C is the normal end of the command."""
     meanings = _MEANINGS | dict(own or {})
     listed = [f"{code} {meanings[code]}" for code in codes]
     return f"Exit codes: {'; '.join([*listed, *([_SIGNALS] if signals else [])])}."

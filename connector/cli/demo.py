@@ -1,4 +1,4 @@
-"""`tcss demo`: a sandbox, a first sync, a changed fleet, two more syncs, and an analyst's first questions."""
+"""Runs `tcss demo`: a sandbox, a first sync, a changed fleet, two more syncs, and an analyst's first questions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from connector.sync import sync
 from connector.texts import visible
 
 FILE = Path("tcss_demo.duckdb")
-"""The warehouse of a demo that was not given a file. Nothing else has this name, so that the next demo replaces it."""
+"""The demo's warehouse if no file was given. No other file has this name, so the next demo may replace the file."""
 WIDTH = 80
 
 CHANGES = {"rescan": 60, "insert": 15, "delete": 10, "change_counts": 20}
@@ -63,8 +63,8 @@ TENCENTCLOUD_SECRET_KEY:
 
 
 def show(images: int, output: Path | None, say: Callable[[str], None]) -> None:
-    """Shows the demo, and keeps its warehouse. Raises ConfigurationError where `output` exists."""
-    if output is not None and os.path.lexists(output):  # a link to nowhere may be another user's
+    """Show the demo, and keep its warehouse. Raises ConfigurationError where `output` exists."""
+    if output is not None and os.path.lexists(output):  # a link to a missing file may be another user's
         raise ConfigurationError(f"{output} exists", hint="Name a new file, or remove it.")
     file = output or FILE
     try:
@@ -91,7 +91,7 @@ def _sync(path: Path, url: str, mode: str, say: Callable[[str], None]) -> None:
     credentials = TcssCredentials(secret_id=DEFAULT_ID, secret_key=DEFAULT_KEY)
     settings = Settings.load(
         destination=f"duckdb:///{path}", endpoint=url, mode=mode, credentials=credentials, confirm_gone_after=0
-    )  # nobody waits ten minutes for what is gone
+    )  # a demo cannot wait ten minutes before it calls images gone
     for line in sync(settings=settings).summary().split("\n"):
         for shown in textwrap.wrap(line, WIDTH, subsequent_indent="  "):
             say(shown)

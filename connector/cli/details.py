@@ -1,4 +1,4 @@
-"""The part of `tcss check` about the details: each action is asked for one page."""
+"""Checks the details in `tcss check`: asks each action for one page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from connector.runs.assembly import ACTION
 
 
 def detail_checks(details: Sequence[str], client: Client) -> Iterator[tuple[str, Callable[[], str]]]:
-    """A check for each action of these details, by its name."""
+    """Yield a check for each action of these details, with the action's name."""
     sample = partial(_sample, client)
     for detail in dict.fromkeys(details):
         if (action := of_images(detail)) is not None:
@@ -23,7 +23,7 @@ def detail_checks(details: Sequence[str], client: Client) -> Iterator[tuple[str,
 
 
 def _sample(client: Client) -> str | None:
-    """The id of the first image in the list; None where there is none."""
+    """Return the id of the first image in the list; None where the list is empty."""
     items = client.call(ACTION, {"Limit": 1, "Offset": 0}).response.get("List") or []
     return items[0].get("ImageID") if items and isinstance(items[0], dict) else None
 

@@ -1,4 +1,4 @@
-"""`tcss tables`: the data dictionary in the form that was asked for."""
+"""Runs `tcss tables`: prints the data dictionary in the form that was asked for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Form(StrEnum):
 
 
 def text(form: Form, destination: str | None, dataset: str | None) -> str:
-    """The dictionary; dbt's names the dataset of the destination."""
+    """Return the dictionary; in the form for dbt, it names the dataset of the destination."""
     if form is Form.MARKDOWN:
         from connector.warehouse.dictionary import data_dictionary
 

@@ -1,4 +1,4 @@
-"""`tcss find`: what a search found, as tables for people, or as one JSON object."""
+"""Runs `tcss find`: prints what a search found, as tables for people or as one JSON object."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Rows = Iterable[Sequence[str]]
 
 
 def find(text: str, settings: Settings, reporter: Reporter) -> int:
-    """Prints what the API says of a vulnerability; the exit code."""
+    """Print what the API says of a vulnerability, and return the exit code."""
     wanted = Wanted.of(text)
     with client_of(settings) as client:
         found = Finder(client, settings.in_flight).find(wanted)
@@ -68,7 +68,7 @@ def _matched(one: Vulnerability) -> Sequence[str]:
 
 
 def _image(image: Image) -> Iterator[Sequence[str]]:
-    """A row for each package; the first of them names the image."""
+    """Yield a row for each package; the first row names the image."""
     name = _cell(image.image_name, image.image_id[:SHORT_ID])
     counts = _number(image.host_count), _number(image.container_count)
     components: Sequence[Component | None] = image.components or [None]
@@ -95,12 +95,12 @@ def _container(one: Container) -> Sequence[str]:
 
 
 def _cell(*texts: str | None) -> str:
-    """The texts that there are, a line each."""
+    """Join the texts that are not missing, with one line per text."""
     return "\n".join(visible(text) for text in texts if text)
 
 
 def _table(heads: Sequence[str], rows: Rows, numbers: int = 0) -> list[str]:
-    """The lines of a table, whose last columns are numbers. Cells are texts of others, and never markup."""
+    """Return the lines of a table whose last columns are numbers. Cells come from others, so they are never markup."""
     table = Table(box=None, pad_edge=False, header_style="")
     for place, head in enumerate(heads):
         is_number = place >= len(heads) - numbers

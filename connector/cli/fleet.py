@@ -1,4 +1,4 @@
-"""`tcss sandbox`: serves an invented fleet, or changes the fleet of a sandbox that runs."""
+"""Runs `tcss sandbox`: serves an invented fleet, or changes the fleet of a sandbox that runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TIMEOUT = 60  # seconds: a fleet of a million images takes a while to change
 
 
 def serve(images: int, *, port: int, rate: int, latency: float, seed: int) -> None:
-    """Serves until it is stopped, and says first how to reach it. `rate` 0 admits any number of requests."""
+    """Serve until the sandbox is stopped, and print first how to reach it. `rate` 0 admits any number of requests."""
     from connector.sandbox import Fleet, wall_clock
     from connector.sandbox import serve as serve_fleet
     from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
@@ -29,9 +29,9 @@ def serve(images: int, *, port: int, rate: int, latency: float, seed: int) -> No
 
 
 def change(endpoint: str | None, given: Sequence[str], say: Callable[[str], None]) -> None:
-    """Changes the fleet of the sandbox at the endpoint, and says how many images each change met.
+    """Change the fleet of the sandbox at the endpoint, and print how many images each change affected.
 
-    `given` are texts NAME=NUMBER. Raises ConfigurationError where they are none, or where no sandbox of this machine
+    `given` are texts NAME=NUMBER. Raises ConfigurationError for other texts, or where no sandbox of this machine
     answers.
     """
     import requests
@@ -42,7 +42,7 @@ def change(endpoint: str | None, given: Sequence[str], say: Callable[[str], None
     url = _sandbox(Settings.load(endpoint=endpoint).endpoint)
     try:
         with requests.Session() as session:
-            session.trust_env = False  # no proxy leads to this machine
+            session.trust_env = False  # no proxy for requests to this machine
             answer = session.post(f"{url}/-/change", json=changes, timeout=_TIMEOUT)
             changed = answer.json() if answer.ok else None
     except (requests.RequestException, ValueError):

@@ -1,4 +1,4 @@
-"""The command `tcss`: options and exit codes. What a command does is in the module that it imports when it runs."""
+"""Defines the command `tcss`: options and exit codes. Each command imports the module with its work when it runs."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ app = typer.Typer(
 )
 
 REPORT = Path("tcss_report.html")
-"""The report that was given no file. Nothing else has this name, so that the next report replaces it."""
+"""The file of a report if none was given. No other file has this name, so the next report may replace the file."""
 
 
 def _setting(name: str, text: str, *flags: str) -> Any:
-    """An option that is a setting: `connector.settings` looks it up where it is not given, as for everybody else."""
+    """Make an option of a setting. If the option is not given, `connector.settings` looks the setting up as usual."""
     return typer.Option(*flags, help=f"{text} [env var: TCSS_{name.upper()}]")
 
 
@@ -38,7 +38,7 @@ Dataset = Annotated[str | None, _setting("dataset", "Schema of the tables. [tcss
 Endpoint = Annotated[str | None, _setting("endpoint", "URL of the API, instead of the site's.")]
 Site = Annotated[str | None, _setting("site", "intl or cn. [intl]")]
 Account = Annotated[str | None, typer.Option(envvar="TCSS_ACCOUNT", help="Name of a configured account.")]
-AccountId = Annotated[str | None, _setting("account_id", "Written to account_id; spares a call to STS.")]
+AccountId = Annotated[str | None, _setting("account_id", "Written to account_id; without it STS is asked.")]
 Detail = Annotated[
     list[str] | None, _setting("detail", "vulnerabilities, malware or running; may be repeated.", "--detail")
 ]
@@ -215,7 +215,7 @@ def views(destination: Destination = None, dataset: Dataset = None) -> None:
 def dashboard(
     destination: Destination = None,
     dataset: Dataset = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free port.")] = 0,
 ) -> None:
     """Serve the fleet's posture as a page on a loopback address. Needs tcss-connector[notebooks]."""
     from connector.cli.report import Reporter, say
@@ -265,10 +265,10 @@ def demo(
 @app.command(epilog=codes.SANDBOX)
 def sandbox(
     images: Annotated[int, typer.Option(min=0, help="Images of the fleet.")] = 20_000,
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(help="0 takes a free port.")] = 0,
     rate: Annotated[int, typer.Option(help="Requests per second and action; 0 for any number.")] = 20,
     latency: Annotated[float, typer.Option(min=0, help="Seconds that an answer takes.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Of the invented images.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the invented images.")] = 1,
     change: Annotated[
         list[str] | None,
         typer.Option(
@@ -289,7 +289,7 @@ def sandbox(
 
 
 def main() -> None:
-    """The entry point. What a shell asks for is answered as it is: a tab in the answer means something to fish."""
+    """Run the command. Answers to a shell's completion are printed unchanged, because fish needs their tabs."""
     if "_TCSS_COMPLETE" in os.environ:
         app()
     process.run(app)

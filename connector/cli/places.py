@@ -1,4 +1,4 @@
-"""Where the settings of `tcss check` are from: as lines for people, and without names for a bug report."""
+"""Writes where settings are from, for `tcss check`: as lines for people, and without names for a bug report."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from connector.settings.accounts import IN_ENVIRONMENT, chosen
 from connector.settings.places import GIVEN, files_read, providers
 from connector.settings.strays import strays
 
-OPTIONS = {"filters": "filter"}  # setting: the option that is called otherwise
+OPTIONS = {"filters": "filter"}  # setting: the option with another name
 _ACCOUNT = "<account>"
 _SECTION = re.compile(r'(\[sources\.tcss\.accounts\.)("(?:[^"\\]|\\.)*"|[\w-]+)')
 
 
 def lines(settings: Settings, account: str | None) -> Iterator[str]:
-    """The files that were read, where each setting is from that has not its default, and the keys that were not
-    understood; no value of any."""
+    """Yield the files that were read, the place of each setting without its default, and the keys that were not
+    understood, but no values."""
     for file in files_read(providers()):
         yield f"file    {file}"
     for name, place in _read(settings):
@@ -28,8 +28,8 @@ def lines(settings: Settings, account: str | None) -> Iterator[str]:
 
 
 def nameless(settings: Settings, account: str | None) -> dict[str, Any]:
-    """The same for whoever may not know directories, accounts, and what users call their variables: files by their last
-    name, and of a key that was not understood what was probably meant, or null."""
+    """Return the same without names of directories, accounts and users' variables, for strangers: files by their last
+    name, and for a key that was not understood, the key that was probably meant, or null."""
     name = chosen(account)
     return {
         "files": [file.name for file in files_read(providers())],

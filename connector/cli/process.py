@@ -1,4 +1,4 @@
-"""The command's process from its first step to its last: Ctrl-C and SIGTERM are never lost, and the end is at once."""
+"""Runs the command's process from start to end: Ctrl-C and SIGTERM are never lost, and the process ends at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ import typer
 from connector.cli.streams import make_unfailing
 from connector.errors import TcssError
 
-# dlt would send errors, with what variables hold, and its use to addresses that a file of the working directory names.
+# dlt would send errors, with the values of variables, and telemetry to addresses that a file of the working directory
+# names.
 _DLTS = {
     "RUNTIME__SENTRY_DSN": "",
     "RUNTIME__SLACK_INCOMING_HOOK": "",
@@ -26,11 +27,11 @@ _DLTS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
     "RUNTIME__LOG_LEVEL": "WARNING",
 }
-_terminations: list[int] = []  # SIGTERM, if it came: an interrupt may lose its own type on its way
+_terminations: list[int] = []  # SIGTERM, if it came: the exception that it raises may lose its type on its way
 
 
 def run(command: Callable[[], object]) -> None:
-    """Calls the command, which ends with SystemExit. SIGTERM reaches it as KeyboardInterrupt, as Ctrl-C does."""
+    """Call the command, which ends with SystemExit. SIGTERM becomes KeyboardInterrupt, as Ctrl-C does."""
 
     def terminate(*_: object) -> NoReturn:
         _terminations.append(signal.SIGTERM)
@@ -41,9 +42,9 @@ def run(command: Callable[[], object]) -> None:
         os.environ.setdefault(name, value)
     signal.signal(signal.SIGTERM, terminate)
     sys.unraisablehook = partial(_interrupt_again, sys.unraisablehook)
-    gc.set_threshold(50_000)  # else a tenth of each start goes into looking for garbage in what is imported, in vain
+    gc.set_threshold(50_000)  # else garbage collection takes a tenth of each start, and finds nothing in the imports
     code: int | str | None = 1
-    # Registered first, so called last: Python would then free every module's objects, for a third of a second.
+    # Registered first, so called last. Without it, Python would free every module's objects, for a third of a second.
     atexit.register(lambda: end(code if isinstance(code, int) else bool(code)))
     try:
         command()
@@ -54,9 +55,9 @@ def run(command: Callable[[], object]) -> None:
 
 @contextmanager
 def reported(reporter: Any, unexpected: int = 1) -> Iterator[None]:
-    """Errors become a message and an exit code; Ctrl-C ends with 130, SIGTERM with 143.
+    """Turn errors into a message and an exit code; Ctrl-C ends with 130, SIGTERM with 143.
 
-    `unexpected` replaces exit code 1 where this one has another meaning.
+    `unexpected` replaces exit code 1 in a command that gives code 1 another meaning.
     """
     try:
         yield
@@ -73,22 +74,22 @@ def reported(reporter: Any, unexpected: int = 1) -> Iterator[None]:
 
 
 def leave() -> NoReturn:
-    """Ends the process after a KeyboardInterrupt: with 143 if SIGTERM came, else with 130."""
+    """End the process after a KeyboardInterrupt: with 143 if SIGTERM came, else with 130."""
     word, code = ("terminated", 143) if _terminations else ("interrupted", 130)
     sys.stderr.write(f"{word}: nothing was loaded that is not whole\n")
     end(code)
 
 
 def end(code: int) -> NoReturn:
-    """At once, threads or not: they may still wait for answers that nobody needs. All clean-up has been done."""
+    """End the process at once, even if threads wait for answers that nobody needs. All clean-up has been done."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
 def _interrupt_again(usual: Callable[[Any], Any], lost: Any) -> None:
-    """Python ignores what is raised while it frees an object, dlt's DuckDB connections among them: an interrupt that
-    arrives just then is sent once more, a moment later."""
+    """Send an interrupt again, a moment later, if it came while Python freed an object, such as dlt's DuckDB
+    connections: Python ignores exceptions at that time."""
     if issubclass(lost.exc_type, KeyboardInterrupt):
         number = signal.SIGTERM if _terminations else signal.SIGINT  # a background job ignores SIGINT
         threading.Timer(0.01, os.kill, (os.getpid(), number)).start()

@@ -1,4 +1,4 @@
-"""`tcss views`: the views and descriptions of a warehouse, made again on request."""
+"""Runs `tcss views`: makes the views and descriptions of a warehouse again."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from connector.warehouse.views import publish as publish_views
 from connector.warehouse.views import published
 from connector.warehouse.workdirs import workdir
 
-_NAME = "views"  # of the pipeline and of the lock, which are otherwise named by an account
+_NAME = "views"  # for the pipeline and the lock, which usually have the name of an account
 
 
 def publish(settings: Settings, say: Callable[[str], None]) -> None:
-    """Makes the views of the warehouse that a sync has filled, and says a line each.
+    """Make the views of a warehouse that a sync has filled, and print one line per view.
 
     Raises DestinationError, also where there are no tables yet, and LockedError while a sync writes to the same file.
     """

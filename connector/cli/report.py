@@ -1,4 +1,4 @@
-"""What `tcss` prints: progress and messages on stderr, results on stdout, JSON Lines where asked for."""
+"""Prints for `tcss`: progress and messages on stderr, results on stdout, JSON Lines where asked for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = texts.logger("connector")
 
 
 def say(*lines: str, file: TextIO | None = None) -> None:
-    """Prints these lines on stdout, or elsewhere. No value can forge a line, and no terminal obeys one."""
+    """Print these lines on stdout, or to `file`. No value can forge a line or control a terminal."""
     print(*map(visible, lines), sep="\n", file=file, flush=True)
 
 
@@ -35,7 +35,7 @@ class Reporter:
 
     @contextmanager
     def progress(self) -> Iterator[Report]:
-        """A bar on a terminal, a line every ten seconds elsewhere."""
+        """Show progress as a bar on a terminal, elsewhere as a line every ten seconds."""
         if sys.stderr.isatty():
             with _bar() as update:
                 yield update
@@ -43,7 +43,7 @@ class Reporter:
             yield Lines(log.info)
 
     def finished(self, run: SyncRun, warehouse: str, account: str | None = None) -> None:
-        """`warehouse` says where the rows are; `account` is the name of a configured account, here and below."""
+        """Print a finished run. `warehouse` says where the rows are. `account`, also below, is a configured account."""
         first, *others = run.summary().split("\n")
         where = f"  account {run.account_id}, written to {warehouse}"
         self.line(run.to_json(), f"{_prefix(account)}{first}", *others, where)
@@ -51,7 +51,7 @@ class Reporter:
             log.warning("%s%s", _prefix(account), text)
 
     def line(self, as_json: str | None, *lines: str) -> None:
-        """The JSON, or the lines; nothing where JSON is asked for and there is none."""
+        """Print the JSON if JSON was asked for and is given, else the lines; no lines where JSON was asked for."""
         if not self._as_json:
             say(*lines)
         elif as_json is not None:

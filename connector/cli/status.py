@@ -1,4 +1,4 @@
-"""`tcss status`: the last runs, their verdicts, and how old the data is."""
+"""Runs `tcss status`: prints the last runs, their verdicts, and how old the data is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def show(settings: Settings, reporter: Reporter, *, max_age: str | None, limit: int) -> int:
-    """Prints the newest runs, and how old the data of each account is; the exit code."""
+    """Print the newest runs, and how old the data of each account is; return the exit code."""
     oldest = None if max_age is None else _seconds(max_age)
     file = locate(settings.destination, settings.dataset).file
     if file is not None and not file.exists():
@@ -36,7 +36,7 @@ def show(settings: Settings, reporter: Reporter, *, max_age: str | None, limit: 
 
 
 def _exit_code(found: Mapping[str, Freshness], oldest: float | None) -> int:
-    """1 if there is no complete run; with `oldest`, also if an account has none that is younger."""
+    """Return 1 if there is no complete run; with `oldest`, also if an account has no complete run that is younger."""
     if oldest is None:
         return int(all(freshness.seconds is None for freshness in found.values()))
     return int(not found or any(not freshness.within(oldest) for freshness in found.values()))

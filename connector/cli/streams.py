@@ -1,7 +1,7 @@
-"""stdout and stderr that never fail, and through which no text reaches a terminal as a command.
+"""Makes stdout and stderr that never fail, and that pass no control characters to a terminal.
 
-Closed, broken, full or without Unicode, they change nothing of what is done. What a terminal would obey is written as
-an escape, whoever prints it; only rich, which draws, has a stream of its own (`drawing`).
+A closed, broken or full stream, or a stream without Unicode, does not change what the command does. Control characters
+are written as escapes, whoever prints them; only rich, which draws, has its own stream (`drawing`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from connector.texts import visible
 
 
 def make_unfailing() -> None:
-    """From now on, nothing that is printed raises. To be called before anything is printed.
+    """Make printing never raise from now on. Called before anything is printed.
 
-    What cannot be written is lost, and stderr says so once. What an encoding does not have is written as an escape.
+    Output that cannot be written is lost, and stderr says so once. Characters that the encoding does not have are
+    written as escapes.
     """
     for number in range(3):
         _occupy(number)
@@ -28,20 +29,21 @@ def make_unfailing() -> None:
 
 
 def drawing(stream: Any) -> Any:
-    """What writes to the stream as it is: for pictures of ours, with the escapes of a terminal."""
+    """Return a stream that writes unchanged, for our own drawings with terminal escapes."""
     return _Drawing(stream) if isinstance(stream, _VisibleText) else stream
 
 
 def _occupy(number: int) -> None:
-    """No warehouse is opened as a file with the number of stdout, to which other code may write."""
+    """Occupy a closed stream's number, so that no warehouse is opened with the number of stdout, to which other code
+    may write."""
     try:
         os.fstat(number)
     except OSError:
-        os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest free number
+        os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # os.open takes the lowest free number
 
 
 def _file_of(stream: Any) -> _UnfailingFile | None:
-    """None for what is no file: a console of Windows, or what somebody has put in the stream's place."""
+    """Return the stream's file; None if it is no file, such as a console of Windows, or a replaced stream."""
     if stream is None:  # it was closed when Python started
         return _UnfailingFile(os.devnull, "w")
     buffer = getattr(stream, "buffer", None)
@@ -60,7 +62,7 @@ def _text(file: _UnfailingFile, stream: Any) -> io.TextIOWrapper:
 
 
 class _VisibleText(io.TextIOWrapper):
-    """Lines in which everything is visible."""
+    """Writes lines in which every character is visible."""
 
     def write(self, text: str, /) -> int:
         return super().write("\n".join(map(visible, text.split("\n"))))
@@ -70,7 +72,7 @@ class _VisibleText(io.TextIOWrapper):
 
 
 class _Drawing:
-    """The stream, but that what is written is written as it is."""
+    """Behaves as the stream, but writes unchanged."""
 
     def __init__(self, stream: _VisibleText) -> None:
         self._stream = stream
@@ -81,13 +83,13 @@ class _Drawing:
 
 
 class _UnfailingFile(io.FileIO):
-    """A file that takes everything."""
+    """A file to which a write never fails."""
 
     _failed = False
 
     def write(self, data: Any, /) -> int:
         try:
-            while (written := super().write(data)) is None:  # a pipe that is full and does not wait by itself
+            while (written := super().write(data)) is None:  # a full pipe that does not block
                 select.select([], [self], [])
         except OSError as error:
             self._tell(error)
@@ -95,7 +97,7 @@ class _UnfailingFile(io.FileIO):
         return written
 
     def _tell(self, error: OSError) -> None:
-        """A reader that has gone, as in `tcss tables | head`, is nothing to speak of."""
+        """Warn once of lost output, except for a reader that has gone, as in `tcss tables | head`."""
         failed, self._failed = self._failed, True
         if not failed and self.name == 1 and not isinstance(error, BrokenPipeError):
             sys.stderr.write(f"warning: what is written to stdout is lost: {error.strerror}\n")
