@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -20,6 +21,9 @@ HASH_DEFINITION = 1
 DAY = 86_400_000_000
 RUNNING = "RUNNING"
 STATUSES = tuple("0123456")  # values of the Status filter, whose meanings are not documented
+
+_PROGRAM = re.compile(r"""\s*(?:\[\s*)?(?P<quote>["']?)(?P<program>[\w./][\w./+-]*:?)(?P=quote)(?=[\s,\]]|$)""")
+"""A program alone: no option, assignment or address, with nothing stuck to it but the comma of an array."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,6 @@ class PlaceDiff:
 
 
 def _program(command: str) -> str | None:
-    """The first word of a command: what follows may hold passwords."""
-    words = command.split(maxsplit=1)
-    return words[0][:200] if words and "=" not in words[0] else None
+    """The first word of a command, or of its JSON array: what follows may hold passwords."""
+    match = _PROGRAM.match(command)
+    return match["program"][:200] if match else None
