@@ -84,7 +84,7 @@ def queue_of(aspect: Aspect, images: Iterable[Row], reads: Mapping[str, Row], ru
         worst = (image["critical_level_vul_cnt"] or 0) + (image["high_level_vul_cnt"] or 0)
         ranked.append(((not image["container_cnt"], -worst, image["scan_time"]), _due(image, read, aspect)))
     ranked.sort(key=lambda entry: (entry[0], entry[1].image_id))
-    return _without_empty([due for _, due in ranked], reads.values())
+    return _without_empty([due for _, due in ranked], reads)
 
 
 def _is_current(image: Row, read: Row, aspect: Aspect, rules: Rules, now: int) -> bool:
@@ -110,11 +110,13 @@ def _due(image: Row, read: Row | None, aspect: Aspect) -> Due:
     )
 
 
-def _without_empty(due: list[Due], reads: Iterable[Row]) -> Queue:
-    """Images whose count is 0 are believed, but for a few, once enough of them were asked for and all were empty."""
-    asked = [read["total_count"] for read in reads if read["vul_cnt"] == 0 and read["requests"]]
-    if len(asked) < LEAST_EMPTY or any(asked):
-        return Queue(due)
+def _without_empty(due: list[Due], reads: Mapping[str, Row]) -> Queue:
+    """Images whose count is 0 are believed, but for a few, once enough of them were asked for and all were empty. None
+    is believed while one of them is unproven: its rows may contradict its count, and its marker has no such set."""
+    asked = [read["total_count"] for read in reads.values() if read["vul_cnt"] == 0 and read["requests"]]
     empty = [each for each in due if each.count == 0]
+    unproven = any(reads[each.image_id]["verdict"] != "complete" for each in empty if each.image_id in reads)
+    if len(asked) < LEAST_EMPTY or any(asked) or unproven:
+        return Queue(due)
     believed = {each.image_id for each in empty[ASKED_AGAIN:]}
     return Queue([each for each in due if each.image_id not in believed], empty[ASKED_AGAIN:])

@@ -116,8 +116,6 @@ class Details:
         del images
         settler = Settler(aspect, self._identity, self._store, rules, self._scan_time, tally)
         commit = partial(self._commit, aspect, facts)
-        for start in range(0, len(queue.believed_empty), BATCH):
-            settler.take_empty(queue.believed_empty[start : start + BATCH], self._client.now())
         try:
             with closing(self._batches(aspect, queue.due, facts, settler, markers)) as batches:
                 self._absorb(batches, len(queue.due), commit, report)
@@ -126,6 +124,8 @@ class Details:
         except TcssError:  # what was settled before stays
             commit()
             raise
+        for start in range(0, len(queue.believed_empty), BATCH):
+            settler.take_empty(queue.believed_empty[start : start + BATCH], self._client.now())
         commit()
         unknown = sorted(facts.unknown_tags) if facts else ()
         behind = len(queue) - tally.read - tally.unproven

@@ -69,6 +69,7 @@ class Settler:
         self._levels = [IMAGES.column(name).source for name in aspect.levels]
         self._has_rows = not store.is_empty(aspect.table)
         self._doubted: set[str] = set()
+        self._contradicting: set[str] = set()  # images whose count is 0, and which have rows
         self._subject = [column.name for column in aspect.columns].index(aspect.identity[0])
         self._known = self._known_subjects()
         self.tally = tally
@@ -90,6 +91,9 @@ class Settler:
             figures = Figures(read.total or 0, found.subjects, len(found.findings))
             count = count_of(item.get(self._source))
             doubt = self._rules.doubt(count, figures)
+            self._contradicting.discard(due.image_id)
+            if doubt is not None and count == 0:
+                self._contradicting.add(due.image_id)
             if doubt is not None and due.image_id not in self._doubted:
                 self._doubted.add(due.image_id)
                 again.append(due)
@@ -106,7 +110,10 @@ class Settler:
         return again
 
     def take_empty(self, chunk: Sequence[Due], now: int) -> None:
-        """Adds the rows of images that are believed to have no findings."""
+        """Adds the rows of images that are believed to have no findings, unless one like them was seen to have some:
+        then they stay in the queue of the next run, which asks for them."""
+        if self._contradicting:
+            return
         stored = self._stored(chunk)
         for due in chunk:
             whole = _Whole(due, now, Found(), Figures(0, 0, 0), due.count, due.levels, BELIEVED, 0)

@@ -1,0 +1,49 @@
+"""What is believed by counts alone: that an image has no findings."""
+
+from __future__ import annotations
+
+from connector.detail.queue import ASKED_AGAIN, LEAST_EMPTY
+from tests.detail.account import MINUTE, NOW, Image, Server, finding, new_tables, run, shown
+
+SCANNED = NOW - 10_000 * MINUTE
+VICTIM = (("CVE-2020-0001", "package1", "1"),)
+
+
+class _Blind(Server):
+    """The images list counts 0, whatever an image has."""
+
+    def counted(self, image: Image) -> int:
+        return 0
+
+    def levels(self, image: Image) -> dict[str, int]:
+        return dict.fromkeys(("low", "medium", "high", "critical"), 0)
+
+
+def _empty(count: int) -> dict[str, Image]:
+    return {f"empty{number}": Image(SCANNED, []) for number in range(count)}
+
+
+def test_a_set_that_contradicts_a_count_of_0_is_not_believed_to_be_empty_later() -> None:
+    """Its findings stay, although enough other images whose count is 0 were empty, and come before it in the queue."""
+    images, tables = _empty(LEAST_EMPTY) | {"victim": Image(SCANNED, [finding(1)])}, new_tables()
+    run(Server(images), tables)
+    images["victim"].scan_time += MINUTE
+    for number in (1, 2):
+        made = run(_Blind(images), tables, now=NOW + number * 60 * MINUTE)
+        assert made is not None
+        assert (made.verdict, made.closed, made.images_unproven) == ("partial", 0, 1)
+        assert shown(tables, "victim") == VICTIM
+        images |= {f"used{each}": Image(SCANNED, [], containers=1) for each in range(ASKED_AGAIN)}
+
+
+def test_images_like_one_that_contradicts_its_count_are_asked_for() -> None:
+    """In the run that sees the contradiction they stay in the queue, and the next run asks for them."""
+    images, tables = _empty(LEAST_EMPTY), new_tables()
+    run(Server(images), tables)
+    images |= {f"full{number}": Image(SCANNED, [finding(1)]) for number in range(ASKED_AGAIN + 4)}
+    first = run(_Blind(images), tables, now=NOW + 60 * MINUTE)
+    second = run(_Blind(images), tables, now=NOW + 120 * MINUTE)
+    assert first is not None
+    assert second is not None
+    assert (first.verdict, first.images_unproven, first.images_behind) == ("partial", ASKED_AGAIN, 4)
+    assert (second.verdict, second.images_unproven, second.images_behind) == ("partial", ASKED_AGAIN + 4, 0)
