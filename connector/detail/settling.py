@@ -98,11 +98,11 @@ class Settler:
                 self._doubted.add(due.image_id)
                 again.append(due)
                 continue
-            if count is not None:
-                self._rules.learn(count, figures)
-            if doubt is not None:
+            if doubt is not None:  # it teaches nothing: else the sets that break a rule would soon be the rule's end
                 self._doubt(due, batch.read_at, doubt, read.requests, markers)
                 continue
+            if count is not None:
+                self._rules.learn(count, figures)
             reason = read.reason if self._rules.checked(count) else f"{read.reason}, not checked by counts"
             levels = level_counts(count_of(item.get(name)) for name in self._levels)
             whole = _Whole(due, batch.read_at, found, figures, count, levels, reason, read.requests)

@@ -1,7 +1,11 @@
-"""What is believed by counts alone: that an image has no findings."""
+"""What is believed by counts alone: that an image has no findings, and that a set is whole."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from connector.detail.judging import LEAST
 from connector.detail.queue import ASKED_AGAIN, LEAST_EMPTY
 from tests.detail.account import MINUTE, NOW, Image, Server, finding, new_tables, run, shown
 
@@ -17,6 +21,14 @@ class _Blind(Server):
 
     def levels(self, image: Image) -> dict[str, int]:
         return dict.fromkeys(("low", "medium", "high", "critical"), 0)
+
+
+class _Short(Server):
+    """No answer shows the last of five findings, and TotalCount says that there are four."""
+
+    def call(self, action: str, payload: Mapping[str, Any]) -> Any:
+        rows = self.images[payload["ImageID"]].rows if "ImageID" in payload else []
+        return self._page(rows[:-1], payload) if len(rows) == 5 else super().call(action, payload)
 
 
 def _empty(count: int) -> dict[str, Image]:
@@ -47,3 +59,15 @@ def test_images_like_one_that_contradicts_its_count_are_asked_for() -> None:
     assert second is not None
     assert (first.verdict, first.images_unproven, first.images_behind) == ("partial", ASKED_AGAIN, 4)
     assert (second.verdict, second.images_unproven, second.images_behind) == ("partial", ASKED_AGAIN + 4, 0)
+
+
+def test_sets_that_break_a_rule_do_not_end_it() -> None:
+    """However many there are, and in however many runs: a set of which no answer shows the last row is never shown."""
+    images, tables = {f"whole{n}": Image(SCANNED, [finding(n), finding(n + 50)]) for n in range(LEAST)}, new_tables()
+    run(Server(images), tables)
+    images |= {f"short{number}": Image(SCANNED, [finding(each) for each in range(5)]) for number in range(8)}
+    for number in (1, 2):
+        made = run(_Short(images), tables, now=NOW + number * 60 * MINUTE)
+        assert made is not None
+        assert (made.verdict, made.images_unproven) == ("partial", 8)
+        assert {shown(tables, f"short{each}") for each in range(8)} == {()}
