@@ -87,7 +87,7 @@ def judge(attempt: Attempt, got: HttpResponse | NoResponse, skew: float | None =
 
 
 def is_elsewhere(got: HttpResponse | NoResponse, error: TcssError) -> bool:
-    """Whether the host may not be the API's: there was no connection, or the host does not know the action."""
+    """Whether the host may not be the API's: there was no connection, or an HTTP status 4xx without the API's code."""
     if error.code is not None or not isinstance(error, TransientError):
         return False
     return not got.connected if isinstance(got, NoResponse) else 400 <= got.status < 500

@@ -14,7 +14,7 @@ from connector.redaction import Redactor
 from connector.wire import storable
 
 _CONTENT_TYPE = "application/json"
-_UNSIGNED = "SKIP"  # what STS wants for a request that carries its own proof
+_UNSIGNED = "SKIP"  # STS wants this word in a request that carries its own proof
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class Attempt:
         return self.keys is not None and self.keys.token is not None
 
     def headers(self, *, timestamp: int, language: str) -> dict[str, str]:
-        """All headers of the request, its signature included. `timestamp` is in Unix seconds."""
+        """Return all headers of the request, its signature included. `timestamp` is in Unix seconds."""
         call = self.call
         headers = {
             "Host": call.host,

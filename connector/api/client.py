@@ -89,7 +89,7 @@ class Client:
         self._limiters: dict[tuple[str, str], Limiter] = {}
         self._traffic = Traffic()
         self._replays = Replays()
-        self._answered: set[str] = set()  # hosts that have answered as the API does
+        self._answered: set[str] = set()  # hosts that have sent an answer of the API
         self._correction = 0.0  # seconds that are added to our clock for timestamps
         self._warned_at = float("-inf")
         self.skew: float | None = None

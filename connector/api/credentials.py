@@ -144,7 +144,7 @@ class Profile:
             section = parser[self.section]
         except (configparser.Error, KeyError):
             hint = f"Write [{self.section}] with secret_id = ... and secret_key = ... there, or remove the file."
-            # The parser's own text quotes lines of the file, so it is not passed on.
+            # The parser's own text quotes lines of the file, so that text is not passed on.
             raise CredentialsError(f"profile file {path} has no readable section [{self.section}]", hint=hint) from None
         values = {name: bare(value) for name, value in section.items()}
         keys = _keys(values.get("secret_id", ""), values.get("secret_key", ""), values.get("token", ""), origin)

@@ -102,7 +102,7 @@ class Pace:
     def __init__(self, limit: float) -> None:
         self._controller = Controller(limit)
         self._sent: deque[float] = deque()
-        self._refused: deque[float] = deque()  # when the refused requests went, not when we heard of it
+        self._refused: deque[float] = deque()  # when the refused requests went, not when their refusals came
         self._held_until = -math.inf
 
     def reserve(self, now: float) -> float:
@@ -137,7 +137,7 @@ class Pace:
         return max(0.0, self._due(now) - now) + behind
 
     def _due(self, now: float) -> float:
-        """When the next request may go: a gap after the last request, and N gaps after the N-th last request."""
+        """Return when the next request may go: a gap after the last request, N gaps after the N-th last request."""
         per_window, sent = self._per_window(now), self._sent
         gap, many = (_WINDOW + HEADROOM) / per_window, math.ceil(per_window)
         due = self._held_until
@@ -161,7 +161,7 @@ class Pace:
 
 
 def named_limit(text: str) -> float:
-    """The limit that the text of a refusal names, in requests a second; 0 if it names none."""
+    """Return the limit that the text of a refusal names, in requests per second; 0 if the text names no limit."""
     named = _LIMIT.search(text)
     return float(named[1]) if named else 0.0
 

@@ -136,7 +136,7 @@ def _no_response(error: Exception, most: int) -> NoResponse:
 def _session(*, proxies: bool) -> requests.Session:
     session = requests.Session()
     session.trust_env = proxies
-    # Without an auth of its own, requests replaces our Authorization by what ~/.netrc has for the host.
+    # If a session has no auth, requests replaces our Authorization by the password that ~/.netrc has for the host.
     session.auth = lambda request: request
     session.headers.clear()
     session.headers.update(

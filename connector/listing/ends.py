@@ -92,7 +92,7 @@ class Ends:
         if not page.items and not page.reaches_total:
             settled = False
         elif evidence.snapshot:
-            # As many rows as before, and other ones, or more rows than one answer shows: the list goes on.
+            # The list goes on if the other end shows other rows, as many as before, or more than one answer can show.
             settled = not unread or (page.total != tail.total and page.reaches_total)
         elif not self._is_turned(page):
             evidence.lose_order(ListReason.NOT_TURNED)

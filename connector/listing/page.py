@@ -21,7 +21,7 @@ _moments = count(1)
 
 
 def moment() -> int:
-    """Return a number that is greater at each call."""
+    """Return a greater number at each call: a logical clock."""
     return next(_moments)
 
 

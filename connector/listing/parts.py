@@ -154,7 +154,7 @@ class PartsReader:
         return all(self._try(self._listed[-1], length) for length in sorted(lengths))
 
     def _goes_on(self, question: _Question, rows: int) -> bool:
-        """Whether a part has more rows than came; asked only where no other answer has had more rows than this one."""
+        """Whether a part has more rows than came; asked only where no other answer has had more rows."""
         if rows < self._remote.server.most_rows:
             return False
         return bool(self._remote.page(self._query(question.values), "CreateTime", rows, self._remote.limit).items)

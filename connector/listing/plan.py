@@ -10,7 +10,7 @@ from connector.listing.proof import Evidence
 from connector.listing.remote import RemoteList
 from connector.listing.seams import Aim
 
-RE_READS = 3  # of an answer that is shorter than it should be
+RE_READS = 3  # of an answer with too few rows
 FAILING = "InternalError"  # a server repeats this code where a single row makes it fail
 RECOVERY = 2  # whole pages in a row, after which the limit doubles again
 

@@ -17,7 +17,7 @@ Orders = tuple[Order, ...]
 
 @dataclass(frozen=True)
 class Aim:
-    """What a pass over a list is after.
+    """The aim of a pass over a list.
 
     `orders` are the orders that the server was asked for. `until` ends the pass early, at the first page with a value
     below `until`, and needs descending orders. With `insist` the pass ends as soon as the order is lost; else the pass
@@ -44,7 +44,7 @@ class Step(Enum):
     TIE = auto()  # the tail's last value fills the page: the group has to be proven by its size
     SKIP = auto()  # the page ends before the tail does: rows were inserted before it, and it shows nothing new
     BRIDGE = auto()  # the seam is open: read again from further back
-    RESTART = auto()  # the first page was not the first one
+    RESTART = auto()  # the first page was not the first page of the list
 
 
 def decide(tail: Page | None, page: Page, orders: Orders, aim: Aim) -> Step:

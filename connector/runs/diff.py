@@ -75,7 +75,7 @@ class Diff:
     def absorb(self, items: Sequence[Any], request_id: str | None) -> None:
         """Take the items of one answer."""
         self._twins.learn(items)
-        for start in range(0, len(items), ROOM):  # a look-up's answers come as one, of any length
+        for start in range(0, len(items), ROOM):  # the answers of a look-up come in one list of any length
             part = items[start : start + ROOM]
             for item, record in zip(part, self._parse(part), strict=True):
                 if isinstance(record, Rejected):

@@ -22,7 +22,7 @@ IN_WORDS: Mapping[str, str] = {
     RunReason.FULL_TOO_OLD.value: "the last full sync is older than full_every: everything is read",
     RunReason.SINCE_WATERMARK.value: "what was scanned since the last sync, and what was never scanned",
 }
-"""What people are told instead of a stored `mode_reason` that begins with one of our own words."""
+"""The texts for people in place of a stored `mode_reason` that begins with one of our own words."""
 _TIMES = tuple(column.name for column in SYNC_RUNS.columns if column.type == "timestamp")
 
 

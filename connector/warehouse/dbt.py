@@ -13,7 +13,7 @@ FRESHNESS = {
     "error_after": {"count": 50, "period": "hour"},
     "filter": "verdict = 'complete' and filters is null",
 }
-"""How old the last complete run without a filter may be. A daily sync that is late warns; two that are missing fail."""
+"""How old the last complete run without a filter may be. A late daily sync warns; two missing daily syncs fail."""
 
 
 def sources(dataset: str) -> str:

@@ -229,7 +229,7 @@ def location_of(pipeline: dlt.Pipeline) -> Location:
 
 
 def _columns(client: Any, table: Table) -> set[str]:
-    """The columns that the table has in the warehouse; DatabaseUndefinedRelation if it does not exist."""
+    """Query the columns of the table in the warehouse. Raises DatabaseUndefinedRelation if there is no such table."""
     query = f"SELECT * FROM {client.make_qualified_table_name(table.name)} WHERE 1 = 0"  # noqa: S608
     with client.execute_query(query) as cursor:
         names = list(cursor.columns_schema)

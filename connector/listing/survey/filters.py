@@ -17,7 +17,7 @@ STATUS_WORDS = {"SCAN_ERR": "scanErr", "SCANNING": "scanning", "NOT_SCAN": "notS
 
 
 def image_id_filter(asking: Asking) -> Cause:
-    """Which parts of an id find its image."""
+    """Tell which parts of an id find its image."""
     if _part_finds(asking, INSIDE):
         return Found.SUBSTRING.given()
     if _part_finds(asking, BEGINNING):

@@ -15,7 +15,7 @@ from connector.wire import encode
 LONGEST_SHAPE = 40
 _NAME = re.compile(
     r"(?=(\D*\d?){2}\D*$)[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII
-)  # with more digits it may be an id or a key
+)  # a name with more digits may be an id or a key
 _WORD = re.compile(r"[A-Za-z_]{1,32}", re.ASCII)
 _TIME = re.compile(
     r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})(?P<between>[T ])(?P<hour>\d{1,2}):\d\d:\d\d"
