@@ -92,6 +92,7 @@ USES: dict[str, tuple[Check, tuple[str, ...]]] = {
         ("CVE-", "CVE-1", "CVE-1-", "1"),
     ),
     "detail.findings:_CVE": (pattern("detail.findings:_CVE"), ("CVE-", "CVE-2020-1", "1")),
+    "detail.places:_PROGRAM": (pattern("detail.places:_PROGRAM"), ("a", "a:", " ", "[ ", "'a", "a/")),
     "dagster.shown:_ACTIVE": (pattern("dagster.shown:_ACTIVE"), ("]", "!", "<", "http", "www", "www.", "a", "](")),
     "listing.page:_COUNT": (pattern("listing.page:_COUNT"), ("1", "1.0", ".")),
     "listing.parts:_ID": (pattern("listing.parts:_ID"), ("sha256:", "a")),
