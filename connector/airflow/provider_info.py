@@ -65,7 +65,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "account_id": {
                         "label": "Account ID",
-                        "description": "The root account's UIN; written to account_id, and spares a call to STS.",
+                        "description": "The root account's UIN; written to account_id; without it, STS is asked.",
                         "schema": _TEXT,
                     },
                     "requests_per_second": {

@@ -29,7 +29,7 @@ class TcssAccount(dg.Config):
     Args:
         secret_id, secret_key, token: the account's own keys.
         role_arn: a role of the account, which the resource's keys assume, else those found in the usual places.
-        account_id: written to `account_id`; spares a call to STS.
+        account_id: written to `account_id`; without it, STS is asked.
         site: `intl` or `cn`; that of the resource unless given.
     """
 

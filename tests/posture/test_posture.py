@@ -229,10 +229,9 @@ def test_a_server_without_the_dataset_says_what_to_do(place: Place) -> None:
     ("command", "more", "code", "message"),
     [
         (["report", "--output", "x.html"], ["--destination", "bigquery://project/dataset"], 2, "by its URL"),
-        (["report"], [], 2, "--output"),
         (["dashboard"], ["--port", "99999"], 2, "port"),
     ],
-    ids=["no-url", "no-output", "bad-port"],
+    ids=["no-url", "bad-port"],
 )
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 def test_bad_usage_ends_with_2(
