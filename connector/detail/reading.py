@@ -10,7 +10,7 @@ from typing import Any
 from connector.detail.findings import FindingParser, Found
 from connector.detail.queue import Due
 from connector.detail.sets import ReadSet, SetReader
-from connector.errors import AccountStateError, RequestRejectedError, ResponseTooLargeError, TcssError
+from connector.errors import AccountStateError, RequestRejectedError, ResponseTooLargeError, TcssError, TransientError
 from connector.listing.page import image_id_of
 from connector.listing.prefetch import MOST_THREADS, InFlight
 from connector.listing.query import Query
@@ -18,6 +18,8 @@ from connector.listing.remote import RemoteList
 
 BATCH = 99  # images that one look-up confirms
 UNKNOWN_IMAGE = "ResourceNotFound"
+INTERNAL_ERROR = "InternalError"
+MOST_FAILING = 3  # images of a batch that the API fails on, before it is down; else one image would stop all others
 
 
 @dataclass
@@ -47,6 +49,7 @@ class BatchReader:
         self._reader, self._parser, self._images = reader, parser, images
         self._in_flight, self._now = in_flight, now
         threads = in_flight if isinstance(in_flight, int) else MOST_THREADS
+        self._failing: list[str] = []
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="tcss-set")
 
     def close(self) -> None:
@@ -55,6 +58,7 @@ class BatchReader:
     def read(self, due: Sequence[Due]) -> Batch:
         """The sets of these images, and the images as the list has them afterwards."""
         batch = Batch(self._now())
+        self._failing = []
         for image_id, read in self._sets([each.image_id for each in due]):
             if read.whole:
                 batch.found[image_id] = self._parser.parse(read.rows)
@@ -88,6 +92,11 @@ class BatchReader:
             if isinstance(error, AccountStateError) and not (error.code or "").startswith(UNKNOWN_IMAGE):
                 raise
             return ReadSet(reason=f"the API refused the read: {_said(error)}", requests=1)
+        except TransientError as error:
+            self._failing.append(image_id)
+            if not (error.code or "").startswith(INTERNAL_ERROR) or len(self._failing) > MOST_FAILING:
+                raise
+            return ReadSet(reason=f"the API failed on the read: {_said(error)}", requests=1)
 
     def _listed(self, image_ids: Sequence[str]) -> dict[str, Any]:
         """These images as the list has them. What is missing in the first answer is asked for once more."""
