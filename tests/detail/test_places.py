@@ -1,0 +1,46 @@
+"""Which lists of hosts and containers say that what the warehouse has is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.detail.account import MINUTE, NOW, Server, new_tables, run
+
+LISTS = {
+    "DescribeAssetHostList": [{"HostID": "host"}],
+    "DescribeAssetContainerList": [{"ContainerID": "container", "Status": "RUNNING"}],
+}
+
+
+class _Places(Server):
+    """An account of one host and one container, whose lists may be `empty`."""
+
+    empty: tuple[str, ...] = ()
+
+    def call(self, action: str, payload: Mapping[str, Any]) -> Any:
+        return self._page([] if action in self.empty else LISTS[action], payload)
+
+
+@pytest.mark.parametrize(
+    ("empty", "share", "verdict", "gone"),
+    [
+        ((), 0.5, "complete", (False, False)),
+        (("DescribeAssetContainerList",), 0.5, "complete", (False, True)),
+        (tuple(LISTS), 0.5, "partial", (False, False)),
+        (tuple(LISTS), 1.0, "complete", (True, True)),
+    ],
+)
+def test_an_account_without_any_place_is_not_believed(
+    empty: tuple[str, ...], share: float, verdict: str, gone: tuple[bool, bool]
+) -> None:
+    """Its licence may be over: nothing is called gone. That its host runs no container is believed."""
+    server, tables = _Places({}), new_tables()
+    for number in range(2):
+        made = run(server, tables, now=NOW + number * MINUTE, detail=["running"], max_delete_share=share)
+        server.empty = empty
+    assert made is not None
+    found = tuple(row["gone_at"] is not None for name in ("hosts", "containers") for row in tables[name].values())
+    assert (made.verdict, found) == (verdict, gone)
