@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from connector.detail.parsing import ColumnParser, Item, Rejected
 from connector.images.fields import LONGEST
 from connector.tables import Aspect
-from connector.wire import encode, storable
+from connector.wire import decode, encode, storable
 
 ID_DEFINITION = 1
 """Number of the definition of `finding_id`. Another number closes every finding, and opens it again."""
@@ -124,12 +124,13 @@ _ROW_FIELDS = ("Tag", "IsSuggest")  # of an image's row, which facts take, or wh
 
 
 def vul_id(item: Mapping[str, Any]) -> str:
-    """The vulnerability of an item of any action: its CVE in upper case, else a hash of its name."""
+    """The vulnerability of an item of any action: its CVE in upper case, else a hash of its name, with its number where
+    that is no CVE."""
     number = item.get("CVEID")
     if isinstance(number, str) and _CVE.fullmatch(number.strip()):
         return number.strip().upper()
     name = item.get("Name")
-    text = storable(name) if isinstance(name, str) and name else encode([number, name])
+    text = storable(name) if isinstance(name, str) and name and not number else encode([number, name])
     return f"name:{blake2b(text.encode(), digest_size=16).hexdigest()}"
 
 
@@ -148,6 +149,18 @@ def _both(one: Any, other: Any) -> Any:
         return one
     if one is None:
         return other
-    if isinstance(one, str):
+    if not isinstance(one, str):
+        return max(one, other)
+    try:
+        values = [*_list(one), *_list(other)]
+    except ValueError:
         return " | ".join(sorted({*one.split(" | "), *other.split(" | ")}))
-    return max(one, other)
+    return encode([decode(text) for text in sorted(set(map(encode, values)))])
+
+
+def _list(text: str) -> list[Any]:
+    """The values of a JSON array, or a JSON object alone. Raises ValueError for another text."""
+    value = decode(text)
+    if not isinstance(value, list | dict):
+        raise ValueError(text)
+    return value if isinstance(value, list) else [value]

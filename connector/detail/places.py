@@ -26,6 +26,11 @@ _PROGRAM = re.compile(r"""\s*(?:\[\s*)?(?P<quote>["']?)(?P<program>[\w./][\w./+-
 """A program alone: no option, assignment or address, with nothing stuck to it but the comma of an array."""
 
 
+def is_running(item: Any) -> bool:
+    """Whether a container runs, however the API writes its status."""
+    return str(item.get("Status")).upper() == RUNNING
+
+
 @dataclass(frozen=True)
 class Place:
     """A list of places: its action, its table, and the columns that change too often to be compared."""

@@ -43,7 +43,14 @@ def image_columns(aspect: Aspect) -> tuple[str, ...]:
     return (
         *("image_id", "scan_status", "scan_time", "deleted_at", "container_cnt"),
         *dict.fromkeys(("critical_level_vul_cnt", "high_level_vul_cnt", *aspect.levels, aspect.count)),
+        *([aspect.error] if aspect.error else []),
     )
+
+
+def without_findings(markers: Mapping[str, Row]) -> dict[str, Row]:
+    """The markers where the warehouse has lost the rows that they speak of: those sets are due again."""
+    lost = {image_id: {**row, "verdict": "partial"} for image_id, row in markers.items() if row["distinct_findings"]}
+    return {**markers, **lost}
 
 
 def level_counts(counts: Iterable[int | None]) -> str | None:
@@ -103,7 +110,7 @@ def _due(image: Row, read: Row | None, aspect: Aspect) -> Due:
     return Due(
         image["image_id"],
         image["scan_time"],
-        image[aspect.count],
+        None if aspect.error and image[aspect.error] else image[aspect.count],  # a failed scan has counted nothing
         level_counts(image[name] for name in aspect.levels),
         read["read_no"] if read else 0,
         read["scan_time"] if read else None,

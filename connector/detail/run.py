@@ -15,8 +15,8 @@ from connector import texts
 from connector.detail.facts import Facts
 from connector.detail.findings import FindingParser
 from connector.detail.lists import Listed, key_by, read_list
-from connector.detail.places import PLACES, RUNNING, STATUSES, Place, PlaceDiff
-from connector.detail.queue import Due, image_columns, queue_of, rules_of
+from connector.detail.places import PLACES, STATUSES, Place, PlaceDiff, is_running
+from connector.detail.queue import Due, image_columns, queue_of, rules_of, without_findings
 from connector.detail.reading import BATCH, Batch, BatchReader
 from connector.detail.rows import DetailRun, DetailVerdict
 from connector.detail.sets import Fetch, SetReader
@@ -109,6 +109,8 @@ class Details:
     def _images(self, aspect: Aspect, tally: Tally, report: Report | None) -> Outcome:
         facts, reasons = self._facts() if aspect.facts else (None, [])
         markers = {row["image_id"]: row for row in self._store.rows(IMAGE_READS, aspect=aspect.name)}
+        if any(self._store.is_empty(table) for table in (aspect.table, aspect.facts) if table is not None):
+            markers = without_findings(markers)
         rules = rules_of(markers.values())
         images = self._store.live_images(image_columns(aspect))
         queue = queue_of(aspect, images, markers, rules, self._identity.started_at)
@@ -211,7 +213,7 @@ class Details:
             filters = self._running_only() if place.table is CONTAINERS else ()
             listed = self._list(place.action, place.key, filters)
             if place.table is CONTAINERS:
-                listed.items = {key: item for key, item in listed.items.items() if item.get("Status") == RUNNING}
+                listed.items = {key: item for key, item in listed.items.items() if is_running(item)}
             nothing = nothing and not listed.items
             if nothing and listed.whole:
                 listed.reason = self._doubt_nothing(place)
@@ -244,7 +246,7 @@ class Details:
             except RequestRejectedError:
                 return ()
             items = answer.response.get("List") or []
-            if items and all(isinstance(item, dict) and item.get("Status") == RUNNING for item in items):
+            if items and all(isinstance(item, dict) and is_running(item) for item in items):
                 return (("Status", (value,)),)
         return ()
 

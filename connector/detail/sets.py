@@ -16,7 +16,7 @@ Assumed is that a set which changes without a scan, while several answers are re
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -133,6 +133,8 @@ class _Reading:
         for part, each in zip(parts, filters, strict=True):
             if not part.is_full and not self._unite(part, each):
                 return part.lacking()
+        if len(set().union(*(part.keys for part in parts))) != sum(len(part.keys) for part in parts):
+            return None  # a row that two parts have takes the place of another one
         self._page(0, total=total)  # the set may have changed between two parts
         return ReadSet([row for part in parts for row in part.rows()], total, True, f"in {len(parts)} parts")
 
@@ -233,6 +235,10 @@ class _Union:
         keys = page.keys or list(map(key_of, page.items))
         self._items |= zip(keys, page.items, strict=True)
         self._counts |= Counter(keys)
+
+    @property
+    def keys(self) -> Set[bytes]:
+        return self._items.keys()
 
     @property
     def is_full(self) -> bool:

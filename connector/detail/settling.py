@@ -18,6 +18,7 @@ from connector.images.records import Rejected
 from connector.listing.page import count_of, text_of
 from connector.runs.identity import Identity
 from connector.tables import IMAGE_READS, IMAGES, Aspect, Row
+from connector.texts import shortened
 
 BELIEVED = "the images list counts 0, as for all images that were asked for and had none"
 
@@ -88,6 +89,9 @@ class Settler:
             item = batch.items.get(due.image_id, {})
             if text_of(item, "ScanStatus") != SCANNED or self._instant(item) != due.scan_time:
                 continue
+            if error := self._failure(item):
+                self._doubt(due, batch.read_at, f"the scan failed: {shortened(error)}", read.requests, markers)
+                continue
             figures = Figures(read.total or 0, found.subjects, len(found.findings))
             count = count_of(item.get(self._source))
             doubt = self._rules.doubt(count, figures)
@@ -108,6 +112,12 @@ class Settler:
             whole = _Whole(due, batch.read_at, found, figures, count, levels, reason, read.requests)
             self._settle(whole, stored.get(due.image_id, ()))
         return again
+
+    def _failure(self, item: Any) -> str | None:
+        """Why the aspect's scan of an image failed; None where it did not."""
+        source = IMAGES.column(self._aspect.error).source if self._aspect.error else None
+        error = text_of(item, source) if source else None
+        return error if error not in ("", "No Error") else None
 
     def take_empty(self, chunk: Sequence[Due], now: int) -> None:
         """Adds the rows of images that are believed to have no findings, unless one like them was seen to have some:

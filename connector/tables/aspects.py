@@ -34,7 +34,7 @@ class Aspect:
     with its values, that splits a set into parts. `facts` is a table for what is true of the subject in any image.
     `volatile` names columns whose change alone does not write a row. `levels` are the columns of `images` that count
     findings by level, whose change makes a set due again. `done` is a field beside the list, with its value where the
-    scan that the list shows has ended.
+    scan that the list shows has ended. `error` is the column of `images` that says why the aspect's scan failed.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Aspect:
     volatile: tuple[str, ...] = ()
     levels: tuple[str, ...] = ()
     done: tuple[str, int] | None = None
+    error: str | None = None
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
@@ -150,6 +151,7 @@ ASPECTS: Mapping[str, Aspect] = {
             split=("Level", ("1", "2", "3", "4")),
             view="current_findings",
             facts=VULNERABILITIES,
+            error="scan_vul_error",
             levels=tuple(f"{level}_level_vul_cnt" for level in ("critical", "high", "medium", "low")),
         ),
         Aspect(
@@ -163,6 +165,7 @@ ASPECTS: Mapping[str, Aspect] = {
             view="current_malware",
             volatile=("first_scan_time", "latest_scan_time"),
             done=("VirusScanStatus", 2),
+            error="scan_virus_error",
         ),
     )
 }

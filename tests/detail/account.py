@@ -53,6 +53,7 @@ class Image:
     rows: list[Row]
     status: str = "SCANNED"
     containers: int = 0
+    error: str = ""
     history: dict[int, set[Set]] = field(default_factory=dict)
 
     def remember(self) -> None:
@@ -97,6 +98,7 @@ class Server:
             "ScanStatus": image.status,
             "ScanTime": instant_text(image.scan_time),
             "VulCnt": self.counted(image),
+            "ScanVulError": image.error,
             **{f"{word.title()}LevelVulCnt": count for word, count in self.levels(image).items()},
         }
 
@@ -178,6 +180,7 @@ class Memory:
                 "container_cnt": image.containers,
                 **{f"{word}_level_vul_cnt": count for word, count in self._server.levels(image).items()},
                 "vul_cnt": self._server.counted(image),
+                "scan_vul_error": image.error or None,
             }
             for image_id, image in self._server.images.items()
         ]

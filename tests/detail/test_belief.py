@@ -71,3 +71,26 @@ def test_sets_that_break_a_rule_do_not_end_it() -> None:
         assert made is not None
         assert (made.verdict, made.images_unproven) == ("partial", 8)
         assert {shown(tables, f"short{each}") for each in range(8)} == {()}
+
+
+def test_an_image_whose_scan_failed_is_not_called_clean() -> None:
+    """Its list is empty, and its count is 0: that the scan has failed is what the run says."""
+    images, tables = _empty(LEAST_EMPTY), new_tables()
+    run(Server(images), tables)
+    images["failed"] = Image(SCANNED, [], error="timeout")
+    made = run(Server(images), tables, now=NOW + 60 * MINUTE)
+    assert made is not None
+    assert (made.verdict, made.images_unproven, made.verdict_reason) == ("partial", 1, "1 x the scan failed")
+
+
+def test_sets_whose_rows_the_warehouse_has_lost_are_read_again() -> None:
+    """Findings, or the facts that they join to: a table that somebody has emptied is filled again."""
+    images, tables = {"a": Image(SCANNED, [finding(1), finding(2)])}, new_tables()
+    run(Server(images), tables)
+    before = shown(tables, "a")
+    for number, name in enumerate(("image_vulnerabilities", "vulnerabilities"), 1):
+        tables[name].clear()
+        made = run(Server(images), tables, now=NOW + number * 60 * MINUTE)
+        assert made is not None
+        assert (made.verdict, made.images_read) == ("complete", 1)
+        assert shown(tables, "a") == before

@@ -54,12 +54,24 @@ def test_what_identifies_a_finding_is_its_vulnerability_and_package() -> None:
     [
         ({"CVEID": "cve-2021-44228 "}, "CVE-2021-44228"),
         ({"CVEID": "", "Name": "log4shell"}, "name:245ceca626602228444e798fa6e5bdb8"),
-        ({"CVEID": "pcmgr-1", "Name": "log4shell"}, "name:245ceca626602228444e798fa6e5bdb8"),
     ],
 )
 def test_a_vulnerability_is_its_cve_else_its_name(item: dict[str, Any], expected: str) -> None:
     """A number of Tencent's own is no CVE."""
     assert vul_id(item) == expected
+
+
+def test_two_vulnerabilities_without_a_cve_that_share_a_title_are_two() -> None:
+    """Where another number tells them apart."""
+    one, other = ({**finding(7), "CVEID": number} for number in ("CNVD-2021-1", "CNVD-2021-2"))
+    assert len(parsed(one, other)) == 2
+
+
+def test_unknown_fields_of_rows_that_are_one_finding_stay_json() -> None:
+    """All of them, in the same form whichever row comes first."""
+    one, other = {**finding(1), "New": 1}, {**finding(1), "New": 2}
+    assert parsed(one, other) == parsed(other, one)
+    assert parsed(one, other, one)[0].extra == '[{"New":1},{"New":2}]'
 
 
 def test_nothing_that_is_received_is_lost_without_a_word() -> None:

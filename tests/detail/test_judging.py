@@ -36,9 +36,9 @@ def test_a_few_exceptions_break_no_rule() -> None:
 
 
 def image(image_id: str, **given: Any) -> Row:
-    row = dict.fromkeys(("critical_level_vul_cnt", "high_level_vul_cnt", "medium_level_vul_cnt"), 0)
+    row: Row = dict.fromkeys(("critical_level_vul_cnt", "high_level_vul_cnt", "medium_level_vul_cnt"), 0)
     row |= {"low_level_vul_cnt": 3, "vul_cnt": 3, "container_cnt": 0, "deleted_at": None, "scan_status": "SCANNED"}
-    return {**row, "image_id": image_id, "scan_time": NOW - DAY, **given}
+    return {**row, "scan_vul_error": None, "image_id": image_id, "scan_time": NOW - DAY, **given}
 
 
 def marker(image_id: str, **given: Any) -> Row:
