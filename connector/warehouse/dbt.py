@@ -1,12 +1,13 @@
 """Writes the tables and views as a source of dbt: a `sources.yml` with descriptions, tests of keys, and freshness."""
 
+from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
 import yaml
 
-from connector.tables import ALL_TABLES, SYNC_RUNS, Table
-from connector.warehouse.views import views
+from connector.tables import SYNC_RUNS, Table
+from connector.warehouse.views import views_of
 
 FRESHNESS = {
     "warn_after": {"count": 26, "period": "hour"},
@@ -16,13 +17,13 @@ FRESHNESS = {
 """How old the last complete run without a filter may be. A late daily sync warns; two missing daily syncs fail."""
 
 
-def sources(dataset: str) -> str:
+def sources(dataset: str, tables: Sequence[Table]) -> str:
     """Return the text of a `sources.yml` for dbt 1.10 and later, whose source `tcss` is in the schema `dataset`."""
     source = {
         "name": "tcss",
         "description": "Container images of Tencent Container Security Service (TCSS), loaded by `tcss sync`.",
         "schema": dataset,
-        "tables": [*map(_table, ALL_TABLES), *({"name": v.name, "description": v.question} for v in views())],
+        "tables": [*map(_table, tables), *({"name": v.name, "description": v.question} for v in views_of(tables))],
     }
     whole = {"version": 2, "sources": [source]}
     return yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=120).rstrip()

@@ -20,9 +20,9 @@ from typer.testing import CliRunner
 from connector import __version__
 from connector.cli.main import app
 from connector.sandbox import Fault
-from connector.tables import ALL_TABLES, SYNC_RUNS
+from connector.tables import ALL_TABLES, SYNC_RUNS, TABLES
 from connector.warehouse.dictionary import data_dictionary
-from connector.warehouse.views import views
+from connector.warehouse.views import views_of
 from tests.world import ACCOUNT_ID, World, open_elsewhere, open_until_refused, world
 
 
@@ -391,10 +391,17 @@ def test_demo_keeps_what_is_in_the_place_of_its_output(tmp_path: Path) -> None:
     assert file.read_bytes() == b"mine"
 
 
-def test_tables_for_dbt_describes_every_column_in_the_dataset_of_the_destination() -> None:
-    """Of the tables; the views are there by their names. `tests/analysts/test_dbt.py` gives it to dbt."""
+@pytest.mark.parametrize("detail", ["", "vulnerabilities"])
+def test_tables_for_dbt_describes_every_column_in_the_dataset_of_the_destination(
+    detail: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the tables that a sync with the same settings makes; the views are there by their names.
+    `tests/analysts/test_dbt.py` gives the source to dbt."""
+    tables = ALL_TABLES if detail else TABLES
+    if detail:
+        monkeypatch.setenv("TCSS_DETAIL", detail)
     result = CliRunner().invoke(app, ["tables", "--format", "dbt", "--destination", "mysql://u:p@h/bronze"])
     (source,) = yaml.safe_load(result.stdout)["sources"]
     columns = {table["name"]: [column["name"] for column in table.get("columns", [])] for table in source["tables"]}
-    expected = {table.name: list(table.column_names) for table in ALL_TABLES} | {view.name: [] for view in views()}
+    expected = {table.name: list(table.column_names) for table in tables} | {view.name: [] for view in views_of(tables)}
     assert (source["name"], source["schema"], columns) == ("tcss", "bronze", expected)
