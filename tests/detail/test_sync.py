@@ -68,6 +68,7 @@ def test_a_load_and_what_changes_after_it(place: Place) -> None:
             assert 0 < written(place, "image_vulnerabilities", update) <= opened + closed + len(after)
 
 
+@pytest.mark.thorough("pairs", "small pages")
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 @pytest.mark.parametrize(
     "quirks",
