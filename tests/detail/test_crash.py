@@ -1,4 +1,4 @@
-"""A sync of details, killed with SIGKILL at some steps: views show whole sets only, and the next run settles the rest."""
+"""A sync of details, killed with SIGKILL at some steps: views show whole sets only, and the next run settles them."""
 
 from __future__ import annotations
 
