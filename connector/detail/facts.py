@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import tzinfo
-from hashlib import blake2b
 from typing import Any
 
 from connector.detail.findings import vul_id
+from connector.detail.hashing import numbered_hash
 from connector.detail.parsing import ColumnParser, Item, Rejected
 from connector.tables import VULNERABILITIES, Row
 from connector.wire import decode, encode, storable
@@ -144,4 +144,4 @@ def _united(stored: str | None, words: Iterable[str]) -> str:
 
 def _hash(row: Row) -> str:
     fields = {name: value for name, value in row.items() if name not in _NOT_HASHED and value is not None}
-    return f"{HASH_DEFINITION}:{blake2b(encode(fields).encode(), digest_size=16).hexdigest()}"
+    return numbered_hash(HASH_DEFINITION, fields)

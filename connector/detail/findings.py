@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from connector.detail.hashing import digest, numbered_hash
 from connector.detail.parsing import ColumnParser, Item, Rejected
 from connector.images.fields import LONGEST
 from connector.tables import Aspect
@@ -24,6 +24,7 @@ ID_DEFINITION = 1
 HASH_DEFINITION = 1
 """Number of the definition of a finding's `row_hash`. Another number writes every finding again."""
 
+OWN_IDS = "pcmgr-"  # the begin of Tencent's ids of vulnerabilities (PocID), which a sample shows in CVEID too
 NOT_AN_OBJECT = "the row is not an object"
 MOST_CACHED = 200_000  # different rows whose findings are kept, for other images that have them too
 
@@ -112,12 +113,12 @@ class FindingParser:
         if "vul_id" in self._names:
             values["vul_id"] = vul_id(item)
         row = tuple(values[name] for name in self._names)
-        finding_id = _digest(ID_DEFINITION, [row[place] for place in self._identity])
+        finding_id = numbered_hash(ID_DEFINITION, [row[place] for place in self._identity])
         return self._hashed_again(Finding(finding_id, row, 1, None, ""))
 
     def _hashed_again(self, finding: Finding) -> Finding:
         fields = (*(finding.values[place] for place in self._hashed), finding.occurrences, finding.extra)
-        return finding._replace(row_hash=_digest(HASH_DEFINITION, fields))
+        return finding._replace(row_hash=numbered_hash(HASH_DEFINITION, fields))
 
 
 _ROW_FIELDS = ("Tag", "IsSuggest")  # of an image's row, which facts take, or which say nothing that others do not
@@ -125,17 +126,18 @@ _ROW_FIELDS = ("Tag", "IsSuggest")  # of an image's row, which facts take, or wh
 
 def vul_id(item: Mapping[str, Any]) -> str:
     """The vulnerability of an item of any action: its CVE in upper case, else a hash of its name, with its number where
-    that is no CVE."""
+    that is no CVE. An id of Tencent's own is left out: an account's lists may learn it later."""
     number = item.get("CVEID")
     if isinstance(number, str) and _CVE.fullmatch(number.strip()):
         return number.strip().upper()
     name = item.get("Name")
-    text = storable(name) if isinstance(name, str) and name and not number else encode([number, name])
-    return f"name:{blake2b(text.encode(), digest_size=16).hexdigest()}"
+    text = storable(name) if isinstance(name, str) and name and not _is_other(number) else encode([number, name])
+    return f"name:{digest(text)}"
 
 
-def _digest(definition: int, values: Sequence[Any]) -> str:
-    return f"{definition}:{blake2b(encode(list(values)).encode(), digest_size=16).hexdigest()}"
+def _is_other(number: Any) -> bool:
+    """Whether a number that is no CVE tells two vulnerabilities of one name apart."""
+    return bool(number) and not (isinstance(number, str) and number.startswith(OWN_IDS))
 
 
 def _together(one: Finding, other: Finding) -> Finding:

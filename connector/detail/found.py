@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from connector.detail.facts import SEVERITIES
-from connector.listing.page import count_of
+from connector.listing.page import count_of, text_of
 
 Item = Mapping[str, Any]
 
@@ -156,10 +156,10 @@ def by_host(container: Container) -> tuple[str, ...]:
 
 def vulnerability_of(item: Item, *, emergency: bool) -> Vulnerability:
     """An item of one of the three lists of the account."""
-    level, score, tags = text_of(item, "Level"), item.get("CVSSV3Score"), item.get("Tags")
+    level, score, tags = text_of(item, "Level") or "", item.get("CVSSV3Score"), item.get("Tags")
     return Vulnerability(
         poc_id=text_of(item, "PocID") or None,
-        cve_id=text_of(item, "CVEID").upper() or None,
+        cve_id=(text_of(item, "CVEID") or "").upper() or None,
         name=text_of(item, "Name") or None,
         severity=SEVERITIES.get(level.upper()),
         cvss_v3_score=float(score) if isinstance(score, int | float) else None,
@@ -199,9 +199,3 @@ def container_of(container_id: str, item: Item) -> Container:
     """An item of DescribeVulContainerList."""
     fields = {name: text_of(item, source) or None for name, source in _CONTAINER_FIELDS.items()}
     return Container(container_id=container_id, poc_ids=[], **fields)
-
-
-def text_of(item: Item, name: str) -> str:
-    """A field that is a text; empty where there is none."""
-    value = item.get(name)
-    return value if isinstance(value, str) else ""

@@ -6,14 +6,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
-from hashlib import blake2b
 from typing import Any
 
+from connector.detail.hashing import numbered_hash
 from connector.detail.lists import KeyOf, key_by
 from connector.detail.parsing import ColumnParser, Rejected
 from connector.runs.identity import Identity
 from connector.tables import CONTAINERS, HOSTS, Row, Table
-from connector.wire import encode
 
 HASH_DEFINITION = 1
 """Number of the definition of `row_hash`."""
@@ -103,8 +102,7 @@ class PlaceDiff:
             "sync_id": self._identity.sync_id,
         }
         fields = [[name, row[name]] for name in self._hashed if row[name] is not None]
-        digest = blake2b(encode(fields).encode(), digest_size=16).hexdigest()
-        return {**row, "row_hash": f"{HASH_DEFINITION}:{digest}"}
+        return {**row, "row_hash": numbered_hash(HASH_DEFINITION, fields)}
 
 
 def _program(command: str) -> str | None:

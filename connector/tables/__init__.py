@@ -7,7 +7,7 @@ Column names, order and types are a contract with everyone who queries the wareh
 from collections.abc import Iterable
 
 from connector.tables.aspects import ASPECTS, IMAGE_MALWARE, IMAGE_VULNERABILITIES, Aspect
-from connector.tables.details import CONTAINERS, DETAIL_RUNS, HOSTS, IMAGE_READS, VULNERABILITIES
+from connector.tables.details import DETAIL_RUNS, IMAGE_READS, VULNERABILITIES
 from connector.tables.images import (
     API_COLUMNS,
     IMAGE_HISTORY,
@@ -19,6 +19,7 @@ from connector.tables.images import (
     versions,
 )
 from connector.tables.model import Column, ColumnType, Row, Table, plain_rows
+from connector.tables.places import CONTAINERS, HOSTS
 
 DETAIL_TABLES = (
     VULNERABILITIES,

@@ -1,5 +1,5 @@
-"""The tables of the details, without those of the findings themselves (`aspects`): what a vulnerability is, which sets
-were read, where images run, and the runs.
+"""The tables of the details that are of no single aspect: what a vulnerability is, which sets were read, and the runs.
+The findings are in `aspects`, and where images run is in `places`.
 
 Facts about the fields come from the API's specification and its published samples.
 """
@@ -34,28 +34,21 @@ ROW_HASH = Column(
     nullable=False,
     example="1:0123456789abcdef0123456789abcdef",
 )
-_LAST_SEEN_AT = Column(
-    "last_seen_at",
-    "timestamp",
-    "When a sync last wrote that it saw this: at a change, and once a day while nothing changes. Of what is gone: the "
-    "last run that listed it.",
-    nullable=False,
-)
 
 
-def _first_seen_at(what: str) -> Column:
+def first_seen_at_column(what: str) -> Column:
     return Column("first_seen_at", "timestamp", f"When a sync first observed the {what}.", nullable=False)
 
 
-def _text(name: str, source: str, description: str, example: str | None = None) -> Column:
+def text_column(name: str, source: str, description: str, example: str | None = None) -> Column:
     return Column(name, "text", description, source=source, example=example)
 
 
-def _number(name: str, source: str, description: str, unit: str | None = None) -> Column:
+def number_column(name: str, source: str, description: str, unit: str | None = None) -> Column:
     return Column(name, "bigint", description, source=source, unit=unit)
 
 
-def _time(name: str, source: str, description: str) -> Column:
+def time_column(name: str, source: str, description: str) -> Column:
     zone = "A time without an offset is read in the setting naive_time_zone."
     return Column(name, "timestamp", f"{description} {zone}", source=source)
 
@@ -72,7 +65,7 @@ VULNERABILITIES = Table(
     (
         ACCOUNT_ID,
         replace(VUL_ID, description=VUL_ID.description.removesuffix(" Joins to vulnerabilities.")),
-        _text(
+        text_column(
             "cve_id", "CVEID", "The CVE number as received. Null where the vulnerability has none.", "CVE-2021-44228"
         ),
         Column(
@@ -83,10 +76,10 @@ VULNERABILITIES = Table(
             example='["pcmgr-1"]',
             is_json=True,
         ),
-        _text("name", "Name", "Title of the vulnerability, in the language of the setting `language`."),
-        _text("category", "Category", "Kind of the vulnerability, such as `CODE_INJECTION`."),
-        _text("category_type", "CategoryType", "Family of the vulnerability: SYSTEM or WEB.", "SYSTEM"),
-        _text(
+        text_column("name", "Name", "Title of the vulnerability, in the language of the setting `language`."),
+        text_column("category", "Category", "Kind of the vulnerability, such as `CODE_INJECTION`."),
+        text_column("category_type", "CategoryType", "Family of the vulnerability: SYSTEM or WEB.", "SYSTEM"),
+        text_column(
             "level", "Level", "Severity as received: a word in the account's lists, else the images' number.", "HIGH"
         ),
         Column(
@@ -101,8 +94,8 @@ VULNERABILITIES = Table(
         Column(
             "cvss_v3_score", "double", "CVSS v3 base score. Null for 0 as well.", source="CVSSV3Score", example="9.8"
         ),
-        _text("cvss_v3_vector", "CVSSV3Desc", "CVSS v3 vector."),
-        _number("attack_level", "AttackLevel", "Attack heat; of registry images 0 to 3 is documented."),
+        text_column("cvss_v3_vector", "CVSSV3Desc", "CVSS v3 vector."),
+        number_column("attack_level", "AttackLevel", "Attack heat; of registry images 0 to 3 is documented."),
         Column(
             "tags", "text", "All labels, as a sorted JSON array.", source="Tags", example='["CanBeFixed"]', is_json=True
         ),
@@ -111,17 +104,17 @@ VULNERABILITIES = Table(
         _flag("is_known_exploited", "Tags", "Whether a label says that the vulnerability is exploited in the wild."),
         Column("is_emergency", "bool", "Whether the account's list of emergency vulnerabilities has it."),
         _flag("can_be_fixed", "Tags", "Whether a label says that a fix exists."),
-        _time("submit_time", "SubmitTime", "When the vulnerability was published."),
-        _time("found_time", "FoundTime", "When the account first had the vulnerability, by its lists."),
-        _time("latest_found_time", "LatestFoundTime", "When the account last had it, by its lists."),
-        _number("local_image_count", "LocalImageCount", "Images of the account's hosts that have it.", "images"),
-        _number("container_count", "ContainerCount", "Containers that have it.", "containers"),
-        _text("description", "Des", "Description, in the language of the setting `language`."),
-        _text("official_solution", "OfficialSolution", "What its vendor says to do."),
-        _text("defense_solution", "DefenseSolution", "What to do where there is no fix."),
+        time_column("submit_time", "SubmitTime", "When the vulnerability was published."),
+        time_column("found_time", "FoundTime", "When the account first had the vulnerability, by its lists."),
+        time_column("latest_found_time", "LatestFoundTime", "When the account last had it, by its lists."),
+        number_column("local_image_count", "LocalImageCount", "Images of the account's hosts that have it.", "images"),
+        number_column("container_count", "ContainerCount", "Containers that have it.", "containers"),
+        text_column("description", "Des", "Description, in the language of the setting `language`."),
+        text_column("official_solution", "OfficialSolution", "What its vendor says to do."),
+        text_column("defense_solution", "DefenseSolution", "What to do where there is no fix."),
         Column("reference_urls", "text", "Where to read more, as received: JSON.", source="Reference", is_json=True),
         EXTRA,
-        _first_seen_at("vulnerability"),
+        first_seen_at_column("vulnerability"),
         Column("changed_at", "timestamp", "When a sync last observed a change of row_hash.", nullable=False),
         Column(
             "gone_at",
@@ -191,111 +184,6 @@ IMAGE_READS = Table(
     ),
 )
 
-
-def _of_containers() -> tuple[Column, ...]:
-    return (
-        _text("container_name", "ContainerName", "Name of the container."),
-        _text("status", "Status", "State of the container, such as RUNNING.", "RUNNING"),
-        _time("create_time", "CreateTime", "When the container was made."),
-        _text("run_as", "RunAs", "User that the container runs as."),
-        Column(
-            "cmd",
-            "text",
-            "First word of the container's command. Its arguments are not stored, because they may hold passwords.",
-            source="Cmd",
-            derived=True,
-        ),
-        _number("cpu_usage", "CPUUsage", "CPU usage times 1,000, when the row was last written."),
-        _number("ram_usage", "RamUsage", "Memory in use, when the row was last written.", "kB"),
-        _text("image_name", "ImageName", "Name of the image."),
-        replace(IMAGE_ID, nullable=True, description="The image that the container runs. Joins to images."),
-        _text("pod", "POD", "Pod, as the API names it first; see pod_name."),
-        Column("host_id", "text", "The host. Joins to hosts.", precision=128, source="HostID"),
-        _text("host_ip", "HostIP", "Private address of the host."),
-        _time("update_time", "UpdateTime", "When the API's row last changed."),
-        _text("host_name", "HostName", "Name of the host."),
-        _text("public_ip", "PublicIp", "Public address of the host."),
-        _text("net_status", "NetStatus", "Whether the container's network is isolated.", "NORMAL"),
-        _text("net_sub_status", "NetSubStatus", "Detail of net_status."),
-        _text("isolate_source", "IsolateSource", "What isolated the container's network."),
-        _time("isolate_time", "IsolateTime", "When the network was isolated. Null: never (the API writes 1970)."),
-        _text("node_id", "NodeID", "Id of the super node."),
-        _text("pod_ip", "PodIP", "Address of the pod."),
-        _text("pod_name", "PodName", "Name of the pod."),
-        _text("node_type", "NodeType", "NORMAL, or SUPER for a super node.", "NORMAL"),
-        _text("node_unique_id", "NodeUniqueID", "Lasting id of the super node."),
-        _number("pod_cpu", "PodCpu", "CPU of the pod; its unit is not documented."),
-        _number("pod_mem", "PodMem", "Memory of the pod; bytes in the published sample."),
-        _text("cluster_name", "ClusterName", "Name of the cluster."),
-        _text("cluster_id", "ClusterID", "Id of the cluster."),
-        _text("pod_uid", "PodUid", "Uid of the pod."),
-    )
-
-
-def _of_hosts() -> tuple[Column, ...]:
-    return (
-        _text("host_ip", "HostIP", "Private address."),
-        _text("host_name", "HostName", "Name of the host."),
-        _text("host_group", "Group", "Business group of the host. The API calls the field Group."),
-        _text("docker_version", "DockerVersion", "Version of Docker."),
-        _text("docker_file_system_driver", "DockerFileSystemDriver", "Storage driver of the container runtime."),
-        _number("image_cnt", "ImageCnt", "Images on the host.", "images"),
-        _number("container_cnt", "ContainerCnt", "Containers on the host.", "containers"),
-        _text("status", "Status", "State of the agent: ONLINE, OFFLINE or UNINSTALL.", "ONLINE"),
-        Column("is_containerd", "bool", "Whether the runtime is containerd.", source="IsContainerd"),
-        _text("machine_type", "MachineType", "Where the host is from: CVM, ECM, LH, BM or Other.", "CVM"),
-        _text("public_ip", "PublicIp", "Public address."),
-        _text("uuid", "Uuid", "Uuid of the host."),
-        _text("instance_id", "InstanceID", "Cloud instance of the host."),
-        _number("region_id", "RegionID", "Number of the region."),
-        _text("project_name", "Project.ProjectName", "Name of the project."),
-        _number("project_id", "Project.ProjectID", "Id of the project."),
-        Column("tags", "text", "Tags of the cloud resource, as received: a JSON array.", source="Tags", is_json=True),
-        _text("cluster_id", "ClusterID", "Id of the cluster."),
-        _text("cluster_name", "ClusterName", "Name of the cluster."),
-        _text("cluster_accessed_status", "ClusterAccessedStatus", "Whether the cluster is connected."),
-        _text("cluster_accessed_sub_status", "ClusterAccessedSubStatus", "Detail of cluster_accessed_status."),
-        _text("cluster_accessed_error_reason", "ClusterAccessedErrorReason", "Why the cluster is not connected."),
-        _number("charge_cores_cnt", "ChargeCoresCnt", "Cores that are billed.", "cores"),
-        _text("defend_status", "DefendStatus", "Whether the host is protected."),
-        _number("cores_cnt", "CoresCnt", "Cores of the host.", "cores"),
-        _time("last_online_time", "LastOnlineTime", "When the agent was last online."),
-    )
-
-
-def _place(name: str, description: str, key: Column, columns: tuple[Column, ...]) -> Table:
-    what = name.removesuffix("s")
-    return Table(
-        name,
-        description,
-        ("account_id", key.name),
-        (
-            ACCOUNT_ID,
-            key,
-            *columns,
-            EXTRA,
-            _first_seen_at(what),
-            _LAST_SEEN_AT,
-            Column("gone_at", "timestamp", f"When a whole list first lacked the {what}. Null: it is there."),
-            ROW_HASH,
-            SYNC_ID,
-        ),
-    )
-
-
-CONTAINERS = _place(
-    "containers",
-    "Containers of the account that run. A container stays in the table when it is gone or runs no more: gone_at is "
-    "then set.",
-    Column("container_id", "text", "Id of the container.", nullable=False, precision=256, source="ContainerID"),
-    _of_containers(),
-)
-HOSTS = _place(
-    "hosts",
-    "Hosts of the account. A host stays in the table when it is gone: gone_at is then set.",
-    Column("host_id", "text", "Id of the host in TCSS.", nullable=False, precision=128, source="HostID"),
-    _of_hosts(),
-)
 
 DETAIL_RUNS = Table(
     "detail_runs",

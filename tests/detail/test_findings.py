@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from connector.detail.findings import Finding, FindingParser, vul_id
-from connector.tables import ASPECTS
+from connector.tables import ASPECTS, Aspect
+from connector.warehouse.views import views
 from tests.detail.account import finding
 
 PARSER = FindingParser(ASPECTS["vulnerabilities"], UTC)
@@ -54,6 +55,7 @@ def test_what_identifies_a_finding_is_its_vulnerability_and_package() -> None:
     [
         ({"CVEID": "cve-2021-44228 "}, "CVE-2021-44228"),
         ({"CVEID": "", "Name": "log4shell"}, "name:245ceca626602228444e798fa6e5bdb8"),
+        ({"CVEID": "pcmgr-1", "Name": "log4shell"}, "name:245ceca626602228444e798fa6e5bdb8"),
     ],
 )
 def test_a_vulnerability_is_its_cve_else_its_name(item: dict[str, Any], expected: str) -> None:
@@ -84,6 +86,13 @@ def test_nothing_that_is_received_is_lost_without_a_word() -> None:
         ("level", '"n/a"'),
         ("finding_id", '"no object"'),
     ]
+
+
+@pytest.mark.parametrize("aspect", ASPECTS.values(), ids=ASPECTS)
+def test_an_aspect_has_a_view_of_its_table(aspect: Aspect) -> None:
+    """Which shows its whole sets alone: the markers are read too."""
+    (view,) = (view for view in views() if view.name == aspect.view)
+    assert {aspect.table.name, "image_reads"} <= view.details
 
 
 def test_malware_is_another_table_and_no_other_code() -> None:
