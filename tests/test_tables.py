@@ -6,12 +6,12 @@ import pyarrow as pa
 import pytest
 
 from connector.tables import (
+    ALL_TABLES,
     API_COLUMNS,
     IMAGE_HISTORY,
     IMAGE_SCANS,
     IMAGES,
     REJECTED_VALUES,
-    TABLES,
     Table,
 )
 
@@ -51,6 +51,41 @@ COLUMNS = {
         watermark_before watermark_after first_request_id last_request_id endpoint filters connector_version
         reason_code naive_time_zone listed_twice
     """),
+    "vulnerabilities": words("""
+        account_id vul_id cve_id poc_ids name category category_type level severity cvss_v3_score cvss_v3_vector
+        attack_level tags has_poc has_exploit is_known_exploited is_emergency can_be_fixed submit_time found_time
+        latest_found_time local_image_count container_count description official_solution defense_solution
+        reference_urls extra first_seen_at changed_at gone_at row_hash sync_id
+    """),
+    "image_vulnerabilities": words("""
+        account_id image_id finding_id opened_read vul_id component version fixed_versions level occurrences
+        first_found_at absent_at closed_read closed_at extra row_hash sync_id
+    """),
+    "image_malware": words("""
+        account_id image_id finding_id opened_read virus_name path md5 file_name size risk_level tags check_platform
+        first_scan_time latest_scan_time description solution occurrences first_found_at absent_at closed_read closed_at
+        extra row_hash sync_id
+    """),
+    "image_reads": words("""
+        account_id image_id aspect read_no scan_time read_at total_count rows_listed distinct_vulnerabilities vul_cnt
+        verdict verdict_reason requests sync_id settled distinct_findings level_counts
+    """),
+    "containers": words("""
+        account_id container_id container_name status create_time run_as cmd cpu_usage ram_usage image_name image_id pod
+        host_id host_ip update_time host_name public_ip net_status net_sub_status isolate_source isolate_time node_id
+        pod_ip pod_name node_type node_unique_id pod_cpu pod_mem cluster_name cluster_id pod_uid extra first_seen_at
+        last_seen_at gone_at row_hash sync_id
+    """),
+    "hosts": words("""
+        account_id host_id host_ip host_name host_group docker_version docker_file_system_driver image_cnt container_cnt
+        status is_containerd machine_type public_ip uuid instance_id region_id project_name project_id tags cluster_id
+        cluster_name cluster_accessed_status cluster_accessed_sub_status cluster_accessed_error_reason charge_cores_cnt
+        defend_status cores_cnt last_online_time extra first_seen_at last_seen_at gone_at row_hash sync_id
+    """),
+    "detail_runs": words("""
+        sync_id aspect account_id started_at finished_at verdict verdict_reason images_due images_read images_behind
+        images_unproven opened closed requests throttled unknown_tags
+    """),
 }
 KEYS = {
     "images": ("account_id", "image_id"),
@@ -58,39 +93,66 @@ KEYS = {
     "image_scans": ("account_id", "image_id", "scan_time"),
     "rejected_values": ("account_id", "reject_id"),
     "sync_runs": ("sync_id",),
+    "vulnerabilities": ("account_id", "vul_id"),
+    "image_vulnerabilities": ("account_id", "image_id", "finding_id", "opened_read"),
+    "image_malware": ("account_id", "image_id", "finding_id", "opened_read"),
+    "image_reads": ("account_id", "image_id", "aspect"),
+    "containers": ("account_id", "container_id"),
+    "hosts": ("account_id", "host_id"),
+    "detail_runs": ("sync_id", "aspect"),
 }
 BIGINTS = words("""
     size host_cnt super_node_cnt container_cnt is_suggest is_authorized component_cnt vul_cnt critical_level_vul_cnt
     high_level_vul_cnt medium_level_vul_cnt low_level_vul_cnt virus_cnt risk_cnt version total_count rows_listed
     images_listed images_new images_changed images_unchanged images_gone images_returned values_rejected pages requests
-    throttled retries seam_repairs passes missed_by_incremental listed_twice
+    throttled retries seam_repairs passes missed_by_incremental listed_twice attack_level local_image_count
+    container_count opened_read level occurrences closed_read risk_level read_no distinct_vulnerabilities
+    distinct_findings cpu_usage ram_usage pod_cpu pod_mem image_cnt region_id project_id charge_cores_cnt cores_cnt
+    images_due images_read images_behind images_unproven opened closed
 """)
-BOOLS = ["is_trust_image", "is_latest_image", "recommended_fix", "order_proven"]
+BOOLS = words("""
+    is_trust_image is_latest_image recommended_fix order_proven has_poc has_exploit is_known_exploited is_emergency
+    can_be_fixed settled is_containerd
+""")
 TIMES = words("""
     create_time scan_time first_seen_at changed_at deleted_at observed_at started_at finished_at watermark_before
-    watermark_after missing_since
+    watermark_after missing_since submit_time found_time latest_found_time gone_at first_found_at absent_at closed_at
+    first_scan_time latest_scan_time read_at update_time isolate_time last_seen_at last_online_time
 """)
+DOUBLES = ["cvss_v3_score"]
+TEXTS = {("vulnerabilities", "level"), ("image_vulnerabilities", "version")}  # elsewhere: a number
 NEVER_NULL = {
     "images": {"account_id", "image_id", "version", "first_seen_at", "changed_at", "row_hash", "sync_id"},
     "image_history": {"account_id", "image_id", "version", "observed_at", "row_hash", "sync_id"},
     "image_scans": {"account_id", "image_id", "scan_time", "observed_at", "sync_id"},
     "rejected_values": {"account_id", "reject_id", "column_name", "raw", "reason", "first_seen_at", "sync_id"},
     "sync_runs": {"sync_id", "account_id", "mode", "verdict", "started_at"},
+    "vulnerabilities": {"account_id", "vul_id", "first_seen_at", "changed_at", "row_hash", "sync_id"},
+    "image_vulnerabilities": {
+        *("account_id", "image_id", "finding_id", "opened_read", "vul_id", "first_found_at", "row_hash", "sync_id"),
+    },
+    "image_malware": {"account_id", "image_id", "finding_id", "opened_read", "first_found_at", "row_hash", "sync_id"},
+    "image_reads": {"account_id", "image_id", "aspect", "read_no", "read_at", "verdict", "sync_id"},
+    "containers": {"account_id", "container_id", "first_seen_at", "last_seen_at", "row_hash", "sync_id"},
+    "hosts": {"account_id", "host_id", "first_seen_at", "last_seen_at", "row_hash", "sync_id"},
+    "detail_runs": {"sync_id", "aspect", "account_id", "started_at", "verdict"},
 }
-EACH_TABLE = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+EACH_TABLE = pytest.mark.parametrize("table", ALL_TABLES, ids=lambda table: table.name)
 
 
 def test_tables() -> None:
-    """Five tables with these keys and these columns, in this order."""
-    assert {table.name: table.key for table in TABLES} == KEYS
-    assert {table.name: list(table.column_names) for table in TABLES} == COLUMNS
+    """The tables have these keys and these columns, in this order."""
+    assert {table.name: table.key for table in ALL_TABLES} == KEYS
+    assert {table.name: list(table.column_names) for table in ALL_TABLES} == COLUMNS
     assert list(API_COLUMNS) == FROM_THE_ITEM
 
 
 @EACH_TABLE
 def test_types(table: Table) -> None:
-    """A column is a text unless it is named here, and the same name has the same type in every table."""
+    """A column is a text unless it is named here, and a name has one type, but for TEXTS."""
     special = dict.fromkeys(BIGINTS, "bigint") | dict.fromkeys(BOOLS, "bool") | dict.fromkeys(TIMES, "timestamp")
+    special |= dict.fromkeys(DOUBLES, "double")
+    special |= {name: "text" for name in table.column_names if (table.name, name) in TEXTS}
     assert {c.name: c.type for c in table.columns} == {name: special.get(name, "text") for name in table.column_names}
 
 
@@ -111,8 +173,11 @@ def test_key_can_be_indexed_by_mysql(table: Table) -> None:
 
 def test_identifiers_have_one_length_everywhere() -> None:
     """Only identifiers have a length, the same in every table, so that joins compare like with like."""
-    lengths = {(c.name, c.precision) for table in TABLES for c in table.columns if c.precision is not None}
-    assert lengths == {("account_id", 64), ("image_id", 256), ("reject_id", 64), ("sync_id", 64)}
+    lengths = {(c.name, c.precision) for table in ALL_TABLES for c in table.columns if c.precision is not None}
+    assert lengths == {
+        *(("account_id", 64), ("image_id", 256), ("reject_id", 64), ("sync_id", 64), ("aspect", 64), ("vul_id", 64)),
+        *(("finding_id", 64), ("container_id", 256), ("host_id", 128)),
+    }
 
 
 def test_thirty_fields() -> None:
