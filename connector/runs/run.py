@@ -62,16 +62,11 @@ class Run:
         self.loader = Loader(location, self._pipeline)
         self._prepared = False
         self.inventory = Inventory(location, self._pipeline)
-        held = _held(self.inventory, identity.account_id, tables)
-        self._is_new = held.is_new
-        self._observation = Observation(
-            identity,
-            policy_of(settings),
-            held,
-            image_list(settings, client),
-            parser_of(settings).parse,
-            self._spool,
-        )
+        images, parser = image_list(settings, client), parser_of(settings)
+        with self.inventory.session():
+            held = _held(self.inventory, identity.account_id, tables)
+            self._is_new = held.is_new
+            self._observation = Observation(identity, policy_of(settings), held, images, parser.parse, self._spool)
         client.refuse_answers(self._observation.history.request_ids)
 
     def execute(self, report: Report | None = None) -> SyncRun:

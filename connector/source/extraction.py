@@ -6,7 +6,7 @@ import shutil
 import weakref
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, nullcontext
 from threading import Lock
 from typing import Any
 
@@ -75,14 +75,15 @@ def _swept(settings: Settings, selection: Selection) -> Spool:
         identity = Identity.new(account_of(settings, client), client.now())
         inventory = _inventory()
         tables = ALL_TABLES if selection.details else TABLES
-        observation = Observation(
-            identity,
-            policy_of(settings),
-            AccountInventory(inventory, identity.account_id, tables) if inventory else _Nothing(),
-            image_list(settings, client),
-            parser_of(settings).parse,
-            spool,
-        )
+        with inventory.session() if inventory else nullcontext():
+            observation = Observation(
+                identity,
+                policy_of(settings),
+                AccountInventory(inventory, identity.account_id, tables) if inventory else _Nothing(),
+                image_list(settings, client),
+                parser_of(settings).parse,
+                spool,
+            )
         client.refuse_answers(observation.history.request_ids)
         with closing(observation.observe()) as progress:
             for _ in progress:

@@ -5,7 +5,7 @@ raises DestinationError. Columns that an older release did not have are null.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from types import MappingProxyType
 from typing import Any
 
@@ -35,6 +35,18 @@ class Inventory:
     def __init__(self, location: Location, pipeline: dlt.Pipeline) -> None:
         self._location = location
         self._pipeline = pipeline
+        self._opened: Any = None
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Ask all queries of the block over one connection. Each would else open its own, which costs more than most
+        queries. Raises DestinationError."""
+        with ExitStack() as stack:
+            if self._opened is None and not self._absent:
+                with destination_errors(self._location, "read"):
+                    self._opened = stack.enter_context(self._new_client())
+                stack.callback(setattr, self, "_opened", None)
+            yield
 
     def verify(self, tables: Sequence[Table] = TABLES) -> bool:
         """Whether any of these tables of ours exists.
@@ -179,7 +191,10 @@ class Inventory:
             with closing(execute(client, query, parameters, min(limit or BATCH_ROWS, BATCH_ROWS))) as batches:
                 return collect(batches, wanted, schema, limit)
 
-    def _client(self) -> Any:
+    def _client(self) -> AbstractContextManager[Any]:
+        return self._new_client() if self._opened is None else nullcontext(self._opened)
+
+    def _new_client(self) -> Any:
         # A pipeline of the user's own does not know our schema before its first run; any schema names the same dataset.
         known = SCHEMA in self._pipeline.schema_names
         return self._pipeline.sql_client(SCHEMA) if known else self._pipeline.sql_client()

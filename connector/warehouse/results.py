@@ -1,6 +1,7 @@
 """Converts query results to Arrow in the types of `tables.py`, whatever the database and its driver give."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import duckdb
@@ -22,7 +23,10 @@ def execute(client: Any, query: str, parameters: Sequence[str], size: int) -> Ge
         return
     if isinstance(connection, sa.Connection):
         connection.execution_options(stream_results=True, max_row_buffer=size)
-    with client.execute_query(query, *parameters) as cursor:
+    with (
+        client.execute_query(query, *parameters) as cursor,
+        suppress(GeneratorExit),
+    ):  # dlt would not end the transaction
         yield from _fetch(cursor, size)
 
 
@@ -37,9 +41,14 @@ def _duckdb(connection: Any, query: str, parameters: Sequence[str], size: int) -
 def _psycopg2(connection: Any, query: str, parameters: Sequence[str], size: int) -> Iterator[list[tuple[Any, ...]]]:
     """Query with a named cursor, because psycopg2 else keeps the whole result in memory."""
     connection.autocommit = False
-    with connection.cursor(name="tcss_inventory") as cursor:
-        cursor.execute(query, parameters)
-        yield from _fetch(cursor, size)
+    try:
+        with connection.cursor(name="tcss_inventory") as cursor:
+            cursor.execute(query, parameters)
+            yield from _fetch(cursor, size)
+    finally:
+        if not connection.closed:
+            connection.rollback()
+            connection.autocommit = True
 
 
 def _fetch(cursor: Any, size: int) -> Iterator[list[tuple[Any, ...]]]:

@@ -217,6 +217,33 @@ def test_options_of_duckdb_are_taken_from_the_url(tmp_path: Path) -> None:
                 Inventory(location, pipeline).known("1")
 
 
+@pytest.mark.parametrize("kind", ["duckdb", "sqlite", "postgresql", "mysql"])
+def test_a_session_asks_all_over_one_connection(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A query of a table that is not there does not spoil the connection for the next query."""
+    opened: list[Inventory] = []
+    connect = Inventory._new_client
+
+    def counted(self: Inventory) -> Any:
+        opened.append(self)
+        return connect(self)
+
+    monkeypatch.setattr(Inventory, "_new_client", counted)
+    with place(kind, tmp_path) as made:
+        found = loaded(made)
+        made.sql("DROP TABLE {data}.sync_runs")
+        outside = (found.runs("1").num_rows, found.known("1").num_rows, found.account_ids())
+        before = len(opened)
+        with found.session(), found.session():
+            assert (
+                (found.runs("1").num_rows, found.known("1").num_rows, found.account_ids())
+                == outside
+                == (0, 3, {"1", "2"})
+            )
+        assert len(opened) == before + 1
+        made.load(made.pipeline(tables=[IMAGES]), IMAGES, {**NEW, "image_id": "later"})
+        assert found.known("1").num_rows == 4
+
+
 def test_a_pipeline_that_has_never_run_can_be_read_through(tmp_path: Path) -> None:
     """One of the user's own, which does not know our schema yet."""
     with place("duckdb", tmp_path) as made:
