@@ -20,7 +20,7 @@ def covers(inventory: Inventory, account_id: str, *, aspect: Aspect) -> dg.Asset
     """Fails where a scanned image lacks its present set: as a warning, while all that is missing waits for a run."""
     images = plain_rows(inventory.of_account(IMAGES, account_id, IMAGE_COLUMNS))
     reads = plain_rows(inventory.of_account(IMAGE_READS, account_id, READ_COLUMNS, {"aspect": aspect.name}))
-    coverage = coverage_of(images, {read["image_id"]: read for read in reads})
+    coverage = coverage_of(aspect, images, {read["image_id"]: read for read in reads})
     scanned = coverage.current + coverage.missing
     return dg.AssetCheckResult(
         passed=not coverage.missing,

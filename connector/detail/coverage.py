@@ -1,22 +1,24 @@
-"""Of how many images the warehouse has the set of the present scan. Pure: takes rows and returns values."""
+"""Of how many images the warehouse has the set of the present scan. The rules are those of the view `detail_coverage`.
+
+Pure: takes rows and returns values.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from connector.detail.queue import SCANNED
 from connector.detail.rows import DetailVerdict
-from connector.tables import Row
+from connector.tables import ASPECTS, Aspect, Row
 
-IMAGE_COLUMNS = ("image_id", "scan_status", "scan_time", "deleted_at")
-READ_COLUMNS = ("image_id", "aspect", "scan_time", "verdict")
+IMAGE_COLUMNS = ("image_id", "scan_time", "deleted_at", *(aspect.count for aspect in ASPECTS.values()))
+READ_COLUMNS = ("image_id", "aspect", "read_no", "scan_time", "vul_cnt", "verdict")
 
 
 @dataclass
 class Coverage:
     """Live images. `current`: the set that is shown is that of the present scan. `behind`: the image was scanned again
-    since. `unproven`: the last read did not prove the set whole. `unread`: scanned, and no set was read yet.
+    since, or counted otherwise. `unproven`: the last read did not prove the set whole. `unread`: no set was read yet.
     `never_scanned`: there is no set that could be read, and the image is not to be called clean."""
 
     current: int = 0
@@ -31,21 +33,22 @@ class Coverage:
         return self.behind + self.unproven + self.unread
 
 
-def coverage_of(images: Iterable[Row], reads: Mapping[str, Row]) -> Coverage:
-    """`images` are rows of one account, `reads` the markers of one aspect by image."""
+def coverage_of(aspect: Aspect, images: Iterable[Row], reads: Mapping[str, Row]) -> Coverage:
+    """`images` are rows of one account, `reads` the aspect's markers by image."""
     coverage = Coverage()
     for image in images:
         if image["deleted_at"] is None:
-            name = _standing(image, reads.get(image["image_id"]))
+            name = _standing(aspect, image, reads.get(image["image_id"]))
             setattr(coverage, name, getattr(coverage, name) + 1)
     return coverage
 
 
-def _standing(image: Row, read: Row | None) -> str:
-    if image["scan_status"] != SCANNED or image["scan_time"] is None:
+def _standing(aspect: Aspect, image: Row, read: Row | None) -> str:
+    if image["scan_time"] is None and not (read and read["read_no"]):
         return "never_scanned"
-    if read is None:
-        return "unread"
-    if read["verdict"] != DetailVerdict.COMPLETE:
+    if read is not None and read["verdict"] != DetailVerdict.COMPLETE:
         return "unproven"
-    return "current" if read["scan_time"] == image["scan_time"] else "behind"
+    if read is None or not read["read_no"]:
+        return "unread"
+    now, then = (image["scan_time"], image[aspect.count]), (read["scan_time"], read["vul_cnt"])
+    return "current" if now == then else "behind"

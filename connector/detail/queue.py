@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -9,6 +10,8 @@ from connector.detail.judging import Figures, Rules
 from connector.tables import Aspect, Row
 
 SCANNED = "SCANNED"
+# Statuses of a scan that has not ended, or not well: a ScanTime beside them is that of an older scan.
+UNFINISHED = {"NOT_SCAN", "WAIT_SCAN", "SCANNING", "SCAN_ERR", "FAILED", "CANCELED"}
 SETTLING = 600_000_000  # microseconds after its ScanTime in which a set may still change
 LEAST_EMPTY = 20  # images without findings that are asked for, before others are believed to have none
 ASKED_AGAIN = 3  # of these, in each run
@@ -29,10 +32,12 @@ class Due:
 @dataclass
 class Queue:
     """What is due, in order: images in use first, then those with the most findings of the two worst severities, then
-    the oldest scan. `believed_empty` are images that need no request, because their count is 0."""
+    the oldest scan. `believed_empty` are images that need no request, because their count is 0. `waiting` counts, by
+    ScanStatus, images that have a ScanTime whose set is not read because the status is not SCANNED."""
 
     due: list[Due] = field(default_factory=list)
     believed_empty: list[Due] = field(default_factory=list)
+    waiting: Counter[str] = field(default_factory=Counter)
 
     def __len__(self) -> int:
         return len(self.due) + len(self.believed_empty)
@@ -82,16 +87,22 @@ def rules_of(reads: Iterable[Row]) -> Rules:
 def queue_of(aspect: Aspect, images: Iterable[Row], reads: Mapping[str, Row], rules: Rules, now: int) -> Queue:
     """`images` are rows of the account's live images, `reads` the aspect's markers by image."""
     ranked: list[tuple[tuple[bool, int, int], Due]] = []
+    waiting: Counter[str] = Counter()
     for image in images:
-        if image["scan_status"] != SCANNED or image["scan_time"] is None or image["deleted_at"] is not None:
+        if image["scan_time"] is None or image["deleted_at"] is not None:
             continue
         read = reads.get(image["image_id"])
         if read is not None and _is_current(image, read, aspect, rules, now):
             continue
+        if image["scan_status"] != SCANNED:
+            waiting[str(image["scan_status"])] += 1
+            continue
         worst = (image["critical_level_vul_cnt"] or 0) + (image["high_level_vul_cnt"] or 0)
         ranked.append(((not image["container_cnt"], -worst, image["scan_time"]), _due(image, read, aspect)))
     ranked.sort(key=lambda entry: (entry[0], entry[1].image_id))
-    return _without_empty([due for _, due in ranked], reads)
+    queue = _without_empty([due for _, due in ranked], reads)
+    queue.waiting = waiting
+    return queue
 
 
 def _is_current(image: Row, read: Row, aspect: Aspect, rules: Rules, now: int) -> bool:

@@ -19,7 +19,7 @@ from connector.listing.remote import RemoteList
 BATCH = 99  # images that one look-up confirms
 UNKNOWN_IMAGE = "ResourceNotFound"
 INTERNAL_ERROR = "InternalError"
-MOST_FAILING = 3  # images of a batch that the API fails on, before it is down; else one image would stop all others
+MOST_FAILING = 10  # images in a row that the API fails on, before it is down; else one image would stop all others
 
 
 @dataclass
@@ -49,7 +49,7 @@ class BatchReader:
         self._reader, self._parser, self._images = reader, parser, images
         self._in_flight, self._now = in_flight, now
         threads = in_flight if isinstance(in_flight, int) else MOST_THREADS
-        self._failing: list[str] = []
+        self._failing = 0  # images in a row
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="tcss-set")
 
     def close(self) -> None:
@@ -58,14 +58,13 @@ class BatchReader:
     def read(self, due: Sequence[Due]) -> Batch:
         """The sets of these images, and the images as the list has them afterwards."""
         batch = Batch(self._now())
-        self._failing = []
         for image_id, read in self._sets([each.image_id for each in due]):
             if read.whole:
                 batch.found[image_id] = self._parser.parse(read.rows)
                 read.rows = []  # a hundred sets of long texts take much memory
             batch.sets[image_id] = read
         batch.new, self._parser.new = self._parser.new, []
-        batch.items = self._listed([*batch.found])
+        batch.items = self._listed([*batch.sets])
         return batch
 
     def _sets(self, image_ids: Sequence[str]) -> Iterator[tuple[str, ReadSet]]:
@@ -87,14 +86,16 @@ class BatchReader:
 
     def _read(self, image_id: str) -> ReadSet:
         try:
-            return self._reader.read(image_id)
+            read = self._reader.read(image_id)
+            self._failing = 0
+            return read
         except (RequestRejectedError, ResponseTooLargeError, AccountStateError) as error:
             if isinstance(error, AccountStateError) and not (error.code or "").startswith(UNKNOWN_IMAGE):
                 raise
             return ReadSet(reason=f"the API refused the read: {_said(error)}", requests=1)
         except TransientError as error:
-            self._failing.append(image_id)
-            if not (error.code or "").startswith(INTERNAL_ERROR) or len(self._failing) > MOST_FAILING:
+            self._failing += 1
+            if not (error.code or "").startswith(INTERNAL_ERROR) or self._failing > MOST_FAILING:
                 raise
             return ReadSet(reason=f"the API failed on the read: {_said(error)}", requests=1)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from connector.detail.facts import Facts
 from connector.detail.findings import FindingParser
 from connector.detail.lists import Listed, key_by, read_list
 from connector.detail.places import PLACES, STATUSES, Place, PlaceDiff, is_running
-from connector.detail.queue import Due, image_columns, queue_of, rules_of, without_findings
+from connector.detail.queue import UNFINISHED, Due, image_columns, queue_of, rules_of, without_findings
 from connector.detail.reading import BATCH, Batch, BatchReader
 from connector.detail.rows import DetailRun, DetailVerdict
 from connector.detail.sets import Fetch, SetReader
@@ -25,6 +26,7 @@ from connector.detail.store import Holdings
 from connector.errors import AccessError, DestinationError, LockedError, RequestRejectedError, TcssError
 from connector.images.records import Rejected
 from connector.images.times import time_zone
+from connector.listing.page import text_of
 from connector.runs.assembly import image_list, instants
 from connector.runs.identity import Identity
 from connector.settings import Settings
@@ -62,6 +64,7 @@ class Outcome:
     behind: int | None = None
     unknown_tags: Sequence[str] = ()
     reasons: Sequence[str] = ()
+    waiting: Counter[str] = field(default_factory=Counter)
 
 
 class Details:
@@ -131,7 +134,7 @@ class Details:
         commit()
         unknown = sorted(facts.unknown_tags) if facts else ()
         behind = len(queue) - tally.read - tally.unproven
-        return Outcome(tally, len(queue), behind, unknown, reasons)
+        return Outcome(tally, len(queue), behind, unknown, reasons, queue.waiting)
 
     def _absorb(self, batches: Iterable[int], due: int, commit: Callable[[], None], report: Report | None) -> None:
         """Takes all batches, and commits from time to time, so that a run that is killed keeps most of its work."""
@@ -213,7 +216,7 @@ class Details:
             filters = self._running_only() if place.table is CONTAINERS else ()
             listed = self._list(place.action, place.key, filters)
             if place.table is CONTAINERS:
-                listed.items = {key: item for key, item in listed.items.items() if is_running(item)}
+                listed.items = _running(listed.items)
             nothing = nothing and not listed.items
             if nothing and listed.whole:
                 listed.reason = self._doubt_nothing(place)
@@ -279,12 +282,25 @@ class Details:
 CONTAINERS_ACTION = next(place.action for place in PLACES if place.table is CONTAINERS)
 
 
+def _running(containers: dict[str, Any]) -> dict[str, Any]:
+    """The running ones. That none of many is running is said, because the API's words are not documented."""
+    running = {key: item for key, item in containers.items() if is_running(item)}
+    if containers and not running:
+        words = Counter(text_of(item, "Status") for item in containers.values()).most_common(REASONS)
+        log.warning("no container is RUNNING: %s", ", ".join(f"{count} {word}" for word, count in words))
+    return running
+
+
 def _judge(row: DetailRun, outcome: Outcome) -> None:
     """Fills in the verdict, the worst of what there is."""
     tally = outcome.tally
     doubts = [f"{count} x {reason}" for reason, count in tally.doubts.most_common(REASONS)]
     reasons = [*outcome.reasons, *doubts]
-    row.images_due, row.images_behind, row.opened, row.closed = outcome.due, outcome.behind, tally.opened, tally.closed
+    unknown = Counter({word: count for word, count in outcome.waiting.items() if word not in UNFINISHED})
+    left = [f"{outcome.behind} images are left to the next run"] if outcome.behind else []
+    row.images_due, row.opened, row.closed = outcome.due, tally.opened, tally.closed
+    if outcome.behind is not None:
+        row.images_behind = outcome.behind + unknown.total()
     if outcome.due is None:
         row.opened = row.closed = None
     else:
@@ -292,8 +308,14 @@ def _judge(row: DetailRun, outcome: Outcome) -> None:
     row.unknown_tags = json.dumps(list(outcome.unknown_tags)) if outcome.unknown_tags else None
     if reasons:
         row.verdict = DetailVerdict.PARTIAL
-    elif outcome.behind:
-        row.verdict, reasons = DetailVerdict.BEHIND, [f"{outcome.behind} images are left to the next run"]
+    elif left or unknown:
+        row.verdict, reasons = DetailVerdict.BEHIND, left
     else:
         row.verdict = DetailVerdict.COMPLETE
-    row.verdict_reason = texts.shortened("; ".join(reasons)) or None
+    row.verdict_reason = texts.shortened("; ".join([*reasons, *_not_scanned(outcome.waiting)])) or None
+
+
+def _not_scanned(waiting: Counter[str]) -> list[str]:
+    """Which images were not read because of their status."""
+    statuses = ", ".join(f"{count} {status}" for status, count in waiting.most_common(REASONS))
+    return [f"not read, since the ScanStatus is not SCANNED: {statuses}"] if waiting else []

@@ -7,8 +7,9 @@ One answer is a snapshot. A set of several answers is whole in one of three ways
   each a snapshot or united.
 - United: passes in alternating directions have shown as many distinct rows as TotalCount says.
 
-Rows that are equal in every field count as often as they occur within one answer. That the number of rows is TotalCount
-proves nothing: where rows of equal sort values change places between two requests, some come twice and some never.
+Rows that are equal in every field, but for fields that change without a scan, count as often as they occur within one
+answer. That the number of rows is TotalCount proves nothing: where rows of equal sort values change places between two
+requests, some come twice and some never.
 
 Assumed is that a set which changes without a scan, while several answers are read, changes its TotalCount.
 """
@@ -18,6 +19,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -67,7 +69,11 @@ class _MovedError(Exception):
 class _Page:
     items: list[Any]
     total: int
-    keys: list[bytes]
+    volatile: Set[str]
+
+    @cached_property
+    def keys(self) -> list[bytes]:
+        return [key_of(item, self.volatile) for item in self.items]
 
 
 class SetReader:
@@ -179,7 +185,7 @@ class _Reading:
                 continue
             manner.spelling = max(manner.spelling, spelling)  # the sort was refused, and not the image
             self._require_done(answer)
-            return _page_of(answer, total)
+            return self._checked(answer, total)
 
     def _require_done(self, answer: Answer) -> None:
         """Raises _MovedError where the answer says that its scan has not ended, or has failed."""
@@ -189,6 +195,17 @@ class _Reading:
             if status is not None and status != wanted:
                 raise _MovedError(f"{name} is {status}, and not {wanted}")
 
+    def _checked(self, answer: Answer, total: int | None) -> _Page:
+        items = answer.response.get("List")
+        items = items if isinstance(items, list) else []
+        counted = answer.response.get("TotalCount")
+        counted = 0 if counted is None and not items else count_of(counted)
+        if counted is None:
+            raise _MovedError("the answer has no TotalCount")
+        if total is not None and counted != total:
+            raise _MovedError(f"TotalCount was {total}, and then {counted}")
+        return _Page(items, counted, self._aspect.volatile_fields)
+
     def _ask(self, offset: int, limit: int, order: str | None, filters: Any) -> Answer:
         payload: dict[str, Any] = {"ImageID": self._image_id, "Limit": limit, "Offset": offset}
         if filters:
@@ -197,18 +214,6 @@ class _Reading:
             payload |= {"By": self._aspect.by, "Order": order}
         self.requests += 1
         return self._fetch(payload)
-
-
-def _page_of(answer: Answer, total: int | None) -> _Page:
-    items = answer.response.get("List")
-    items = items if isinstance(items, list) else []
-    counted = answer.response.get("TotalCount")
-    counted = 0 if counted is None and not items else count_of(counted)
-    if counted is None:
-        raise _MovedError("the answer has no TotalCount")
-    if total is not None and counted != total:
-        raise _MovedError(f"TotalCount was {total}, and then {counted}")
-    return _Page(items, counted, list(map(key_of, items)) if total is not None or len(items) < counted else [])
 
 
 def _snapshot(page: _Page) -> ReadSet:
@@ -232,9 +237,8 @@ class _Union:
         return union
 
     def add(self, page: _Page) -> None:
-        keys = page.keys or list(map(key_of, page.items))
-        self._items |= zip(keys, page.items, strict=True)
-        self._counts |= Counter(keys)
+        self._items |= zip(page.keys, page.items, strict=True)
+        self._counts |= Counter(page.keys)
 
     @property
     def keys(self) -> Set[bytes]:
@@ -256,8 +260,11 @@ class _Union:
         )
 
 
-def key_of(item: Any) -> bytes:
-    """What is equal for items that are equal in every field."""
+def key_of(item: Any, volatile: Set[str] = frozenset()) -> bytes:
+    """What is equal for items that are equal in every field but the volatile ones: such a row, shown before and after
+    the change, would else count twice, in the place of a row that was never shown."""
+    if volatile and isinstance(item, dict):
+        item = {name: value for name, value in item.items() if name not in volatile}
     try:
         return orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:

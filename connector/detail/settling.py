@@ -83,11 +83,11 @@ class Settler:
         again: list[Due] = []
         for due in chunk:
             read, found = batch.sets[due.image_id], batch.found.get(due.image_id)
-            if found is None:
-                self._doubt(due, batch.read_at, read.reason, read.requests, markers)
-                continue
             item = batch.items.get(due.image_id, {})
             if text_of(item, "ScanStatus") != SCANNED or self._instant(item) != due.scan_time:
+                continue
+            if found is None:
+                self._doubt(due, batch.read_at, read.reason, read.requests, markers)
                 continue
             if error := self._failure(item):
                 self._doubt(due, batch.read_at, f"the scan failed: {shortened(error)}", read.requests, markers)

@@ -52,6 +52,11 @@ class Aspect:
     error: str | None = None
 
     @cached_property
+    def volatile_fields(self) -> frozenset[str]:
+        """The API's names of the volatile columns."""
+        return frozenset(str(column.source) for column in self.columns if column.name in self.volatile)
+
+    @cached_property
     def columns(self) -> tuple[Column, ...]:
         """What the table has beside what all tables of findings have."""
         return tuple(column for column in self.table.columns if column.name not in _OF_EVERY_FINDING)

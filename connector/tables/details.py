@@ -214,7 +214,12 @@ DETAIL_RUNS = Table(
         Column("verdict_reason", "text", "Why the run has this verdict, in words."),
         Column("images_due", "bigint", "Images in the queue when the aspect began.", unit="images"),
         Column("images_read", "bigint", "Images whose sets were read whole in this run.", unit="images"),
-        Column("images_behind", "bigint", "Images that are still in the queue.", unit="images"),
+        Column(
+            "images_behind",
+            "bigint",
+            "Images left in the queue, and those with a ScanTime and a ScanStatus that we do not know.",
+            unit="images",
+        ),
         Column("images_unproven", "bigint", "Images whose last read proved nothing.", unit="images"),
         Column("opened", "bigint", "Findings that this run opened.", unit="findings"),
         Column("closed", "bigint", "Findings that this run closed.", unit="findings"),

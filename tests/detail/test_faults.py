@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from connector.detail.reading import MOST_FAILING
-from connector.errors import TransientError
+from connector.errors import RequestRejectedError, TransientError
 from tests.detail.account import MINUTE, NOW, Image, Server, finding, new_tables, run, shown
 
 SCANNED = NOW - 10_000 * MINUTE
@@ -16,9 +16,17 @@ class _Failing(Server):
     """The sets of images that a container uses end in InternalError."""
 
     def call(self, action: str, payload: Mapping[str, Any]) -> Any:
-        if "ImageID" in payload and self.images[payload["ImageID"]].containers:
+        if "ImageID" in payload and self.fails(payload["ImageID"]):
             raise TransientError("an internal error", code="InternalError.MainDBFail")
         return super().call(action, payload)
+
+    def fails(self, image_id: str) -> bool:
+        return bool(self.images[image_id].containers)
+
+
+class _FailingEachSecond(_Failing):
+    def fails(self, image_id: str) -> bool:
+        return int(image_id) % 2 == 1
 
 
 def _images(failing: int) -> dict[str, Image]:
@@ -37,6 +45,59 @@ def test_an_image_that_the_api_fails_on_does_not_stop_the_others() -> None:
         "the API failed on the read: InternalError.MainDBFail"
     )
     assert [len(shown(tables, f"whole{number}")) for number in range(1, 4)] == [1, 1, 1]
+
+
+def test_images_that_the_api_fails_on_here_and_there_do_not_stop_the_others() -> None:
+    """However many they are: only those in a row say that the API is down."""
+    images = {f"{number:02}": Image(SCANNED, [finding(number)]) for number in range(4 * MOST_FAILING)}
+    made = run(_FailingEachSecond(images), new_tables())
+    assert made is not None
+    assert (made.verdict, made.images_read, made.images_unproven) == ("partial", 2 * MOST_FAILING, 2 * MOST_FAILING)
+
+
+def test_an_image_that_is_deleted_or_scanned_again_while_it_is_read_is_behind() -> None:
+    """Its read proves nothing, and says nothing of the server."""
+
+    class Changing(Server):
+        def call(self, action: str, payload: Mapping[str, Any]) -> Any:
+            if "ImageID" in payload:
+                self.images.pop("deleted", None)
+                self.images["again"].scan_time = SCANNED + MINUTE
+                raise RequestRejectedError("refused", code="InvalidParameter")
+            return super().call(action, payload)
+
+    tables = new_tables()
+    made = run(Changing({name: Image(SCANNED, [finding(1)]) for name in ("deleted", "again", "refused")}), tables)
+    assert made is not None
+    assert (made.verdict, made.images_unproven, made.images_behind) == ("partial", 1, 2)
+    assert [key[1] for key in tables["image_reads"]] == ["refused"]
+
+
+def test_a_scan_time_without_the_status_scanned_is_not_passed_over() -> None:
+    """The API's words for statuses are not documented: they are named, and a word that we do not know leaves its images
+    behind."""
+    images = {
+        "whole": Image(SCANNED, [finding(1)]),
+        "under way": Image(SCANNED, [finding(1)], "SCANNING"),
+        "odd": Image(SCANNED, [finding(1)], "FINISHED"),
+    }
+    tables = new_tables()
+    made = run(Server(images), tables)
+    assert made is not None
+    assert (made.verdict, made.images_due, made.images_read, made.images_behind) == ("behind", 1, 1, 1)
+    assert made.verdict_reason == "not read, since the ScanStatus is not SCANNED: 1 SCANNING, 1 FINISHED"
+    del images["odd"]
+    made = run(Server(images), tables)
+    assert made is not None
+    assert (made.verdict, made.verdict_reason) == (
+        "complete",
+        "not read, since the ScanStatus is not SCANNED: 1 SCANNING",
+    )
+    images["whole"].status = "SCANNING"  # its set was read, and no newer one is there
+    del images["under way"]
+    again = run(Server(images), tables)
+    assert again is not None
+    assert (again.verdict, again.images_due, again.verdict_reason) == ("complete", 0, None)
 
 
 def test_an_api_that_fails_on_many_images_is_down() -> None:

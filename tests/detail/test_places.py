@@ -24,6 +24,17 @@ class _Places(Server):
         return self._page([] if action in self.empty else LISTS[action], payload)
 
 
+def test_that_no_container_is_running_is_said(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API may have another word for it; the hosts are loaded all the same."""
+    monkeypatch.setitem(LISTS, "DescribeAssetContainerList", [{"ContainerID": "c", "Status": "UP"}])
+    tables = new_tables()
+    run(_Places({}), tables, detail=["running"])
+    assert "no container is RUNNING: 1 UP" in caplog.text
+    assert (len(tables["hosts"]), len(tables["containers"])) == (1, 0)
+
+
 @pytest.mark.parametrize(
     ("empty", "share", "verdict", "gone"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -33,6 +34,23 @@ def read(server: Server, manner: Manner | None = None) -> ReadSet:
 
 def rows(count: int, *, levels: int = 4) -> list[dict[str, Any]]:
     return [finding(number, level=number % levels + 1) for number in range(count)]
+
+
+def test_a_row_that_changes_without_a_scan_does_not_count_twice() -> None:
+    """Else it would take the place of a row that no answer has shown."""
+    malware = ASPECTS["malware"]
+
+    def row(number: int, latest: str) -> dict[str, Any]:
+        return {"VirusName": "v", "Path": f"/{number}", "RiskLevel": 1, "LatestScanTime": latest}
+
+    def fetch(payload: Mapping[str, Any]) -> Any:
+        """Row 100 never comes; row 0 comes at the end as well, with another time."""
+        shown = [*(row(number, "then") for number in range(100)), row(0, "now")]
+        start, level = payload["Offset"], payload.get("Filters")
+        return SimpleNamespace(response={"List": [] if level else shown[start : start + 100], "TotalCount": 101})
+
+    found = SetReader(fetch, malware).read("image")
+    assert (found.whole, found.reason) == (False, "100 rows were shown, and TotalCount is 101")
 
 
 @pytest.mark.parametrize(("count", "requests"), [(0, 1), (1, 1), (100, 1), (101, 2), (197, 2), (198, 3), (1000, 11)])

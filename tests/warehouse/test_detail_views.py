@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import dlt
 import pytest
 import sqlglot
 
+from connector.detail.coverage import IMAGE_COLUMNS, READ_COLUMNS, coverage_of
 from connector.errors import DestinationError
 from connector.tables import (
     ALL_TABLES,
+    ASPECTS,
     CONTAINERS,
     DETAIL_RUNS,
     DETAIL_TABLES,
@@ -24,6 +27,7 @@ from connector.tables import (
     SYNC_RUNS,
     TABLES,
     VULNERABILITIES,
+    Aspect,
     Table,
 )
 from connector.warehouse import views
@@ -97,6 +101,7 @@ IMAGES_OF_12 = [
     image("1", "never proven", day(11), 1),
     image("1", "unread", day(11), 4),
     image("1", "unscanned", day(11), 1, scan_time=None),
+    image("1", "reset", day(11), 0, scan_time=None),
     image("1", "clean", day(11), None),
     image("1", "gone", day(10), 5, deleted_at=day(13)),
     image("2", "old", day(10), 1),
@@ -107,6 +112,7 @@ READS = [
     read("1", "recounted", 1, day(10), vul_cnt=1),
     read("1", "unproven", 1, day(11), verdict="partial"),
     read("1", "never proven", 0, None, verdict="partial"),
+    read("1", "reset", 1, day(11)),
     read("1", "clean", 1, day(11), settled=False),
     read("1", "gone", 2, day(11)),
     read("1", "old", 2, day(12), "malware"),
@@ -418,8 +424,8 @@ EXPECTED: dict[str, list[tuple[Any, ...]] | list[Row]] = {
     "detail_coverage": [
         ("1", "malware", "current", 1, 1, 0, day(12.5)),
         ("1", "malware", "not read yet", 6, 4, 0, None),
-        ("1", "malware", "never scanned", 1, 1, 0, None),
-        ("1", "vulnerabilities", "behind the scan", 2, 2, 0, day(10.5)),
+        ("1", "malware", "never scanned", 2, 1, 0, None),
+        ("1", "vulnerabilities", "behind the scan", 3, 2, 0, day(10.5)),
         ("1", "vulnerabilities", "current", 2, 1, 1, day(11.5)),
         ("1", "vulnerabilities", "never scanned", 1, 1, 0, None),
         ("1", "vulnerabilities", "not proven", 2, 1, 0, day(11.5)),
@@ -506,6 +512,20 @@ def test_a_view_has_exactly_these_rows(details: tuple[Place, dlt.Pipeline], name
     found = [row for row in rows if row[0] in ACCOUNTS[name]]
     expected = [row if isinstance(row, tuple) else whole(row, columns) for row in EXPECTED[name]]
     assert sorted(found, key=repr) == sorted(expected, key=repr)
+
+
+@pytest.mark.parametrize("account_id", ["1", "2"])
+@pytest.mark.parametrize("aspect", ASPECTS.values(), ids=ASPECTS)
+def test_coverage_is_the_same_outside_the_warehouse(aspect: Aspect, account_id: str) -> None:
+    """`coverage_of` says of the same rows what the view says."""
+    empty: Row = dict.fromkeys((*IMAGE_COLUMNS, *READ_COLUMNS))
+    images = [empty | row for row in IMAGES_OF_12 if row["account_id"] == account_id]
+    reads = [empty | row for row in READS if (row["account_id"], row["aspect"]) == (account_id, aspect.name)]
+    found = coverage_of(aspect, images, {row["image_id"]: row for row in reads})
+    states = {row[2]: row[3] for row in EXPECTED["detail_coverage"] if row[:2] == (account_id, aspect.name)}
+    words = {"behind": "behind the scan", "unproven": "not proven", "unread": "not read yet"}
+    shown = {words.get(name, name.replace("_", " ")): count for name, count in asdict(found).items() if count}
+    assert shown == states
 
 
 def test_every_view_of_details_is_tested() -> None:
