@@ -90,7 +90,7 @@ class PlaceDiff:
         self.rejected += rejected
         if self._table is CONTAINERS:
             command = item.get("Cmd")
-            values["cmd"] = _program(command) if isinstance(command, str) else None
+            values["cmd"] = program(command) if isinstance(command, str) else None
         row = {
             **values,
             self._key: key,
@@ -105,7 +105,7 @@ class PlaceDiff:
         return {**row, "row_hash": numbered_hash(HASH_DEFINITION, fields)}
 
 
-def _program(command: str) -> str | None:
+def program(command: str) -> str | None:
     """The first word of a command, or of its JSON array: what follows may hold passwords."""
     match = _PROGRAM.match(command)
     return match["program"][:200] if match else None
