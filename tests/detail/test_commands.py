@@ -50,4 +50,4 @@ def test_a_new_field_of_a_container_does_not_bring_its_secrets() -> None:
     (row,) = diff.rows({"a": {"ContainerID": "a", "Cmd": "sh hunter2", **new}}, whole=True, seen_before=None)
     extra = json.loads(dict(zip(CONTAINERS.column_names, row, strict=True))["extra"])
     hidden = "(not stored)"
-    assert extra == {"Envs": hidden, "Spec": {"Args": hidden, "Zone": "z"}, "Probes": [{"Cmd": hidden}], "Rank": 1}
+    assert extra == {"Envs": hidden, "Spec": {"Args": hidden, "Zone": "z"}, "Probes": [{"Command": hidden}], "Rank": 1}
