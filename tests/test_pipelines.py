@@ -95,7 +95,7 @@ def mine(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 # Tables that were empty in the first run.
 
 
-@pytest.mark.thorough("sqlite")
+@pytest.mark.thorough(but=("duckdb",))
 @pytest.mark.parametrize("mine", ["duckdb", "sqlite", "postgresql"], indirect=True)
 def test_a_table_may_get_its_first_row_in_a_later_run(mine: Mine) -> None:
     """An unreadable value after a run without any: `rejected_values` was empty."""
@@ -155,7 +155,7 @@ def test_sync_loads_into_tables_that_have_columns_of_dlt(mine: Mine) -> None:
     mine.whole()
 
 
-@pytest.mark.thorough("sqlite")
+@pytest.mark.thorough(but=("duckdb",))
 @pytest.mark.parametrize("mine", ["duckdb", "sqlite", "postgresql"], indirect=True)
 def test_an_account_may_get_its_first_images_later(mine: Mine) -> None:
     """A run that finds no images makes all tables."""
@@ -183,7 +183,7 @@ def test_a_refresh_loads_everything_again(mine: Mine, refresh: Any) -> None:
     mine.whole()
 
 
-@pytest.mark.thorough("append")
+@pytest.mark.thorough(but=("replace",))
 @pytest.mark.parametrize("disposition", ["replace", "append", {"disposition": "merge", "strategy": "scd2"}])
 def test_another_write_disposition_is_refused(mine: Mine, disposition: Any) -> None:
     """With the reason and the next step, before anything is loaded."""
@@ -193,6 +193,7 @@ def test_another_write_disposition_is_refused(mine: Mine, disposition: Any) -> N
     assert mine.counts == WHOLE
 
 
+@pytest.mark.thorough
 def test_images_come_with_their_history_and_the_run(mine: Mine) -> None:
     """And the run says what was left out, is partial, and the next whole one makes up for it."""
     mine.pipeline().run(mine.source().with_resources("images"))
@@ -204,6 +205,7 @@ def test_images_come_with_their_history_and_the_run(mine: Mine) -> None:
     mine.whole()
 
 
+@pytest.mark.thorough("duckdb")
 @pytest.mark.parametrize("mine", ["duckdb", "postgresql"], indirect=True)
 def test_a_subset_between_two_runs_loses_no_scan(mine: Mine) -> None:
     """Nor does an incremental run after it."""
@@ -335,6 +337,7 @@ def test_a_source_runs_again(mine: Mine, again: Any) -> None:
     mine.whole()
 
 
+@pytest.mark.thorough
 def test_a_source_that_failed_runs_again(mine: Mine) -> None:
     """With all its resources in threads, the failure is that of one sweep."""
     from connector.sandbox import Fault
@@ -348,6 +351,7 @@ def test_a_source_that_failed_runs_again(mine: Mine) -> None:
     mine.whole()
 
 
+@pytest.mark.thorough
 def test_resources_in_threads_share_a_sweep(mine: Mine) -> None:
     """`parallelize()`, and `parallelized=True` of the factory; with limits too."""
     mine.pipeline().run(mine.source().parallelize())
@@ -384,6 +388,7 @@ def test_a_source_is_read_without_a_pipeline(mine: Mine) -> None:
     assert sum(len(batch) for batch in mine.source().with_resources("images")) == 1500 + 1500 + 1
 
 
+@pytest.mark.thorough
 @pytest.mark.thorough("False")
 @pytest.mark.parametrize("single", [True, False])
 def test_another_source_runs_beside_it(mine: Mine, single: bool, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,7 @@ def test_a_load_and_what_changes_after_it(place: Place) -> None:
             assert 0 < written(place, "image_vulnerabilities", update) <= opened + closed + len(after)
 
 
-@pytest.mark.thorough("pairs", "small pages")
+@pytest.mark.thorough(but=("cves",))
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 @pytest.mark.parametrize(
     "quirks",
@@ -92,6 +92,7 @@ def test_whatever_the_server_is_like(place: Place, quirks: Quirks) -> None:
         assert (extra == [(0,)]) == bool(quirks.detail_extra_fields)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 def test_rows_that_change_places_between_two_answers(place: Place) -> None:
     """Sets of several answers are proven by their levels. Where the rows of one level do not fit a page, equal rows may
@@ -107,6 +108,7 @@ def test_rows_that_change_places_between_two_answers(place: Place) -> None:
     assert sum(rows.total() > 100 for rows in shown.values()) > 3
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 def test_without_a_licence_nothing_is_called_clean(place: Place) -> None:
     """Empty lists contradict the counts of the images: nothing is proven, and the exit code says so."""
@@ -133,6 +135,7 @@ def test_a_budget_that_is_over_leaves_the_rest_to_the_next_run(place: Place) -> 
         assert of_warehouse(place) == of_fleet(fleet)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 def test_containers_and_hosts_that_go(place: Place) -> None:
     """They get a gone_at by a list that was read whole. The arguments of a command are not stored."""
@@ -164,6 +167,7 @@ def test_a_refused_action_ends_its_aspect_alone(place: Place) -> None:
     assert found == [("running", "complete"), ("vulnerabilities", "refused")]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 def test_an_image_that_goes_while_its_set_is_read(place: Place) -> None:
     """It is left to the next run, which does not list it any more; what was read of it is never shown."""

@@ -73,7 +73,7 @@ COLUMNS = (
 )
 
 
-@pytest.mark.thorough("sqlite", "mysql")  # which the next tests ask too
+@pytest.mark.thorough(but=("duckdb",))
 @pytest.mark.parametrize("filters", FILTERS, ids=str)
 def test_what_is_exploitable_and_what_to_upgrade_on_every_database(read: Place, filters: Filters) -> None:
     """A row a vulnerability, package and fix, each image counted once; as counted by hand from the findings."""
@@ -130,6 +130,7 @@ def _counts(row: dict[str, Any]) -> tuple[int, ...]:
     return tuple(row[name] for name in names)
 
 
+@pytest.mark.thorough(but=("duckdb",))
 def test_drilling_down_on_every_database(read: Place) -> None:
     """An image has its findings, a vulnerability its images; the SQL that is shown gives as many rows."""
     queries = Queries.open(read.url, read.dataset)
