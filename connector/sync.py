@@ -72,8 +72,7 @@ def _with_details(
 
     store = Store(run.inventory, run.loader, run.identity, workdir, run.still_held)
     try:
-        with run.loader.session():
-            return replace(row, details=Details(settings, client, run.identity, store).execute(progress))
+        return replace(row, details=Details(settings, client, run.identity, store).execute(progress))
     except TcssError as error:
         error.run = row
         raise

@@ -12,6 +12,7 @@ from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
 from connector.sync import sync
 from tests.detail.truth import of_fleet, of_warehouse
 from tests.warehouses import Place
+from tests.world import open_elsewhere
 
 ASPECTS = ["vulnerabilities", "running", "malware"]
 
@@ -66,6 +67,33 @@ def test_a_load_and_what_changes_after_it(place: Place) -> None:
             (details,) = update.details
             assert (details.opened, details.closed) == (opened, closed)
             assert 0 < written(place, "image_vulnerabilities", update) <= opened + closed + len(after)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+def test_a_file_can_be_read_by_others_while_the_api_is_asked(place: Place) -> None:
+    """While the images are listed, and while their sets are read: a sync has a file open when it reads or writes it."""
+    looked: list[str] = []
+
+    class Looking:
+        """At each first step of a phase, another process opens the file."""
+
+        phase = "images"
+
+        def begin(self, phase: str) -> None:
+            self.phase = phase
+
+        def __call__(self, *_: object) -> None:
+            if self.phase not in looked:
+                with open_elsewhere(place.file):
+                    looked.append(self.phase)
+
+    with Sandbox(Fleet.seeded(30, clock=wall_clock), rate=None) as sandbox:
+        run(place, sandbox)
+        sandbox.change({"scan_again": 30})
+        made = run(place, sandbox, "vulnerabilities", "malware", progress=Looking())
+    assert looked == ["images", "vulnerabilities", "malware"]
+    assert verdicts(made) == [("vulnerabilities", "complete"), ("malware", "complete")]
 
 
 @pytest.mark.thorough(but=("cves",))
