@@ -110,9 +110,7 @@ class TcssComponent(dg.Component, dg.Resolvable):
     schedule: Annotated[str | None, dg.Resolver.default(description="when to sync, as a cron expression")] = None
     checks_schedule: Annotated[str | None, dg.Resolver.default(description="when to check beside each sync")] = None
     execution_timezone: str = "UTC"
-    max_age_hours: Annotated[
-        float, dg.Resolver.default(description="most hours since the last complete sync began")
-    ] = 26.0
+    max_age_hours: Annotated[float, dg.Resolver.default(description="most hours since the last complete sync")] = 26.0
     translation: Annotated[TranslationFn[Table], TranslationFnResolver(lambda table: {"table": table})] | None = None
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
