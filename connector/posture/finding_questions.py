@@ -1,6 +1,6 @@
-"""The questions about the details behind the counts, which only a warehouse with the tables of details can answer.
+"""Asks about the details behind the counts, which only a warehouse with the tables of details can answer.
 
-They are SQL as those of `questions` are. What is known of no image is not here: `COVERAGE` says how much that is.
+The SQL is written as in `questions`. Images whose details are not known are missing here: `COVERAGE` counts them.
 """
 
 from collections.abc import Mapping

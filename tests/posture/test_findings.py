@@ -253,8 +253,8 @@ def test_an_empty_list_is_not_called_clean(statement: str, invented: Invented) -
     """It says of how many images in use the vulnerabilities are known: none."""
     queries = invented(statement)
     ((used,),) = sql(queries, "select count(*) from tcss.current_images where container_cnt > 0")
-    none = f"None is known. The vulnerabilities of 0 of {used} images in use are known as of their last scan."
-    assert none in document.report(queries)
+    known = f"The vulnerabilities of 0 of {used} images in use are known as of their last scan."
+    assert f"No such vulnerability is known. {known}" in document.report(queries)
     (row,) = sql(queries, "select account_id, image_id from tcss.images_at_risk where scan_time is not null limit 1")
     assert "Not known:" in drawn(*document.image(queries, *row))
 
