@@ -26,8 +26,8 @@ def test_data_dictionary() -> None:
     [
         "| `container_cnt` | bigint | yes | ContainerCnt | containers | Containers that use the image. Changes without "
         "a scan. | `0` |",
-        "| `image_tag` | text | yes | from ImageName |  | Tag part of image_name. Null if the name has no tag, or `<none>`: "
-        "`latest` is not assumed. | `latest` |",
+        "| `image_tag` | text | yes | from ImageName |  | Tag part of image_name. Null if the name has no tag, or "
+        "`<none>`: `latest` is not assumed. | `latest` |",
         "| `reject_id` | text(64) | no |  |  | Hash of image_id, column_name and reason, and of the lasting parts of "
         "a rejected item. In rows of an older release: hash of image_id, column_name and raw. | "
         "`0123456789abcdef0123456789abcdef` |",
