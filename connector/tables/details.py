@@ -49,7 +49,7 @@ def number_column(name: str, source: str, description: str, unit: str | None = N
 
 
 def time_column(name: str, source: str, description: str) -> Column:
-    zone = "A time without an offset is taken as local time in the setting naive_time_zone."
+    zone = "A time without an offset is taken to be in the zone of the setting naive_time_zone."
     return Column(name, "timestamp", f"{description} {zone}", source=source)
 
 

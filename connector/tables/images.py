@@ -104,9 +104,9 @@ _API_COLUMNS = (
     Column(
         "create_time",
         "timestamp",
-        "When the image was built. A time without an offset is taken as local time in the setting naive_time_zone "
-        "(+08:00 by default; the API never states a zone). 1970 is kept: reproducible builds have this time. Null for "
-        "zero times (years 0000 and 0001) and for texts that are not a time.",
+        "When the image was built. A time without an offset is taken to be in the zone of the setting "
+        "naive_time_zone (+08:00 by default; the API never states a zone). 1970 is kept: reproducible builds have this "
+        "time. Null for zero times (years 0000 and 0001) and for texts that are not a time.",
         source="CreateTime",
         example="2021-01-29 04:03:18+00",
     ),
@@ -240,9 +240,9 @@ _API_COLUMNS = (
     Column(
         "scan_time",
         "timestamp",
-        "When the image was last scanned. Null: never, or the text is not a time. A time without an offset is taken as "
-        "local time in the setting naive_time_zone (+08:00 by default; the API never states a zone). Zero times (years "
-        "0000 and 0001) and 1970-01-01 mean never.",
+        "When the image was last scanned. Null: never, or the text is not a time. A time without an offset is taken to "
+        "be in the zone of the setting naive_time_zone (+08:00 by default; the API never states a zone). Zero times "
+        "(years 0000 and 0001) and 1970-01-01 mean never.",
         source="ScanTime",
         example="2021-01-29 06:10:12.021+00",
     ),

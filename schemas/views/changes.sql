@@ -4,7 +4,7 @@
 -- change over the rows of a window is the change of the posture in that window. To the first sync, every image is new.
 -- Where history was pruned, no change is known at the begin of the oldest version that is left.
 --
--- version: the version that began with the change; the version before has the number below
+-- version: the version that began with the change; the version before has the next lower number
 -- changed_at: when a sync observed the change, which happened since the sync before
 -- kind: new, changed, gone or returned
 -- is_newly_scanned: whether the ScanTime changed, or is the image's first
