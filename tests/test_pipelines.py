@@ -139,7 +139,7 @@ def test_tables_that_have_columns_of_dlt_get_rows(mine: Mine) -> None:
     mine.whole()
 
 
-@pytest.mark.thorough(but=("postgresql",))
+@pytest.mark.thorough
 @pytest.mark.parametrize("mine", ["duckdb", "sqlite", "postgresql", "mysql"], indirect=True)
 def test_sync_loads_into_tables_that_have_columns_of_dlt(mine: Mine) -> None:
     """A user moves from a pipeline of an earlier release to `sync`, and back."""
@@ -155,7 +155,7 @@ def test_sync_loads_into_tables_that_have_columns_of_dlt(mine: Mine) -> None:
     mine.whole()
 
 
-@pytest.mark.thorough(but=("duckdb",))
+@pytest.mark.thorough
 @pytest.mark.parametrize("mine", ["duckdb", "sqlite", "postgresql"], indirect=True)
 def test_an_account_may_get_its_first_images_later(mine: Mine) -> None:
     """A run that finds no images makes all tables."""
@@ -170,7 +170,7 @@ def test_an_account_may_get_its_first_images_later(mine: Mine) -> None:
 # Refresh, replace, subsets and limits.
 
 
-@pytest.mark.thorough(but=("drop_sources",))
+@pytest.mark.thorough
 @pytest.mark.parametrize("refresh", ["drop_sources", "drop_resources", "drop_data"])
 def test_a_refresh_loads_everything_again(mine: Mine, refresh: Any) -> None:
     """The warehouse counts as empty, because dlt empties it after the extraction."""
@@ -237,6 +237,7 @@ def test_one_resource_alone_is_refused(mine: Mine) -> None:
         mine.pipeline().run(mine.source().images)
 
 
+@pytest.mark.thorough("items")
 @pytest.mark.parametrize(
     ("limit", "rows"), [({"max_items": 1}, 1000), ({"max_items": 700, "count_rows": True}, 700)], ids=["items", "rows"]
 )
@@ -254,7 +255,7 @@ def test_a_limited_run_is_partial(mine: Mine, limit: Any, rows: int) -> None:
     mine.whole()
 
 
-@pytest.mark.thorough("rejected_values", "sync_runs", "postgresql")
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["image_scans", "rejected_values", "sync_runs"])
 def test_a_limit_of_one_table_is_made_up_for(mine: Mine, name: str) -> None:
     """Images and their history are whole then, and the next run writes the scans again."""
@@ -465,6 +466,7 @@ def test_a_map_masks_a_column(mine: Mine) -> None:
         assert mine.place.sql(f"SELECT DISTINCT image_name FROM {{data}}.{table}") == [("***",)]
 
 
+@pytest.mark.thorough
 def test_views_are_made_on_request(mine: Mine) -> None:
     """`make_views`, again too; before the first run, it says what to do."""
     pipeline = mine.pipeline()

@@ -97,6 +97,7 @@ def test_details_that_change_are_read_again_until_they_are_proven_to_have_arrive
     assert third[2:] == (0, 0, 0, 0)
 
 
+@pytest.mark.thorough
 def test_a_marker_without_its_findings_is_repaired_by_the_next_run(account: World) -> None:
     """What a package that was dropped halfway leaves: the marker is there, and the findings are not."""
     load(account)
@@ -143,6 +144,7 @@ def test_one_table_of_details_brings_the_others(account: World) -> None:
         pipeline(account).run(alone)
 
 
+@pytest.mark.thorough
 def test_details_that_are_not_chosen_are_not_read(account: World) -> None:
     """A pipeline that takes the images alone asks for nothing else."""
     chosen = source(account).with_resources(*(table.name for table in TABLES))
@@ -153,7 +155,7 @@ def test_details_that_are_not_chosen_are_not_read(account: World) -> None:
 
 def test_a_limit_of_details_is_refused(account: World) -> None:
     """It would load a part of a set, and the marker that calls it whole."""
-    with pytest.raises(Exception, match="has a limit, which would leave out a part of a set"):
+    with pytest.raises(Exception, match="has a limit, which could cut a set that is then called whole"):
         pipeline(account).run(source(account).add_limit(1))
     assert not account.file.exists() or account.query("select * from information_schema.tables") == []
 

@@ -96,7 +96,7 @@ def test_a_file_can_be_read_by_others_while_the_api_is_asked(place: Place) -> No
     assert verdicts(made) == [("vulnerabilities", "complete"), ("malware", "complete")]
 
 
-@pytest.mark.thorough(but=("cves",))
+@pytest.mark.thorough
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 @pytest.mark.parametrize(
     "quirks",
@@ -182,6 +182,7 @@ def test_containers_and_hosts_that_go(place: Place) -> None:
     assert place.sql("select count(*) from {data}.containers where cmd like '% %'") == [(0,)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 def test_a_refused_action_ends_its_aspect_alone(place: Place) -> None:
     """The images are committed, the other aspect is complete, and the exit code is 3."""

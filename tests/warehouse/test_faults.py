@@ -106,7 +106,7 @@ def grants(place: Place) -> list[str]:
     return [g.format(database=sa.make_url(place.url).database, dataset=dataset) for g in GRANTS[place.kind]]
 
 
-@pytest.mark.thorough("mysql")
+@pytest.mark.thorough
 @SERVER
 @pytest.mark.round_trip
 def test_what_the_manual_grants_is_enough(place: Place, account: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -151,7 +151,7 @@ READ_ONLY = {
 }
 
 
-@pytest.mark.thorough("mysql")
+@pytest.mark.thorough
 @SERVER
 def test_a_server_that_takes_no_writes_is_left_as_it_is(place: Place, account: World) -> None:
     """As a replica: the cause is said, and what was loaded before stays."""

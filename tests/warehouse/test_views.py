@@ -480,6 +480,7 @@ def key(row: tuple[Any, ...]) -> str:
     return repr(row[:4])
 
 
+@pytest.mark.thorough("sqlite", "mysql")
 @pytest.mark.parametrize("zone", ["", "Shanghai"])
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_view_has_exactly_these_rows(fleet: tuple[Place, dlt.Pipeline], name: str, zone: str) -> None:
