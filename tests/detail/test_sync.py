@@ -150,6 +150,7 @@ def test_without_a_licence_nothing_is_called_clean(place: Place) -> None:
     assert not any(of_warehouse(place).values())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 def test_a_budget_that_is_over_leaves_the_rest_to_the_next_run(place: Place) -> None:
     """`behind` is no failure, except under --strict; the next run goes on where this run has stopped."""

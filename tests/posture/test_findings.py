@@ -154,6 +154,7 @@ def test_drilling_down_on_every_database(read: Place) -> None:
     assert f"?account_id={row['account_id']}&amp;vul_id=" in page
 
 
+@pytest.mark.thorough(but=("duckdb",))
 def test_narrowed_by_nothing_it_is_what_the_view_says(read: Place) -> None:
     """On every database; of the invented details, which have every state, too."""
     _narrowed_is_the_same(Queries.open(read.url, read.dataset))
@@ -368,7 +369,8 @@ def test_links_end_where_the_report_has_no_more() -> None:
     assert findings.vulnerabilities_below(rows) == [f"#vulnerability-{n // 2 + 1}" for n in range(40)]
 
 
-@pytest.mark.parametrize("text", HOSTILE[:3], ids=ascii)
+@pytest.mark.thorough(but=("markup",))
+@pytest.mark.parametrize("text", HOSTILE[:3], ids=["markup", "attribute", "quotes"])
 def test_no_text_of_a_vulnerability_is_obeyed(text: str, invented: Invented) -> None:
     """Name, description and solution, package and fix are texts, in the report and on the dashboard's pages."""
     quoted = text.replace("'", "''")

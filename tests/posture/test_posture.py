@@ -148,6 +148,7 @@ def test_the_riskiest_are_those_of_the_view(fleet: Place) -> None:
     assert {row["matching"] for row in found} == {len(ranked)}
 
 
+@pytest.mark.thorough("postgresql")
 @pytest.mark.parametrize("fleet", ["duckdb", "postgresql"], indirect=True)
 def test_the_report_is_one_file_that_loads_nothing(fleet: Place, tmp_path: Path) -> None:
     """Its policy forbids it, and every script but that of the tables; the numbers are those of SQL."""

@@ -197,7 +197,7 @@ def test_no_image_and_then_one(place: Place) -> None:
     assert loaded(place, DEFAULT_ACCOUNT) == truth(fleet)
 
 
-@pytest.mark.thorough("100000")
+@pytest.mark.thorough("100000", "sqlite", "mysql")
 @pytest.mark.parametrize("place", KINDS, indirect=True)
 @pytest.mark.parametrize("rows", [3_000, 100_000])
 def test_many_rows_and_then_200_of_them_again(place: Place, tmp_path: Path, rows: int) -> None:

@@ -32,6 +32,7 @@ def test_keys_are_indexed_in_the_tables_and_in_staging(kind: str, tmp_path: Path
     assert [sorted(rows) for rows in found] == [sorted((t.name, f"tcss_{t.name}_key") for t in TABLES)] * 2
 
 
+@pytest.mark.thorough("sqlite", "mysql")
 @pytest.mark.parametrize("kind", INDEXES)
 def test_findings_are_indexed_by_their_vulnerability_too(kind: str, tmp_path: Path) -> None:
     """Beside the keys, once, where there are tables of details."""
@@ -116,6 +117,7 @@ MADE = {
 }
 
 
+@pytest.mark.thorough("sqlite", "mysql")
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_made_beside_the_dataset_is_what_the_manual_says(kind: str, tmp_path: Path) -> None:
     """Nothing in DuckDB; elsewhere a dataset of the account's, which a load leaves empty, and makes again."""

@@ -780,6 +780,7 @@ def test_a_run_that_dies_halfway_leaves_the_views_as_they_were(place: Place, mon
     assert current(pipeline)
 
 
+@pytest.mark.thorough("mysql")
 @pytest.mark.parametrize("kind", ["postgresql", "mysql"])
 def test_accounts_that_make_the_views_at_once_do_not_fail(kind: str, tmp_path: Path) -> None:
     """The first syncs of several accounts, in a new dataset."""
