@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from connector.api.credentials import Credentials
@@ -13,13 +14,17 @@ from connector.errors import TcssError
 from connector.redaction import Redactor
 from connector.wire import storable
 
+if TYPE_CHECKING:
+    from connector.api.answers import CallStats
+
 _CONTENT_TYPE = "application/json"
 _UNSIGNED = "SKIP"  # STS wants this word in a request that carries its own proof
 
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One call. Without a `keyring` its attempts are not signed. `hidden` is a secret in `body` (redacted)."""
+    """One call. Without a `keyring` its attempts are not signed. `hidden` is a secret in `body` (redacted). `tally`
+    counts the call's attempts beside the client's own counters."""
 
     action: str
     service: str
@@ -29,6 +34,7 @@ class Call:
     keyring: Keyring | None
     region: str | None = None
     hidden: str = ""
+    tally: CallStats | None = None
 
     @property
     def host(self) -> str:

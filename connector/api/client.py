@@ -129,16 +129,24 @@ class Client:
         self._replays.remember(request_ids)
 
     def call(
-        self, action: str, payload: Mapping[str, Any], *, service: str = "tcss", version: str = "2020-11-01"
+        self,
+        action: str,
+        payload: Mapping[str, Any],
+        *,
+        service: str = "tcss",
+        version: str = "2020-11-01",
+        tally: CallStats | None = None,
     ) -> Answer:
-        """Return the answer to one action. `payload` can be written as JSON, and uses the API's own names.
+        """Return the answer to one action. `payload` can be written as JSON, and uses the API's own names. `tally`
+        counts the attempts of this call, beside `stats`.
 
         Raises ThrottledError or TransientError when patience is over. Where waiting does not help, raises at once the
         class of `errors` that belongs to the API's error code. Nothing below `Response` is checked.
         """
         if service not in self._urls:
             raise ConfigurationError(f"no host is known for service {service}")
-        return self._run(Call(action, service, version, orjson.dumps(payload), self._urls[service], self._keyring))
+        url = self._urls[service]
+        return self._run(Call(action, service, version, orjson.dumps(payload), url, self._keyring, tally=tally))
 
     def account_id(self) -> str:
         """Return the UIN of the root account, from STS GetCallerIdentity. Raises what `call` raises."""

@@ -52,11 +52,13 @@ class Traffic:
             if isinstance(outcome, Answer):
                 self._latencies[attempt.call.action].learn(_rows(outcome), seconds)
                 self._largest = max(self._largest, outcome.size)
-            self._stats.requests += 1
-            self._stats.retries += attempt.number > 1
-            self._stats.throttled += isinstance(outcome, ThrottledError)
-            self._stats.first_request_id = self._stats.first_request_id or outcome.request_id
-            self._stats.last_request_id = outcome.request_id or self._stats.last_request_id
+            for stats in (self._stats, attempt.call.tally):
+                if stats is not None:
+                    stats.requests += 1
+                    stats.retries += attempt.number > 1
+                    stats.throttled += isinstance(outcome, ThrottledError)
+                    stats.first_request_id = stats.first_request_id or outcome.request_id
+                    stats.last_request_id = outcome.request_id or stats.last_request_id
 
     def in_flight(self, action: str, rate: float) -> int:
         """Return how many requests of `action` must be under way for `rate` per second, at the latency seen so far.

@@ -17,7 +17,7 @@ from connector.runs.progress import IMAGES, Lines, Report
 from connector.texts import visible
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
     from connector.runs.row import SyncRun
 
@@ -88,25 +88,25 @@ def _failure(error: Exception, account: str | None) -> str:
 
 
 class _Bar:
-    """Draws a phase, its images so far, and its speed."""
+    """Draws a line for each phase: its images so far, and their speed. Phases may take turns."""
 
     def __init__(self, bar: Progress) -> None:
         self._bar = bar
-        self._task = bar.add_task(IMAGES, total=None, rates="")
-        self._started, self._requests = time.monotonic(), 0
-        self._last = CallStats()
+        self._started: dict[str, float] = {}
+        self._tasks: dict[str, TaskID] = {}
+        self.begin(IMAGES)
 
     def begin(self, phase: str) -> None:
-        self._started, self._requests = time.monotonic(), self._last.requests
-        self._bar.reset(self._task, description=phase, total=None, rates="")
+        self._phase = phase
+        if phase not in self._tasks:
+            self._started[phase] = time.monotonic()
+            self._tasks[phase] = self._bar.add_task(phase, total=None, rates="")
 
     def __call__(self, shown: int, total: int | None, stats: CallStats) -> None:
-        self._last = stats
-        elapsed = max(time.monotonic() - self._started, 1e-3)
-        requests = stats.requests - self._requests
-        rates = f"{shown / elapsed:,.0f} images/s, {requests / elapsed:.1f} requests/s"
+        elapsed = max(time.monotonic() - self._started[self._phase], 1e-3)
+        rates = f"{shown / elapsed:,.0f} images/s, {stats.requests:,} requests"
         rates += f", {stats.throttled} throttled" if stats.throttled else ""
-        self._bar.update(self._task, completed=shown, total=total, rates=rates)
+        self._bar.update(self._tasks[self._phase], completed=shown, total=total, rates=rates)
 
 
 @contextmanager

@@ -1,18 +1,23 @@
-"""The details of one run, aspect after aspect, each with its row in `detail_runs`. The images are committed before."""
+"""The details of one run, each aspect with its row in `detail_runs`. The images are committed before.
+
+The aspects are read beside each other, because the API's limits are for each action: while the batch of one aspect is
+settled, those of the others are read by their threads. All that is settled and written is so in one thread.
+"""
 
 from __future__ import annotations
 
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from connector import texts
+from connector.api.answers import CallStats
 from connector.detail.facts import Facts
 from connector.detail.findings import FindingParser
 from connector.detail.lists import Listed, key_by, read_list
@@ -80,20 +85,52 @@ class Details:
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings, self._client, self._identity, self._store = settings, client, identity, store
-        self._zone = time_zone(settings.naive_time_zone)
         self._steady = steady
 
     def execute(self, report: Report | None = None) -> tuple[DetailRun, ...]:
-        """Reads every aspect that the settings name, in their order."""
-        return tuple(self._aspect(name, report) for name in dict.fromkeys(self._settings.detail or ()))
+        """Read every aspect that the settings name. Returns their rows, in the order of the settings."""
+        with ExitStack() as stack:
+            reading = {
+                name: stack.enter_context(closing(self._reading(name, report)))
+                for name in dict.fromkeys(self._settings.detail or ())
+            }
+            rows: dict[str, DetailRun | None] = dict.fromkeys(reading)
+            while under_way := [name for name, row in rows.items() if row is None]:
+                for name in under_way:
+                    rows[name] = next(reading[name])
+        return tuple(row for row in rows.values() if row is not None)
 
-    def _aspect(self, name: str, report: Report | None) -> DetailRun:
-        before = self._client.stats
+    def _reading(self, name: str, report: Report | None) -> Generator[DetailRun | None]:
+        aspect = _Aspect(self._settings, self._client, self._identity, self._store.branch(), self._steady)
+        return aspect.read(name, report)
+
+
+class _Aspect:
+    """One aspect of a run, with rows of its own to commit, and counters of its own requests."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: Client,
+        identity: Identity,
+        store: Holdings,
+        steady: Callable[[], float],
+    ) -> None:
+        self._settings, self._client, self._identity, self._store = settings, client, identity, store
+        self._zone = time_zone(settings.naive_time_zone)
+        self._steady = steady
+        self._sent = CallStats()
+
+    def read(self, name: str, report: Report | None) -> Generator[DetailRun | None]:
+        """Read the aspect: yields None after each step, and at the end the aspect's row."""
         row = DetailRun(self._identity.sync_id, name, self._identity.account_id, self._client.now())
         tally = Tally()
         begin(report, name)
         try:
-            outcome = self._places(tally) if name == RUNNING_DETAIL else self._images(ASPECTS[name], tally, report)
+            if name == RUNNING_DETAIL:
+                outcome = self._places(tally)
+            else:
+                outcome = yield from self._images(ASPECTS[name], tally, report)
             _judge(row, outcome)
         except (DestinationError, LockedError):
             raise
@@ -102,16 +139,15 @@ class Details:
             row.verdict_reason = texts.shortened(error.sentence)
             row.images_read, row.opened, row.closed = tally.read, tally.opened, tally.closed
             log.warning("%s: %s", name, error)
-        after = self._client.stats
-        row.requests, row.throttled = after.requests - before.requests, after.throttled - before.throttled
+        row.requests, row.throttled = self._sent.requests, self._sent.throttled
         row.finished_at = max(self._client.now(), row.started_at)
         self._store.add(DETAIL_RUNS, [row.values])
         self._store.commit((DETAIL_RUNS,))
-        return row
+        yield row
 
     # Sets of images.
 
-    def _images(self, aspect: Aspect, tally: Tally, report: Report | None) -> Outcome:
+    def _images(self, aspect: Aspect, tally: Tally, report: Report | None) -> Generator[None, None, Outcome]:
         facts, reasons = self._facts() if aspect.facts else (None, [])
         markers = {row["image_id"]: row for row in self._store.rows(IMAGE_READS, aspect=aspect.name)}
         if any(self._store.is_empty(table) for table in (aspect.table, aspect.facts) if table is not None):
@@ -125,7 +161,7 @@ class Details:
         commit = partial(self._commit, aspect, facts)
         try:
             with closing(self._batches(aspect, queue.due, facts, settler, markers)) as batches:
-                self._absorb(batches, len(queue.due), commit, report)
+                yield from self._absorb(aspect.name, batches, len(queue.due), commit, report)
         except DestinationError:
             raise
         except TcssError:  # what was settled before stays
@@ -138,15 +174,19 @@ class Details:
         behind = len(queue) - tally.read - tally.unproven
         return Outcome(tally, len(queue), behind, unknown, reasons, queue.waiting)
 
-    def _absorb(self, batches: Iterable[int], due: int, commit: Callable[[], None], report: Report | None) -> None:
-        """Takes all batches, and commits from time to time, so that a run that is killed keeps most of its work."""
+    def _absorb(
+        self, name: str, batches: Iterable[int], due: int, commit: Callable[[], None], report: Report | None
+    ) -> Iterator[None]:
+        """Take all batches, and commit from time to time, so that a run that is killed keeps most of its work."""
         committed = self._steady()
         for tried in batches:
             if report is not None:
+                begin(report, name)
                 report(tried, due, self._client.stats)
             if self._steady() - committed >= COMMIT_EVERY:
                 commit()
                 committed = self._steady()
+            yield
 
     def _batches(
         self, aspect: Aspect, due: Sequence[Due], facts: Facts | None, settler: Settler, markers: dict[str, Row]
@@ -182,7 +222,7 @@ class Details:
         return BatchReader(
             SetReader(self._fetch(aspect.action), aspect),
             parser,
-            image_list(self._settings, self._client),
+            image_list(self._settings, self._client, self._sent),
             in_flight=self._in_flight(aspect.action),
             now=self._client.now,
         )
@@ -265,7 +305,7 @@ class Details:
         return read_list(self._fetch(action), key, in_flight=self._in_flight(action), filters=filters)
 
     def _fetch(self, action: str) -> Fetch:
-        return partial(self._client.call, action)
+        return partial(self._client.call, action, tally=self._sent)
 
     def _in_flight(self, action: str) -> Any:
         return self._settings.in_flight or partial(self._client.in_flight, action)

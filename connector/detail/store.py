@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -43,6 +44,10 @@ class Holdings(ABC):
         """Whether the table has no row of the account."""
         return not self._inventory.count(table, self._identity.account_id)
 
+    def branch(self) -> Holdings:
+        """Holdings whose rows are committed by themselves, for another aspect; these, where nothing is committed."""
+        return self
+
     def add(self, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
         for row in rows:
             self._spool.add(table, row)
@@ -80,8 +85,11 @@ class Store(Holdings):
         self, inventory: Inventory, loader: Loader, identity: Identity, directory: Path, still_held: StillHeld
     ) -> None:
         self._loader, self._directory, self._still_held = loader, directory, still_held
-        self._commits = 0
+        self._numbers = itertools.count(1)
         super().__init__(inventory, identity, self._new_spool())
+
+    def branch(self) -> Store:
+        return Store(self._inventory, self._loader, self._identity, self._new_directory(), self._still_held)
 
     def commit(self, *packages: tuple[Table, ...]) -> None:
         with self._loader.session():
@@ -92,7 +100,9 @@ class Store(Holdings):
         self._spool = self._new_spool()
 
     def _new_spool(self) -> Spool:
-        self._commits += 1
-        directory = self._directory / f"details-{self._commits}"
+        return Spool(self._new_directory())
+
+    def _new_directory(self) -> Path:
+        directory = self._directory / f"details-{next(self._numbers)}"
         directory.mkdir()
-        return Spool(directory)
+        return directory

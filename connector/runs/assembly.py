@@ -22,6 +22,7 @@ from connector.settings.trust import require_own_endpoint
 if TYPE_CHECKING:
     from datetime import tzinfo
 
+    from connector.api.answers import CallStats
     from connector.api.client import Client
 
 log = texts.logger(__name__)
@@ -82,10 +83,10 @@ def account_of(settings: Settings, client: Client) -> str:
     return settings.account_id
 
 
-def image_list(settings: Settings, client: Client) -> RemoteList:
-    """The account's images, as the sweeps ask for them."""
+def image_list(settings: Settings, client: Client, tally: CallStats | None = None) -> RemoteList:
+    """The account's images, as the sweeps ask for them; `tally` counts the requests."""
     return RemoteList(
-        partial(client.call, ACTION),
+        partial(client.call, ACTION, tally=tally),
         partial(instants, time_zone(settings.naive_time_zone)),
         in_flight=settings.in_flight or partial(client.in_flight, ACTION),
         clock=client.now,

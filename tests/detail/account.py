@@ -136,8 +136,12 @@ class FakeClient:
     def __init__(self, server: Server, now: Callable[[], int]) -> None:
         self._server, self.now = server, now
 
-    def call(self, action: str, payload: Mapping[str, Any]) -> _Answer:
-        return self._server.call(action, payload)
+    def call(self, action: str, payload: Mapping[str, Any], *, tally: CallStats) -> _Answer:
+        before = len(self._server.requests)
+        try:
+            return self._server.call(action, payload)
+        finally:
+            tally.requests += len(self._server.requests) - before
 
     @property
     def stats(self) -> CallStats:
@@ -187,6 +191,13 @@ class Memory:
 
     def is_empty(self, table: Table) -> bool:
         return not self.tables[table.name]
+
+    def branch(self) -> Memory:
+        if not self.in_order:
+            return self
+        made = Memory(self._server, self.tables)
+        made.killed_before = self.killed_before
+        return made
 
     def add(self, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
         self._added += [(table, row) for row in rows]
