@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from itertools import chain
 
 from connector.cli.report import Reporter
 from connector.errors import ConfigurationError
-from connector.runs.freshness import Freshness, stored_by_account
+from connector.runs.freshness import Freshness, stored
 from connector.runs.identity import rfc3339
 from connector.settings import Settings
 from connector.warehouse.locations import locate
@@ -22,15 +21,13 @@ def show(settings: Settings, reporter: Reporter, *, max_age: str | None, limit: 
     file = locate(settings.destination, settings.dataset).file
     if file is not None and not file.exists():
         raise ConfigurationError(f"{file} does not exist", hint="Name the warehouse with --destination.")
-    stored = stored_by_account(settings, limit)
-    runs = chain.from_iterable(found.newest for found in stored.values())
-    for run in sorted(runs, key=lambda run: run.started_at, reverse=True)[:limit]:
+    newest, found = stored(settings, limit)
+    for run in newest:
         first, *others = run.summary().split("\n")
         reporter.line(run.to_json(), f"{rfc3339(run.started_at)}  account {run.account_id}  {first}", *others)
-    found = {account: stored[account].freshness for account in stored}
     if not found:
         reporter.line(None, "no complete sync yet")
-    for account, freshness in sorted(found.items()):
+    for account, freshness in found.items():
         reporter.line(None, f"account {account}: {freshness}")
     return _exit_code(found, oldest)
 
