@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 from connector.cli.durations import seconds_of
@@ -17,6 +19,8 @@ from connector.warehouse.locks import lock
 from connector.warehouse.pipeline import open_pipeline
 from connector.warehouse.pruning import KINDS, Pruner
 from connector.warehouse.workdirs import workdir
+
+_NAME = "prune"  # for the pipeline and the lock, which usually have the name of an account
 
 
 def prune(settings: Settings, reporter: Reporter, *, older_than: str, dry_run: bool) -> int:
@@ -47,32 +51,29 @@ class _Pruning:
 
     def __init__(self, location: Location, directory: Path, reporter: Reporter, cut: int, *, dry_run: bool) -> None:
         self._location, self._reporter, self._cut, self._dry_run = location, reporter, cut, dry_run
-        pipeline = open_pipeline(location, "prune", directory)
+        pipeline = open_pipeline(location, _NAME, directory)
         self._inventory = Inventory(location, pipeline)
         self._pruner = Pruner(location, pipeline, cut)
         self._code = 0
 
     def of(self, account_id: str | None) -> int:
-        """Prune one account or all."""
+        """Prune one account or all, and dlt's list of loads."""
         with self._inventory.session():
             self._inventory.verify()
             accounts = [account_id] if account_id else sorted(self._inventory.account_ids())
-        for account in accounts:
-            self._under_lock(account)
-        if accounts and not account_id:
-            self._told(None, self._pruner.loads(dry_run=self._dry_run))
         if not accounts:
             self._reporter.line(None, "nothing to prune: the warehouse has no account")
+            return self._code
+        for account in accounts:
+            self._under_lock(account, account, partial(self._pruner.account, account))
+        self._under_lock(_NAME, None, self._pruner.loads)
         return self._code
 
-    def _under_lock(self, account: str) -> None:
-        """Prune an account; a dry run reads only, and takes no lock."""
-        if self._dry_run:
-            self._told(account, self._pruner.account(account, dry_run=True))
-            return
+    def _under_lock(self, name: str, account: str | None, prune: Callable[..., dict[str, int]]) -> None:
+        """Prune under the lock of that name; a dry run reads only, and takes no lock."""
         try:
-            with lock(self._location, account):
-                self._told(account, self._pruner.account(account, dry_run=False))
+            with nullcontext() if self._dry_run else lock(self._location, name):
+                self._told(account, prune(dry_run=self._dry_run))
         except LockedError as error:
             self._reporter.failed(error, account)
             self._code = error.exit_code
@@ -80,6 +81,6 @@ class _Pruning:
     def _told(self, account: str | None, rows: Mapping[str, int]) -> None:
         facts = {"account_id": account, "cut": rfc3339(self._cut), "dry_run": self._dry_run, "rows": rows}
         counts = ", ".join(f"{count:,} of {table}" for table, count in rows.items() if count) or "nothing"
-        whose = f"account {account}" if account else "all accounts"
+        whose = f"account {account}" if account else "loads of all accounts"
         done = "older than the cut, and would go" if self._dry_run else "deleted"
         self._reporter.line(json.dumps(facts), f"{whose}: {counts} {done} (cut {rfc3339(self._cut)})")

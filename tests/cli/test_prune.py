@@ -57,8 +57,10 @@ def test_a_dry_run_says_what_a_prune_deletes(account: World) -> None:
     again = account.tcss("prune", "--older-than", "400d").stdout.splitlines()
     assert [line.split(" (cut 20")[0] for line in again] == [
         f"account {ACCOUNT_ID}: nothing deleted",
-        "all accounts: nothing deleted",
+        "loads of all accounts: nothing deleted",
     ]
+    one = account.tcss("prune", "--older-than", "400d", "--account-id", ACCOUNT_ID, "--json").stdout.splitlines()
+    assert [json.loads(line)["account_id"] for line in one] == [ACCOUNT_ID, None]
     assert account.sync("--mode", "full")["verdict"] == "complete"
 
 
