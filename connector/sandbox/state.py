@@ -212,10 +212,13 @@ class Fleet(Listed):
         return [item["ImageID"] for item in items]
 
     def apply(self, changes: Mapping[str, Any]) -> dict[str, list[str]]:
-        """Makes several changes in their order, such as {"rescan": 3, "delete": 1}. ValueError for another name."""
-        for name in changes:
+        """Makes several changes in their order, such as {"rescan": 3, "delete": 1}. ValueError for another name, and
+        for a number that is no integer of 64 bits, which JSON gives as a float."""
+        for name, some in changes.items():
             if name not in CHANGES + DETAIL_CHANGES:
                 raise ValueError(f"no change is called {name!r}; there are {', '.join(CHANGES + DETAIL_CHANGES)}")
+            if isinstance(some, float):
+                raise ValueError(f"{name} takes a whole number of at most 64 bits, and not {some}")
         owners = {name: self if name in CHANGES else self.details for name in changes}
         return {name: getattr(owners[name], name)(some) for name, some in changes.items()}
 

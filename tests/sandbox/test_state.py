@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from datetime import UTC, datetime
 
+import orjson
 import pytest
 
 from connector.sandbox.images import FIELDS, OPTIONAL_FIELDS, Mix, encoded, instant_of, instant_text
@@ -263,6 +264,8 @@ def test_mistakes_are_refused() -> None:
         Fleet([{"ImageID": "a"}, {"ImageID": "a"}])
     with pytest.raises(ValueError, match="no change is called 'explode'"):
         fleet.apply({"explode": 1})
+    with pytest.raises(ValueError, match=r"insert takes a whole number of at most 64 bits, and not 1\.8"):
+        fleet.apply(orjson.loads(f'{{"insert": {2**64}}}'))
 
 
 def test_a_clock_of_ones_own_stamps_the_changes() -> None:
