@@ -20,8 +20,8 @@ help: ## Show this list
 demo: $(READY) ## Sync an invented fleet into DuckDB, twice, and ask the first questions
 	@$(BIN)/tcss demo
 
-# Tests wait for servers a third of their time: on two idle cores, WORKERS=3 may be faster.
-WORKERS ?= 2
+# More than the two cores that we have, because tests wait for servers and processes a third of their time.
+WORKERS ?= 3
 PYTEST := bin/pytest -q -n $(WORKERS) --max-worker-restart 1 --dist worksteal
 VERSIONS := 3.11 3.12 3.13
 

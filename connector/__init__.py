@@ -1,6 +1,6 @@
-"""Tencent Container Security images in a SQL warehouse, current and historical, without losing a row silently.
+"""Loads Tencent Container Security images into a SQL warehouse, current and historical, losing no row silently.
 
-`sync` keeps a warehouse up to date; `tcss` is the same as a dlt source. Importing this package does not import dlt.
+`sync` keeps a warehouse up to date; `tcss` does the same as a dlt source. Importing this package does not import dlt.
 """
 
 from importlib import import_module

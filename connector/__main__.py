@@ -1,4 +1,4 @@
-"""`python -m connector` is `tcss`, without the working directory, in which Python would look for every module first."""
+"""Runs `tcss` as `python -m connector`, without the working directory, where Python would look for modules first."""
 
 import sys
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""What can go wrong, classed by what the reader should do about it; the class decides the exit code.
+"""Defines the errors, classed by what the reader should do; the class decides the exit code.
 
 `classify` maps the API's error codes to classes. Source: the error pages and `errorcodes.py` of the vendor's SDK, as
-collected in `tencent-api.md` section 4.5; the class of each code is our reading.
+collected in `tencent-api.md` section 4.5; the class of each code is our choice.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class TcssError(Exception):
-    """Base of every error that this package raises on purpose. Pickles whole, attributes included. A long message keeps
-    its beginning.
+    """Base of every error that this package raises on purpose. An error pickles with all its attributes. Long messages
+    are cut at the end.
 
-    `code`, `action`, `request_id` and `attempt` are those of the API call, where there was one; `hint` says what to do.
+    `code`, `action`, `request_id` and `attempt` are those of the API call, if there was a call; `hint` says what to do.
     """
 
     exit_code: ClassVar[int] = 1
@@ -43,11 +43,11 @@ class TcssError(Exception):
 
     @property
     def message(self) -> str:
-        """The message alone, in one line."""
+        """The message alone, in one line, without facts and hint."""
         return " ".join(str(self.args[0]).split())
 
     def __str__(self) -> str:
-        """The sentence, so that no terminal obeys it."""
+        """Return the sentence, without characters that control a terminal."""
         return visible(self.sentence)
 
     @property
@@ -61,7 +61,7 @@ class TcssError(Exception):
 
 
 class ConfigurationError(TcssError):
-    """Bad usage or configuration. Nothing was asked of the API, or it refused the filter that was given."""
+    """Bad usage or configuration. The API was not asked, or refused the given filter."""
 
     exit_code = 2
 
@@ -81,7 +81,7 @@ class ClockError(AccessError):
 
 
 class PermissionDeniedError(AccessError):
-    """The keys are valid, and may not do this."""
+    """The keys are valid, but lack the permission for this action."""
 
 
 class AccountStateError(AccessError):
@@ -89,17 +89,17 @@ class AccountStateError(AccessError):
 
 
 class UnavailableError(TcssError):
-    """The API cannot be reached, or answers nothing usable."""
+    """The API cannot be reached, or gives no usable answer."""
 
     exit_code = 4
 
 
 class ThrottledError(UnavailableError):
-    """Too many requests: wait, and send fewer."""
+    """Too many requests: wait, and send fewer requests."""
 
 
 class TransientError(UnavailableError):
-    """A fault that usually passes: send again."""
+    """A fault that usually passes: send the request again."""
 
 
 class ResponseTooLargeError(TcssError):
@@ -109,7 +109,7 @@ class ResponseTooLargeError(TcssError):
 
 
 class RequestRejectedError(TcssError):
-    """The API does not accept this request, or answers a code that we do not know. Sending it again does not help."""
+    """The API does not accept this request, or answers with an unknown code. Sending it again does not help."""
 
 
 class DestinationError(TcssError):
@@ -184,7 +184,7 @@ def is_known(code: str) -> bool:
 
 
 def classify(code: str) -> type[TcssError]:
-    """The class of an API error code: the exact code before its prefix; a code that we do not know is fatal."""
+    """Return the class of an API error code: by the exact code, else by its prefix; an unknown code is fatal."""
     return CODES.get(code) or CODES.get(_prefix(code), RequestRejectedError)
 
 
@@ -197,7 +197,7 @@ def from_code(
     request_id: str | None = None,
     attempt: int | None = None,
 ) -> TcssError:
-    """The error that an API answer with `Error.Code` and `Error.Message` stands for, with a hint what to do next."""
+    """Return the error for an API answer with `Error.Code` and `Error.Message`, with a hint what to do next."""
     kind = classify(code)
     hint = _CODE_HINTS.get(code, _CLASS_HINTS[kind]).format(service=service, action=action)
     return kind(message, code=code, action=action, request_id=request_id, attempt=attempt, hint=hint)

@@ -1,4 +1,4 @@
-"""`sync`, from keys to committed tables: what `tcss sync` and the orchestrators call."""
+"""Runs `sync`, from keys to committed tables, for `tcss sync` and the orchestrators."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from connector.runs.row import SyncRun
     from connector.runs.run import Run
 _PREFIX = "tcss_sync_"
-_STALE = 86_400  # seconds after which a working directory was left by a process that was killed
+_STALE = 86_400  # seconds; an older working directory was left by a killed process
 
 
 def sync(
@@ -33,18 +33,18 @@ def sync(
     progress: Report | None = None,
     **given: Unpack[Given],
 ) -> SyncRun:
-    """Brings the warehouse up to date with one account, and returns the run's row in `sync_runs`.
+    """Bring the warehouse up to date with one account, and return the run's row in `sync_runs`.
 
-    `account` is the name of a configured account. `given` are fields of `Settings`, such as `destination`; what is not
-    given is looked up (`Settings.load`). `settings` take the place of both. `progress` gets (images shown so far,
-    TotalCount, the client's counters) after each page.
+    `account` is the name of a configured account. `given` are fields of `Settings`, such as `destination`; other fields
+    are looked up (`Settings.load`). `settings` replace both. `progress` gets (images shown so far, TotalCount, the
+    client's counters) after each page.
 
     Raises ConfigurationError, AccessError, UnavailableError, LockedError or DestinationError; the error's `run` is the
-    row, if one was written.
+    row, if a row was written.
     """
     settings = _settings(settings, account, given)
     with client_of(settings) as client, _asked_meanwhile(settings, client) as account_id:
-        from connector.runs.run import Run  # takes as long as STS does
+        from connector.runs.run import Run  # this import takes as long as the request to STS
         from connector.warehouse import workdirs
         from connector.warehouse.locations import locate
         from connector.warehouse.locks import lock
@@ -66,14 +66,13 @@ def sync(
 def _with_details(
     row: SyncRun, run: Run, settings: Settings, client: Client, workdir: Path, progress: Report | None
 ) -> SyncRun:
-    """The row with those of the details, which are read once the images are committed."""
+    """Read the details, once the images are committed, and return the run's row with the rows of the details."""
     from connector.detail.run import Details
     from connector.detail.store import Store
 
     store = Store(run.inventory, run.loader, run.identity, workdir, run.still_held)
     try:
-        with run.loader.session():
-            return replace(row, details=Details(settings, client, run.identity, store).execute(progress))
+        return replace(row, details=Details(settings, client, run.identity, store).execute(progress))
     except TcssError as error:
         error.run = row
         raise
@@ -91,9 +90,9 @@ def _settings(settings: Settings | None, account: str | None, given: Given) -> S
 
 @contextmanager
 def _asked_meanwhile(settings: Settings, client: Client) -> Iterator[Future[str]]:
-    """The account's id (`account_of`), for which the server is asked beside what follows.
+    """Yield the account's id (`account_of`), which is asked for while other work goes on.
 
-    Where nobody wants the id any more, the request under way has a second to end.
+    If the id is no longer needed, the request under way has a second to end.
     """
     pool = ThreadPoolExecutor(1, thread_name_prefix="tcss-account")
     asked = pool.submit(account_of, settings, client)
@@ -105,7 +104,7 @@ def _asked_meanwhile(settings: Settings, client: Client) -> Iterator[Future[str]
 
 
 class _Function(ModuleType):
-    """Once this module is imported, Python binds `connector.sync` to the module: so that is the function, too."""
+    """Lets `connector.sync` be called, because Python binds that name to this module once the module is imported."""
 
     __call__ = staticmethod(sync)
 

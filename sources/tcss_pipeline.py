@@ -1,4 +1,4 @@
-"""Pipelines over the container images of Tencent Container Security Service. Each function runs as it stands."""
+"""Loads container images of Tencent Container Security Service by pipelines. Each function can be run as it is."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from tcss import make_views, sync, tcss
 
 
 def load_images() -> Any:
-    """All images the first time, and later what is new; with the views that analysts ask."""
+    """Load all images the first time, and later what is new; with the views for analysts."""
     pipeline = dlt.pipeline("tcss", destination="duckdb", dataset_name="tcss_images")
     info = pipeline.run(tcss())
     make_views(pipeline)
@@ -16,19 +16,19 @@ def load_images() -> Any:
 
 
 def load_sample() -> Any:
-    """About 1,000 images, to try things out: the run is `partial`, and a later one loads the rest."""
+    """Load about 1,000 images, for a try: the run is `partial`, and a later run loads the rest."""
     pipeline = dlt.pipeline("tcss_sample", destination="duckdb", dataset_name="tcss_images", dev_mode=True)
     return pipeline.run(tcss().add_limit(1))
 
 
 def load_anew() -> Any:
-    """Everything again: dlt drops the tables, and the source loads as into an empty warehouse."""
+    """Load everything again: dlt drops the tables, and the source loads as into an empty warehouse."""
     pipeline = dlt.pipeline("tcss", destination="duckdb", dataset_name="tcss_images")
     return pipeline.run(tcss(), refresh="drop_sources")
 
 
 def load_masked() -> Any:
-    """The images without their names. A map gets batches of Arrow, and has to be the same for images and history."""
+    """Load the images without names. A map gets batches of Arrow, and has to be the same for images and history."""
 
     def mask(batch: Any) -> Any:
         index = batch.schema.get_field_index("image_name")
@@ -42,7 +42,7 @@ def load_masked() -> Any:
 
 
 def load_with_sync() -> Any:
-    """Without a pipeline of your own: with a lock, in the safe order of commits; the run is the result."""
+    """Load without a pipeline of your own: with a lock, in the safe order of commits; the run is the result."""
     return sync(destination="duckdb:///tcss_synced.duckdb")
 
 

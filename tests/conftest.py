@@ -1,4 +1,4 @@
-"""Fixtures of every test; and what `make test` leaves to `make test-thorough`."""
+"""Fixtures of every test, and the choice of tests between `make test` and `make test-thorough`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 
 from tests import missing
 
-# dlt would otherwise keep an anonymous id in the home directory of whoever runs the tests, and report them.
+# dlt would otherwise keep an anonymous id in the home directory of the tests' user, and report the tests.
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 
-# A shell's background job ignores Ctrl-C, and so would the processes that we start to see what it does.
+# A background job of a shell ignores Ctrl-C, and so would the processes that the tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out the thorough cases; with --thorough all others, but for properties."""
+    """Leave out the thorough cases; with --thorough leave out all others, except properties."""
     chosen: dict[bool, list[pytest.Item]] = {True: [], False: []}
     for item in items:
         if config.getoption("--thorough"):
@@ -41,17 +41,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _thorough(item: pytest.Item) -> bool:
-    """Whether a marker says so: `thorough` of every case, `thorough("mysql")` of the cases alone whose ids have that
-    part, `thorough(but=("mysql",))` of all others."""
+    """Whether a marker makes the case thorough: `thorough` all cases, `thorough("mysql")` only cases with that part in
+    their ids, `thorough(but=("mysql",))` all other cases."""
     case = getattr(item, "callspec", None)
     parts = {case.id, *case.id.split("-"), *map(str, case.params.values())} if case else set()
     markers = [(set(marker.args), set(marker.kwargs.get("but", ()))) for marker in item.iter_markers("thorough")]
     return any((not only or only & parts) and not but & parts for only, but in markers)
 
 
-@pytest.hookimpl(tryfirst=True, wrapper=True)  # after what others say
+@pytest.hookimpl(tryfirst=True, wrapper=True)  # after the summaries of others
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
-    """The last lines say what this machine could not test, and how it can."""
+    """Print last what this machine could not test, and how it can."""
     yield
     skipped = [str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", [])]
     for line in missing.summary(skipped):
@@ -59,16 +59,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Genera
 
 
 IN_TURN = [
-    pytest.param(kind, marks=pytest.mark.thorough if kind in ("sqlite", "mysql") else ())
+    pytest.param(kind, marks=() if kind == "duckdb" else pytest.mark.thorough)
     for kind in ("duckdb", "sqlite", "postgresql", "mysql")
 ]
-"""Kinds of warehouses: a file and a server always, every kind in thorough runs. What has to be shown on every kind
-always, such as the main rules of `test_conformance`, names the kinds itself."""
+"""Kinds of warehouses: DuckDB always, the others in thorough runs. What has to be shown on a server always, such as the
+main rules of `test_conformance`, names the kinds itself."""
 
 
 @pytest.fixture(params=IN_TURN)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[object]:
-    """An empty place for a warehouse, of each kind in turn (`tests.warehouses.Place`)."""
+    """Yield an empty place for a warehouse, of each kind in turn (`tests.warehouses.Place`)."""
     from tests.warehouses import place
 
     with place(request.param, tmp_path) as made:
@@ -77,7 +77,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[object]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_round_trip() -> Iterator[None]:
-    """A first sync makes no round trip of texts, which is half of its time..."""
+    """Leave out the round trip of texts in a first sync, which is half of its time..."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("connector.runs.run.round_trip", lambda *_: None)
         yield
@@ -85,7 +85,7 @@ def _no_round_trip() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _hints() -> None:
-    """dlt's checks are made faster, and all are made."""
+    """Make dlt's checks faster, without leaving any out."""
     from tests import hints
 
     hints.remember()

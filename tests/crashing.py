@@ -1,4 +1,4 @@
-"""A sync in a process of its own, killed at a chosen step. Steps are counted before and after whatever commits."""
+"""Runs a sync in a process of its own, killed at a chosen step. Steps are counted before and after every commit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STEPS = (
 
 
 def run(settings: dict[str, Any], directory: str, kill_at: int | None) -> None:
-    """Syncs with temporary files in `directory`; SIGKILL strikes at step `kill_at`, counted from 0."""
+    """Sync with temporary files in `directory`; SIGKILL strikes at step `kill_at`, counted from 0."""
     hints.remember()
     tempfile.tempdir = directory
     counter = itertools.count()

@@ -1,4 +1,4 @@
-"""The data dictionary's part on views: their columns, and an example query with its result on an invented fleet."""
+"""Writes the views into the data dictionary: their columns, and an example query on an invented fleet."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.runs.memory import Runs, as_arrow
 
 NOW = datetime(2026, 6, 3, 9, tzinfo=UTC)
 DAYS = ({}, {"rescan": 20, "insert": 6}, {"rescan": 9, "delete": 4, "change_counts": 12, "bring_back": 1})
-"""What changes in the fleet before the sync of each day, at nine o'clock; the last day is today."""
+"""The changes of the fleet before the sync of each day, at nine o'clock; the last day is today."""
 
 EXAMPLES = {
     "changes": f"""
@@ -83,16 +83,16 @@ EXAMPLES = {
 }
 
 _TYPES = {"VARCHAR": "text", "BOOLEAN": "bool", "TIMESTAMP WITH TIME ZONE": "timestamp"}
-"""DuckDB's types as `tables` calls them."""
+"""DuckDB's types by their names in `tables`."""
 _COLUMN = re.compile(r"(\w+): (.*)")
 
 
 def views_dictionary() -> str:
-    """All views as Markdown: a section a view. Ends with a newline."""
+    """Return all views as Markdown, one section per view. Ends with a newline."""
     intro = (
         "# Views\n\nMade beside the tables after every sync, from `schemas/views`. The examples are DuckDB's SQL, on "
         f"an invented fleet of 150 images, synced on three days, the last time on {NOW:%Y-%m-%d} at {NOW:%H:%M} UTC. "
-        "Views of details are made where the tables of details are that they read.\n"
+        "A view of details is made only where its tables of details exist.\n"
     )
     with duckdb.connect() as db:
         _fill(db)
@@ -135,7 +135,7 @@ def _section(db: duckdb.DuckDBPyConnection, view: View) -> str:
 
 
 def _header(view: View) -> tuple[str, dict[str, str]]:
-    """What a row is, and the meaning of the columns that the view's file explains at its top."""
+    """Return what a row is, and the meanings of the columns that the header of the view's file explains."""
     header = "".join(takewhile(lambda line: line.startswith("--"), view.sql.splitlines(keepends=True)))
     paragraphs = [[line.removeprefix("--").strip() for line in text.splitlines()] for text in header.split("\n--\n")]
     meanings: dict[str, str] = {}
@@ -149,7 +149,7 @@ def _header(view: View) -> tuple[str, dict[str, str]]:
 
 
 def _known(name: str, view: View) -> str:
-    """The meaning that a table's column of that name has: in a view of details, first a table of findings'."""
+    """Return the meaning of the table column with that name; for a view of details first from a table of findings."""
     findings = [aspect.table for aspect in ASPECTS.values() if aspect.table.name in view.details]
     tables = [*findings, *((VULNERABILITIES,) if findings else ()), *ALL_TABLES]
     return next(column.description for table in tables for column in table.columns if column.name == name)

@@ -1,4 +1,4 @@
-"""Invented details of a warehouse's images, so that the examples of the manual and of the dictionary have answers."""
+"""Invents details of a warehouse's images, so that the examples of the manual and the dictionary have results."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import duckdb
 from connector.tables import DETAIL_TABLES
 
 _TYPES = {"text": "varchar", "bigint": "bigint", "bool": "boolean", "timestamp": "timestamptz", "double": "double"}
-# What the images are read to have; `one_in` says how many of them have it.
+# The invented findings; every `one_in`-th image has the finding.
 _KNOWN = """
 create temp table known as from (values
     ('CVE-2021-44228', 'log4j-core', '2.14.1', '2.15.0', 'CRITICAL', 10.0, true, true, true, 5, 1),
@@ -18,8 +18,8 @@ create temp table known as from (values
     ('CVE-2019-20838', 'pcre', '8.44', null, 'MEDIUM', 7.5, false, false, false, 4, 1)
 ) as t(vul_id, component, version, fix, severity, score, has_exploit, is_known_exploited, is_emergency, one_in, read)
 """
-# In the order of their ids. Every eleventh image is not read yet; the last read of every thirteenth proved nothing;
-# every seventeenth was scanned again since its read.
+# In the order of the images' ids. Every eleventh image is not read yet; the last read of every thirteenth proved
+# nothing; every seventeenth was scanned again since its read.
 _SCANNED = """
 create temp table scanned as
 select *, row_number() over (order by account_id, image_id) as n from tcss.images where scan_time is not null
@@ -74,7 +74,7 @@ _INSERTS = (
 
 
 def invent_details(db: duckdb.DuckDBPyConnection) -> None:
-    """Makes and fills the tables of details in the schema `tcss`, beside the images' tables."""
+    """Make and fill the tables of details in the schema `tcss`, beside the images' tables."""
     for table in DETAIL_TABLES:
         columns = ", ".join(f"{column.name} {_TYPES[column.type]}" for column in table.columns)
         db.execute(f"create table tcss.{table.name} ({columns})")

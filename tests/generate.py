@@ -1,4 +1,4 @@
-"""Writes what is generated from the code: `python -m tests.generate`; with `--check`, only names what is stale."""
+"""Writes the files that are generated from the code: `python -m tests.generate`; `--check` only names stale files."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ SCHEMAS = ROOT / "schemas"
 
 
 def generated() -> dict[Path, str]:
-    """Path -> text of every generated file."""
+    """Return path -> text of every generated file."""
     contract = schema(locate("duckdb:///warehouse.duckdb")).to_pretty_yaml()
     dictionary = f"{data_dictionary()}\n{views_dictionary()}"
     return {

@@ -1,5 +1,5 @@
-"""dlt's checks of schemas, made faster: dlt asks Python for the type hints of a few classes hundreds of times a
-sync. Each answer is remembered here, and every check is made as before."""
+"""Makes dlt's checks of schemas faster: dlt asks Python for the type hints of a few classes hundreds of times per
+sync. The answers are cached here, and every check is still made."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def _hints(asked: type, **options: Any) -> dict[str, Any]:
 
 
 def remember() -> None:
-    """From now on, in this process and in those that it forks."""
+    """Cache the hints from now on, in this process and its forks."""
     validation.get_type_hints = _hints  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""The manual: README, CONTRIBUTING, and the pages in docs/, with the blocks of code that tests run as they stand."""
+"""Reads the manual: README, CONTRIBUTING, and the pages in docs/, with the blocks of code that tests run unchanged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FILE = re.compile(r"(?:^|\n\n)`([\w/.-]+)`[^\n]*:\n\n\Z")
 
 @dataclass(frozen=True)
 class Block:
-    """A block of code; `file` is the name before the block, where the block is to be saved in a file."""
+    """Holds a block of code; `file` is the name of the file for the block, if the page names a file."""
 
     page: str
     language: str
@@ -24,12 +24,12 @@ class Block:
 
 
 def page(name: str) -> str:
-    """The text of a page, by its path from the root."""
+    """Return the text of a page, by its path from the root."""
     return (ROOT / name).read_text(encoding="utf-8")
 
 
 def blocks(name: str, language: str | None = None) -> list[Block]:
-    """The blocks of a page in order, or those in one language."""
+    """Return the blocks of a page in order, or only those in one language."""
     text = page(name)
     found = []
     for match in _BLOCK.finditer(text):
@@ -41,13 +41,13 @@ def blocks(name: str, language: str | None = None) -> list[Block]:
 
 
 def code(name: str, language: str) -> str:
-    """The only block of a page in that language."""
+    """Return the only block of a page in that language."""
     (block,) = blocks(name, language)
     return block.text
 
 
 def save(name: str, directory: Path) -> list[str]:
-    """Writes the blocks of a page that are files; their names."""
+    """Write the blocks of a page that are files, and return the files' names."""
     files = [block for block in blocks(name) if block.file]
     for block in files:
         assert block.file is not None
@@ -58,13 +58,13 @@ def save(name: str, directory: Path) -> list[str]:
 
 
 def commands(name: str) -> list[str]:
-    """The lines of a page's `sh` blocks, each continued line as one, without comments."""
+    """Return the lines of a page's `sh` blocks, continued lines joined, without comments."""
     lines = "".join(block.text for block in blocks(name, "sh")).replace("\\\n", " ").splitlines()
     return [line for line in (re.sub(r"(^|\s)#.*", "", line).strip() for line in lines) if line]
 
 
 def rows(name: str, first: str) -> list[list[str]]:
-    """The cells of the table whose first header is `first`, its two lines of head left out."""
+    """Return the cells of the table whose first header is `first`, without its two head lines."""
     found = re.search(rf"^\| {re.escape(first)} \|.*\n\|[-|]+\n((?:\|.*\n)+)", page(name), re.MULTILINE)
     assert found is not None, f"{name} has no table {first!r}"
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in found[1].splitlines()]

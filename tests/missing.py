@@ -1,4 +1,4 @@
-"""What this machine lacks: the tests that need it are skipped, or fail under CI, and the last lines say what to do."""
+"""Names what this machine lacks: the tests are skipped, or fail under CI, and the last lines say what to do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 
 def leave_out(lacking: str, remedy: str) -> NoReturn:
-    """Ends the test; `remedy` is the next step of who wants it to run."""
+    """End the test; `remedy` is the next step for a user who wants the test to run."""
     reason = f"{lacking}. {remedy}."
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
@@ -19,7 +19,7 @@ def leave_out(lacking: str, remedy: str) -> NoReturn:
 
 
 def summary(skipped: Iterable[str]) -> list[str]:
-    """The lines, from the reasons of the tests that were skipped."""
+    """Return the last lines, from the reasons of the skipped tests."""
     reasons = Counter(reason.removeprefix("Skipped: ") for reason in skipped)
     lines = [f"  {count:,} {'test' if count == 1 else 'tests'}: {reason}" for reason, count in sorted(reasons.items())]
     return ["Not tested on this machine:", *lines] if lines else []

@@ -1,4 +1,4 @@
-"""How many examples a property is tried with: few in `make test`, `TCSS_EXAMPLES` times as many in longer runs."""
+"""Sets the number of examples of a property: few in `make test`, `TCSS_EXAMPLES` times as many in longer runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TIMES = int(os.environ.get("TCSS_EXAMPLES", "1"))
 
 
 def examples(few: int) -> settings:
-    """Settings under which the examples are the same ones at every run, and may take their time."""
+    """Return settings with the same examples at every run, and without a time limit."""
     return settings(
         max_examples=few * TIMES,
         deadline=None,

@@ -1,4 +1,4 @@
-"""Whole syncs into a place, in this process or in one of their own; and one that stops in mid-load for another."""
+"""Runs whole syncs into a place, in this process or in another; one helper stops a sync in mid-load for another."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ Row = dict[str, Any]
 
 
 def sync(place: Place, endpoint: str, progress: Report | None = None, **given: Any) -> Row:
-    """A sync of the sandbox's first account, unless `given` has other keys; the run's row."""
+    """Sync the sandbox's first account, unless `given` has other keys, and return the run's row."""
     return connector.sync.sync(settings=Settings.load(**_settings(place, endpoint, given)), progress=progress)
 
 
 def start(place: Place, endpoint: str, account: Account, *, staging: str | None = None) -> BaseProcess:
-    """A full sync of an account in a process of its own, which ends with the exit code of `tcss sync`."""
+    """Start a full sync of an account in a process of its own, which ends with the exit code of `tcss sync`."""
     given = {"mode": "full", "credentials": keys(account)}
     process = PROCESSES.Process(target=_run, args=(_settings(place, endpoint, given), staging))
     process.start()
@@ -44,7 +44,7 @@ def start(place: Place, endpoint: str, account: Account, *, staging: str | None 
 
 
 def ended(process: BaseProcess) -> int | None:
-    """The exit code of a process that has two minutes."""
+    """Return the exit code of a process that has two minutes."""
     process.join(120)
     return process.exitcode
 
@@ -72,7 +72,7 @@ def _run(settings: dict[str, Any], staging: str | None) -> None:
 
 @contextmanager
 def staging_named(name: str | None) -> Iterator[None]:
-    """All accounts share the staging dataset of that name; None: each has its own, as it should be."""
+    """Let all accounts share the staging dataset of that name; None: each has its own, as in production."""
 
     def shared(location: Location, account_id: str, *, run: str | None = None) -> str:
         return location.staging_named(str(name))
@@ -83,7 +83,7 @@ def staging_named(name: str | None) -> Iterator[None]:
 
 @contextmanager
 def before_the_merge(table: str, act: Callable[[], None]) -> Iterator[None]:
-    """Acts once: when rows of the table are in staging, or in DuckDB's case in their file, before they are merged.
+    """Act once: when rows of the table are in staging (with DuckDB, in their file), before they are merged.
 
     The round trip of texts, which merges rows of its own into another dataset, is left out.
     """
@@ -103,13 +103,13 @@ def before_the_merge(table: str, act: Callable[[], None]) -> Iterator[None]:
 
 
 def truth(fleet: Fleet) -> dict[str, str]:
-    """ImageID -> row_hash of every image that is listed now."""
+    """Return ImageID -> row_hash of every image that is listed now."""
     records = ItemParser().parse([*fleet.truth().values()])
     return {record.image_id: record.row_hash for record in records if isinstance(record, Record)}
 
 
 def loaded(place: Place, account_id: str) -> dict[str, str]:
-    """ImageID -> row_hash of every image of the account that the warehouse has and does not call gone."""
+    """Return ImageID -> row_hash of the account's images in the warehouse that are not gone."""
     where = f"account_id = '{account_id}' AND deleted_at IS NULL"
     rows = place.sql(f"SELECT image_id, row_hash FROM {{data}}.images WHERE {where}")
     found = dict(rows)

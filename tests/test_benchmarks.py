@@ -29,6 +29,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, dic
     return found
 
 
+@pytest.mark.thorough
 def test_a_sync_is_measured(tmp_path: Path) -> None:
     """By the parts of which every case is made: a sandbox and a sync, in processes of their own."""
     with sandbox(300) as server:

@@ -64,7 +64,7 @@ def read(fleet: Fleet) -> dict[str, Record]:
     return {record.image_id: record for record in records if isinstance(record, Record)}
 
 
-EVEN, ODD, SOME = (0, 2), (1, 2), (0, 13)
+EVEN, ODD, SOME = (0, 2), (1, 2), (0, 26)
 """The first step at which a sync is killed, and the distance to the next one."""
 
 

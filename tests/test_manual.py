@@ -227,6 +227,7 @@ RUN: Mapping[str, Callable[[list[str]], None]] = {
 }
 
 
+@pytest.mark.thorough(but=("README.md",))
 @pytest.mark.parametrize("name", [param for param in here("sh") if param.id != "docs/accounts.md"])
 def test_the_commands_of_a_page_work_as_they_stand(name: str, shared: World, done: set[str]) -> None:
     """In order, in a directory with a warehouse."""
@@ -237,6 +238,7 @@ def test_the_commands_of_a_page_work_as_they_stand(name: str, shared: World, don
             done.add(line)
 
 
+@pytest.mark.thorough
 def test_several_accounts_work_as_they_stand(tmp_path: Path) -> None:
     """With the page's file of secrets, in which one account has keys, and the other one a role."""
     name = "docs/accounts.md"
@@ -273,6 +275,7 @@ def test_commands_in_the_text_are_taken_by_tcss() -> None:
     assert found > 20
 
 
+@pytest.mark.thorough
 def test_the_pipelines_work_as_they_stand(shared: World) -> None:
     """The blocks of docs/pipeline.md: two runs, a run with details, and a source with a mask that a pipeline takes."""
     import dlt

@@ -95,7 +95,7 @@ def mine(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 # Tables that were empty in the first run.
 
 
-@pytest.mark.thorough("sqlite")
+@pytest.mark.thorough(but=("duckdb",))
 @pytest.mark.parametrize("mine", ["duckdb", "sqlite", "postgresql"], indirect=True)
 def test_a_table_may_get_its_first_row_in_a_later_run(mine: Mine) -> None:
     """An unreadable value after a run without any: `rejected_values` was empty."""
@@ -139,7 +139,7 @@ def test_tables_that_have_columns_of_dlt_get_rows(mine: Mine) -> None:
     mine.whole()
 
 
-@pytest.mark.thorough(but=("postgresql",))
+@pytest.mark.thorough
 @pytest.mark.parametrize("mine", ["duckdb", "sqlite", "postgresql", "mysql"], indirect=True)
 def test_sync_loads_into_tables_that_have_columns_of_dlt(mine: Mine) -> None:
     """A user moves from a pipeline of an earlier release to `sync`, and back."""
@@ -155,7 +155,7 @@ def test_sync_loads_into_tables_that_have_columns_of_dlt(mine: Mine) -> None:
     mine.whole()
 
 
-@pytest.mark.thorough("sqlite")
+@pytest.mark.thorough
 @pytest.mark.parametrize("mine", ["duckdb", "sqlite", "postgresql"], indirect=True)
 def test_an_account_may_get_its_first_images_later(mine: Mine) -> None:
     """A run that finds no images makes all tables."""
@@ -170,7 +170,7 @@ def test_an_account_may_get_its_first_images_later(mine: Mine) -> None:
 # Refresh, replace, subsets and limits.
 
 
-@pytest.mark.thorough(but=("drop_sources",))
+@pytest.mark.thorough
 @pytest.mark.parametrize("refresh", ["drop_sources", "drop_resources", "drop_data"])
 def test_a_refresh_loads_everything_again(mine: Mine, refresh: Any) -> None:
     """The warehouse counts as empty, because dlt empties it after the extraction."""
@@ -183,7 +183,7 @@ def test_a_refresh_loads_everything_again(mine: Mine, refresh: Any) -> None:
     mine.whole()
 
 
-@pytest.mark.thorough("append")
+@pytest.mark.thorough(but=("replace",))
 @pytest.mark.parametrize("disposition", ["replace", "append", {"disposition": "merge", "strategy": "scd2"}])
 def test_another_write_disposition_is_refused(mine: Mine, disposition: Any) -> None:
     """With the reason and the next step, before anything is loaded."""
@@ -193,6 +193,7 @@ def test_another_write_disposition_is_refused(mine: Mine, disposition: Any) -> N
     assert mine.counts == WHOLE
 
 
+@pytest.mark.thorough
 def test_images_come_with_their_history_and_the_run(mine: Mine) -> None:
     """And the run says what was left out, is partial, and the next whole one makes up for it."""
     mine.pipeline().run(mine.source().with_resources("images"))
@@ -204,6 +205,7 @@ def test_images_come_with_their_history_and_the_run(mine: Mine) -> None:
     mine.whole()
 
 
+@pytest.mark.thorough("duckdb")
 @pytest.mark.parametrize("mine", ["duckdb", "postgresql"], indirect=True)
 def test_a_subset_between_two_runs_loses_no_scan(mine: Mine) -> None:
     """Nor does an incremental run after it."""
@@ -235,6 +237,7 @@ def test_one_resource_alone_is_refused(mine: Mine) -> None:
         mine.pipeline().run(mine.source().images)
 
 
+@pytest.mark.thorough("items")
 @pytest.mark.parametrize(
     ("limit", "rows"), [({"max_items": 1}, 1000), ({"max_items": 700, "count_rows": True}, 700)], ids=["items", "rows"]
 )
@@ -252,7 +255,7 @@ def test_a_limited_run_is_partial(mine: Mine, limit: Any, rows: int) -> None:
     mine.whole()
 
 
-@pytest.mark.thorough("rejected_values", "sync_runs", "postgresql")
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["image_scans", "rejected_values", "sync_runs"])
 def test_a_limit_of_one_table_is_made_up_for(mine: Mine, name: str) -> None:
     """Images and their history are whole then, and the next run writes the scans again."""
@@ -335,6 +338,7 @@ def test_a_source_runs_again(mine: Mine, again: Any) -> None:
     mine.whole()
 
 
+@pytest.mark.thorough
 def test_a_source_that_failed_runs_again(mine: Mine) -> None:
     """With all its resources in threads, the failure is that of one sweep."""
     from connector.sandbox import Fault
@@ -348,6 +352,7 @@ def test_a_source_that_failed_runs_again(mine: Mine) -> None:
     mine.whole()
 
 
+@pytest.mark.thorough
 def test_resources_in_threads_share_a_sweep(mine: Mine) -> None:
     """`parallelize()`, and `parallelized=True` of the factory; with limits too."""
     mine.pipeline().run(mine.source().parallelize())
@@ -384,6 +389,7 @@ def test_a_source_is_read_without_a_pipeline(mine: Mine) -> None:
     assert sum(len(batch) for batch in mine.source().with_resources("images")) == 1500 + 1500 + 1
 
 
+@pytest.mark.thorough
 @pytest.mark.thorough("False")
 @pytest.mark.parametrize("single", [True, False])
 def test_another_source_runs_beside_it(mine: Mine, single: bool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -460,6 +466,7 @@ def test_a_map_masks_a_column(mine: Mine) -> None:
         assert mine.place.sql(f"SELECT DISTINCT image_name FROM {{data}}.{table}") == [("***",)]
 
 
+@pytest.mark.thorough
 def test_views_are_made_on_request(mine: Mine) -> None:
     """`make_views`, again too; before the first run, it says what to do."""
     pipeline = mine.pipeline()

@@ -41,6 +41,7 @@ def test_two_runs_are_a_full_and_an_incremental_load(account: World) -> None:
     assert account.query("select count(*), count(distinct image_id) from tcss.images") == [(1510, 1510)]
 
 
+@pytest.mark.thorough
 def test_two_runs_call_an_image_gone(account: World) -> None:
     """The mark of the first one is in the destination, in `images` alone."""
     mine = pipeline(account)

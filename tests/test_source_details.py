@@ -84,6 +84,7 @@ def test_without_details_there_are_five_resources(account: World, monkeypatch: p
     assert list(source(account, detail=None).resources) == everything
 
 
+@pytest.mark.thorough
 def test_details_that_change_are_read_again_until_they_are_proven_to_have_arrived(account: World) -> None:
     """dlt may commit a marker before its findings, so a set with new findings is read once more. That read writes its
     marker alone, and the third run has nothing to read."""
@@ -96,6 +97,7 @@ def test_details_that_change_are_read_again_until_they_are_proven_to_have_arrive
     assert third[2:] == (0, 0, 0, 0)
 
 
+@pytest.mark.thorough
 def test_a_marker_without_its_findings_is_repaired_by_the_next_run(account: World) -> None:
     """What a package that was dropped halfway leaves: the marker is there, and the findings are not."""
     load(account)
@@ -107,6 +109,7 @@ def test_a_marker_without_its_findings_is_repaired_by_the_next_run(account: Worl
     assert account.query(VISIBLE) == visible
 
 
+@pytest.mark.thorough
 def test_facts_that_grow_while_sets_are_read_are_one_row(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A package has each key once, however often the details are handed over in a run."""
     monkeypatch.setattr("connector.detail.run.COMMIT_EVERY", 0.0)
@@ -120,6 +123,7 @@ def test_facts_that_grow_while_sets_are_read_are_one_row(account: World, monkeyp
     assert account.query(facts.format("tcss")) == account.query(facts.format("other"))
 
 
+@pytest.mark.thorough
 def test_a_refused_action_is_the_verdict_of_its_detail(account: World) -> None:
     """The images and the other details are loaded, and `detail_runs` says what was refused."""
     account.sandbox.backend.faults = (Fault("unauthorized", action="DescribeAssetImageVirusList"),)
@@ -140,6 +144,7 @@ def test_one_table_of_details_brings_the_others(account: World) -> None:
         pipeline(account).run(alone)
 
 
+@pytest.mark.thorough
 def test_details_that_are_not_chosen_are_not_read(account: World) -> None:
     """A pipeline that takes the images alone asks for nothing else."""
     chosen = source(account).with_resources(*(table.name for table in TABLES))
@@ -150,11 +155,12 @@ def test_details_that_are_not_chosen_are_not_read(account: World) -> None:
 
 def test_a_limit_of_details_is_refused(account: World) -> None:
     """It would load a part of a set, and the marker that calls it whole."""
-    with pytest.raises(Exception, match="has a limit, which would leave out a part of a set"):
+    with pytest.raises(Exception, match="has a limit, which could cut a set that is then called whole"):
         pipeline(account).run(source(account).add_limit(1))
     assert not account.file.exists() or account.query("select * from information_schema.tables") == []
 
 
+@pytest.mark.thorough
 def test_a_refreshed_pipeline_reads_all_details_again(account: World) -> None:
     """The warehouse counts as empty: the first reads have number 1 again."""
     load(account)

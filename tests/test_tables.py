@@ -271,8 +271,8 @@ def test_dlt_columns() -> None:
         "name": "reject_id",
         "data_type": "text",
         "nullable": False,
-        "description": "Hash of image_id, column_name and reason, and of what stays the same of a rejected item. In "
-        "rows of an older release: hash of image_id, column_name and raw.",
+        "description": "Hash of image_id, column_name and reason, and of the lasting parts of a rejected item. In rows "
+        "of an older release: hash of image_id, column_name and raw.",
         "primary_key": True,
         "precision": 64,
     }
@@ -280,7 +280,7 @@ def test_dlt_columns() -> None:
         "name": "first_seen_at",
         "data_type": "timestamp",
         "nullable": False,
-        "description": "When the fault was first met.",
+        "description": "When a sync first observed the fault.",
     }
 
 

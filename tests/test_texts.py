@@ -146,6 +146,7 @@ def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield made
 
 
+@pytest.mark.thorough
 def test_unknown_fields_are_bounded_and_shown(account: World, logged: io.StringIO) -> None:
     """Stored and printed: the first 20 of 50 names, and how many more there are. JSON says what is stored."""
     run = account.sync()

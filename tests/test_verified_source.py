@@ -40,7 +40,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         sys.modules.pop(name)
 
 
-@pytest.mark.thorough(but=("load_images",))
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_each_function_runs(account: World, script: Any, name: str) -> None:
     """Twice, in a directory of its own, against the sandbox."""

@@ -1,4 +1,4 @@
-"""Where the project lies, and the `uv` of the Makefile, with which tests build it and make environments."""
+"""Says where the project is, and the `uv` of the Makefile, with which tests build packages and environments."""
 
 import shutil
 from pathlib import Path

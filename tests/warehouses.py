@@ -1,4 +1,4 @@
-"""Warehouses to test with: a DuckDB and an SQLite file, and real PostgreSQL and MariaDB (or MySQL) servers.
+"""Gives tests their warehouses: a DuckDB and an SQLite file, and PostgreSQL and MariaDB (or MySQL) servers.
 
 Every test gets its own file, schema or database, which is removed afterwards. The servers are named by
 TCSS_TEST_POSTGRES_URL and TCSS_TEST_MYSQL_URL; their user may create users and databases.
@@ -43,7 +43,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Place:
-    """An empty place for a warehouse: what a user would give as `--destination` and `--dataset`."""
+    """An empty place for a warehouse: the values of `--destination` and `--dataset`."""
 
     kind: str
     url: str
@@ -57,16 +57,16 @@ class Place:
 
     @property
     def datasets_made(self) -> tuple[str, ...]:
-        """The dataset, and that of staging where there is one: DuckDB merges from files."""
+        """The dataset, and the staging dataset if there is one: DuckDB merges from files."""
         return ("{data}",) if self.kind == "duckdb" else ("{data}", "{staging}")
 
     @property
     def file(self) -> Path:
-        """The database's file, where it is one."""
+        """The database's file, if the place is a file."""
         return self.directory / f"w.{self.kind}"
 
     def pipeline(self, account_id: str = "1", *, tables: Sequence[Table] = TABLES) -> dlt.Pipeline:
-        """The account's pipeline, prepared for nothing, in a new directory."""
+        """Return a pipeline of the account, not prepared, in a new directory."""
         return open_pipeline(self.location, account_id, Path(mkdtemp(dir=self.directory)), tables=tables)
 
     def loader(self, pipeline: dlt.Pipeline) -> Loader:
@@ -78,7 +78,7 @@ class Place:
         return pipeline
 
     def parquet(self, table: Table, *rows: dict[str, Any]) -> Path:
-        """The rows as a finished file; columns that a row does not name are null, or empty where they must not be."""
+        """Write the rows into a file; columns that a row does not name are null, or empty where null is not allowed."""
         empty = {"text": "", "bigint": 0, "double": 0.0, "bool": False, "timestamp": 0}
         cells = [[row.get(c.name, None if c.nullable else empty[c.type]) for c in table.columns] for row in rows]
         path = self.directory / f"{uuid4().hex}.parquet"
@@ -89,7 +89,7 @@ class Place:
         self.loader(pipeline).load({table.name: self.parquet(table, *rows)})
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
-        """Run SQL past the code under test. `{data}` and `{staging}` stand for the dataset, and that of account 1."""
+        """Run SQL past the code under test. `{data}` and `{staging}` stand for the dataset, and account 1's staging."""
         text = statement.format(data=self.quoted(self.dataset), staging=self.quoted(f"{self.dataset}_staging_1"))
         if self.kind == "duckdb":
             with closing(duckdb.connect(str(self.file))) as connection:
@@ -105,7 +105,7 @@ class Place:
             return rows
 
     def table(self, table: Table) -> list[dict[str, Any]]:
-        """All rows by their keys, read by plain SQL past the code under test; instants as `instant` writes them."""
+        """Return all rows by their keys, read by plain SQL past the code under test; instants as by `instant`."""
         names = ", ".join(
             f"epoch_us({c.name})" if c.type == "timestamp" and self.kind == "duckdb" else c.name for c in table.columns
         )
@@ -116,7 +116,7 @@ class Place:
         return sorted(found, key=lambda row: [row[name] for name in table.key])
 
     def catalogue(self) -> set[tuple[str, str]]:
-        """Every column in the dataset: (table or view, column)."""
+        """Return every column in the dataset: (table or view, column)."""
         if self.kind == "sqlite":
             return set(self.sql("SELECT m.name, c.name FROM sqlite_master AS m, pragma_table_info(m.name) AS c"))
         where = f"WHERE table_schema = '{self.dataset}'"
@@ -126,7 +126,7 @@ class Place:
         return f"`{name}`" if self.kind == "mysql" else f'"{name}"'
 
     def datasets(self) -> set[str]:
-        """The datasets of this place that exist: the files in its directory, or schemas or databases."""
+        """Return this place's existing datasets: the files in its directory, or schemas or databases."""
         if self.kind in FILES:
             return {path.name for path in self.directory.iterdir() if path.is_file()}
         rows = self.sql("SELECT schema_name FROM information_schema.schemata")
@@ -134,7 +134,7 @@ class Place:
 
 
 def instant(value: Any) -> str | None:
-    """An instant as a text in UTC. A number counts microseconds, and a time without a zone is one in UTC."""
+    """Write an instant as a text in UTC. A number counts microseconds; a time without a zone is in UTC."""
     if value is None:
         return None
     if isinstance(value, int):
@@ -144,7 +144,7 @@ def instant(value: Any) -> str | None:
 
 
 def _truth(value: Any) -> bool | None:
-    """SQLite and MySQL have 0 and 1."""
+    """Return the truth value; SQLite and MySQL have 0 and 1."""
     return {None: None, 0: False, 1: True}[value]
 
 
@@ -157,7 +157,7 @@ _READ = {"timestamp": instant, "bool": _truth}
 
 @contextmanager
 def place(kind: str, directory: Path) -> Iterator[Place]:
-    """A place of that kind, removed at the end. Skips, or under CI fails, where no server answers."""
+    """Yield a place of that kind, removed at the end. Skips, or under CI fails, if no server answers."""
     if kind in FILES:
         dataset = "main" if kind == "sqlite" else "tcss"
         url = f"{kind}:///{directory}/w.{kind}"
@@ -189,7 +189,7 @@ _PROBLEMS: dict[str, str] = {}
 
 
 def _unreachable(kind: str, engine: sa.Engine) -> str:
-    """Why the server does not answer, which is found out once; empty where it does."""
+    """Return why the server does not answer, asked for once; empty if the server answers."""
     if kind not in _PROBLEMS:
         try:
             engine.connect().close()
@@ -201,7 +201,7 @@ def _unreachable(kind: str, engine: sa.Engine) -> str:
 
 @contextmanager
 def user(place: Place, grants: Sequence[str]) -> Iterator[str]:
-    """A user with these rights only; yields the URL with which it connects. `{user}` stands for its name."""
+    """Create a user with only these rights, and yield the user's URL. `{user}` stands for the user's name."""
     name, password = f"tcss_{uuid4().hex[:8]}", "p@ss/w:rd"
     url = sa.make_url(place.url).set(username=name, password=password)
     quoted = place.quoted(name) if place.kind == "postgresql" else f"'{name}'@'%'"

@@ -1,4 +1,4 @@
-"""A sandbox, its keys in the environment, and `tcss` run in this process: what the tests of whole runs share."""
+"""Gives tests of whole runs a sandbox, its keys in the environment, and `tcss` run in this process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ACCOUNT_ID = DEFAULT_ACCOUNT
 
 @dataclass
 class World:
-    """One account on a sandbox, and a DuckDB file for it."""
+    """Holds an account on a sandbox, and a DuckDB file for the account."""
 
     fleet: Fleet
     sandbox: Sandbox
@@ -42,7 +42,7 @@ class World:
         return f"duckdb:///{self.file}"
 
     def tcss(self, command: str, *arguments: str) -> Any:
-        """The result of `tcss command`, at this sandbox and warehouse unless the arguments say otherwise."""
+        """Return the result of `tcss command`, for this sandbox and warehouse unless the arguments say otherwise."""
         given = [command]
         if command not in ("status", "views", "report", "prune"):
             given += ["--endpoint", self.sandbox.url]
@@ -51,7 +51,7 @@ class World:
         return CliRunner().invoke(app, [*given, *arguments])
 
     def sync(self, *arguments: str) -> dict[str, Any]:
-        """The row that `tcss sync --json` prints for a run that ends with 0."""
+        """Return the row that `tcss sync --json` prints for a run that ends with 0."""
         result = self.tcss("sync", "--json", *arguments)
         assert result.exit_code == 0, result.output
         row: dict[str, Any] = json.loads(result.stdout)
@@ -59,7 +59,7 @@ class World:
 
     @contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The warehouse, open to be changed by somebody else."""
+        """Open the warehouse for a change past the code under test."""
         with duckdb.connect(str(self.file)) as connection:
             yield connection
 
@@ -72,7 +72,7 @@ class World:
 def world(
     directory: Path, monkeypatch: pytest.MonkeyPatch, images: int = 1500, *, fleet: Fleet | None = None, **options: Any
 ) -> Iterator[World]:
-    """A world with keys in the environment and nothing else configured."""
+    """Yield a world with keys in the environment and no other configuration."""
     for name, value in {
         "TENCENTCLOUD_SECRET_ID": DEFAULT_ID,
         "TENCENTCLOUD_SECRET_KEY": DEFAULT_KEY,
@@ -82,7 +82,7 @@ def world(
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(directory)
-    # dlt reads its files once a process, and an earlier test may have had some.
+    # dlt reads its files once per process, and an earlier test may have had some.
     Container()[PluggableRunContext].reload_providers()
     fleet = fleet or Fleet.seeded(images, clock=wall_clock)
     with Sandbox(fleet, rate=None, **options) as sandbox:
@@ -91,7 +91,7 @@ def world(
 
 @contextmanager
 def open_elsewhere(file: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process has a DuckDB file open."""
+    """Let another process hold a DuckDB file open."""
     hold = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", hold, str(file)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
@@ -103,7 +103,7 @@ def open_elsewhere(file: Path) -> Iterator[subprocess.Popen[str]]:
 
 @contextmanager
 def open_until_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Another process has a DuckDB file open until this one was refused it, which the event says."""
+    """Let another process hold a DuckDB file open until this process was refused; the event says so."""
     connect, refused = duckdb.connect, threading.Event()
     with open_elsewhere(file) as holder:
 

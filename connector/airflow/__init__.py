@@ -1,7 +1,7 @@
-"""The connector in Apache Airflow 3.3 and later: hook, operators, sensor, assets, and example DAGs to copy.
+"""Wires the connector into Apache Airflow 3.3 and later: hook, operators, sensor, assets, and example DAGs to copy.
 
-What is here only wires: a task calls `connector.sync`. Importing this package imports neither Airflow nor dlt, because
-Airflow imports it in each of its processes to find `provider_info`.
+Every task calls `connector.sync`. Importing this package imports neither Airflow nor dlt, because Airflow imports the
+package in each of its processes to find `provider_info`.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""Many accounts: a task and a pool for each.
+"""Makes a task and a pool for each of many accounts.
 
 `python -m connector.airflow.accounts CONNECTION...` prints the pools for `airflow pools import`. Airflow never starts a
 task whose pool does not exist.
@@ -15,13 +15,13 @@ from connector.airflow.operators import TcssSyncOperator
 
 
 def sync_accounts(tcss_conn_ids: Iterable[str], *, slots: int = 1, **operator: Any) -> list[TcssSyncOperator]:
-    """A task `sync_<connection>` for each account, in the pool of its connection's name. To be called in a DAG.
+    """Make a task `sync_<connection>` for each account, in the pool with the connection's name. Called in a DAG.
 
     Tasks are generated, because all instances of one mapped task share a pool.
 
-    :param tcss_conn_ids: a connection of type ``tcss`` for each account.
-    :param slots: of each pool. They share the account's requests per second; more than one lets several DAGs read an
-        account at once, into different datasets (in one dataset, an account has one sync at a time).
+    :param tcss_conn_ids: connections of type ``tcss``, one per account.
+    :param slots: of each pool. The slots share the account's requests per second; with more than one slot, several DAGs
+        can read an account at once, into different datasets (an account has one sync at a time per dataset).
     :param operator: further arguments of `TcssSyncOperator`.
     """
     return [
@@ -33,7 +33,7 @@ def sync_accounts(tcss_conn_ids: Iterable[str], *, slots: int = 1, **operator: A
 
 
 def pools(tcss_conn_ids: Iterable[str], *, slots: int = 1) -> dict[str, dict[str, Any]]:
-    """The pools of `sync_accounts`, as `airflow pools import` reads them."""
+    """Return the pools of `sync_accounts`, as `airflow pools import` reads them."""
     return {
         conn_id: {"slots": slots, "description": f"Syncs of the TCSS account of {conn_id}", "include_deferred": False}
         for conn_id in tcss_conn_ids
@@ -44,7 +44,7 @@ def main() -> None:
     """Print the pools as JSON."""
     parser = argparse.ArgumentParser(prog="python -m connector.airflow.accounts", description=main.__doc__)
     parser.add_argument("tcss_conn_ids", nargs="+", metavar="CONNECTION")
-    parser.add_argument("--slots", type=int, default=1, help="Of each pool. [1]")
+    parser.add_argument("--slots", type=int, default=1, help="Slots of each pool. [1]")
     given = parser.parse_args()
     print(json.dumps(pools(given.tcss_conn_ids, slots=given.slots), indent=2))  # noqa: T201
 

@@ -1,4 +1,4 @@
-"""Assets: the tables, and what an event says of a run."""
+"""Makes assets of the tables, and the `extra` of their events from runs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ OF_DETAILS = ("verdict", "verdict_reason", "images_read", "images_behind", "imag
 
 
 def table_asset(table: str = "images", *, dataset: str = "tcss", uri: str | None = None) -> Asset:
-    """The asset of a table, for `outlets` and for the `schedule` of consumers.
+    """Return the asset of a table, for `outlets` and for the `schedule` of consumers.
 
-    :param table: such as ``images`` or ``image_history``.
-    :param dataset: schema of the table, which begins the asset's name.
+    :param table: the table's name, such as ``images`` or ``image_history``.
+    :param dataset: schema of the table; the asset's name begins with the schema.
     :param uri: where the table is, such as ``postgres://host:5432/database/tcss/images``.
     """
     name = f"{dataset}.{table}"
@@ -28,9 +28,9 @@ def table_asset(table: str = "images", *, dataset: str = "tcss", uri: str | None
 
 
 def detail_assets(detail: Sequence[str] | str, *, dataset: str = "tcss", uri: str | None = None) -> list[Asset]:
-    """The assets of the tables that a sync with these details writes beside those of every sync, for `outlets`.
+    """Return the assets of the tables that a sync with these details writes, beside those of every sync, for `outlets`.
 
-    :param detail: as given to the operator, such as ``["vulnerabilities", "running"]``.
+    :param detail: the operator's argument, such as ``["vulnerabilities", "running"]``.
     :param dataset: schema of the tables.
     :param uri: where the tables are, such as ``postgres://host:5432/database/tcss``.
     """
@@ -42,9 +42,10 @@ def detail_assets(detail: Sequence[str] | str, *, dataset: str = "tcss", uri: st
 
 
 def extra(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What events say of the runs with these rows of `sync_runs`: `rows` that changed in `images`; `verdict` is
-    `complete` if every account's is; and the counts, sum and by account. Where details were read, `detail_verdict` is
-    `complete` if every one of every account is, and each account has its `details` by name."""
+    """Return the `extra` of events for the runs with these rows of `sync_runs`: `rows` that changed in `images`;
+    `verdict`, which is `complete` if all accounts' verdicts are; and the counts, in sum and by account. Where details
+    were read, `detail_verdict` is `complete` if all details of all accounts are, and each account has its `details` by
+    name."""
     accounts = {
         row["account_id"]: {
             "verdict": row["verdict"],

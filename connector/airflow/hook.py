@@ -1,4 +1,4 @@
-"""The connection type `tcss`: an account's keys and where its API is."""
+"""Defines the connection type `tcss`: an account's keys, and the place of its API."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _ELSEWHERE = ("credentials", "destination", "dataset")  # settings that no conne
 
 
 class TcssHook(BaseHook):
-    """An account of Tencent Container Security Service.
+    """Gives clients and settings of an account of Tencent Container Security Service.
 
     The connection's login and password are the secret id and the secret key. Its extra may hold `token`, `role_arn`,
     `site`, `endpoint`, `account_id` and every other field of `connector.settings.Settings`. Without login and password
     the worker's usual places are searched: environment, profile file, TKE service account, CVM role.
 
     :param tcss_conn_id: connection of type ``tcss``.
-    :param settings: fields of `Settings` that win over the connection's.
+    :param settings: fields of `Settings`, which take precedence over the connection's.
     """
 
     conn_name_attr = "tcss_conn_id"
@@ -46,11 +46,11 @@ class TcssHook(BaseHook):
         self._given = dict(settings or {})
 
     def settings(self, **given: Any) -> Settings:
-        """The settings of this account's syncs; `given` fields win where they are not None.
+        """Return the settings of this account's syncs; `given` fields take precedence if they are not None.
 
-        What neither they nor the connection say is looked up as for `tcss sync`, but for keys, role and `account_id`:
-        these would be those of all connections. A connection without keys and role shares them, and a warning says so.
-        Raises ConfigurationError for a connection that cannot be right.
+        Settings that neither `given` nor the connection has are looked up as for `tcss sync`, except keys, role and
+        `account_id`, which would be those of all connections. A connection without keys and role uses shared keys, and
+        a warning says so. Raises ConfigurationError for a connection that cannot be right.
         """
         leave_variables_alone()
         from connector.settings import Settings
@@ -60,13 +60,13 @@ class TcssHook(BaseHook):
         return Settings.load(whose=f"connection {self.tcss_conn_id!r}", **chosen)
 
     def get_conn(self) -> Client:
-        """A client of the API with this account's keys; the caller closes it (``with hook.get_conn() as client``)."""
+        """Return a client with this account's keys; the caller closes it (``with hook.get_conn() as client``)."""
         from connector.runs.assembly import client_of
 
         return client_of(self.settings())
 
     def test_connection(self) -> tuple[bool, str]:
-        """Whether the keys are accepted and may list images: what the button Test shows.
+        """Test whether the keys are accepted and may list images, for the button Test.
 
         :return: success, and a sentence for the user without secrets.
         """
@@ -82,7 +82,7 @@ class TcssHook(BaseHook):
 
 
 def _from_connection(connection: Connection) -> dict[str, Any]:
-    """Fields of `Settings` from one connection. A connection that is written as a URI has texts only."""
+    """Return a connection's fields of `Settings`. In a connection that is written as a URI, all values are texts."""
     from connector.settings.table import SETTINGS
     from connector.settings.values import meant
 
@@ -107,14 +107,14 @@ def _from_connection(connection: Connection) -> dict[str, Any]:
 
 
 def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what the form leaves empty."""
+    """Return the fields without those that are empty in the form."""
     return {name: value for name, value in fields.items() if value not in (None, "")}
 
 
 def leave_variables_alone() -> None:
-    """Keeps dlt in this process from asking Airflow for a Variable at each of our settings: a call each.
+    """Keep dlt in this process from asking Airflow for a Variable at each of our settings, with one call per setting.
 
-    Whoever keeps dlt's secrets in Variables sets PROVIDERS__ENABLE_AIRFLOW_SECRETS=true.
+    Users who keep dlt's secrets in Variables set PROVIDERS__ENABLE_AIRFLOW_SECRETS=true.
     """
     if _VARIABLES in os.environ:
         return
@@ -128,8 +128,8 @@ def leave_variables_alone() -> None:
 
 @contextmanager
 def failing_fast() -> Iterator[None]:
-    """What another attempt cannot mend fails the task at once: refused keys, wrong settings, a connection that is not
-    there. Outages, throttling, a held lock and the warehouse's errors are left as they are, and so retried."""
+    """Fail the task at once for errors that a retry cannot mend: refused keys, wrong settings, a missing connection.
+    Outages, throttling, a held lock and the warehouse's errors are raised unchanged, and so retried."""
     try:
         yield
     except (AccessError, ConfigurationError, RequestRejectedError, AirflowNotFoundException) as error:

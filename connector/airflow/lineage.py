@@ -1,4 +1,4 @@
-"""OpenLineage: what a sync read, and what it wrote into which tables. Used only where Airflow's provider for it is."""
+"""Tells OpenLineage what a sync read, and which tables it wrote. Used only where Airflow's provider for it is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SCHEMES = {"postgresql": "postgres"}  # OpenLineage's name
 
 
 def lineage(location: Location, row: SyncRun) -> OperatorLineage[Any, Any]:
-    """The account's images as input, the tables as outputs with their columns, and the rows that `images` was given.
+    """Return the account's images as input, the tables with their columns as outputs, and the rows written to `images`.
 
     Names follow OpenLineage's conventions, such as `postgres://host:5432` and `database.tcss.images`. `row` is the
     run's row of `sync_runs`.
@@ -60,7 +60,7 @@ def lineage(location: Location, row: SyncRun) -> OperatorLineage[Any, Any]:
 
 
 def _place(location: Location) -> tuple[str, str]:
-    """The namespace of the warehouse, and what the names of its tables begin with."""
+    """Return the namespace of the warehouse, and the prefix of the names of its tables."""
     if location.file is not None:
         return "file", f"{location.file}/{location.dataset}"
     url = location.url

@@ -1,4 +1,4 @@
-"""Operators: a sync of one account, and the event that all accounts are in."""
+"""Defines the operators: a sync of one account, and the event that says that all accounts are synced."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from connector.settings import Settings
 
 REFUSED = 3
-"""The exit code of a run of which nothing but an action for a detail was refused: another attempt cannot mend that."""
+"""The exit code of a run with no failure but a refused action for a detail: a retry cannot mend the refusal."""
 
 
 class TcssSyncOperator(BaseOperator):
     """Brings the warehouse up to date with one account, and returns the run's row of `sync_runs`.
 
-    A run is a sync of now: the API has no time filter, so data intervals play no part, and a run that is repeated
+    A run reads the present state: the API has no time filter, so data intervals are not used, and a repeated run
     writes what has changed since. Refused keys and wrong settings fail the task at once; outages, throttling, a sync
     that holds the account's lock, and the warehouse's errors are retried as often as `retries` says.
 
@@ -36,17 +36,17 @@ class TcssSyncOperator(BaseOperator):
 
     :param tcss_conn_id: connection of type ``tcss`` with the account's keys. (templated)
     :param destination_conn_id: connection to the warehouse; see `connector.airflow.warehouses.url_of`. (templated)
-    :param destination: the warehouse's SQLAlchemy URL instead. It is not templated, and in mapped tasks Airflow stores
-        it with the DAG: give a connection where there is a password.
+    :param destination: the warehouse's SQLAlchemy URL instead. The URL is not templated, and in mapped tasks Airflow
+        stores the URL with the DAG: use a connection if there is a password.
     :param dataset: schema of the tables, ``tcss`` unless given. (templated)
     :param mode: ``auto``, ``incremental`` or ``full``. (templated)
-    :param filters: of the API, such as ``{"ImageName": "nginx"}``; filtered runs call no image gone. (templated)
-    :param detail: what is read behind the counts, such as ``["vulnerabilities", "running"]``, or one text with commas
-        between. The returned row has ``details`` then; `connector.airflow.detail_assets` makes the assets. (templated)
-    :param rate_shares: how many tasks may use this account's quota at once, such as the slots of its pool: each takes
-        its part of the connection's `requests_per_second`.
-    :param fail_on_partial: fail, and so retry, where `tcss sync` ends with another exit code than 0. Where nothing but
-        a permission for a detail is missing, the task fails at once.
+    :param filters: the API's filters, such as ``{"ImageName": "nginx"}``; filtered runs call no image gone. (templated)
+    :param detail: details to read, such as ``["vulnerabilities", "running"]``, or one text with commas. The returned
+        row then has ``details``; `connector.airflow.detail_assets` makes the assets. (templated)
+    :param rate_shares: how many tasks may use this account's quota at once, such as the slots of its pool: each task
+        takes its part of the connection's `requests_per_second`.
+    :param fail_on_partial: fail, and so retry, if `tcss sync` would exit with a code other than 0. If only a permission
+        for a detail is missing, the task fails at once.
     :param settings: further fields of `connector.settings.Settings`, such as ``{"full_every": 43200}``.
     """
 
@@ -109,7 +109,7 @@ class TcssSyncOperator(BaseOperator):
         return result
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002
-        """What the sync read and wrote, for Airflow's OpenLineage provider; see `connector.airflow.lineage`."""
+        """Return what the sync read and wrote, for Airflow's OpenLineage provider; see `connector.airflow.lineage`."""
         from connector.airflow.lineage import lineage
         from connector.warehouse.locations import locate
 
@@ -130,12 +130,12 @@ class TcssSyncOperator(BaseOperator):
 
 
 class TcssPublishOperator(BaseOperator):
-    """Says once for a DAG run that every account is in: emits the assets in `outlets`, with rows and verdict as extra.
+    """Emits the assets in `outlets`, with rows and verdict as extra, once per DAG run, when all accounts are synced.
 
-    Without it, outlets of the syncs would start a consumer after the first account. It runs when all syncs have
-    succeeded, so that a failed account fails the DAG run and holds the event back.
+    Without this operator, outlets of the syncs would start a consumer after the first account. The operator runs when
+    all syncs have succeeded, so that a failed account fails the DAG run and no event is sent.
 
-    :param results: what the syncs returned, such as ``[task.output for task in syncs]``, mapped tasks included.
+    :param results: results of the syncs, such as ``[task.output for task in syncs]``, mapped tasks included.
         (templated)
     """
 
@@ -158,5 +158,5 @@ def _rows(results: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
     for result in results:
         if isinstance(result, Mapping):
             yield result
-        else:  # what a mapped task returned
+        else:  # the result of a mapped task
             yield from result

@@ -1,4 +1,4 @@
-"""What Airflow shows of this provider, and the form of its connection type. Every process of Airflow imports this."""
+"""Describes this provider and the form of its connection type. Every process of Airflow imports this module."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ _SECRET = {"type": ["string", "null"], "format": "password"}
 
 
 def get_provider_info() -> dict[str, Any]:
-    """The provider's metadata, as the entry point `apache_airflow_provider` promises it.
+    """Return the provider's metadata, as the entry point `apache_airflow_provider` promises.
 
-    The connection's form is described here, in `conn-fields` and `ui-field-behaviour`, so that showing it does not
-    import the hook. The fields in `extra` are named like those of `connector.settings.Settings`.
+    The connection's form is described here, in `conn-fields` and `ui-field-behaviour`, so that Airflow can show the
+    form without importing the hook. The fields in `extra` are named like those of `connector.settings.Settings`.
     """
     package = "connector.airflow"
     integration = "Tencent Container Security Service"
@@ -50,7 +50,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "role_arn": {
                         "label": "Role to assume",
-                        "description": "With the keys above, or with those that the worker finds.",
+                        "description": "Assumed with the keys above, or with those that the worker finds.",
                         "schema": _TEXT,
                     },
                     "site": {
@@ -60,12 +60,12 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "endpoint": {
                         "label": "Endpoint",
-                        "description": "URL of the API, instead of the site's.",
+                        "description": "URL of the API, in place of the site's.",
                         "schema": _TEXT,
                     },
                     "account_id": {
                         "label": "Account ID",
-                        "description": "The root account's UIN; written to account_id; without it, STS is asked.",
+                        "description": "The root account's UIN, for the column account_id; without it STS is asked.",
                         "schema": _TEXT,
                     },
                     "requests_per_second": {

@@ -1,4 +1,4 @@
-"""A sensor for what uses the tables: waits until the data of every account is fresh and whole."""
+"""Defines a sensor for consumers of the tables, which waits until the data of every account is fresh and complete."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 class TcssFreshnessSensor(BaseSensorOperator):
     """Waits until the newest complete, unfiltered sync of each account started no longer than `max_age` ago.
 
-    Partial runs do not count. Use it where a consumer is scheduled by the clock; one that is scheduled by the assets
-    needs none. It frees its slot between two looks (``mode="reschedule"``) and looks every five minutes, unless told
-    otherwise.
+    Partial runs do not count. Use this sensor for a consumer that is scheduled by the clock; a consumer that is
+    scheduled by the assets needs no sensor. The sensor frees its slot between two checks (``mode="reschedule"``) and
+    checks every five minutes, unless told otherwise.
 
-    :param max_age: such as ``timedelta(hours=26)``.
-    :param account_ids: the accounts that have to be fresh; unless given, all that the warehouse holds, one at least.
+    :param max_age: the greatest age, such as ``timedelta(hours=26)``.
+    :param account_ids: the accounts that have to be fresh; by default all accounts in the warehouse, at least one.
         (templated)
     :param destination_conn_id: connection to the warehouse; see `connector.airflow.warehouses.url_of`. (templated)
     :param destination: the warehouse's SQLAlchemy URL instead.
@@ -54,9 +54,9 @@ class TcssFreshnessSensor(BaseSensorOperator):
         self.dataset = dataset
 
     def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002
-        """Look once.
+        """Check once.
 
-        :return: whether all are fresh, and the age of each account's data in seconds.
+        :return: whether all accounts are fresh, and the age of each account's data in seconds.
         """
         with failing_fast():
             leave_variables_alone()

@@ -1,4 +1,4 @@
-"""Where the tables are: an Airflow connection, or a SQLAlchemy URL."""
+"""Finds the warehouse's URL: of an Airflow connection, or as given."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _DIALECTS = {"postgres": "postgresql"}  # Airflow's name: SQLAlchemy's
 
 
 def destination(conn_id: str | None, url: str | None) -> str | None:
-    """The warehouse's URL, of the connection if one is named; None: what dlt's config says. Its secrets are masked in
-    logs from now on. Raises ConfigurationError if both are given, or if the URL cannot be read."""
+    """Return the warehouse's URL, of the connection if a connection is named; None: dlt's config decides. The URL's
+    secrets are masked in logs from now on. Raises ConfigurationError if both are given, or for a malformed URL."""
     from connector.warehouse.locations import read_url  # imports dlt, which a scheduler that parses does not need
 
     if conn_id and url:
@@ -32,7 +32,7 @@ def destination(conn_id: str | None, url: str | None) -> str | None:
         found = read_url(url)
     else:
         return url
-    # Airflow itself masks a connection's password, and not the forms that it has in a URL.
+    # Airflow itself masks a connection's password, but not the form of the password in a URL.
     password = str(found.password or "")
     mask_secret(
         {
@@ -44,8 +44,8 @@ def destination(conn_id: str | None, url: str | None) -> str | None:
 
 
 def url_of(connection: Connection) -> URL:
-    """A connection as a SQLAlchemy URL: its type names the dialect, its schema the database, its extra the query. For
-    DuckDB and SQLite, host or schema is the file's path."""
+    """Return a connection as a SQLAlchemy URL: the connection's type names the dialect, its schema the database, its
+    extra the query. For DuckDB and SQLite, host or schema is the file's path."""
     kind = connection.conn_type or ""
     query = {name: str(value) for name, value in connection.extra_dejson.items() if value not in (None, "")}
     if kind in _FILES:

@@ -13,10 +13,12 @@ from connector import texts
 from connector.api.answers import CallStats
 from connector.cli.streams import drawing
 from connector.errors import TcssError
-from connector.runs.progress import Lines, Report
+from connector.runs.progress import IMAGES, Lines, Report
 from connector.texts import visible
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from connector.runs.row import SyncRun
 
 log = texts.logger("connector")
@@ -85,26 +87,39 @@ def _failure(error: Exception, account: str | None) -> str:
     return json.dumps({"verdict": "failed", **named, "error": facts})
 
 
+class _Bar:
+    """Draws a phase, its images so far, and its speed."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task = bar.add_task(IMAGES, total=None, rates="")
+        self._started, self._requests = time.monotonic(), 0
+        self._last = CallStats()
+
+    def begin(self, phase: str) -> None:
+        self._started, self._requests = time.monotonic(), self._last.requests
+        self._bar.reset(self._task, description=phase, total=None, rates="")
+
+    def __call__(self, shown: int, total: int | None, stats: CallStats) -> None:
+        self._last = stats
+        elapsed = max(time.monotonic() - self._started, 1e-3)
+        requests = stats.requests - self._requests
+        rates = f"{shown / elapsed:,.0f} images/s, {requests / elapsed:.1f} requests/s"
+        rates += f", {stats.throttled} throttled" if stats.throttled else ""
+        self._bar.update(self._task, completed=shown, total=total, rates=rates)
+
+
 @contextmanager
 def _bar() -> Iterator[Report]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("images"),
+        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rates]}"),
         TimeRemainingColumn(),
     )
-    started = time.monotonic()
     with Progress(*columns, console=Console(file=drawing(sys.stderr)), transient=True) as bar:
-        task = bar.add_task("sweep", total=None, rates="")
-
-        def update(shown: int, total: int | None, stats: CallStats) -> None:
-            elapsed = max(time.monotonic() - started, 1e-3)
-            rates = f"{shown / elapsed:,.0f} images/s, {stats.requests / elapsed:.1f} requests/s"
-            rates += f", {stats.throttled} throttled" if stats.throttled else ""
-            bar.update(task, completed=shown, total=total, rates=rates)
-
-        yield update
+        yield _Bar(bar)

@@ -1,7 +1,7 @@
-"""The connector for Dagster: the tables as assets, partitioned by account, with checks, schedules and a component.
+"""Gives Dagster the tables as assets, partitioned by account, with checks, schedules and a component.
 
-Needs the extra `dagster`. A sync loads all tables of one account, so the tables are one multi-asset, and a partition of
-it is an account:
+Needs the extra `dagster`. A sync loads all tables of one account, so the tables are one multi-asset, and each account
+is a partition:
 
     import dagster as dg
     from connector import dagster as tcss

@@ -1,4 +1,4 @@
-"""The tables as one multi-asset: a sync of an account loads them all."""
+"""Makes the tables one multi-asset: a sync of an account loads all of them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -23,23 +23,23 @@ RUN_FACTS = (
     *("total_count", "images_listed", "images_new", "images_changed", "images_gone", "values_rejected"),
     *("requests", "throttled", "retries", "first_request_id", "last_request_id", "endpoint"),
 )
-"""Columns of `sync_runs` that are metadata of every materialisation."""
+"""Columns of `sync_runs` that become metadata of every materialisation."""
 
 DETAIL_FACTS = (
     *("verdict", "verdict_reason", "images_due", "images_read", "images_behind", "images_unproven"),
     *("opened", "closed", "requests", "throttled", "unknown_tags"),
 )
-"""Columns of `detail_runs` that are metadata of the tables that the detail writes."""
+"""Columns of `detail_runs` that become metadata of the tables that the detail writes."""
 
 
 class SyncConfig(dg.Config):
-    """What may be chosen for one run, in the launchpad or by `run_config`.
+    """Lets a user choose options of one run, in the launchpad or by `run_config`.
 
     Args:
-        mode: `auto`, `incremental` or `full`; else what the resource says.
+        mode: `auto`, `incremental` or `full`; by default that of the resource.
     """
 
-    mode: str | None = Field(default=None, description="auto, incremental or full; else what the resource says")
+    mode: str | None = Field(default=None, description="auto, incremental or full; by default that of the resource")
 
 
 def build_tcss_assets(
@@ -52,23 +52,23 @@ def build_tcss_assets(
     op_tags: Mapping[str, Any] | None = None,
     pool: str | None = None,
 ) -> dg.AssetsDefinition:
-    """The five tables, and those of `detail`, as a multi-asset that needs the resource `tcss`, a `TcssResource`.
+    """Make the five tables, and those of `detail`, a multi-asset that needs the resource `tcss`, a `TcssResource`.
 
     Each materialisation carries the run's verdict, its counts of rows and requests, and the first and last RequestId. A
-    partial sync has loaded rows and materialises; the check `complete` fails then. Throttling and outages are retried;
-    keys, permissions and configurations that are refused fail at once. A table of details does not materialise in a run
-    that was refused all that it holds.
+    partial sync has loaded rows and materialises; then the check `complete` fails. Throttling and outages are retried;
+    refused keys, permissions and configurations fail at once. A table of details does not materialise if all that the
+    table holds was refused.
 
     Args:
-        name: of the op.
-        detail: what is read behind the counts, such as `["vulnerabilities", "running"]`; each table of details is an
-            asset then, with what the run has read of it as metadata. Without it the resource's options decide whether
-            details are read, and they are no assets.
-        partitions_def: its keys are the names of accounts, static or dynamic; None: there is one account.
+        name: the op's name.
+        detail: the details to read, such as `["vulnerabilities", "running"]`; each table of details is then an asset,
+            with the run's row of the detail as metadata. Without `detail`, the resource's options decide whether
+            details are read, and their tables are no assets.
+        partitions_def: static or dynamic partitions whose keys are names of accounts; None: there is one account.
         translator: makes the assets' keys, groups and metadata.
-        retry_policy: how often and after how many seconds what may pass is tried again.
+        retry_policy: how often and after how many seconds throttling, outages and held locks are retried.
         op_tags: tags of the op.
-        pool: a concurrency pool of Dagster's; it is shared by all accounts.
+        pool: a concurrency pool of Dagster's, which all accounts share.
 
     Example:
         accounts = dg.StaticPartitionsDefinition(["production", "staging"])
@@ -111,13 +111,13 @@ def _facts(run: SyncRun) -> dict[str, Any]:
 
 
 def _written(run: SyncRun) -> tuple[Table, ...]:
-    """The tables of details that the run may have written."""
+    """Return the tables of details that the run may have written."""
     refused = [detail.aspect for detail in run.details if detail.verdict == DetailVerdict.REFUSED]
     return (DETAIL_RUNS, *of_details(detail.aspect for detail in run.details if detail.aspect not in refused))
 
 
 def _detail_facts(run: SyncRun, table: Table) -> dict[str, Any]:
-    """What the run says of each detail that writes the table, as `vulnerabilities/opened`."""
+    """Return the run's facts on each detail that writes the table, as `vulnerabilities/opened`."""
     return {
         f"{detail.aspect}/{name}": value
         for detail in run.details
@@ -130,7 +130,7 @@ def _detail_facts(run: SyncRun, table: Table) -> dict[str, Any]:
 def _counts(
     tcss: TcssResource, account: str | None, run: SyncRun, tables: Iterable[Table]
 ) -> dict[str, dict[str, Any]]:
-    """Of each table: the rows that the run wrote, and all that the account has; read where they were committed."""
+    """Return for each table the number of rows that the run wrote, and of all the account's rows, in the warehouse."""
     name = "dagster/row_count" if account is None else "dagster/partition_row_count"
     with tcss.inventory(account, account_id=run.account_id) as (inventory, account_id):
         return {

@@ -1,4 +1,4 @@
-"""Asset checks, which ask the warehouse: is the last sync complete, are keys unique, is the data fresh?"""
+"""Makes asset checks that query the warehouse: is the last sync complete, are keys unique, is the data fresh?"""
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -32,23 +32,23 @@ def build_tcss_asset_checks(
     blocking: bool = False,
     retry_policy: dg.RetryPolicy = RETRIES,
 ) -> dg.AssetChecksDefinition:
-    """Checks of what the warehouse holds of an account, which run after its sync, or by themselves.
+    """Make checks of an account's data in the warehouse, which run after its sync, or by themselves.
 
     `complete` on `images`: the account's last sync has the verdict complete. `keys_unique` on every table: no two rows
-    have one key. `fresh` on `sync_runs`: the last complete sync of all images started less than `max_age` ago; a sync
-    that fails runs no checks, so schedule these on their own as well.
+    have the same key. `fresh` on `sync_runs`: the last complete sync of all images started less than `max_age` ago. A
+    sync that fails runs no checks, so schedule the checks on their own as well.
 
-    With `detail`, also `covered` on each table of findings: the set of every scanned image is that of its present scan,
-    and proven whole. `complete` on `detail_runs`: the last run of each detail is complete, or has left images to the
-    next run; what is left, `covered` counts.
+    With `detail`, also `covered` on each table of findings: every scanned image has the set of its present scan, and
+    the set is proven whole. `complete` on `detail_runs`: the last run of each detail is complete, or has left images
+    to the next run; `covered` counts these images.
 
     Args:
-        name: of the op.
-        detail: that of the assets.
-        partitions_def: that of the assets, so that each account has results of its own.
-        translator: that of the assets.
-        max_age: how old a complete sync may be.
-        blocking: whether a failed check stops what depends on the asset in the same run.
+        name: the op's name.
+        detail: the `detail` of the assets.
+        partitions_def: the partitions of the assets, so that each account has results of its own.
+        translator: the translator of the assets.
+        max_age: the greatest age of the last complete sync.
+        blocking: whether a failed check stops the assets that depend on the checked asset in the same run.
         retry_policy: as for `build_tcss_assets`.
 
     Example:

@@ -1,4 +1,4 @@
-"""The component for `dg`: assets, checks and schedules of the accounts, from a `defs.yaml`."""
+"""Defines the component for `dg`: assets, checks and schedules of the accounts, from a `defs.yaml`."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,15 +18,15 @@ from connector.warehouse.locations import may_hold_secret
 
 
 class FromEnvironment(BaseModel):
-    """`{env: NAME}`: read when a run starts. `{{ env.NAME }}` is read when the code is loaded, and Dagster's UI would
-    show its value in the resource's configuration."""
+    """Names a variable as `{env: NAME}`, which is read when a run starts. `{{ env.NAME }}` is read when the code is
+    loaded, and Dagster's UI would show the variable's value in the resource's configuration."""
 
     model_config = ConfigDict(extra="forbid")
     env: str
 
 
 def _variable(_: dg.ResolutionContext, given: str | FromEnvironment | None) -> dg.EnvVar | None:
-    if isinstance(given, str):  # Dagster takes a text for any field, as it may be a template
+    if isinstance(given, str):  # Dagster takes a text for any field, as the text may be a template
         raise ValueError("Dagster would show a secret that is written here, or as a template: write {env: NAME}")
     return None if given is None else dg.EnvVar(given.env)
 
@@ -50,7 +50,7 @@ Secret = Annotated[
 
 @dataclass
 class AccountAttributes(dg.Resolvable):
-    """An account of the component; without any attribute, dlt's configuration has its section."""
+    """Describes an account of the component; an account without attributes has a section of dlt's configuration."""
 
     secret_id: Secret = None
     secret_key: Secret = None
@@ -62,7 +62,7 @@ class AccountAttributes(dg.Resolvable):
 
 @dataclass
 class TcssComponent(dg.Component, dg.Resolvable):
-    """Container images of Tencent Container Security Service (TCSS) in a SQL warehouse, current and historical.
+    """Loads container images of Tencent Container Security Service (TCSS) into a SQL warehouse, current and historical.
 
     Five tables as assets, partitioned by account; checks that syncs are complete, keys unique and data fresh; schedules
     of the syncs and of the checks. With `detail`, the tables of details are assets too. Secrets are given as
@@ -91,7 +91,7 @@ class TcssComponent(dg.Component, dg.Resolvable):
         dg.Resolver(
             _destination,
             model_field_type=str | FromEnvironment | None,
-            description="a SQLAlchemy URL, or {env: NAME} where it holds a password",
+            description="a SQLAlchemy URL, or {env: NAME} if the URL holds a password",
             examples=["duckdb:///warehouse.duckdb", {"env": "TCSS_DESTINATION"}],
         ),
     ] = None
@@ -105,16 +105,16 @@ class TcssComponent(dg.Component, dg.Resolvable):
     options: dict[str, Any] = field(default_factory=dict)
     detail: Annotated[
         list[str],
-        dg.Resolver.default(description="what is read behind the counts: vulnerabilities, malware, running"),
+        dg.Resolver.default(description="the details to read: vulnerabilities, malware, running"),
     ] = field(default_factory=list)
     schedule: Annotated[str | None, dg.Resolver.default(description="when to sync, as a cron expression")] = None
     checks_schedule: Annotated[str | None, dg.Resolver.default(description="when to check beside each sync")] = None
     execution_timezone: str = "UTC"
-    max_age_hours: Annotated[float, dg.Resolver.default(description="how old the last complete sync may be")] = 26.0
+    max_age_hours: Annotated[float, dg.Resolver.default(description="most hours since the last complete sync")] = 26.0
     translation: Annotated[TranslationFn[Table], TranslationFnResolver(lambda table: {"table": table})] | None = None
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
-        """Assets, checks, schedules and the resource `tcss`."""
+        """Make the assets, checks, schedules and the resource `tcss`."""
         accounts = dg.StaticPartitionsDefinition(list(self.accounts)) if self.accounts else None
         translator = _ComponentTranslator(self)
         assets = build_tcss_assets(detail=self.detail, partitions_def=accounts, translator=translator)
@@ -139,18 +139,18 @@ class TcssComponent(dg.Component, dg.Resolvable):
         )
 
     def resource(self) -> TcssResource:
-        """The resource with these accounts; those without attributes are left to dlt's configuration."""
+        """Return the resource with these accounts; accounts without attributes are left to dlt's configuration."""
         accounts = {name: TcssAccount(**given) for name, own in self.accounts.items() if (given := _given(own))}
         names = ("destination", "dataset", "secret_id", "secret_key", "token", "site", "endpoint", "options")
         return TcssResource(accounts=accounts, **{name: getattr(self, name) for name in names})
 
     def get_asset_spec(self, table: Table) -> dg.AssetSpec:
-        """The asset of a table, before `translation`. Override it in a subclass to change more than YAML can say."""
+        """Return the asset of a table, before `translation`. Override this method to change more than YAML can."""
         return DagsterTcssTranslator(dataset=self.dataset or "tcss").get_asset_spec(table)
 
 
 class _ComponentTranslator(DagsterTcssTranslator):
-    """What the component's method and its `translation` make of a table."""
+    """Applies the component's method and its `translation` to a table."""
 
     def __init__(self, component: TcssComponent) -> None:
         super().__init__(dataset=component.dataset or "tcss")

@@ -1,4 +1,4 @@
-"""Checks of the details: has every image its present set, and did the last run of each detail end well?"""
+"""Checks the details: does every image have its present set, and did the last run of each detail end well?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ENDED_WELL = (DetailVerdict.COMPLETE, DetailVerdict.BEHIND)
 
 
 def covers(inventory: Inventory, account_id: str, *, aspect: Aspect) -> dg.AssetCheckResult:
-    """Fails where a scanned image lacks its present set: as a warning, while all that is missing waits for a run."""
+    """Fail if a scanned image lacks its present set; only warn if all missing sets wait for a later run."""
     images = plain_rows(inventory.of_account(IMAGES, account_id, IMAGE_COLUMNS))
     reads = plain_rows(inventory.of_account(IMAGE_READS, account_id, READ_COLUMNS, {"aspect": aspect.name}))
     coverage = coverage_of(aspect, images, {read["image_id"]: read for read in reads})
@@ -31,7 +31,7 @@ def covers(inventory: Inventory, account_id: str, *, aspect: Aspect) -> dg.Asset
 
 
 def ran(inventory: Inventory, account_id: str, *, detail: Sequence[str]) -> dg.AssetCheckResult:
-    """Fails where the newest run of a detail is partial, refused or failed, and where there is none."""
+    """Fail if a detail has no run, or its newest run is partial, refused or failed."""
     newest: dict[str, Row] = {}
     for row in plain_rows(inventory.of_account(DETAIL_RUNS, account_id)):
         if row["aspect"] not in newest or newest[row["aspect"]]["started_at"] < row["started_at"]:

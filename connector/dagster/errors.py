@@ -1,4 +1,4 @@
-"""What Dagster does about an error: try again later, or give up at once."""
+"""Decides what Dagster does about an error: retry later, or fail at once."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from connector.dagster.shown import facts, plain
 from connector.errors import DestinationError, LockedError, TcssError, UnavailableError
 
 PASSING = (UnavailableError, DestinationError, LockedError)
-"""Throttling, outages of the API or the warehouse, another sync of the account: what a later attempt may not meet."""
+"""Throttling, outages of the API or the warehouse, another sync of the account: a later attempt may succeed."""
 
 RETRIES = dg.RetryPolicy(max_retries=3, delay=60, backoff=dg.Backoff.EXPONENTIAL)
 
 
 @contextmanager
 def retried(retry_number: int, policy: dg.RetryPolicy) -> Iterator[None]:
-    """What passes is asked to be retried as the policy says; anything else that we raise on purpose (keys, permission,
-    configuration, a request that is not accepted) is a failure without retries."""
+    """Ask for a retry after an error of `PASSING`, as the policy says. Fail without a retry after any other error of
+    ours: keys, permission, configuration, a rejected request."""
     try:
         yield
     except PASSING as error:

@@ -1,4 +1,4 @@
-"""Where the accounts' keys and the warehouse are: what a run needs to know beside the account's name."""
+"""Holds the accounts' keys and the warehouse: all that a run needs beside the account's name."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from connector.warehouse.workdirs import workdir
 
 
 class TcssAccount(dg.Config):
-    """One account's keys, or the role in it that the resource's keys assume. Give secrets as `dg.EnvVar`.
+    """Holds one account's keys, or the role in it that the resource's keys assume. Give secrets as `dg.EnvVar`.
 
     Args:
         secret_id, secret_key, token: the account's own keys.
-        role_arn: a role of the account, which the resource's keys assume, else those found in the usual places.
-        account_id: written to `account_id`; without it, STS is asked.
-        site: `intl` or `cn`; that of the resource unless given.
+        role_arn: a role of the account. The resource's keys assume this role, else the keys of the usual places.
+        account_id: the id in the column `account_id`; without it STS is asked.
+        site: `intl` or `cn`; by default that of the resource.
     """
 
     secret_id: str | None = Field(default=None, repr=False)
@@ -42,25 +42,25 @@ class TcssAccount(dg.Config):
 
     @property
     def credentials(self) -> dict[str, str | None] | None:
-        """As `Settings` takes them, who refuses a half; None where there are none."""
+        """Return the keys for `Settings`, which refuses an incomplete pair; None if there are no keys."""
         found = {"secret_id": self.secret_id, "secret_key": self.secret_key, "token": self.token}
         return None if all(value is None for value in found.values()) else found
 
 
 class TcssResource(dg.ConfigurableResource[Any]):
-    """The warehouse, and how to reach the API for each account. Secrets are `dg.EnvVar`: definitions refuse others.
+    """Holds the warehouse, and how to reach the API for each account. Definitions refuse secrets but `dg.EnvVar`.
 
     An account is looked for in `accounts`, else in dlt's configuration, in the section `[sources.tcss.accounts.<name>]`
     (as for `tcss sync --account`). Without partitions the resource's own keys are used, else those in the usual places.
 
     Args:
-        destination: a SQLAlchemy URL or the name of a dlt destination. It may hold a password. What the resource does
-            not say of this and of the other settings is looked up as for `tcss sync`.
+        destination: a SQLAlchemy URL or the name of a dlt destination. The URL may hold a password. Settings that the
+            resource does not have are looked up as for `tcss sync`.
         dataset: schema of the tables; `tcss` unless given, `main` in SQLite, the URL's database in MySQL.
         accounts: the accounts by the names of their partitions.
-        secret_id, secret_key, token: keys of the only account, or those that assume the accounts' roles.
+        secret_id, secret_key, token: keys of the only account, or keys that assume the accounts' roles.
         site: `intl` or `cn`.
-        endpoint: URL of the API, instead of the site's.
+        endpoint: URL of the API, in place of the site's.
         options: other fields of `connector.settings.Settings`, such as `requests_per_second` or `full_every`.
 
     Example:
@@ -87,17 +87,17 @@ class TcssResource(dg.ConfigurableResource[Any]):
 
     @classmethod
     def configure_at_launch(cls, **given: Any) -> Any:
-        """See Dagster's. Raises ConfigurationError for a secret that is not an `EnvVar`."""
+        """See Dagster's method. Raises ConfigurationError for a secret that is not an `EnvVar`."""
         _refuse_shown(given)
         return super().configure_at_launch(**given)
 
     def get_resource_definition(self) -> Any:
-        """What Dagster's pages show. Raises ConfigurationError for a secret that is not an `EnvVar`."""
+        """Return what Dagster's pages show. Raises ConfigurationError for a secret that is not an `EnvVar`."""
         _refuse_shown({name: self.__dict__.get(name) for name in type(self).model_fields})
         return super().get_resource_definition()
 
     def settings(self, account: str | None = None, **given: Unpack[Given]) -> Settings:
-        """The settings of an account, by the name of its partition; of the only one for None.
+        """Return the settings of an account, by the name of its partition; None: of the only account.
 
         Raises ConfigurationError for an account that is not configured, and for values that cannot be used.
         """
@@ -114,7 +114,7 @@ class TcssResource(dg.ConfigurableResource[Any]):
         return Settings.load(whose=f"account {account!r} of the resource", **{**common, "site": site, **whose})
 
     def _common(self) -> dict[str, Any]:
-        """What all accounts share. Raises ConfigurationError for an option that the resource has a field for."""
+        """Return what all accounts share. Raises ConfigurationError for an option that is a field of the resource."""
         fields = {name: getattr(self, name) for name in ("destination", "dataset", "site", "endpoint")}
         for name in (*fields, *WHOSE):
             if name in self.options:
@@ -124,14 +124,14 @@ class TcssResource(dg.ConfigurableResource[Any]):
         return {**self.options, **fields}
 
     def sync(self, account: str | None = None, *, progress: Report | None = None, **given: Unpack[Given]) -> SyncRun:
-        """Brings the warehouse up to date with an account; the run's row in `sync_runs`. See `connector.sync`."""
+        """Sync an account, and return the run's row in `sync_runs`. See `connector.sync`."""
         return sync(settings=self.settings(account, **given), progress=progress)
 
     @contextmanager
     def inventory(
         self, account: str | None = None, *, account_id: str | None = None
     ) -> Iterator[tuple[Inventory, str]]:
-        """What the warehouse holds, and the account's id in it, for which STS is asked unless it is known."""
+        """Yield the account's inventory of the warehouse, and the account's id, for which STS is asked if unknown."""
         settings = self.settings(account)
         account_id = account_id or settings.account_id or _account_id(settings)
         location = locate(settings.destination, settings.dataset)
@@ -144,7 +144,7 @@ class TcssResource(dg.ConfigurableResource[Any]):
 
 
 def _refuse_shown(given: Mapping[str, Any], owner: str = "the resource") -> None:
-    """Dagster's pages show what is written in a resource, but of an `EnvVar` the name alone."""
+    """Refuse written secrets: Dagster's pages show what is written in a resource, but only the name of an `EnvVar`."""
     for name, value in given.items():
         if not isinstance(value, str) or isinstance(value, dg.EnvVar):
             continue

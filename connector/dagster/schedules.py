@@ -1,4 +1,4 @@
-"""A schedule that starts a run for each account, tagged so that an account has one run at a time."""
+"""Makes a schedule that starts a run for each account, with a tag that allows one run per account at a time."""
 
 from collections.abc import Iterator
 
@@ -23,15 +23,15 @@ def build_tcss_schedule(
     execution_timezone: str = "UTC",
     default_status: dg.DefaultScheduleStatus = dg.DefaultScheduleStatus.STOPPED,
 ) -> dg.ScheduleDefinition:
-    """A schedule of what `build_tcss_assets` or `build_tcss_asset_checks` made: a run for each account at each tick.
+    """Make a schedule for assets or checks of this package: a run for each account at each tick.
 
     Args:
         definition: the assets, whose checks then run with them, or the checks alone.
-        cron_schedule: when, such as `0 * * * *`.
-        name: of the job, and with `_schedule` of the schedule; that of the op and `_job` unless given.
-        partitions_def: that of the definition; its keys at the time of the tick are the accounts. None: one run.
-        execution_timezone: of the cron schedule.
-        default_status: whether the schedule runs once it is deployed.
+        cron_schedule: the times, such as `0 * * * *`.
+        name: the job's name, and with `_schedule` the schedule's; by default the op's name and `_job`.
+        partitions_def: the partitions of the definition; the keys at the tick are the accounts. None: one run.
+        execution_timezone: the time zone of the cron schedule.
+        default_status: whether the schedule runs as soon as it is deployed.
 
     Example:
         schedule = build_tcss_schedule(assets, cron_schedule="0 * * * *", partitions_def=accounts)
@@ -42,7 +42,7 @@ def build_tcss_schedule(
         name,
         selection=dg.AssetSelection.checks(definition) if checks else dg.AssetSelection.assets(definition),
         config=None if partitions_def is None else _tagged(partitions_def),
-        executor_def=dg.in_process_executor,  # one step, or the checks after it: no process for each is needed
+        executor_def=dg.in_process_executor,  # one step, with the checks after it: they need no process of their own
     )
 
     @dg.schedule(
@@ -63,7 +63,7 @@ def build_tcss_schedule(
 
 
 def _tagged(partitions_def: dg.PartitionsDefinition[str]) -> dg.PartitionedConfig[dg.PartitionsDefinition[str]]:
-    """Tags the runs that somebody starts by hand, or as a backfill of the job, as the schedule tags its own."""
+    """Tag the runs that a user starts, or a backfill of the job, like the schedule's own runs."""
     return dg.PartitionedConfig(
         partitions_def,
         run_config_for_partition_key_fn=lambda _: {},

@@ -1,4 +1,4 @@
-"""From a table of `connector.tables` to the asset that stands for it."""
+"""Makes the asset of a table of `connector.tables`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ class DagsterTcssTranslator:
     """Makes a table's `AssetSpec`. Subclass it to change more than these arguments say.
 
     Args:
-        key_prefix: what asset keys begin with.
+        key_prefix: the first parts of all asset keys.
         group_name: the assets' group.
-        dataset: the schema in `dagster/table_name`; that of the `TcssResource`.
-        kinds: what the assets are tagged with, beside `dlt`: usually the database, such as `postgresql`.
+        dataset: the schema in `dagster/table_name`; the same as that of the `TcssResource`.
+        kinds: further kinds beside `dlt`: usually the database, such as `postgresql`.
 
     Example:
         class Ours(DagsterTcssTranslator):
@@ -32,7 +32,7 @@ class DagsterTcssTranslator:
     kinds: Sequence[str] = ()
 
     def get_asset_spec(self, table: Table) -> dg.AssetSpec:
-        """The asset of a table: key, description, group, kinds, table name and columns."""
+        """Return the asset of a table: key, description, group, kinds, table name and columns."""
         return dg.AssetSpec(
             key=dg.AssetKey([*self.key_prefix, table.name]),
             description=table.description,
@@ -46,7 +46,7 @@ class DagsterTcssTranslator:
 
 
 def column_schema(table: Table) -> dg.TableSchema:
-    """The table's columns with types and descriptions, and its key."""
+    """Return the table's columns with types and descriptions, and its key."""
     key = f"primary key ({', '.join(table.key)})"
     columns = [_column(column, unique=table.key == (column.name,)) for column in table.columns]
     return dg.TableSchema(columns=columns, constraints=dg.TableConstraints(other=[key]))

@@ -2,7 +2,7 @@
 
 A *set* is what one aspect (`tables.aspects`) shows of one image at one ScanTime. `sets` reads a set until it is proven
 whole; `judging` says what a set that was read is worth; `differences` compares it with the intervals that the warehouse
-holds; `marking` writes what differs, and last the *marker*, the row of `image_reads` that makes the set visible.
+holds; `settling` writes what differs, and last the *marker*, the row of `image_reads` that makes the set visible.
 `lists` reads lists of the account whole. `queue` derives from the warehouse which sets are *due*. `run` puts all of it
 together for one account.
 

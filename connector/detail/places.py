@@ -21,6 +21,9 @@ DAY = 86_400_000_000
 RUNNING = "RUNNING"
 STATUSES = tuple("0123456")  # values of the Status filter, whose meanings are not documented
 
+NOT_STORED = "(not stored)"
+_MAY_BE_SECRET = ("env", "arg", "cmd", "command", "entrypoint", "password", "secret", "token", "credential")
+
 _PROGRAM = re.compile(r"""\s*(?:\[\s*)?(?P<quote>["']?)(?P<program>[\w./][\w./+-]*:?)(?P=quote)(?=[\s,\]]|$)""")
 """A program alone: no option, assignment or address, with nothing stuck to it but the comma of an array."""
 
@@ -95,7 +98,7 @@ class PlaceDiff:
             **values,
             self._key: key,
             "account_id": self._identity.account_id,
-            "extra": self._parser.unknown(item),
+            "extra": self._parser.unknown(item) and self._parser.unknown(_without_secrets(item)),
             "first_seen_at": self._identity.started_at,
             "last_seen_at": self._identity.started_at,
             "gone_at": None,
@@ -103,6 +106,18 @@ class PlaceDiff:
         }
         fields = [[name, row[name]] for name in self._hashed if row[name] is not None]
         return {**row, "row_hash": numbered_hash(HASH_DEFINITION, fields)}
+
+
+def _without_secrets(value: Any) -> Any:
+    """The value, at any depth without what may hold passwords: a new field of a container may be its environment."""
+    if isinstance(value, list):
+        return [_without_secrets(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: NOT_STORED if any(word in name.lower() for word in _MAY_BE_SECRET) else _without_secrets(each)
+        for name, each in value.items()
+    }
 
 
 def program(command: str) -> str | None:

@@ -29,6 +29,7 @@ from connector.images.times import time_zone
 from connector.listing.page import text_of
 from connector.runs.assembly import image_list, instants
 from connector.runs.identity import Identity
+from connector.runs.progress import begin
 from connector.settings import Settings
 from connector.tables import (
     ASPECTS,
@@ -90,6 +91,7 @@ class Details:
         before = self._client.stats
         row = DetailRun(self._identity.sync_id, name, self._identity.account_id, self._client.now())
         tally = Tally()
+        begin(report, name)
         try:
             outcome = self._places(tally) if name == RUNNING_DETAIL else self._images(ASPECTS[name], tally, report)
             _judge(row, outcome)

@@ -84,10 +84,11 @@ class Store(Holdings):
         super().__init__(inventory, identity, self._new_spool())
 
     def commit(self, *packages: tuple[Table, ...]) -> None:
-        for tables in packages:
-            files = {table.name: path for table in tables if (path := self._spool.finish(table)) is not None}
-            self._still_held()
-            self._loader.load(files)
+        with self._loader.session():
+            for tables in packages:
+                files = {table.name: path for table in tables if (path := self._spool.finish(table)) is not None}
+                self._still_held()
+                self._loader.load(files)
         self._spool = self._new_spool()
 
     def _new_spool(self) -> Spool:

@@ -1,4 +1,4 @@
-"""The answers, a part of the document each: what is asked, and the values that the part's template shows."""
+"""Gives each answer as a part of the document: what is asked, and the values that the part's template shows."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _COVERAGE_AGES = {"under 7 days": "good", "7 to 29 days": "low", "30 days or mor
 
 
 class Tile(NamedTuple):
-    """A number of the fleet: the class of its colour, the number or share, the noun beside it, and a remark."""
+    """Holds a number of the fleet: the class of its colour, the number or share, the noun beside it, and a remark."""
 
     mark: str
     value: int | str
@@ -52,8 +52,8 @@ class Tile(NamedTuple):
 
 
 class Trend(NamedTuple):
-    """A chart: what it counts, the class of its colour, its drawing, and what is written around it. One day has no
-    drawing."""
+    """Holds a chart: the counted noun, the class of its colour, its drawing, and the texts around it. A chart of one
+    day has no drawing."""
 
     label: str
     mark: str
@@ -65,7 +65,7 @@ class Trend(NamedTuple):
 
 
 class Level(NamedTuple):
-    """A line below a bar: the class of its colour, its name, and how many images it stands for."""
+    """Holds a line below a bar: the class of its colour, its name, and the number of images that it stands for."""
 
     mark: str
     name: str
@@ -75,7 +75,7 @@ class Level(NamedTuple):
 
 
 class Shares(NamedTuple):
-    """A bar of the whole fleet, and a line for each of its parts."""
+    """Holds a bar of the whole fleet, and a line for each of its parts."""
 
     title: str
     bar: Sequence[charts.Piece]
@@ -83,7 +83,7 @@ class Shares(NamedTuple):
 
 
 def heading(queries: Queries, filters: Filters, now: datetime) -> Part:
-    """What is shown, of when, and whether it can be trusted."""
+    """Return what is shown, of what time, and whether the data can be trusted."""
     narrowed = known(FRESHNESS, filters)
     rows = queries.ask(FRESHNESS, narrowed)
     names = ("account_id", "images", "complete_at", "data_age_hours", "full_at", "last_run_verdict", "last_run_reason")
@@ -93,7 +93,7 @@ def heading(queries: Queries, filters: Filters, now: datetime) -> Part:
 
 
 def _old(rows: Rows, now: datetime) -> list[str]:
-    """The accounts without a complete sync in the last 36 hours."""
+    """Return the accounts without a complete sync in the last 36 hours."""
     oldest = now - timedelta(days=DAYS_OLD)
     return [row["account_id"] for row in rows if row["complete_at"] is None or row["complete_at"] < oldest]
 
@@ -185,7 +185,7 @@ def coverage(queries: Queries, filters: Filters) -> Part:
 
 
 def shares(title: str, rows: Rows, column: str, marks: Mapping[str, str]) -> Shares:
-    """A bar of the images by the states in that column, each of the class that `marks` gives."""
+    """Return a bar of the images by their states in that column, with the classes that `marks` gives."""
     total = sum(row["images"] for row in rows) or 1
     found = dict.fromkeys(marks, (0, 0))
     for row in rows:
@@ -199,7 +199,7 @@ def shares(title: str, rows: Rows, column: str, marks: Mapping[str, str]) -> Sha
 
 
 def history(queries: Queries, account_id: str, image_id: str) -> Part:
-    """An image and its versions, the newest first."""
+    """Return an image and its versions, the newest first."""
     filters = {"account": account_id, "image": image_id}
     rows = queries.ask(HISTORY, filters)
     about = {"image_name": rows[0]["image_name"] if rows else None, "image_id": image_id, "account_id": account_id}

@@ -1,4 +1,4 @@
-"""The geometry of charts; the templates draw them as inline SVG, and the style gives their colours."""
+"""Computes the geometry of charts; the templates draw them as inline SVG, and the style gives their colours."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 WIDTH, HEIGHT = 300.0, 72.0
 POINTS = 400
-"""More are not seen at the widths that a chart has."""
+"""The most points of a chart; more cannot be seen at a chart's width."""
 
 
 class Steps(NamedTuple):
-    """A line, the area below it, and the box that both are drawn in: attributes of SVG."""
+    """Holds a line, the area below the line, and the box of both, as attributes of SVG."""
 
     box: str
     line: str
@@ -18,7 +18,7 @@ class Steps(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """A part of a bar: the class that gives its colour, where it begins, and its width, in percent."""
+    """Holds a part of a bar: the class of its colour, its start and its width, in percent."""
 
     mark: str
     left: str
@@ -26,7 +26,7 @@ class Piece(NamedTuple):
 
 
 def steps(days: Sequence[date], values: Sequence[int], until: date) -> Steps:
-    """A line that keeps each day's value until the next one, over the area below it, from 0 to the greatest value."""
+    """Return a line that keeps each day's value until the next day, above its area, from 0 to the greatest value."""
     first, last = days[0], max(until, days[-1])
     span = max((last - first).days, 1)
     top = max(*values, 1)
@@ -43,14 +43,14 @@ def _y(value: int, top: int) -> str:
 
 
 def _thinned(count: int) -> list[int]:
-    """Indexes from 0 to count - 1, both included, evenly spaced."""
+    """Return indexes from 0 to count - 1, both included, evenly spaced."""
     if count <= POINTS:
         return list(range(count))
     return sorted({round(i * (count - 1) / (POINTS - 1)) for i in range(POINTS)})
 
 
 def bar(shares: Sequence[tuple[str, float]]) -> list[Piece]:
-    """A bar of parts side by side, each given as its class and its share of the whole width."""
+    """Return a bar of parts side by side, each given as its class and its share of the whole width."""
     pieces, left = [], 0.0
     for mark, share in shares:
         width = share * 100

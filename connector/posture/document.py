@@ -1,4 +1,4 @@
-"""The document that answers the questions: the dashboard shows its parts one by one, the report in a row."""
+"""Puts the document together: the dashboard shows its parts one by one, the report in a row."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ SECTIONS: tuple[Section, ...] = (
     rankings.failures,
     rankings.stale,
 )
-"""What follows the heading, in this order. A section is None where the warehouse has no tables for it."""
+"""The sections after the heading, in this order. A section is None if the warehouse has no tables for the section."""
 
 
 def body(queries: Queries, filters: Filters, following: Sequence[Section] = SECTIONS) -> list[Part]:
-    """Heading and sections; where there is nothing to show, what to do instead."""
+    """Return heading and sections; if there is nothing to show, a hint what to do instead."""
     now = datetime.now(UTC)
     try:
         if not any(row["images"] for row in queries.ask(FRESHNESS)):
@@ -44,7 +44,7 @@ def body(queries: Queries, filters: Filters, following: Sequence[Section] = SECT
 
 
 def sections(queries: Queries, filters: Filters, wanted: Sequence[Section]) -> list[Part]:
-    """These sections alone."""
+    """Return these sections alone."""
     try:
         made = [section(queries, filters) for section in wanted]
         return [part for part in made if part is not None]
@@ -53,7 +53,7 @@ def sections(queries: Queries, filters: Filters, wanted: Sequence[Section]) -> l
 
 
 def image(queries: Queries, account_id: str, image_id: str) -> list[Part]:
-    """What the dashboard shows of one image."""
+    """Return what the dashboard shows of one image."""
     return sections(
         queries,
         {},
@@ -67,13 +67,13 @@ def image(queries: Queries, account_id: str, image_id: str) -> list[Part]:
 
 
 def vulnerability(queries: Queries, account_id: str, vul_id: str) -> list[Part]:
-    """What the dashboard shows of one vulnerability."""
+    """Return what the dashboard shows of one vulnerability."""
     links = rankings.linked_apart
     return sections(queries, {}, [lambda queries, _: drilldowns.affected(queries, account_id, vul_id, links=links)])
 
 
 def linked(queries: Queries, asked: Mapping[str, str]) -> list[Part]:
-    """The page that the link of an image or a vulnerability opens; nothing where `asked` names neither."""
+    """Return the page behind the link of an image or a vulnerability; empty if `asked` names neither."""
     for identity, page in ((rankings.IDENTITY, image), (drilldowns.VULNERABILITY_IDENTITY, vulnerability)):
         if all(asked.get(name) for name in identity):
             return page(queries, *(asked[name] for name in identity))
@@ -81,12 +81,12 @@ def linked(queries: Queries, asked: Mapping[str, str]) -> list[Part]:
 
 
 def problem(error: TcssError) -> list[Part]:
-    """What is shown in place of a traceback."""
+    """Return what is shown in place of a traceback."""
     return _empty(error.message, error.hint or "Run tcss check to see what is missing.")
 
 
 def note(sentence: str) -> Part:
-    """What stands for an answer without rows."""
+    """Return what is shown in place of an answer without rows."""
     return Part("note.html.jinja", {"sentence": sentence})
 
 
@@ -95,14 +95,14 @@ def _empty(message: str, hint: str) -> list[Part]:
 
 
 def fragment(parts: Sequence[Part]) -> str:
-    """The parts as HTML with their style, to be set into another document."""
+    """Return the parts as HTML with their style, to be set into another document."""
     return render("fragment", parts)
 
 
 def report(queries: Queries) -> str:
-    """The report: one HTML file that loads nothing, and runs only the script of its tables.
+    """Return the report: one HTML file that loads nothing, and runs only the script of its tables.
 
-    Its policy (CSP) forbids every other script, and everything that would be loaded. Raises what `Queries.ask` raises.
+    The report's policy (CSP) forbids all other scripts, and all loading. Raises what `Queries.ask` raises.
     """
     queries.ask(FRESHNESS)
     return render("report", body(queries, {}, (*SECTIONS, drilldowns.vulnerabilities, drilldowns.histories)))

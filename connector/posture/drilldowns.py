@@ -1,4 +1,4 @@
-"""What is shown of one image or one vulnerability: a page of its own in the dashboard, the end of the report."""
+"""Shows one image or one vulnerability: on a page of its own in the dashboard, at the end of the report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from connector.posture.rendering import Part
 from connector.posture.sections import section
 
 LISTED = 50
-"""Rows of each image, and of each vulnerability, in the report, which has 20 of both."""
+"""Most rows of each image and each vulnerability in the report, which has 20 images and 20 vulnerabilities."""
 VULNERABILITY_IDENTITY = ("account_id", "vul_id")
 _SINCE = ("first_found_at", "start")
 vulnerabilities_apart = partial(linked_apart, identity=VULNERABILITY_IDENTITY)
@@ -24,7 +24,7 @@ vulnerabilities_apart = partial(linked_apart, identity=VULNERABILITY_IDENTITY)
 def image_findings(
     queries: Queries, account_id: str, image_id: str, *, most: int = MOST_ROWS, links: Links = unlinked
 ) -> Part | None:
-    """The vulnerabilities of an image, and whether they were read. None where there are no tables of details."""
+    """Return an image's vulnerabilities, and whether they were read. None if there are no tables of details."""
     if not queries.has_details:
         return None
     filters = {"account": account_id, "image": image_id}
@@ -37,7 +37,7 @@ def image_findings(
 
 
 def affected(queries: Queries, account_id: str, vul_id: str, *, most: int = MOST_ROWS, links: Links = unlinked) -> Part:
-    """A vulnerability, and the images that have it."""
+    """Return a vulnerability, and the images that have it."""
     filters = {"account": account_id, "vulnerability": vul_id}
     rows = queries.ask(AFFECTED, filters)[:most]
     names = ("image_name", "container_cnt", "component", "version", "fixed_versions", *_SINCE)
@@ -47,7 +47,7 @@ def affected(queries: Queries, account_id: str, vul_id: str, *, most: int = MOST
 
 
 def histories(queries: Queries, filters: Filters) -> Part:
-    """The riskiest images in use, to be opened one by one: what the report has instead of a choice."""
+    """Return the riskiest images in use, to be opened one by one, because a report has no field to choose an image."""
     images = []
     for row in queries.ask(RISK, filters)[:LINKED]:
         identity = (row["account_id"], row["image_id"])
@@ -58,7 +58,7 @@ def histories(queries: Queries, filters: Filters) -> Part:
 
 
 def vulnerabilities(queries: Queries, filters: Filters) -> Part | None:
-    """The first vulnerabilities that are exploitable and running, to be opened one by one, as `histories` are."""
+    """Return the first vulnerabilities that are exploitable and running, to be opened one by one like `histories`."""
     if not queries.has_details:
         return None
     found = listed(queries.ask(EXPLOITABLE, filters))

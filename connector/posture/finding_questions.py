@@ -1,6 +1,6 @@
-"""The questions about the details behind the counts, which only a warehouse with the tables of details can answer.
+"""Asks about the details behind the counts, which only a warehouse with the tables of details can answer.
 
-They are SQL as those of `questions` are. What is known of no image is not here: `COVERAGE` says how much that is.
+The SQL is written as in `questions`. Images whose details are not known are missing here: `COVERAGE` counts them.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ states as (
             when image.scan_time is null and coalesce(reads.read_no, 0) = 0 then 'never scanned'
             when reads.verdict <> 'complete' then 'not proven'
             when coalesce(reads.read_no, 0) = 0 then 'not read yet'
-            when reads.scan_time <> image.scan_time then 'behind the scan'
+            when image.scan_time is null or reads.scan_time <> image.scan_time then 'behind the scan'
             when coalesce(case aspects.aspect when 'malware' then image.virus_cnt else image.vul_cnt end, -1)
                 <> coalesce(reads.vul_cnt, -1) then 'behind the scan'
             else 'current'

@@ -1,4 +1,4 @@
-"""The sections about the details behind the counts. Each is None where the warehouse has no tables of details."""
+"""Gives the sections about the details behind the counts. A section is None if there are no tables of details."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STATES = {
 
 
 def coverage(queries: Queries, filters: Filters) -> Part | None:
-    """Of which images the details are known: what an empty list of findings is worth."""
+    """Return for how many images the details are known, which limits what an empty list of findings means."""
     if not queries.has_details:
         return None
     shown = [
@@ -37,7 +37,7 @@ def coverage(queries: Queries, filters: Filters) -> Part | None:
 
 
 def exploitable(queries: Queries, filters: Filters, links: Links | None = None) -> Part | None:
-    """The vulnerabilities of images in use that attackers can use."""
+    """Return the vulnerabilities of images in use that attackers can use."""
     if not queries.has_details:
         return None
     names = ("vulnerability", "severity", "exploit", "component", "fixed_versions", "images", "containers")
@@ -49,14 +49,14 @@ def exploitable(queries: Queries, filters: Filters, links: Links | None = None) 
         filters,
         names=(*names, *_accounts(queries.ask(EXPLOITABLE, filters))),
         note=f"Exploited in the wild first, then emergencies, then those with an exploit. {known}",
-        none=f"None is known. {known}",
+        none=f"No such vulnerability is known. {known}",
         links=links or vulnerabilities_below,
         saved=("vul_id",),
     )
 
 
 def upgrades(queries: Queries, filters: Filters) -> Part | None:
-    """What to upgrade first."""
+    """Return what to upgrade first."""
     if not queries.has_details:
         return None
     names = ("component", "version", "fixed_versions", "findings", "critical_findings", "high_findings")
@@ -75,12 +75,12 @@ def upgrades(queries: Queries, filters: Filters) -> Part | None:
 
 
 def listed(rows: Rows) -> list[tuple[str, str]]:
-    """Account and id of the first vulnerabilities of `exploitable`, each once: those that the report shows."""
+    """Return account and id of the first vulnerabilities of `exploitable`, each once, for the report."""
     return list(dict.fromkeys((row["account_id"], row["vul_id"]) for row in rows))[:LINKED]
 
 
 def vulnerabilities_below(rows: Rows) -> list[str]:
-    """Links of the first rows to what the report shows of their vulnerabilities."""
+    """Return links of the first rows to what the report shows of their vulnerabilities."""
     places = {vulnerability: place for place, vulnerability in enumerate(listed(rows), 1)}
     links = []
     for row in rows:
@@ -92,8 +92,8 @@ def vulnerabilities_below(rows: Rows) -> list[str]:
 
 
 def _covered(queries: Queries, filters: Filters) -> dict[str, Rows]:
-    """By aspect, vulnerabilities first, the images in each state. Those of an account that no sync was asked to read
-    details of are in no row of the view, and are counted here."""
+    """Return by aspect, vulnerabilities first, the images in each state. Images of an account without any sync with
+    details are in no row of the view, and are counted here."""
     found: dict[str, Rows] = {VULNERABILITIES: []}
     for row in queries.ask(COVERAGE, filters):
         found.setdefault(row["aspect"], []).append(row)
@@ -113,5 +113,5 @@ def _known(queries: Queries, filters: Filters) -> str:
 
 
 def _accounts(rows: Rows) -> tuple[str, ...]:
-    """The column of accounts, where rows of several are in one table."""
+    """Return the column of accounts, if one table has rows of several accounts."""
     return ("account_id",) if len({row["account_id"] for row in rows}) > 1 else ()

@@ -1,4 +1,4 @@
-"""How values are shown: columns by their headings, numbers, shares, instants, and texts that are not ours."""
+"""Formats values: columns with their headings, numbers, shares, instants, and texts of others."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from connector.posture.queries import Rows
 from connector.texts import LONGEST_LINE, shortened
 
 FIRST_ROWS = 20
-"""Rows of a table that are seen before its reader asks for all."""
+"""Rows of a table that are visible before the reader asks for all rows."""
 _PIECE = re.compile(r"[^/:-]+[/:-]*|[/:-]+")
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-# By column: its heading, with its unit; what is not here is headed by its name.
+# By column: its heading, with its unit; other columns have their name as heading.
 _HEADINGS = {
     "image_name": "image",
     "container_cnt": "containers",
@@ -63,11 +63,11 @@ _WIDE = {
     "exploitable_findings",
 }  # columns that a narrow screen leaves out
 
-_WORDS = {"severity", "exploit", "start"}  # columns of one of a few words, which need no more room
+_WORDS = {"severity", "exploit", "start"}  # columns with one of a few words, which need no more room
 
 
 class Column(NamedTuple):
-    """A column of a table: its name in the rows, its heading, and the classes that align its cells."""
+    """Describes a column of a table: its name in the rows, its heading, and the classes that align its cells."""
 
     name: str
     heading: str
@@ -75,9 +75,9 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Rows, the columns of them that are shown, and how many rows there would be without a limit.
+    """Holds rows, the columns to show, and the number of rows that there would be without a limit.
 
-    The first rows have a link each. `name` is that of the CSV file.
+    The first rows have a link each. `name` is the name of the CSV file.
     """
 
     columns: Sequence[Column]
@@ -95,8 +95,8 @@ class Table(NamedTuple):
 def table(
     rows: Rows, names: Iterable[str], *, name: str, saved: Iterable[str] = (), links: Sequence[str] = ()
 ) -> Table:
-    """An answer's `matching` is its number of rows without a limit; an answer without that column has all its rows.
-    The columns `saved` are in the CSV alone."""
+    """Make a table of an answer. The column `matching` is the number of rows without a limit; an answer without
+    `matching` has all its rows. The columns `saved` are in the CSV alone."""
     matching = rows[0].get("matching", len(rows)) if rows else 0
     columns = [Column(column, _heading(column), _classes(rows, column)) for column in names]
     columns += [Column(column, _heading(column), f"{_classes(rows, column)} saved") for column in saved]
@@ -115,7 +115,7 @@ def _classes(rows: Rows, name: str) -> str:
 
 
 def when(instant: datetime) -> str:
-    """In UTC, to the minute."""
+    """Return the instant in UTC, to the minute."""
     return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
@@ -124,25 +124,25 @@ def number(value: int) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    """In percent; never rounded to all or nothing."""
+    """Return the share in percent; a part is never rounded to 0 or 100 %."""
     if part in (0, whole):
         return "100 %" if part else "0 %"
     return f"{min(max(part / whole * 100, 0.1), 99.9):.1f} %"
 
 
 def pieces(value: str) -> list[str]:
-    """The text, cut behind each `/`, `:` and `-`: where a long name may break."""
+    """Return the text cut behind each `/`, `:` and `-`, where a long name may break."""
     return _PIECE.findall(visible(value)) or [""]
 
 
 def isolated(value: str) -> str:
-    """A text that is not ours, for where there can be no markup: between characters that isolate its direction."""
+    """Return a text of others between characters that isolate its direction, for places without markup."""
     return f"\u2068{visible(value)}\u2069"
 
 
 def visible(value: str) -> str:
-    """C0 controls as their pictures, but for line breaks; C1 controls as escapes; half a surrogate pair, which no file
-    holds, as �. Marks of direction and without width stay, since each text is isolated. A long text is shortened."""
+    """Replace C0 controls, except line breaks, by pictures, C1 controls by escapes, and half surrogate pairs, which no
+    file holds, by �. Marks of direction and without width stay, because each text is isolated. Long texts are cut."""
     return _UNSEEN.sub(_seen, shortened(value, LONGEST_LINE))
 
 

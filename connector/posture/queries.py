@@ -1,4 +1,4 @@
-"""SELECTs that ask a warehouse the questions: by one SQLAlchemy engine, or DuckDB natively, that refuses to write."""
+"""Asks a warehouse the questions by SELECTs, through one SQLAlchemy engine, or DuckDB itself, that refuses to write."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _VALUE = re.compile(r"\bfilter_(\w+)\b")
 _MISSING = re.compile(
     r"UndefinedTable|InvalidSchemaName|no such table|unknown database|Catalog Error: .* does not exist", re.IGNORECASE
 )
-# What makes a session refuse to write.
+# The statement that makes a session refuse to write.
 _READ_ONLY = {
     "postgresql": "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
     "mysql": "SET SESSION TRANSACTION READ ONLY",
@@ -43,9 +43,9 @@ _READ_ONLY = {
 
 @dataclass(frozen=True)
 class Queries:
-    """The questions' queries on one warehouse. Each answer is kept, so that a document is of one moment.
+    """Asks one warehouse the questions. Each answer is kept, so that all of a document shows the same moment.
 
-    A DuckDB file is open only while a question is asked: as long as it is open anywhere, no sync can write to it.
+    A DuckDB file is open only while a question is asked, because no sync can write to a file that is open.
     """
 
     location: Location
@@ -53,9 +53,9 @@ class Queries:
 
     @classmethod
     def open(cls, destination: str | None = None, dataset: str | None = None) -> Queries:
-        """Where `Settings.load` finds the warehouse. Connects to nothing.
+        """Find the warehouse as `Settings.load` does. Connects to nothing.
 
-        Raises ConfigurationError, also for a database that SQLAlchemy or DuckDB cannot reach by a URL.
+        Raises ConfigurationError, also for a database that neither SQLAlchemy nor DuckDB reaches by a URL.
         """
         settings = Settings.load(destination=destination, dataset=dataset)
         location = locate(settings.destination, settings.dataset)
@@ -72,14 +72,14 @@ class Queries:
 
     @property
     def title(self) -> str:
-        """For a document that others may be shown: a file by its name alone, not by where it is on this machine."""
+        """A name for a document that others may see: of a file only the name, not its place on this machine."""
         file = self.location.file
         return f"dataset {self.location.dataset} of {file.name if file else self.location.display}"
 
     @cached_property
     def engine(self) -> Any:
-        """For a notebook's SQL cells: a SQLAlchemy engine, or a DuckDB connection, which keeps syncs out while it is
-        open. Raises DestinationError."""
+        """An engine for a notebook's SQL cells: a SQLAlchemy engine, or a DuckDB connection, which blocks syncs while
+        it is open. Raises DestinationError."""
         self._require_file()
         if self.location.kind == "duckdb":
             with destination_errors(self.location, "read"):
@@ -104,8 +104,8 @@ class Queries:
         return engine
 
     def ask(self, question: Question, filters: Filters | None = None) -> Rows:
-        """The answer's rows; instants in UTC. Raises DestinationError where the warehouse cannot be read, or has no
-        tables yet, and ConfigurationError where its file does not exist."""
+        """Return the answer's rows; instants in UTC. Raises DestinationError if the warehouse cannot be read or has no
+        tables yet, and ConfigurationError if its file does not exist."""
         filters = filters or {}
         key = (question.text, *sorted(filters.items()))
         if key not in self._answers:
@@ -113,18 +113,18 @@ class Queries:
         return self._answers[key]
 
     def sql(self, question: Question, filters: Filters | None = None) -> str:
-        """The SQL that `ask` runs, with the filters' values in it, to be run by hand."""
+        """Return the SQL that `ask` runs, with the filters' values, to be run by hand."""
         filters, dialect = filters or {}, _dialect(self.location)
         template = self._translated(question, filters)
         return _VALUE.sub(lambda found: exp.Literal.string(filters[found[1]]).sql(dialect=dialect), template)
 
     def views(self) -> set[str]:
-        """The views of ours that are there. Raises as `ask` does."""
+        """Return those of our views that exist. Raises what `ask` raises."""
         return {row["name"] for row in self.ask(VIEWS)}
 
     @property
     def has_details(self) -> bool:
-        """Whether the tables and views of details are there. Raises as `ask` does."""
+        """Whether the tables and views of details exist. Raises what `ask` raises."""
         return "current_findings" in self.views()
 
     def _translated(self, question: Question, filters: Filters) -> str:
@@ -170,7 +170,7 @@ class Queries:
             )
 
 
-@cache  # each is asked, and shown
+@cache  # each statement is run, and also shown
 def _translate(sql: str, dialect: str, names: tuple[tuple[str, str], ...]) -> str:
     return translate(sql, dialect, dict(names))
 
@@ -186,7 +186,7 @@ def _is_missing(error: Exception) -> bool:
 
 
 def _value(name: str, value: Any) -> Any:
-    """SQLite has texts for instants and days, MySQL instants without a zone, and sums may be Decimal."""
+    """Convert a value: SQLite has texts for instants and days, MySQL instants without a zone; sums may be Decimal."""
     if isinstance(value, str) and name.endswith(("_at", "_time", "valid_from", "valid_to")):
         value = datetime.fromisoformat(value)
     if isinstance(value, datetime):

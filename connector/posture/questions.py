@@ -1,13 +1,13 @@
-"""The questions of the dashboard and the report, as data: SQL over the views, in the form that `dialects` translates.
+"""Holds the questions of dashboard and report as data: SQL over the views, in the form that `dialects` translates.
 
-`{filters}` in a question's SQL stands for the conditions of the filters that are set, on what it calls `image`, and
+In a question's SQL, `{filters}` stands for the conditions of the filters that are set, on the table alias `image`, and
 `{most}` for `MOST_ROWS`. `matching` in an answer is the number of rows without that limit.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-# A filter's condition; `filter_<name>` in it stands for the value. An empty value means that the column is null.
+# A filter's condition; `filter_<name>` stands for the value. An empty value means that the column is null.
 CONDITIONS: Mapping[str, str] = {
     "account": "image.account_id = filter_account",
     "registry": "coalesce(image.image_registry, '') = filter_registry",
@@ -15,15 +15,15 @@ CONDITIONS: Mapping[str, str] = {
     "used": "case when image.container_cnt > 0 then 'yes' when image.container_cnt = 0 then 'no' end = filter_used",
 }
 Filters = Mapping[str, str]
-"""Name of a condition -> value; what is not named is not filtered by."""
+"""Name of a condition -> value; a condition without a value does not filter."""
 MOST_ROWS = 100
-"""A page holds no more rows of an answer: a browser would be slow with the rows of a large fleet."""
+"""The most rows of an answer on a page: a browser would be slow with the rows of a large fleet."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question and its SQL. Where filters are set that `sql` cannot know, since its view has summed them up
-    (`knows` names those that it can), `narrowed` gives the same columns from the views below."""
+    """Holds a question and its SQL. `knows` names the filters that `sql` can apply; for other filters, which its view
+    has summed up, `narrowed` gives the same columns from the views below."""
 
     text: str
     sql: str
@@ -31,7 +31,7 @@ class Question:
     knows: frozenset[str] = field(default=frozenset(CONDITIONS))
 
     def template(self, filters: Filters) -> str:
-        """The SQL for these filters; `filter_<name>` still stands for each value."""
+        """Return the SQL for these filters; `filter_<name>` still stands for each value."""
         sql = self.narrowed if self.narrowed and not filters.keys() <= self.knows else self.sql
         conditions = "".join(f"\n    and {CONDITIONS[name]}" for name in CONDITIONS if name in filters)
         return sql.replace("{filters}", conditions).replace("{most}", str(MOST_ROWS))
@@ -92,7 +92,7 @@ from posture_by_day as image
 where 1 = 1{filters}
 group by image.day
 order by image.day""",
-    # Versions add their counts on the day that they begin, and take them away on the day that they end.
+    # Versions add their counts on the day when they begin, and subtract them on the day when they end.
     narrowed=f"""
 with versions as (
     select cast(image.observed_at at time zone 'UTC' as date) as first_day,

@@ -1,4 +1,4 @@
-"""The sections that are a table, the worst first, and what their rows link to."""
+"""Gives the sections that are a table, the worst first, and the links of their rows."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from connector.posture.rendering import Part
 from connector.posture.sections import section
 
 Links = Callable[[Rows], list[str]]
-"""The links of an answer's first rows."""
+"""A function that returns the links of an answer's first rows."""
 IDENTITY = ("account_id", "image_id")
-LINKED = 20  # images of the report, of which each has its history there
-_BY_USE = "Those that most containers use first."
+LINKED = 20  # images of the report that have their history there
+_BY_USE = "Images that most containers use first."
 
 
 def unlinked(_: Rows) -> list[str]:
@@ -24,12 +24,12 @@ def unlinked(_: Rows) -> list[str]:
 
 
 def linked_below(rows: Rows) -> list[str]:
-    """Links of the riskiest images to what the report shows of them, in the same document."""
+    """Return links of the riskiest images to their histories, in the same document."""
     return [f"#history-{place + 1}" for place in range(len(rows[:LINKED]))]
 
 
 def linked_apart(rows: Rows, identity: Sequence[str] = IDENTITY) -> list[str]:
-    """Links of images, or of what else these columns identify, to the dashboard's page of each."""
+    """Return links of images, or of what these columns identify, to their pages in the dashboard."""
     return [f"?{urlencode([(name, row[name]) for name in identity], errors='replace')}" for row in rows]
 
 
@@ -77,7 +77,7 @@ def ranking(
     links: Links = unlinked,
     saved: Iterable[str] = IDENTITY,
 ) -> Part:
-    """A table of the answer's rows; `none` is said where there are none."""
+    """Return a table of the answer's rows; if there are none, the sentence `none`."""
     rows = queries.ask(question, filters)
     found = table(rows, names, saved=saved, name=name, links=links(rows))
     part = section(name, question, queries, filters, table=found, note=note, none=none)

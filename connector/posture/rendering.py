@@ -1,6 +1,6 @@
-"""Parts into HTML, by the templates in `templates`. Only the templates write HTML, and they escape every value.
+"""Renders parts as HTML, by the templates in `templates`. Only the templates write HTML, and they escape every value.
 
-A value that a template names and does not get is an error. This module alone imports Jinja.
+A value that a template names and does not get is an error. Only this module imports Jinja.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from connector.posture.formats import number, pieces, visible, when
 
 
 class Part(NamedTuple):
-    """A part of a document: the name of its template, and the values that the template shows."""
+    """Holds a part of a document: the name of its template, and the values that the template shows."""
 
     template: str
     shown: Mapping[str, Any]
 
 
 def render(document: str, parts: Sequence[Part]) -> str:
-    """These parts in a row, in the template of that name."""
+    """Return these parts in a row, in the template of that name."""
     return environment().get_template(f"{document}.html.jinja").render(parts=parts, hash=_hash())
 
 
 def script() -> str:
-    """The script of the tables, as an element of HTML."""
+    """Return the script of the tables, as an element of HTML."""
     return environment().get_template("script.html.jinja").render()
 
 
 def _hash() -> str:
-    """What a policy (CSP) names the script by, so that it admits no other one."""
+    """Return the script's hash for a policy (CSP) that allows no other script."""
     text = environment().get_template("tables.js").render()
     return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
 
@@ -57,5 +57,5 @@ def environment() -> Environment:
 
 
 def _visible(value: Any) -> Any:
-    """Whatever a template shows: no text can bring a control character, or what UTF-8 cannot hold."""
+    """Make a template's value visible: no control character, and only text that UTF-8 can hold."""
     return visible(value) if type(value) is str else value

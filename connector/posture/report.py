@@ -1,4 +1,4 @@
-"""`tcss report`: the document as a file."""
+"""Writes the document into a file, for `tcss report`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from connector.posture.queries import Queries
 
 
 def write(destination: str | None, dataset: str | None, output: Path) -> None:
-    """Writes the report whole, or leaves what was there.
+    """Write the whole report, or leave the existing file as it is.
 
-    Raises ConfigurationError where the warehouse's file does not exist, or `output` cannot be a file, and
-    DestinationError where the warehouse cannot be read.
+    Raises ConfigurationError if the warehouse's file does not exist, or if `output` cannot be a file, and
+    DestinationError if the warehouse cannot be read.
     """
     mode = _mode(output)
     text = document.report(Queries.open(destination, dataset))
@@ -30,9 +30,9 @@ def write(destination: str | None, dataset: str | None, output: Path) -> None:
 
 
 def _mode(output: Path) -> int:
-    """The permissions of the file that is replaced. A new one is its owner's alone: the report has the inventory in it.
+    """Return the permissions of the file to replace; a new file is for its owner alone: the report has the inventory.
 
-    Raises ConfigurationError for what is no file: a device or a pipe would be taken away, and a link may be another
+    Raises ConfigurationError if `output` is no file: a device or a pipe would be removed, and a link may be another
     user's.
     """
     try:

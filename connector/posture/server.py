@@ -1,4 +1,4 @@
-"""`tcss dashboard`: the notebook 02_posture, served on a loopback address to this machine alone."""
+"""Serves `tcss dashboard`: the notebook 02_posture, on a loopback address, to this machine alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from connector.warehouse.urls import with_whole_paths
 from connector.warehouse.workdirs import workdir
 
 HOST = "127.0.0.1"
-IDLE = 60  # seconds after which the kernel of a page that was closed ends
+IDLE = 60  # seconds from the closing of a page to the end of its kernel
 _PACKAGE = Path(__file__).parents[1]
 _DIRECTORIES = (_PACKAGE / "_notebooks", _PACKAGE.parent / "notebooks")  # in the wheel, in a checkout
 _REFUSAL = b"This dashboard answers its own pages only: open the whole URL that `tcss dashboard` has printed.\n"
@@ -29,10 +29,10 @@ _Asgi = Callable[[_Scope, _Channel, _Channel], Awaitable[None]]
 
 
 def serve(queries: Queries, port: int, announce: Callable[[str], None]) -> None:
-    """Serves until it is interrupted; port 0 takes a free one. Leaves threads of marimo's that end with the process.
+    """Serve until interrupted; port 0 takes a free port. Leaves threads of marimo's that end with the process.
 
-    The URL that it announces has a token, which whoever asks has to know: other users of this machine do not. Raises
-    ConfigurationError without marimo, or where the port is taken.
+    The announced URL has a secret token, so that other users of this machine cannot open the dashboard. Raises
+    ConfigurationError if marimo is missing, or if the port is taken.
     """
     try:
         import marimo
@@ -41,7 +41,7 @@ def serve(queries: Queries, port: int, announce: Callable[[str], None]) -> None:
         raise ConfigurationError(
             "the dashboard needs marimo, which is not installed", hint='pip install "tcss-connector[notebooks]".'
         ) from None
-    # What the notebook reads, as any other that is run by hand; the URL may hold a password, so no argument has it.
+    # The notebook reads its environment, as if run by hand; the URL may hold a password, so no argument has the URL.
     os.environ["TCSS_DESTINATION"] = _url(queries)
     os.environ["TCSS_DATASET"] = queries.location.dataset
     path = f"/{token_urlsafe()}"
@@ -51,16 +51,16 @@ def serve(queries: Queries, port: int, announce: Callable[[str], None]) -> None:
         announce(f"{queries}: http://{address}{path}/")
         app = _guarded(pages.with_app(path=path, root=notebook).build(), listening.getsockname()[1], path)
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
-        with suppress(KeyboardInterrupt):  # uvicorn raises it once more, when it has ended
+        with suppress(KeyboardInterrupt):  # uvicorn raises KeyboardInterrupt again at its end
             uvicorn.Server(config).run(sockets=[listening])
 
 
 @contextmanager
 def _alone() -> Iterator[str]:
-    """The notebook in a new working directory with nothing else in it but marimo's configuration.
+    """Yield the notebook in a new working directory with nothing else but marimo's configuration.
 
     marimo takes settings, code (`pythonpath`) and variables (`dotenv`) from the nearest pyproject.toml and .marimo.toml
-    of the working directory and those above it, of which the user may know nothing.
+    of the working directory and its parents, which the user may not know.
     """
     source = next(path for path in _DIRECTORIES if path.is_dir()) / "02_posture.py"
     with workdir("tcss_dashboard_") as directory, chdir(directory):
@@ -80,16 +80,16 @@ def _listen(port: int) -> socket.socket:
         listening = socket.create_server((HOST, port))
     except OSError as error:
         raise ConfigurationError(
-            f"cannot listen on port {port}: {error.strerror}", hint="Name another one with --port, or 0 for a free one."
+            f"cannot listen on port {port}: {error.strerror}", hint="Name another port with --port, or 0 for any port."
         ) from None
-    # asyncio sets it for sockets that name their protocol only; without it each of marimo's 300 files waits 40 ms.
+    # asyncio sets TCP_NODELAY only for sockets that name their protocol; else each of marimo's 300 files waits 40 ms.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 
 
 def _guarded(app: _Asgi, port: int, path: str) -> _Asgi:
-    """The app for whoever knows the path, and for pages of its own only: another site's page, which a browser here may
-    have open, could otherwise read it over a WebSocket, or under a host name of its own that leads here."""
+    """Return the app for callers who know the path, and for its own pages only: another site's page in a browser here
+    could otherwise read the app over a WebSocket, or under a host name of that site that resolves to this machine."""
     hosts = {f"{host}:{port}" for host in (HOST, "localhost")}
     origins = {f"http://{host}" for host in hosts}
 

@@ -1,8 +1,8 @@
-"""A TCSS endpoint on a loopback address, for demos, notebooks, benchmarks and tests.
+"""Serves an invented TCSS endpoint on a loopback address, for demos, notebooks, benchmarks and tests.
 
-A `Fleet` holds one account's images and changes them; a `Sandbox` serves fleets over HTTP as the API would, and a
-`LocalServer` serves one without a socket. `Quirks` decides what the documentation leaves open, a `Fault` goes wrong
-at a chosen request, and a `Churn` changes the fleet between requests.
+A `Fleet` holds one account's images and changes them. A `Sandbox` serves fleets over HTTP as the API would, and a
+`LocalServer` serves one fleet without a socket. `Quirks` decides what the documentation leaves open, a `Fault` makes
+a chosen request go wrong, and a `Churn` changes the fleet between requests.
 """
 
 from connector.sandbox.backend import LocalServer

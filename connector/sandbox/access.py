@@ -1,7 +1,7 @@
-"""Who may call, and how often: the signature over the bytes received, the clock, the token, the rate.
+"""Checks who may call, and how often: the signature over the bytes received, the clock, the token, the rate.
 
-Signature v3: tencentcloud.com/document/product/1163/52898. The limit counts requests of an action and a secret id in
-the last second, at arrival (cloud.tencent.com/document/product/1278/109059).
+Signature v3: tencentcloud.com/document/product/1163/52898. The limit counts the requests per action and secret id that
+arrived in the last second (cloud.tencent.com/document/product/1278/109059).
 """
 
 import hmac
@@ -24,11 +24,11 @@ _AUTHORIZATION = re.compile(
 
 
 def authenticate(request: Request, accounts: Accounts, *, service: str, now: float) -> Key:
-    """The key that signed a request for `service` at about `now` (Unix seconds).
+    """Return the key that signed a request for `service` at about `now` (Unix seconds).
 
     Raises:
         ApiError: AuthFailure.InvalidAuthorization, .SignatureExpire, .SecretIdNotFound, .SignatureFailure or
-            .TokenFailure, looked for in this order.
+            .TokenFailure, checked in this order.
     """
     found = _AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))
     if found is None or not {"content-type", "host"} <= set(found["signed"].split(";")):
@@ -60,7 +60,7 @@ def _timestamp(request: Request, now: float) -> int:
 
 
 def _signature(request: Request, names: list[str], secret_key: str, scope: tuple[int, str]) -> str | None:
-    """The right signature over the headers and the body as received; None if a signed header is not there."""
+    """Return the right signature over the headers and the body as received; None if a signed header is missing."""
     timestamp, service = scope
     if any(name not in request.headers for name in names):
         return None
@@ -73,7 +73,7 @@ def _signature(request: Request, names: list[str], secret_key: str, scope: tuple
 
 
 def _check_token(key: Key, token: str | None, now: float) -> None:
-    """A temporary key needs its token and ends with it; a long-lived one must come without."""
+    """Check that a temporary key has its token and has not expired, and that a long-lived key has no token."""
     if key.token != token:
         raise ApiError("AuthFailure.TokenFailure", "The provided token is not that of the SecretId.")
     if key.expires is not None and now >= key.expires:
@@ -81,7 +81,7 @@ def _check_token(key: Key, token: str | None, now: float) -> None:
 
 
 class Window:
-    """At most `rate` requests in any second for each key (None: any number). `clock` gives seconds."""
+    """Admits at most `rate` requests in any second for each key (None: any number). `clock` gives seconds."""
 
     def __init__(self, rate: int | None, clock: Callable[[], float]) -> None:
         self.rate = rate
@@ -89,7 +89,7 @@ class Window:
         self._admitted: dict[Hashable, deque[float]] = {}
 
     def admit(self, key: Hashable) -> None:
-        """Counts a request that arrives now.
+        """Count a request that arrives now.
 
         Raises:
             ApiError: RequestLimitExceeded; a refused request does not count.

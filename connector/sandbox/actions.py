@@ -1,6 +1,6 @@
-"""DescribeAssetImageList: parameters checked as documented, and the page that a fleet gives.
+"""Answers DescribeAssetImageList: checks the parameters as documented, and makes the page of a fleet.
 
-Parameters: tencentcloud.com/document/product/1163/53169. What it leaves open is decided by `Quirks`.
+Parameters: tencentcloud.com/document/product/1163/53169. `Quirks` decides what that page leaves open.
 The wording of errors is that of the public API gateway, as quoted in issues of its SDKs.
 """
 
@@ -18,13 +18,13 @@ from connector.sandbox.rows import total, written
 LIST_ACTION = "DescribeAssetImageList"
 PARAMETERS: Mapping[str, type] = {"Limit": int, "Offset": int, "Filters": list, "By": str, "Order": str}
 
-# Values of By (seen in spec examples) that name a field differently.
+# Values of By (seen in examples of the API) that name a field differently.
 BY_FIELDS = {"SensitiveCount": "RiskCnt"}
 
 
 @dataclass(frozen=True)
 class Query:
-    """The checked parameters of one request; `column` is the field that it sorts by, None for the default order."""
+    """Holds the checked parameters of a request. `column`: the field to sort by; None for the default order."""
 
     limit: int
     offset: int
@@ -36,9 +36,9 @@ class Query:
 def describe_asset_image_list(
     listed: Listed, payload: Mapping[str, Any], quirks: Quirks, missing: frozenset[str] = frozenset()
 ) -> dict[str, Any]:
-    """The content of `Response` (List, TotalCount) without its RequestId. The rows are not to be changed.
+    """Return the content of `Response` (List, TotalCount) without its RequestId. Callers must not change the rows.
 
-    The ids in `missing` are not on this server's list.
+    Images whose ids are in `missing` are not on this server's list.
 
     Raises:
         ApiError: a parameter is unknown, of the wrong type or out of its range; or a row breaks the answer.
@@ -60,7 +60,7 @@ def describe_asset_image_list(
 
 
 def read_query(payload: Mapping[str, Any], quirks: Quirks) -> Query:
-    """The parameters, checked. ApiError says which one is wrong."""
+    """Return the checked parameters. Raises ApiError, which names the wrong parameter."""
     check_types(payload, PARAMETERS)
     limit, offset = payload.get("Limit", 10), payload.get("Offset", 0)
     if limit > quirks.max_limit and quirks.limit_over_max == "error":
@@ -76,7 +76,7 @@ def read_query(payload: Mapping[str, Any], quirks: Quirks) -> Query:
 
 
 def _column(by: str, quirks: Quirks) -> str | None:
-    """The field that a value of By really sorts by; None where this By is ignored."""
+    """Return the field that a value of By sorts by; None where the server ignores this By."""
     if by in quirks.by_aliases:
         return quirks.by_aliases[by]
     if by in quirks.sortable:

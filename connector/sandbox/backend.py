@@ -1,6 +1,6 @@
-"""What stands behind the sockets: actions by name, faults and changes by request number, counters.
+"""Answers behind the sockets: actions by name, faults and changes by request number, counters.
 
-`LocalServer` is the same without any socket: what property tests call.
+`LocalServer` gives the same answers without a socket, for property tests.
 """
 
 import itertools
@@ -35,7 +35,7 @@ LOG_LENGTH = 10_000
 
 @dataclass(frozen=True)
 class Action:
-    """An action: its product and version; `run` is None for the lists, which the backend answers itself."""
+    """Describes an action: product and version. `run` is None for the lists, which the backend answers itself."""
 
     service: str
     version: str
@@ -54,7 +54,7 @@ ACTIONS: Mapping[str, Action] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """The content of `Response` (a result or an Error), and the faults for the way back."""
+    """Holds the content of `Response` (a result or an Error), and the faults of its transmission."""
 
     content: Content
     wire: tuple[Fault, ...] = ()
@@ -65,7 +65,8 @@ class Backend:
 
     `numbers` counts the requests of each action, `errors` the error codes, `fired` the faults (by name), and `log`
     holds the last requests as (action, payload). `lock` is held while a request is answered. While `replaying`, the
-    list gives the answers again that are kept (see `Quirks.cache`), RequestId included; without any, a new one.
+    list repeats its kept answers (see `Quirks.cache`), RequestId included; a payload without a kept answer gets a new
+    answer.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class Backend:
         self.reset()
 
     def reset(self) -> None:
-        """Starts counting anew; the fleets stay as they are, and so do the answers that are kept."""
+        """Set the counters to zero; the fleets and the kept answers stay."""
         self.numbers: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self.fired: Counter[str] = Counter()
@@ -100,18 +101,18 @@ class Backend:
         self._balancers: dict[str, Balancer] = {}
 
     def prepare(self, fleet: Fleet) -> None:
-        """Gets a fleet ready to be served: replicas that are late need its past from now on."""
+        """Prepare a fleet for being served: replicas that lag need the fleet's former states from now on."""
         if self.quirks.lags:
             fleet.remember(max(self.quirks.lags))
         if self.quirks.late_requests or self.quirks.late_seconds:
-            _ = fleet.details  # they have a history from now on
+            _ = fleet.details  # details keep their history from the first use on
 
     def payloads(self, action: str = LIST_ACTION) -> list[Mapping[str, Any]]:
-        """The remembered payloads of one action, oldest first."""
+        """Return the remembered payloads of one action, oldest first."""
         return [payload for name, payload in self.log if name == action]
 
     def answer(self, action: str, payload: Mapping[str, Any], caller: Caller) -> Outcome:
-        """Runs an action of ACTIONS for a caller: its result, or its error as an Outcome."""
+        """Run an action of ACTIONS for a caller, and return its result or its error."""
         with self.lock:
             self.numbers[action] += 1
             number = self.numbers[action]
@@ -129,7 +130,7 @@ class Backend:
             return outcome
 
     def refusal(self, error: ApiError) -> Content:
-        """The content of an answer with an error, which is counted."""
+        """Return the content of an answer with an error, and count the error."""
         self.errors[error.code] += 1
         return self._identified({"Error": {"Code": error.code, "Message": error.message}})
 
@@ -149,7 +150,7 @@ class Backend:
         return run(caller, payload) if run else self._list(caller.account, payload, due)
 
     def _details(self, action: str, payload: Mapping[str, Any], account: Account, due: list[int]) -> Content:
-        """The answer of a list of details, made worse by the faults that are due."""
+        """Return the answer of a list of details, after the faults that are due."""
         fleet = account.fleet
         desk = self._desks.setdefault(account.account_id, Desk(fleet.details, fleet.random))
         known, ask = DETAIL_ACTIONS[action], Ask(desk, payload, self.quirks, self.numbers[action])
@@ -157,7 +158,7 @@ class Backend:
         return self._worse(content, (account.account_id, action), due, partial(longer, known, ask))
 
     def _list(self, account: Account, payload: Mapping[str, Any], due: list[int]) -> Content:
-        """The answer of the list; with the RequestId that it had, where it is given again."""
+        """Return the answer of the list; a repeated answer keeps its RequestId."""
         if not (self.quirks.cache or self.replaying or (self.faults and self._may_replay())):
             return self._page(account, payload, due)
         key = (account.account_id, json.dumps(payload, sort_keys=True, default=repr))
@@ -175,7 +176,7 @@ class Backend:
         return any(fault.name == "replayed" for fault in self.faults)
 
     def _page(self, account: Account, payload: Mapping[str, Any], due: list[int]) -> Content:
-        """A new answer of the list, made worse by the faults that are due."""
+        """Return a new answer of the list, after the faults that are due."""
         quirks = self._silenced(due) if due else self.quirks
         if quirks.listed_twice:
             account.fleet.list_twice(quirks.listed_twice)
@@ -193,7 +194,7 @@ class Backend:
         return self._worse(content, (account.account_id, LIST_ACTION), due, more)
 
     def _worse(self, content: Content, name: tuple[str, str], due: list[int], more: More) -> Content:
-        """An answer of a list (of an account and an action) after the faults of its page."""
+        """Return an answer of a list (of an account and an action) after the faults of its page."""
         previous = self._previous.get(name)
         self._previous[name] = content
         for index in due:
@@ -204,7 +205,7 @@ class Backend:
         return content
 
     def _silenced(self, due: list[int]) -> Quirks:
-        """The quirks, with the shards down that are silent for this request."""
+        """Return the quirks with those shards down that are silent for this request."""
         silent = [index for index in due if self.faults[index].name == "silent_shard"]
         if not silent or not self.quirks.shards:
             return self.quirks
@@ -218,13 +219,13 @@ class Backend:
         return balancer.choose(account.fleet, payload, self.numbers[LIST_ACTION], self.quirks)
 
     def _identified(self, content: Content) -> Content:
-        """The content with its RequestId; a new one, if it has none."""
+        """Return the content with its RequestId; with a new RequestId, if the content has none."""
         if "RequestId" in content or self.quirks.request_ids == "none":
             return content
         return {**content, "RequestId": self._request_id()}
 
     def _due(self, action: str, number: int) -> list[int]:
-        """The indexes of the faults that are meant for a request and not used up."""
+        """Return the indexes of the faults that are meant for a request and not used up."""
         return [
             index
             for index, fault in enumerate(self.faults)
@@ -243,10 +244,10 @@ class Backend:
 
 
 class LocalServer:
-    """One account's API in this process: the code of the HTTP server without HTTP, signatures and rate limit.
+    """Answers for one account in this process: the HTTP server's code without HTTP, signatures and rate limit.
 
     Raises:
-        ValueError: a fault that needs a socket.
+        ValueError: a fault needs a socket.
     """
 
     def __init__(
@@ -272,19 +273,19 @@ class LocalServer:
 
     @property
     def requests(self) -> int:
-        """How many calls were made."""
+        """The number of calls."""
         return self.backend.numbers.total()
 
     @property
     def payloads(self) -> list[Mapping[str, Any]]:
-        """The payloads of the calls of DescribeAssetImageList, oldest first (the last 10,000)."""
+        """The payloads of the last 10,000 calls of DescribeAssetImageList, oldest first."""
         return self.backend.payloads()
 
     def call(self, action: str, payload: Mapping[str, Any]) -> Content:
-        """The content of `Response`, its RequestId included.
+        """Return the content of `Response`, its RequestId included.
 
         Raises:
-            ApiError: the answer would be an error.
+            ApiError: the answer is an error.
         """
         if action not in ACTIONS:
             raise invalid_action(action)
@@ -295,5 +296,5 @@ class LocalServer:
 
 
 def invalid_action(action: str) -> ApiError:
-    """The error for an action that this server does not have."""
+    """Return the error for an action that this server does not have."""
     return ApiError("InvalidAction", f"The action `{action}` does not exist in this version of the API.")

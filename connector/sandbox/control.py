@@ -1,15 +1,15 @@
-"""The sandbox's own API for other processes, below `/-/`: unsigned, for callers on loopback addresses, and not for the
-pages that a browser on this machine shows.
+"""Serves the sandbox's own API for other processes, below `/-/`: unsigned, only for callers on loopback addresses, and
+not for pages in a browser on this machine.
 
     GET  /-/stats            counters (`Sandbox.stats`)
     POST /-/change           {"rescan": 200, "insert": 60, "delete": ["sha256:..."]} -> the ids that changed, by change
-    GET  /-/truth            the items listed now, one JSON object a line
+    GET  /-/truth            the items listed now, one JSON object per line
     GET  /-/mark             {"mark": 17}: a point in the fleet's history
-    GET  /-/listed?mark=17   {"throughout": [ids], "since": [ids]}: what was listed ever since, and at any time since
-    POST /-/reset            counts anew
-    POST /-/limit            {"rate": 10}: from now on, that many requests a second and action; null: any number
+    GET  /-/listed?mark=17   {"throughout": [ids], "since": [ids]}: ids listed all the time since, and at any time since
+    POST /-/reset            sets the counters to zero
+    POST /-/limit            {"rate": 10}: from now on, the requests per second and action; null: any number
 
-All but stats, reset and limit take `?account=<UIN>`; without it they mean the first account.
+All paths but stats, reset and limit take `?account=<UIN>`; without `account` they mean the first account.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ PREFIX = "/-/"
 
 @dataclass(frozen=True)
 class Call:
-    """A request to the control API, taken apart."""
+    """Holds a parsed request to the control API."""
 
     sandbox: "Sandbox"
     options: Mapping[str, str]
@@ -39,12 +39,12 @@ class Call:
 
     @property
     def fleet(self) -> Fleet:
-        """The fleet of the account that is meant. ValueError when there is none such."""
+        """The fleet of the account in the request. ValueError if there is no such account."""
         return self.sandbox.account(self.options.get("account")).fleet
 
 
 def reply(sandbox: "Sandbox", request: Request) -> Reply:
-    """The reply to a request below PREFIX: 400 for a bad one, 403 for a caller from elsewhere, 404 for another path."""
+    """Return the reply to a request below PREFIX: 400 if bad, 403 for a caller from elsewhere, 404 for another path."""
     if not _is_loopback(request.peer):
         return _text(403, "only for callers on this machine")
     if _is_a_pages(request):
@@ -61,7 +61,7 @@ def reply(sandbox: "Sandbox", request: Request) -> Reply:
 
 
 def _is_a_pages(request: Request) -> bool:
-    """Whether a browser sends it for a page: it names the page's site, or a name of somebody else's that leads here."""
+    """Whether a browser sends the request for a page: it has an Origin, or its Host is not a name of this machine."""
     headers = request.headers
     return (
         not _is_loopback(_name_of(headers.get("host", "localhost")))

@@ -1,6 +1,6 @@
-"""Faults by name and by request number, and changes between requests. Pure: no sockets, no time.
+"""Defines faults by name and by request number, and changes between requests. Pure: no sockets, no time.
 
-A fault is an error that the API answers with, a page that is wrong, or something that happens on the wire.
+A fault is an error in the answer, a page that is wrong, or something that happens on the wire.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -36,17 +36,17 @@ ERRORS: Mapping[str, tuple[str, str]] = {
 
 
 def error(name: str, action: str) -> ApiError:
-    """The error of a fault by name, for an action."""
+    """Return the error of a fault by name, for an action."""
     code, message = ERRORS[name]
     return ApiError(code, message.replace("{action}", action))
 
 
 @dataclass(frozen=True)
 class Page:
-    """What a wrong page is made of.
+    """Holds what a wrong page is made from.
 
-    content: the right answer. previous: the answer of the list before it, if any. value: the fault's.
-    more: gives the rows of the same page with so many more than were asked for.
+    content: the right answer. previous: the list's answer before this answer, if any. value: the fault's value.
+    more: gives the rows of the same page with so many more rows than Limit.
     """
 
     content: Content
@@ -55,11 +55,11 @@ class Page:
     more: Callable[[int], list[Any]]
 
     def number(self, default: int) -> int:
-        """The fault's value as a whole number."""
+        """Return the fault's value as a whole number."""
         return default if self.value is None else int(self.value)
 
     def with_rows(self, rows: Any) -> Content:
-        """The right answer with other rows."""
+        """Return the right answer with other rows."""
         return {**self.content, "List": rows}
 
     @property
@@ -74,12 +74,12 @@ def _duplicated(page: Page) -> Content:
 
 
 def _wrong_total(page: Page) -> Content:
-    """TotalCount plus the fault's value, in the type in which it is written."""
+    """Return TotalCount plus the fault's value, in the type in which TotalCount is written."""
     total = page.content["TotalCount"]
     return {**page.content, "TotalCount": type(total)(max(int(total) + page.number(-1), 0))}
 
 
-# Faults of a page of a list: name -> what it makes of the page.
+# Faults of a page of a list: name -> the function that changes the page.
 PAGES: Mapping[str, Callable[[Page], Content]] = {
     "empty_page": lambda page: page.with_rows([]),
     "short_page": lambda page: page.with_rows(page.rows[: page.number(len(page.rows) // 2)]),
@@ -91,12 +91,12 @@ PAGES: Mapping[str, Callable[[Page], Content]] = {
     "extra_rows": lambda page: page.with_rows(page.more(page.number(1))),
 }
 
-# Faults of what stands behind the page: a shard that does not answer, and a cache that does.
+# Faults behind the page: a shard that does not answer, and a cache that answers.
 BEHIND = ("silent_shard", "replayed")
 
 _HTML = b"<html><head><title>Sign in</title></head><body>Please sign in to the network.</body></html>"
 
-# Faults on the way: name -> what it makes of the reply; the number is the fault's value.
+# Faults on the wire: name -> the function that changes the reply; the number is the fault's value.
 WIRE: Mapping[str, Callable[[Reply, float | None], Reply]] = {
     "http_500": lambda reply, _: replace(reply, status=500, body=b"Internal Server Error", content_type="text/plain"),
     "http_429": lambda reply, _: replace(reply, status=429, body=b"Too Many Requests", content_type="text/plain"),
@@ -111,7 +111,7 @@ WIRE: Mapping[str, Callable[[Reply, float | None], Reply]] = {
 
 Layer = Literal["error", "page", "wire"]
 
-# Every fault by name, and where it happens.
+# Every fault by name, and its layer.
 FAULTS: Mapping[str, Layer] = {
     **dict.fromkeys(ERRORS, "error"),
     **dict.fromkeys((*PAGES, *BEHIND), "page"),
@@ -121,17 +121,17 @@ FAULTS: Mapping[str, Layer] = {
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault by name (see FAULTS), at some requests of one action.
+    """Makes some requests of one action fail in a named way (see FAULTS).
 
-    at: number of the request, or numbers; every: each n-th request; neither: all. The first request is number 1.
-        Counted are the requests of the action that had a right signature and were within the rate limit.
-    times: at most so often.
+    at: number or numbers of requests; every: each n-th request; neither: all requests. The first request is number 1.
+        Only requests with a right signature and within the rate limit are counted.
+    times: how often at most.
     value: rows kept (short_page), repeated (duplicate_rows) or added (extra_rows), what is added to TotalCount
         (wrong_total), seconds (slow), the largest Limit that still gets an answer (response_too_large), the shard
         (silent_shard: its rows are neither listed nor counted; nothing happens without `Quirks.shards`).
 
-    `replayed` gives the last answer to the same payload again, RequestId included; the first time there is none, and
-    the answer is right. Where there are faults of this name, all answers of the list are kept.
+    `replayed` repeats the last answer to the same payload, RequestId included. The first answer to a payload is right.
+    Where there are faults of this name, all answers of the list are kept.
     """
 
     name: str
@@ -152,11 +152,11 @@ class Fault:
 
     @property
     def layer(self) -> Layer:
-        """Where it happens."""
+        """Where the fault happens."""
         return FAULTS[self.name]
 
     def hits(self, action: str, number: int) -> bool:
-        """Whether it is meant for this request, however often it has happened."""
+        """Whether the fault is meant for this request, however often the fault has happened."""
         if action != self.action:
             return False
         if self.at is not None:
@@ -164,16 +164,16 @@ class Fault:
         return self.every is None or number % self.every == 0
 
     def check(self, limit: int) -> None:
-        """Raises the ApiError of an error fault; `limit` is the request's Limit."""
+        """Raise the ApiError of an error fault; `limit` is the request's Limit."""
         if self.layer == "error" and (self.value is None or limit > self.value):
             raise error(self.name, self.action)
 
 
 @dataclass(frozen=True)
 class Churn:
-    """Changes of the fleet after each `every`-th answer to DescribeAssetImageList, at most `times` times.
+    """Changes the fleet after each `every`-th answer to DescribeAssetImageList, at most `times` times.
 
-    The numbers are those of the fleet's methods. `permute_ties`: rows of equal sort value also swap places.
+    The numbers are arguments of the fleet's methods. `permute_ties`: rows with equal sort values also swap places.
     """
 
     every: int = 1
@@ -189,7 +189,7 @@ class Churn:
     times: int | None = None
 
     def __call__(self, fleet: Fleet, number: int) -> None:
-        """Changes the fleet after request `number` (from 1)."""
+        """Change the fleet after request `number` (from 1)."""
         turn, rest = divmod(number, self.every)
         if rest == 0 and (self.times is None or turn <= self.times):
             fleet.apply({name: count for name in CHANGES if (count := getattr(self, name))})

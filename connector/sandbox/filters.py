@@ -1,6 +1,6 @@
-"""The Filters of DescribeAssetImageList: checked as documented, and what a row must be like to pass them.
+"""Reads the Filters of DescribeAssetImageList, checked as documented, and tells which rows pass them.
 
-Filters: tencentcloud.com/document/product/1163/53169. What it leaves open is decided by `Quirks`.
+Filters: tencentcloud.com/document/product/1163/53169. `Quirks` decides what that page leaves open.
 """
 
 import re
@@ -30,7 +30,7 @@ RISK_WORDS = {
     "LowLevelVul": "LowLevelVulCnt",
 }
 
-# Names of the filters -> the words that their values must be; none where any text goes.
+# Names of the filters -> the words that their values may be; empty where any text is allowed.
 WORDS: Mapping[str, Mapping[str, str]] = {
     "ImageName": {},
     "ImageID": {},
@@ -41,7 +41,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class Filter:
-    """One checked element of Filters, with the values that the server reads."""
+    """Holds one checked element of Filters, with the values that the server reads."""
 
     name: str
     values: tuple[str, ...]
@@ -49,7 +49,7 @@ class Filter:
 
 
 def read_filter(raw: object, position: int, quirks: Quirks) -> Filter:
-    """The element of Filters at `position`, checked. ApiError says what is wrong."""
+    """Return the element of Filters at `position`, checked. Raises ApiError, which says what is wrong."""
     where = f"Filters.{position}"
     if not isinstance(raw, dict):
         raise wrong_type(where)
@@ -71,13 +71,13 @@ def read_filter(raw: object, position: int, quirks: Quirks) -> Filter:
 
 
 def _read_values(raw: Mapping[str, Any], quirks: Quirks) -> tuple[str, ...]:
-    """The values that the server reads; the others might as well not be there."""
+    """Return the values that the server reads; the server ignores the others."""
     values = tuple(raw["Values"])[: quirks.filter_values]
     return values[: quirks.status_values] if raw["Name"] == "ScanStatus" else values
 
 
 def passing(filters: tuple[Filter, ...], quirks: Quirks, missing: frozenset[str] = frozenset()) -> Where | None:
-    """The predicate of the rows that are listed; None where all of them are.
+    """Return the predicate of the rows that are listed; None where all rows are.
 
     A row passes all filters (ANDed), is not among the `missing` ids, and lies in a shard that is up.
     """
@@ -93,12 +93,12 @@ def passing(filters: tuple[Filter, ...], quirks: Quirks, missing: frozenset[str]
 
 
 def shard_of(image_id: str, shards: int) -> int:
-    """The shard that holds an image, among so many: 0 to shards - 1."""
+    """Return the shard that holds an image, among so many shards: 0 to shards - 1."""
     return crc32(image_id.encode()) % shards
 
 
 def _test(wanted: Filter, quirks: Quirks) -> Where | None:
-    """The predicate of one filter: any of its values (ORed)."""
+    """Return the predicate of one filter: any of its values (ORed)."""
     mode = {"ImageID": quirks.image_id_filter, "ScanStatus": quirks.status_filter}.get(wanted.name)
     if mode == "ignored":
         return None
@@ -113,7 +113,7 @@ def _test(wanted: Filter, quirks: Quirks) -> Where | None:
 
 
 def _matching(wanted: Filter, quirks: Quirks) -> Where:
-    """The predicate of a filter by text: ImageName or ImageID."""
+    """Return the predicate of a filter by text: ImageName or ImageID."""
     by_id, name = wanted.name == "ImageID", wanted.name
     by_default = by_id and quirks.image_id_match == "exact"
     if by_default if wanted.exact is None else wanted.exact is (quirks.exact_match == "exact"):

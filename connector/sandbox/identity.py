@@ -1,4 +1,4 @@
-"""Accounts and their keys, and the actions about them: STS, the CVM's metadata, the state of the purchase.
+"""Keeps accounts and their keys, and answers the actions about them: STS, the CVM's metadata, the purchase's state.
 
 STS: tencentcloud.com/document/product/1150 (GetCallerIdentity 49453). Metadata: the vendor's SDK, CVMRoleCredential.
 """
@@ -44,7 +44,7 @@ _WEB_IDENTITY = {
 
 @dataclass(frozen=True)
 class Account:
-    """A root account (its UIN) with its images and one long-lived key. `state`: of DescribePurchaseStateInfo."""
+    """Holds a root account (its UIN), its images and one long-lived key. `state`: for DescribePurchaseStateInfo."""
 
     fleet: Fleet
     secret_id: str = DEFAULT_ID
@@ -55,7 +55,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Key:
-    """What signs requests for an account; with `token` a temporary one, which ends at `expires` (Unix seconds)."""
+    """Holds a key of an account; with `token` the key is temporary and ends at `expires` (Unix seconds)."""
 
     account: Account
     secret_id: str
@@ -65,9 +65,9 @@ class Key:
 
 
 class Accounts:
-    """The accounts of one server, and every key that was given out for them.
+    """Holds the accounts of one server, and every key that was issued for them.
 
-    Two accounts may share one UIN and one fleet: then it is one account with two keys.
+    Two accounts with the same UIN and fleet are one account with two keys.
     """
 
     def __init__(self, accounts: Iterable[Account]) -> None:
@@ -77,19 +77,19 @@ class Accounts:
 
     @property
     def first(self) -> Account:
-        """The account that a server with one account has, and the one of the CVM's role."""
+        """The only account of a server with one account; the CVM's role belongs to this account."""
         return next(iter(self._accounts.values()))
 
     def account(self, account_id: str) -> Account | None:
-        """The account with this UIN."""
+        """Return the account with this UIN."""
         return self._accounts.get(account_id)
 
     def key(self, secret_id: str) -> Key | None:
-        """The key with this id, expired ones included."""
+        """Return the key with this id, even if the key has expired."""
         return self._keys.get(secret_id)
 
     def issue(self, account: Account, seconds: int, now: float) -> Key:
-        """A temporary key of an account."""
+        """Issue a temporary key of an account."""
         mark = uuid.uuid4().hex
         key = Key(account, f"AKIDsandbox{mark[:16]}", uuid.uuid4().hex, f"token-{mark}", now + seconds)
         self._keys[key.secret_id] = key
@@ -98,7 +98,7 @@ class Accounts:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls: the key of the request (None for an unsigned action), all accounts, the time (Unix seconds)."""
+    """Says who calls: the key of the request (None for an unsigned action), all accounts, the time (Unix seconds)."""
 
     key: Key | None
     accounts: Accounts
@@ -111,7 +111,7 @@ class Caller:
 
 
 def get_caller_identity(caller: Caller, payload: Mapping[str, Any]) -> dict[str, Any]:
-    """STS GetCallerIdentity: AccountId is the root account's UIN."""
+    """Answer STS GetCallerIdentity: AccountId is the root account's UIN."""
     check_types(payload, {})
     uin = caller.account.account_id
     role = caller.key is not None and caller.key.token is not None
@@ -121,14 +121,14 @@ def get_caller_identity(caller: Caller, payload: Mapping[str, Any]) -> dict[str,
 
 
 def assume_role(caller: Caller, payload: Mapping[str, Any]) -> dict[str, Any]:
-    """STS AssumeRole: a temporary key of the account that the role's ARN names."""
+    """Answer STS AssumeRole: a temporary key of the account that the role's ARN names."""
     check_types(payload, _ASSUME)
     require(payload, ("RoleArn", "RoleSessionName"))
     return _assumed(caller, payload)
 
 
 def assume_role_with_web_identity(caller: Caller, payload: Mapping[str, Any]) -> dict[str, Any]:
-    """STS AssumeRoleWithWebIdentity, which is not signed. Any token that is not empty is believed."""
+    """Answer STS AssumeRoleWithWebIdentity, which is not signed. Any token that is not empty is accepted."""
     check_types(payload, _WEB_IDENTITY)
     require(payload, ("ProviderId", "WebIdentityToken", "RoleArn", "RoleSessionName"))
     if not payload["WebIdentityToken"]:
@@ -137,7 +137,7 @@ def assume_role_with_web_identity(caller: Caller, payload: Mapping[str, Any]) ->
 
 
 def describe_purchase_state_info(caller: Caller, payload: Mapping[str, Any]) -> dict[str, Any]:
-    """TCSS DescribePurchaseStateInfo, the fields that a check reads. State 3: the Pro edition is active."""
+    """Answer TCSS DescribePurchaseStateInfo, with the fields that a check reads. State 3: the Pro edition is active."""
     check_types(payload, {})
     account = caller.account
     return {
@@ -151,7 +151,7 @@ def describe_purchase_state_info(caller: Caller, payload: Mapping[str, Any]) -> 
 
 
 def metadata(path: str, accounts: Accounts, now: float) -> str | dict[str, Any] | None:
-    """What the CVM's metadata service gives at `path`: the role's name, or a temporary key. None: no such path."""
+    """Return what the CVM's metadata service has at `path`: the role's name, a temporary key, or None: no such path."""
     role = path.removeprefix(METADATA_PATH.rstrip("/")).strip("/")
     if not role:
         return ROLE

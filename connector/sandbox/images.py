@@ -1,7 +1,7 @@
-"""Invented images: items with the field names of the API's `ImagesInfo`, drawn from one seeded random.
+"""Invents images: items with the field names of the API's `ImagesInfo`, drawn from one seeded random.
 
-The names, counts and times are made up; the shapes are those that the API's documentation and samples show
-(30 fields, the last eight optional; `""` for a scan that never was; times like Go's RFC3339Nano).
+The names, counts and times are invented. The shapes are those of the API's documentation and samples: 30 fields, the
+last eight optional; `""` as the ScanTime of an image that was never scanned; times like Go's RFC3339Nano.
 """
 
 import json
@@ -34,7 +34,7 @@ ERROR_TEXTS = (
     "image not found on host: “/var/lib/docker” is full",
 )
 
-# name of the system, how many such images, components, vulnerabilities when built, and how many more a year later
+# name of the system, number of such images, components, vulnerabilities when built, and how many more each year
 SYSTEMS = (
     ("alpine:v3.20", 18, 28, 1, 9),
     ("alpine:v3.12", 6, 26, 12, 22),
@@ -78,12 +78,12 @@ ODD_NAMES = (
 
 @dataclass(frozen=True)
 class Mix:
-    """Shares (0 to 1) of what a seeded fleet holds; the rest of the images are scanned well.
+    """Sets the shares (0 to 1) of kinds of images in a seeded fleet; all other images are scanned without an error.
 
-    ties: weights of the sizes 1, 2, 3, 4 of groups of images that share their CreateTime.
-    epoch: images built with CreateTime 1970-01-01T00:00:00Z, as reproducible builds are: a number (3) or a share (0.1).
-    bare: images without any of the eight optional fields. sparse: with some of them.
-    cancelled: scans with a status that no documented filter word names.
+    ties: weights of the sizes 1, 2, 3, 4 of groups of images with the same CreateTime.
+    epoch: reproducible builds, with CreateTime 1970-01-01T00:00:00Z: a number (3) or a share (0.1).
+    bare: images without any of the eight optional fields. sparse: images with some of these fields.
+    cancelled: images whose ScanStatus no documented filter word names.
     """
 
     never: float = 0.14
@@ -97,18 +97,18 @@ class Mix:
     epoch: float = 3
 
     def of_epoch(self, size: int) -> int:
-        """How many images of a fleet of `size` have the CreateTime of the epoch."""
+        """Return how many images of a fleet of `size` have the CreateTime of the epoch."""
         return round(size * self.epoch) if isinstance(self.epoch, float) else self.epoch
 
 
 def instant_text(instant: int) -> str:
-    """Microseconds since the epoch (UTC) as the API's samples show them: milliseconds, trailing zeros trimmed."""
+    """Write microseconds since the epoch (UTC) like the API's samples: milliseconds, trailing zeros trimmed."""
     text = (datetime(1970, 1, 1) + timedelta(microseconds=instant)).isoformat(timespec="milliseconds")
     return text.rstrip("0").rstrip(".") + "Z" if text.endswith("0") else text + "Z"
 
 
 def instant_of(text: Any) -> int | None:
-    """The instant of a time's text in microseconds; None for `""`, null and what is no ISO 8601 time."""
+    """Return the instant of a time's text in microseconds; None for `""`, null and texts that are no ISO 8601 time."""
     try:
         moment = datetime.fromisoformat(text)
     except (TypeError, ValueError):
@@ -119,7 +119,7 @@ def instant_of(text: Any) -> int | None:
 
 
 def encoded(item: Mapping[str, Any]) -> str:
-    """An item as one line of JSON with the fields in their order: what determinism is compared by."""
+    """Return an item as one line of JSON with the fields in their order, to compare the items of two fleets."""
     return json.dumps(item, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -131,7 +131,7 @@ class Painter:
         self._mix = mix
 
     def create_times(self, count: int, now: int, *, epoch: int) -> list[int]:
-        """`count` instants before `now` in random order: exponential ages, small groups of equals, `epoch` zeros."""
+        """Draw `count` instants before `now` in random order: exponential ages, small tie groups, `epoch` zeros."""
         rng = self._rng
         times = [0] * min(epoch, count)
         while len(times) < count:
@@ -144,11 +144,11 @@ class Painter:
         return times
 
     def image(self, create_time: int, now: int) -> Item:
-        """One image built at `create_time`, in the state that it has at `now` (both microseconds)."""
+        """Make an image built at `create_time`, in its state at `now` (both in microseconds)."""
         return self._in_some_state(self.never_scanned(create_time), create_time, now)
 
     def never_scanned(self, create_time: int) -> Item:
-        """One image built at `create_time` that no scan has seen."""
+        """Make an image built at `create_time` that was never scanned."""
         rng = self._rng
         system = rng.choices(SYSTEMS, SYSTEM_WEIGHTS)[0]
         item: Item = {
@@ -177,7 +177,7 @@ class Painter:
         return item
 
     def scanned(self, item: Item, at: int) -> Item:
-        """The item after a scan that succeeded at `at`: new ScanTime, and the counts of that day."""
+        """Return the item after a successful scan at `at`: new ScanTime, and the counts of that day."""
         rng = self._rng
         created = instant_of(item["CreateTime"]) or 0
         years = min(max(at - created, 0) / (365 * DAY), 6.0)
@@ -200,7 +200,7 @@ class Painter:
         return {**item, **{name: value for name, value in changes.items() if name in item}}
 
     def failed(self, item: Item, at: int) -> Item:
-        """The item after a scan that failed at `at`: error texts; half of them lose their ScanTime."""
+        """Return the item after a failed scan at `at`: error texts; half of the items lose their ScanTime."""
         rng = self._rng
         errors = {name: rng.choice(ERROR_TEXTS) for name in rng.sample(ERROR_FIELDS, rng.randint(1, 3))}
         quiet = dict.fromkeys(ERROR_FIELDS, "")
@@ -208,7 +208,7 @@ class Painter:
         return {**item, "ScanTime": when, "ScanStatus": "SCAN_ERR", **quiet, **errors}
 
     def reused(self, item: Item) -> Item:
-        """The item after its hosts, containers or licence changed, without any scan. It always differs."""
+        """Return the item with other hosts, containers or licence, without a scan. The result always differs."""
         use = self._use()
         if use["ContainerCnt"] == item.get("ContainerCnt"):
             use["ContainerCnt"] += 1
@@ -251,7 +251,7 @@ class Painter:
         return int(120e6 * self._rng.lognormvariate(0, 1.1)) % 2**32
 
     def _use(self) -> dict[str, int]:
-        """HostCnt (super nodes included), SuperNodeCnt and ContainerCnt: a few images run everywhere."""
+        """Draw HostCnt (super nodes included), SuperNodeCnt and ContainerCnt: a few images run everywhere."""
         rng = self._rng
         hosts = min(int(rng.paretovariate(1.1)), 3000)
         super_nodes = rng.randint(0, hosts) if rng.random() < 0.15 else 0
@@ -259,7 +259,7 @@ class Painter:
         return {"HostCnt": hosts, "SuperNodeCnt": super_nodes, "ContainerCnt": containers}
 
     def _levels(self, total: int) -> dict[str, int]:
-        """A total of vulnerabilities in its four levels, worst first."""
+        """Split a total of vulnerabilities into its four levels, worst first."""
         rng = self._rng
         critical = int(total * rng.uniform(0.0, 0.06))
         high = int((total - critical) * rng.uniform(0.1, 0.3))

@@ -1,4 +1,4 @@
-"""Rows that can be listed: in any order, through any filter, page by page. A fleet is such a list; so is its past."""
+"""Lists rows: in any order, through any filter, page by page. A fleet is such a list; so is a former state of it."""
 
 from collections.abc import Callable, Hashable
 from random import Random
@@ -8,14 +8,14 @@ from connector.sandbox.orders import Entry, Orders, Row, Sort, page
 
 Where = Callable[[Item], bool]
 
-# How many filtered columns are kept.
+# The most filtered columns that are kept.
 MOST_VIEWS = 64
 
 
 class Listed:
-    """Rows by the number of their arrival. `revision` rises whenever they change.
+    """Holds rows by the number of their arrival. `revision` rises whenever rows change.
 
-    `random` is for whoever answers requests (shuffled ties).
+    `random` shuffles ties in answers.
     """
 
     def __init__(self, rows: dict[int, Row], random: Random) -> None:
@@ -26,11 +26,11 @@ class Listed:
         self._views: dict[Hashable, tuple[int, list[Entry]]] = {}
 
     def __len__(self) -> int:
-        """Rows that are listed (an image that is listed twice counts twice)."""
+        """Return the number of listed rows (an image that is listed twice counts twice)."""
         return len(self._rows)
 
     def view(self, sort: Sort, keep: Where | None = None, name: Hashable = None) -> list[Entry]:
-        """The sorted column for an order, only with rows that `keep` accepts; `name` identifies `keep` in a cache."""
+        """Return the column in an order, only with rows that `keep` accepts; `name` identifies `keep` in a cache."""
         entries = self._orders.column(sort.key)
         if keep is None:
             return entries
@@ -44,14 +44,14 @@ class Listed:
         return kept
 
     def page(self, entries: list[Entry], sort: Sort, span: tuple[int, int], *, permute: bool = False) -> list[Item]:
-        """The items of `entries` (a view in `sort`) at the positions from span[0] up to and without span[1]."""
+        """Return the items of `entries` (a view in `sort`) from position span[0] up to, but without, span[1]."""
         return [self._rows[seq].item for seq in page(entries, sort, span, self.random if permute else None)]
 
     def sample(self, entries: list[Entry], count: int) -> list[Item]:
-        """`count` items of a view (all, if it has fewer), none twice, in an order of their own at every call."""
+        """Return `count` distinct items of a view (all, if the view has fewer), in a new random order at every call."""
         return [self._rows[seq].item for _, seq in self.random.sample(entries, min(count, len(entries)))]
 
     def copy(self) -> "Listed":
-        """The rows as they are now, whatever becomes of these."""
+        """Return a copy of the present rows, which later changes do not touch."""
         rows = {seq: Row(seq, row.since, row.item) for seq, row in self._rows.items()}
         return Listed(rows, self.random)

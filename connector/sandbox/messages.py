@@ -1,4 +1,4 @@
-"""HTTP/1.1 as far as the sandbox speaks it: one request read, one reply written, connections kept open."""
+"""Speaks the HTTP/1.1 that the sandbox needs: reads one request, writes one reply, keeps connections open."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ MOST_BYTES = 10 * 2**20
 
 
 class MalformedError(Exception):
-    """Bytes that are no HTTP/1.1 request with a Content-Length."""
+    """The bytes are no HTTP/1.1 request with a Content-Length."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request as received: header names in lower case, values and body untouched; `peer` is the caller's address."""
+    """Holds a request as received: header names in lower case, values and body untouched; `peer`: the caller's IP."""
 
     method: str
     target: str
@@ -25,13 +25,13 @@ class Request:
 
     @property
     def keeps_open(self) -> bool:
-        """Whether the caller wants to send another request on this connection."""
+        """Whether the caller wants to send another request over this connection."""
         return self.headers.get("connection", "").lower() != "close"
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer, and what goes wrong on its way: `delay` in seconds, `cut` half its body, `drop` all of it."""
+    """Holds an answer and the faults of its transmission: `delay` in seconds, `cut` half the body, `drop` all of it."""
 
     body: bytes = b""
     status: int = 200
@@ -43,10 +43,10 @@ class Reply:
 
 
 async def read_request(reader: asyncio.StreamReader, peer: str) -> Request | None:
-    """The next request of a connection, None at its end.
+    """Return the next request of a connection, None at the connection's end.
 
     Raises:
-        MalformedError: malformed, or larger than 10 MiB (the API's own limit).
+        MalformedError: the request is malformed, or larger than 10 MiB (the API's own limit).
     """
     try:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -67,7 +67,7 @@ async def read_request(reader: asyncio.StreamReader, peer: str) -> Request | Non
 
 
 def reply_bytes(reply: Reply, now: float, *, closing: bool = False) -> bytes:
-    """The reply as sent; `now` (Unix seconds) is its Date. A cut one promises its whole length, and no end."""
+    """Return the reply's bytes; `now` (Unix seconds) is the Date. A cut reply still announces its whole length."""
     lines = [
         f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}",
         "Server: tcss-sandbox",

@@ -1,6 +1,6 @@
-"""Sorted columns over a fleet's rows, kept up to date row by row, and pages out of them.
+"""Keeps sorted columns over a fleet's rows up to date row by row, and takes pages from them.
 
-A column is a list of (value, seq) in ascending order: `seq` is the order in which the rows arrived, and the tie-break.
+A column is a list of (value, seq) in ascending order: `seq` is the number of the row's arrival, and the tie-break.
 """
 
 from bisect import bisect_left, insort
@@ -19,15 +19,15 @@ NULL = -(1 << 80)
 
 TIMES = frozenset({"CreateTime", "ScanTime"})
 
-# From this many changed rows on, sorting anew is cheaper than moving each of them.
+# From this many changed rows on, sorting anew is cheaper than moving each row.
 BULK = 500
 
 
 @dataclass(slots=True)
 class Row:
-    """A listed image: its place in the order of arrival, the revision since when it is listed, its contents.
+    """Holds a listed image: its place in the order of arrival, the revision since when it is listed, its contents.
 
-    `item` is never changed in place, a change puts another one there: whoever holds the old one keeps it.
+    `item` is never changed in place; a change puts a new item there, so that a reference to the old item stays valid.
     """
 
     seq: int
@@ -37,7 +37,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Sort:
-    """How a list is sorted: `column` is a field's name or INSERTION."""
+    """Says how a list is sorted: `column` is a field's name or INSERTION."""
 
     column: str = INSERTION
     descending: bool = False
@@ -45,15 +45,15 @@ class Sort:
 
     @property
     def key(self) -> str:
-        """The name of the sorted column that serves this order."""
+        """The name of the column with this order."""
         spread = self.nulls == "interleaved" and self.column != INSERTION
         return f"{self.column}~" if spread else self.column
 
 
 def sort_value(key: str, item: Item, seq: int) -> int:
-    """The whole number that an item has in a column: an instant, a count, or NULL for an empty one.
+    """Return the whole number of an item in a column: an instant, a count, or NULL for an empty field.
 
-    A key that ends in `~` gives empty values a place among the others (a server that sorts by something else there).
+    A key that ends in `~` places empty fields among the others (a server that sorts them by something else).
     """
     if key == INSERTION:
         return seq
@@ -71,7 +71,7 @@ def sort_value(key: str, item: Item, seq: int) -> int:
 
 
 class Orders:
-    """The sorted columns of a table of rows. A column is built when it is first asked for."""
+    """Keeps the sorted columns of a table of rows. A column is built at its first use."""
 
     def __init__(self, rows: Mapping[int, Row]) -> None:
         self._rows = rows
@@ -79,7 +79,7 @@ class Orders:
         self.column(INSERTION)
 
     def column(self, key: str) -> list[Entry]:
-        """All rows as (value, seq), ascending. The list is the live one: do not change it."""
+        """Return all rows as (value, seq), ascending. The list is not a copy: callers must not change it."""
         entries = self._columns.get(key)
         if entries is None:
             entries = sorted((sort_value(key, row.item, seq), seq) for seq, row in self._rows.items())
@@ -87,12 +87,12 @@ class Orders:
         return entries
 
     def expect(self, changes: int) -> None:
-        """Says that so many rows are about to change: forgets the columns that are cheaper to sort anew."""
+        """Prepare for so many changed rows: drop the columns that are cheaper to sort anew."""
         if changes >= BULK:
             self._columns = {INSERTION: self.column(INSERTION)}
 
     def move(self, seq: int, old: Item | None, new: Item | None) -> None:
-        """Row `seq` had the contents `old` (None: was not there) and has `new` (None: is gone)."""
+        """Move row `seq` from the place of the contents `old` (None: a new row) to the place of `new` (None: gone)."""
         for key, entries in self._columns.items():
             before = None if old is None else (sort_value(key, old, seq), seq)
             after = None if new is None else (sort_value(key, new, seq), seq)
@@ -105,9 +105,9 @@ class Orders:
 
 
 def page(entries: list[Entry], sort: Sort, span: tuple[int, int], shuffle: Random | None = None) -> list[int]:
-    """The seqs of the rows from `span[0]` up to and without `span[1]` of the sorted list.
+    """Return the seqs of the rows from `span[0]` up to, but without, `span[1]` of the sorted list.
 
-    With `shuffle`, rows of equal value come in another order at every call (as databases do without a tie-break).
+    With `shuffle`, rows of equal value get a new order at every call (as in databases without a tie-break).
     """
     start, stop = span[0], min(span[1], len(entries))
     seqs: list[int] = []
@@ -123,7 +123,7 @@ def page(entries: list[Entry], sort: Sort, span: tuple[int, int], shuffle: Rando
 
 
 def _parts(entries: list[Entry], sort: Sort) -> list[tuple[int, int]]:
-    """The index ranges of an ascending column in the order in which the list shows them (each one reversible)."""
+    """Return index ranges of an ascending column, in the order of the list (each range may be reversed)."""
     end = len(entries)
     nulls_first = not sort.descending if sort.nulls in ("lowest", "interleaved") else sort.nulls == "first"
     if nulls_first != sort.descending:
@@ -133,7 +133,7 @@ def _parts(entries: list[Entry], sort: Sort) -> list[tuple[int, int]]:
 
 
 def _shuffled(entries: list[Entry], piece: tuple[int, int], shuffle: Random) -> list[int]:
-    """entries[piece] after each group of equal values, whole, was shuffled."""
+    """Return entries[piece], with each whole group of equal values shuffled."""
     low = bisect_left(entries, (entries[piece[0]][0],))
     high = bisect_left(entries, (entries[piece[1] - 1][0] + 1,))
     seqs = [seq for _, seq in entries[low:high]]

@@ -1,11 +1,11 @@
-"""An action's parameters: what is checked before it runs, in the words of the public API gateway."""
+"""Checks an action's parameters before the action runs, with the error texts of the public API gateway."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 
 class ApiError(Exception):
-    """An answer with `Response.Error`: its Code and Message, as the HTTP server sends them."""
+    """An answer with `Response.Error`: Code and Message, as the HTTP server sends them."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code, message)
@@ -17,7 +17,7 @@ class ApiError(Exception):
 
 
 def check_types(given: Mapping[str, Any], known: Mapping[str, type], where: str = "") -> None:
-    """UnknownParameter for a key that is not known, InvalidParameter for a value of another type (int: uint64)."""
+    """Raise UnknownParameter for an unknown key, InvalidParameter for a value of another type (int: uint64)."""
     for name, value in given.items():
         if name not in known:
             raise ApiError("UnknownParameter", f"The parameter `{where}{name}` is not recognized.")
@@ -27,17 +27,17 @@ def check_types(given: Mapping[str, Any], known: Mapping[str, type], where: str 
 
 
 def require(given: Mapping[str, Any], names: Iterable[str], where: str = "") -> None:
-    """MissingParameter for a name that is not given."""
+    """Raise MissingParameter for a name that is not given."""
     for name in names:
         if name not in given:
             raise ApiError("MissingParameter", f"The request is missing a required parameter `{where}{name}`.")
 
 
 def wrong_type(name: str) -> ApiError:
-    """The error for a value of another type than the documented one."""
+    """Return the error for a value of another type than the documented type."""
     return ApiError("InvalidParameter", f"The value type of parameter `{name}` is not valid.")
 
 
 def bad_value(name: str, value: object) -> ApiError:
-    """The error for a value that is not among those which the parameter takes."""
+    """Return the error for a value that the parameter does not take."""
     return ApiError("InvalidParameterValue", f"The value `{value}` specified in the parameter `{name}` is not valid.")

@@ -1,4 +1,4 @@
-"""Which replica of a list answers a request, and what that replica has."""
+"""Chooses the replica of a list that answers a request, and says what the replica has."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,21 +9,21 @@ from connector.sandbox.state import Fleet
 
 
 class Replica(NamedTuple):
-    """One server's list: its rows, and the ids that it does not have although they are among them."""
+    """Holds one server's list: its rows, and the ids among them that this server does not show."""
 
     listed: Listed
     missing: frozenset[str] = frozenset()
 
 
 class Balancer:
-    """Chooses replicas as `Quirks.replica_by` says. One for each account, because it counts that account's passes."""
+    """Chooses replicas as `Quirks.replica_by` says. Each account has a balancer, which counts the account's passes."""
 
     def __init__(self) -> None:
         self._passes = 0
         self._offset = 0
 
     def choose(self, fleet: Fleet, payload: Mapping[str, Any], number: int, quirks: Quirks) -> Replica:
-        """The replica that answers request `number` (from 1) with this payload, which need not be right."""
+        """Return the replica that answers request `number` (from 1); the payload may be invalid."""
         replicas, lags = quirks.replicas, quirks.lags
         index = self._turn(payload, number, quirks) % max(len(replicas), len(lags))
         if lags:

@@ -1,6 +1,6 @@
-"""How an answer is written: which fields its rows have, how times and TotalCount look, and rows that break it.
+"""Writes answers: the fields of rows, the form of times and TotalCount, and rows that break their answer.
 
-What the documentation leaves open is decided by `Quirks`.
+`Quirks` decides what the documentation leaves open.
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from connector.sandbox.orders import TIMES
 from connector.sandbox.parameters import ApiError
 from connector.sandbox.quirks import Quirks
 
-# Naive times are wall clocks of UTC+8.
+# Naive times are wall-clock times of UTC+8.
 _NAIVE_EPOCH = datetime(1970, 1, 1, 8)
 
 
 def check(rows: Sequence[Item], quirks: Quirks) -> None:
-    """Fails as the server does that stumbles over one of the rows.
+    """Fail like a server that cannot show one of the rows.
 
     Raises:
         ApiError: InternalError for a poisoned row, ResponseSizeLimitExceeded for a huge row among too many.
@@ -31,7 +31,7 @@ def check(rows: Sequence[Item], quirks: Quirks) -> None:
 
 
 def written(rows: list[Item], quirks: Quirks) -> list[Item] | None:
-    """The value of List. The rows are not to be changed: most are the fleet's own."""
+    """Return the value of List. Callers must not change the rows: most rows are the fleet's own."""
     if quirks.breaking:
         check(rows, quirks)
     if not rows and quirks.empty_list == "null":
@@ -40,7 +40,7 @@ def written(rows: list[Item], quirks: Quirks) -> list[Item] | None:
 
 
 def total(count: int, quirks: Quirks) -> int | float | str:
-    """The value of TotalCount where so many rows are listed."""
+    """Return the value of TotalCount for so many listed rows."""
     count = count + quirks.total_delta if quirks.total_fixed is None else quirks.total_fixed
     number = max(count, 0)
     if quirks.total_as == "integer":
@@ -57,7 +57,7 @@ def _row(row: Item, quirks: Quirks) -> Item:
 
 
 def naive(time: Any) -> Any:
-    """A time as a wall clock of UTC+8 with three digits; what is no time stays as it is."""
+    """Return a time as wall-clock time of UTC+8 with three digits; values that are no time stay as they are."""
     instant = instant_of(time)
     if instant is None:
         return time

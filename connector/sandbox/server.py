@@ -1,6 +1,6 @@
-"""The sandbox: a TCSS, STS and CVM metadata endpoint on a loopback address, strict about what it is sent.
+"""Serves the sandbox: a strict TCSS, STS and CVM metadata endpoint on a loopback address.
 
-One thread with an event loop serves all connections; answers that wait (latency, a slow fault) block no others.
+One thread with an event loop serves all connections; answers that wait (latency, a slow fault) do not block others.
 """
 
 import asyncio
@@ -37,20 +37,20 @@ from connector.sandbox.state import Fleet
 
 
 class Sandbox:
-    """A server for as long as the `with` block lasts; `url` is its endpoint.
+    """Runs a server for as long as the `with` block lasts; `url` is its endpoint.
 
     Args:
         fleet: the images of the first account, whose key is secret_id and secret_key and whose UIN is account_id.
-        rate: requests in any second for each action and secret id; None for any number.
+        rate: the requests in any second for each action and secret id; None for any number.
         latency: seconds that each answer takes.
         quirks, faults, churn: see the classes; `churn` may be any callable that takes the fleet and the number of
-            the request of DescribeAssetImageList after which it is called. `detail_churn`: after each answer to a list
-            of details, with the number of such requests.
+            a request of DescribeAssetImageList, and is called after that request. `detail_churn`: the same after each
+            answer to a list of details, with the number of such requests.
         accounts: further accounts with keys and fleets of their own.
         clock: Unix seconds, for timestamps, tokens, the Date header and the rate.
-        host, port: where to listen; port 0 takes a free one.
+        host, port: where the server listens; port 0 takes a free port.
 
-    Between requests the fleets may be changed directly; while requests are under way, through `change`.
+    Between requests a caller may change the fleets directly; while requests are under way, through `change`.
     """
 
     def __init__(
@@ -94,22 +94,22 @@ class Sandbox:
 
     @property
     def host(self) -> str:
-        """`127.0.0.1:<port>`: the value of the Host header."""
+        """`127.0.0.1:<port>`, the value of the Host header."""
         return f"{self._address[0]}:{self._address[1]}"
 
     @property
     def requests(self) -> int:
-        """Requests to the API that have arrived, refused ones included."""
+        """The number of requests to the API that have arrived, refused requests included."""
         return self.arrived["requests"]
 
     @property
     def refused(self) -> int:
-        """Requests that were over the rate limit."""
+        """The number of requests over the rate limit."""
         return self.arrived["refused"]
 
     def stats(self) -> dict[str, Any]:
-        """Counters: requests, refused, actions (that were let in), errors (by code), faults (by name), images; and the
-        span of each action: when its first and its last request came that was let in, in Unix seconds."""
+        """Return counters: requests, refused, actions (requests that were let in), errors (by code), faults (by name),
+        images; and the span of each action: the Unix seconds of the first and last request that were let in."""
         backend = self.backend
         with backend.lock:
             return {
@@ -123,19 +123,19 @@ class Sandbox:
             }
 
     def account(self, account_id: str | None = None) -> Account:
-        """The account with this UIN, the first one for None. ValueError when there is none such."""
+        """Return the account with this UIN, the first account for None. ValueError if there is no such account."""
         account = self.accounts.first if account_id is None else self.accounts.account(account_id)
         if account is None:
             raise ValueError(f"there is no account {account_id}")
         return account
 
     def change(self, changes: Mapping[str, Any], account_id: str | None = None) -> dict[str, list[str]]:
-        """Changes a fleet between two requests, such as `change({"rescan": 3})`; see `Fleet.apply`."""
+        """Change a fleet between two requests, such as `change({"rescan": 3})`; see `Fleet.apply`."""
         with self.backend.lock:
             return self.account(account_id).fleet.apply(changes)
 
     def reset(self) -> None:
-        """Starts counting anew (faults and the rate limit too); the fleets stay as they are."""
+        """Set the counters to zero (for faults and the rate limit too); the fleets stay as they are."""
         with self.backend.lock:
             self.backend.reset()
             self.arrived.clear()
@@ -143,7 +143,7 @@ class Sandbox:
             self._window = Window(self._rate, self._clock)
 
     def limit(self, rate: int | None) -> None:
-        """From now on, that many requests a second and action are let in; None: any number."""
+        """Let in so many requests per second and action from now on; None: any number."""
         self._window.rate = rate
 
     def __enter__(self) -> "Sandbox":
@@ -196,7 +196,7 @@ class Sandbox:
             self._tasks.discard(task)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection: requests and replies in turn until one side ends it."""
+        """Serve one connection: requests and replies in turn, until one side closes the connection."""
         peer = writer.get_extra_info("peername")[0]
         while True:
             try:
@@ -220,7 +220,7 @@ class Sandbox:
     # Answering
 
     def reply(self, request: Request) -> Reply:
-        """The reply to a request, by its path: the control API, the metadata, or the API itself."""
+        """Return the reply to a request, by its path: the control API, the metadata, or the API itself."""
         path = request.target.partition("?")[0]
         if path.startswith(control.PREFIX):
             return control.reply(self, request)
@@ -247,7 +247,7 @@ class Sandbox:
         return replace(reply, delay=reply.delay + self._latency) if self._latency else reply
 
     def _admitted(self, request: Request) -> tuple[str, dict[str, Any], Caller]:
-        """The action, the payload and the caller of a request that may be answered; ApiError for any other."""
+        """Return the action, the payload and the caller of a request that may be answered; else raise ApiError."""
         if request.method != "POST" or not request.headers.get("content-type", "").startswith("application/json"):
             raise ApiError("UnsupportedProtocol", "Only POST with the content type application/json is supported.")
         name = request.headers.get("x-tc-action")
@@ -280,9 +280,9 @@ def _payload(body: bytes) -> dict[str, Any]:
 
 
 def serve(fleet: Fleet, *, announce: Callable[[str], None], **options: Any) -> None:
-    """Serves until Ctrl-C or SIGTERM; `announce` gets the URL once it can be called. To be run in a main thread.
+    """Serve until Ctrl-C or SIGTERM. `announce` gets the URL once the server is ready. Only for a main thread.
 
-    The options are those of `Sandbox`. The former signal handlers are put back.
+    The options are those of `Sandbox`. The former signal handlers are restored.
     """
     told: SimpleQueue[int] = SimpleQueue()  # an Event could not be set by a handler that interrupts its wait
     numbers = (signal.SIGINT, signal.SIGTERM)

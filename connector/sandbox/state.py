@@ -1,4 +1,4 @@
-"""A fleet: the images of one account, as its API would list them, and every way in which they change.
+"""Holds a fleet: the images of one account, as the API would list them, with every kind of change.
 
 Pure: no sockets, no threads, no wall clock unless one is passed in. One seed gives one history.
 Instants are microseconds since the Unix epoch, UTC.
@@ -21,14 +21,14 @@ from connector.sandbox.orders import INSERTION, Row
 DEFAULT_NOW = datetime(2025, 6, 1, 8, tzinfo=UTC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-# Names of the methods that change a fleet by a number or by ids: what `apply`, `Churn` and the control API take.
+# Names of the methods that change a fleet by a number or by ids: the changes of `apply`, `Churn` and the control API.
 CHANGES = ("rescan", "start_scans", "finish_scans", "change_counts", "insert", "delete", "bring_back", "recreate")
 
 Some = int | Iterable[str] | None
 
 
 def wall_clock() -> int:
-    """The present instant."""
+    """Return the present instant."""
     return time.time_ns() // 1000
 
 
@@ -42,18 +42,18 @@ def _sendable(fields: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 class Fleet(Listed):
-    """Images by ImageID, in the order in which they arrived.
+    """Holds images by ImageID, in the order in which they arrived.
 
     Args:
-        items: items as the API would give them; any missing field stays missing. ValueError for a value that JSON
-            cannot carry, such as 2**64.
-        seed: of every later random choice.
-        now: the instant of the fleet's own clock, which goes on by some milliseconds at each change.
-        clock: gives the present instant instead (`wall_clock` for a sandbox that lives).
-        mix: what inserted images are like.
+        items: items as the API would give them; a missing field stays missing. ValueError for a value that JSON cannot
+            carry, such as 2**64.
+        seed: the seed of every later random choice.
+        now: the instant of the fleet's own clock, which advances by some milliseconds at each change.
+        clock: gives the present instant instead (`wall_clock` for a sandbox in real time).
+        mix: the kinds of inserted images.
 
-    `random` is for whoever answers requests (shuffled ties): it is apart from the choices of changes.
-    Not safe for concurrent use: `Sandbox.change` holds the lock that a served fleet needs.
+    `random` shuffles ties in answers, apart from the random choices of changes.
+    Not safe for concurrent use: `Sandbox.change` holds the lock of a served fleet.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Fleet(Listed):
         clock: Callable[[], int] | None = None,
         mix: Mix | None = None,
     ) -> "Fleet":
-        """A fleet of `size` invented images. The same arguments give the same items, byte for byte."""
+        """Make a fleet of `size` invented images. The same arguments give the same items, byte for byte."""
         fleet = cls(seed=seed, now=clock() if clock else now, clock=clock, mix=mix)
         times = fleet._painter.create_times(size, fleet.now, epoch=(mix or Mix()).of_epoch(size))
         fleet._load(fleet._painter.image(created, fleet.now) for created in times)
@@ -100,65 +100,65 @@ class Fleet(Listed):
         return image_id in self._seqs
 
     def __getitem__(self, image_id: str) -> Item:
-        """The item now. KeyError when it is not listed."""
+        """Return the present item. KeyError if the image is not listed."""
         return self._rows[self._seqs[image_id]].item
 
     def ids(self) -> list[str]:
-        """The ids listed now, in the order of arrival."""
+        """Return the listed ids, in the order of arrival."""
         return [self._rows[seq].item["ImageID"] for _, seq in self._orders.column(INSERTION) if not self._is_twin(seq)]
 
     def truth(self) -> dict[str, Item]:
-        """Image id -> item now. Items are never changed in place, so this stays what it was."""
+        """Return image id -> present item. Items are never changed in place, so the result stays as it is."""
         return {image_id: self._rows[seq].item for image_id, seq in self._seqs.items()}
 
     def mark(self) -> int:
-        """A point in the fleet's history, for `listed_throughout` and `listed_since`."""
+        """Return a point in the fleet's history, for `listed_throughout` and `listed_since`."""
         return self.revision
 
     def listed_throughout(self, mark: int) -> set[str]:
-        """The ids that were listed at the mark and ever since: what a sweep begun there must find."""
+        """Return the ids listed at the mark and ever since: a sweep that began at the mark must find them all."""
         return {image_id for image_id, seq in self._seqs.items() if self._rows[seq].since <= mark}
 
     def listed_since(self, mark: int) -> set[str]:
-        """The ids that were listed at the mark or at some time since: all that such a sweep may find."""
+        """Return the ids listed at the mark or at any time since: such a sweep may find no others."""
         return set(self._seqs) | {image_id for image_id, (revision, _) in self._gone.items() if revision > mark}
 
     def remember(self, revisions: int) -> None:
-        """Keeps at least so many of its former states from now on. Each costs a copy of all rows."""
+        """Keep at least so many former states from now on. Each state costs a copy of all rows."""
         if revisions > (self._past.maxlen or 0):
             self._past = deque(self._past, maxlen=revisions)
 
     def as_it_was(self, revisions: int) -> Listed:
-        """The list as it was so many revisions ago, or in the oldest state that is remembered."""
+        """Return the list as it was so many revisions ago, or its oldest remembered state."""
         return self._past[-min(revisions, len(self._past))] if revisions and self._past else self
 
     @property
     def details(self) -> Details:
-        """What stands behind the counts. It is made, and keeps its history, from the first use on."""
+        """The details behind the counts. They are made, and keep their history, from the first use on."""
         if self._details is None:
             self._details = Details(self, self._seed)
         return self._details
 
     def gone(self) -> dict[str, Item]:
-        """Image id -> item of those that were deleted, as they would come back."""
+        """Return image id -> item of the deleted images, as they would come back."""
         return {image_id: item for image_id, (_, item) in self._gone.items()}
 
     def instant(self) -> int:
-        """The instant on the fleet's clock."""
+        """Return the instant of the fleet's clock."""
         return self._clock() if self._clock else self.now
 
-    # What changes; each returns the ids that changed
+    # Changes; each returns the ids that changed
 
     def rescan(self, some: Some = None, *, where: Where | None = None) -> list[str]:
-        """Scans images now (a number of random ones, or these ids, or all): ScanTime, status and counts change."""
+        """Scan images now (a number of random images, or these ids, or all): ScanTime, status and counts change."""
         return self._change(self._chosen(some, where), self._painter.scanned)
 
     def start_scans(self, some: Some = None) -> list[str]:
-        """Puts images into the status SCANNING; their former ScanTime stays."""
+        """Put images into the status SCANNING; their former ScanTime stays."""
         return self._change(self._chosen(some), lambda item, _: {**item, "ScanStatus": "SCANNING"})
 
     def finish_scans(self, some: Some = None) -> list[str]:
-        """Ends scans that run (all of them by default), one in twenty of them with an error."""
+        """End running scans (all by default), one in twenty with an error."""
 
         def finished(item: Item, at: int) -> Item:
             return (self._painter.failed if self._rng.random() < 0.05 else self._painter.scanned)(item, at)
@@ -166,23 +166,23 @@ class Fleet(Listed):
         return self._change(self._chosen(some, lambda item: item.get("ScanStatus") == "SCANNING"), finished)
 
     def change_counts(self, some: Some = None) -> list[str]:
-        """Changes where images run (HostCnt, SuperNodeCnt, ContainerCnt, IsAuthorized), without any scan."""
+        """Change where images run (HostCnt, SuperNodeCnt, ContainerCnt, IsAuthorized), without a scan."""
         return self._change(self._chosen(some), lambda item, _: self._painter.reused(item))
 
     def recreate(self, some: Some = None) -> list[str]:
-        """Gives images another CreateTime: now. Nothing else changes."""
+        """Set the CreateTime of images to now. Nothing else changes."""
         return self._change(self._chosen(some), lambda item, at: {**item, "CreateTime": instant_text(at)})
 
     def replace(self, changes: Mapping[str, Mapping[str, Any]]) -> list[str]:
-        """Sets fields of images: image id -> {field: value}. Any value goes, of any type that JSON has; ValueError for
-        another, and then nothing is changed."""
+        """Set fields of images: image id -> {field: value}. Values may have any type that JSON has; ValueError for
+        another value, and then nothing is changed."""
         given = {image_id: _sendable(change) for image_id, change in changes.items()}
         return self._change(list(given), lambda item, _: {**item, **given[item["ImageID"]]})
 
     def insert(self, count: int, scanned: float = 0.5) -> list[str]:
-        """Adds new images, this share of them scanned now, the others never.
+        """Add new images, a share of them scanned now, the others never.
 
-        Some were built now, some long ago (and pulled now), some at the very time of an image that is listed.
+        Some were built now, some long ago (and pulled now), some at the CreateTime of a listed image.
         """
         items = []
         for old in self._painter.create_times(count, self.now, epoch=0):
@@ -193,7 +193,7 @@ class Fleet(Listed):
         return [item["ImageID"] for item in items]
 
     def delete(self, some: Some = None, *, where: Where | None = None) -> list[str]:
-        """Takes images off the list; `bring_back` can list them again."""
+        """Take images off the list; `bring_back` can list them again."""
         ids = self._chosen(some, where)
         self._begin(len(ids))
         for image_id in ids:
@@ -204,7 +204,7 @@ class Fleet(Listed):
         return ids
 
     def bring_back(self, some: Some = None) -> list[str]:
-        """Lists deleted images again, as they were, last in the order of arrival."""
+        """List deleted images again, as they were, last in the order of arrival."""
         gone = list(self._gone)
         ids = gone if some is None else self._rng.sample(gone, min(some, len(gone))) if isinstance(some, int) else some
         items = [self._gone.pop(image_id)[1] for image_id in list(ids)]
@@ -212,8 +212,8 @@ class Fleet(Listed):
         return [item["ImageID"] for item in items]
 
     def apply(self, changes: Mapping[str, Any]) -> dict[str, list[str]]:
-        """Makes several changes in their order, such as {"rescan": 3, "delete": 1}. ValueError for another name, and
-        for a number that is no integer of 64 bits, which JSON gives as a float."""
+        """Make several changes in their order, such as {"rescan": 3, "delete": 1}. ValueError for another name, and for
+        a number that is no integer of 64 bits, which JSON gives as a float."""
         for name, some in changes.items():
             if name not in CHANGES + DETAIL_CHANGES:
                 raise ValueError(f"no change is called {name!r}; there are {', '.join(CHANGES + DETAIL_CHANGES)}")
@@ -223,13 +223,13 @@ class Fleet(Listed):
         return {name: getattr(owners[name], name)(some) for name, some in changes.items()}
 
     def alter_gone(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
-        """Sets fields of deleted images, as `replace` does of listed ones."""
+        """Set fields of deleted images, as `replace` does for listed images."""
         for image_id, change in changes.items():
             revision, item = self._gone[image_id]
             self._gone[image_id] = (revision, {**item, **_sendable(change)})
 
     def list_twice(self, changes: Mapping[str, Mapping[str, Any]]) -> list[str]:
-        """Lists images a second time: image id -> fields in which the second row differs. Says which it changed."""
+        """List images a second time: image id -> fields in which the second row differs. Returns the changed ids."""
         changed = []
         for image_id in [image_id for image_id in changes if image_id in self]:
             twin = {**self[image_id], **_sendable(changes[image_id])}
@@ -245,10 +245,10 @@ class Fleet(Listed):
             changed.append(image_id)
         return changed
 
-    # How
+    # How changes are made
 
     def _load(self, items: Iterable[Mapping[str, Any]]) -> None:
-        """Adds rows at the end. ValueError for an id that is listed already."""
+        """Add rows at the end. ValueError for an id that is listed already."""
         fresh = [dict(item) for item in items]
         self._begin(len(fresh))
         for item in fresh:
@@ -266,7 +266,7 @@ class Fleet(Listed):
         return list(ids)
 
     def _chosen(self, some: Some, where: Where | None = None) -> list[str]:
-        """The ids meant by a number, by ids or by None (all), among those that `where` accepts."""
+        """Return the ids meant by a number, by ids or by None (all), among those that `where` accepts."""
         if some is not None and not isinstance(some, int):
             return [image_id for image_id in some if where is None or where(self[image_id])]
         if isinstance(some, int) and where is None and not self._twins:
@@ -289,7 +289,7 @@ class Fleet(Listed):
         self._orders.expect(changes)
 
     def _stamp(self) -> int:
-        """The instant of a change. The fleet's own clock goes on by 0 to 20 ms: stamps can tie."""
+        """Return the instant of a change. The fleet's own clock advances by 0 to 20 ms: stamps can tie."""
         self.now = self._clock() if self._clock else self.now + self._rng.randint(0, 20) * 1000
         return self.now
 

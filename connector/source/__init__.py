@@ -1,7 +1,7 @@
-"""`connector.tcss()`: the images of an account as a dlt source, for a pipeline of the user's own.
+"""Gives the images of an account as a dlt source, `connector.tcss()`, for a pipeline of the user's own.
 
-`resources` is the source, `selection` what its user may choose of it, and `extraction` the one run that its resources
-share. This wing imports `connector.runs` and what is below. `connector.sync` does not need it.
+`resources` is the source, `selection` checks what its user chooses, and `extraction` makes the one run that all its
+resources share. This wing imports `connector.runs` and the wings below. `connector.sync` does not need this wing.
 """
 
 from connector.source.resources import TcssSource, make_views, tcss

@@ -1,8 +1,8 @@
-"""The details of a run whose rows become resources: they are in one load package, with the images of the same run.
+"""Reads the details of a run as rows of resources, in the same load package as the images of the run.
 
-dlt commits the tables of a package in any order, so a marker (`image_reads`) may arrive before its findings do, and for
-good where the package is dropped halfway. Therefore a marker counts as settled only where it is all that its set has to
-write: a set whose findings have changed is read once more in a later run, and compared with what has arrived.
+dlt commits the tables of a package in any order. So a marker (`image_reads`) may arrive before its findings, and the
+findings may never arrive if the package is dropped halfway. Therefore a marker is settled only if its set has nothing
+else to write. A set whose findings have changed is read again in a later run, and compared with the warehouse.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 def read_details(
     settings: Settings, client: Client, identity: Identity, inventory: Inventory | None, spool: Spool
 ) -> None:
-    """Adds the details to the spool, which has all images of the run. `inventory` None stands for an empty warehouse.
+    """Add the details to the spool, which has all images of the run. `inventory` None stands for an empty warehouse.
 
-    What the API refuses ends an aspect, with its verdict in `detail_runs`, and not the run.
+    If the API refuses an aspect, the aspect ends with its verdict in `detail_runs`, and the run goes on.
     """
     Details(settings, client, identity, PackageHoldings(inventory, identity, spool)).execute()
 
 
 class PackageHoldings(Holdings):
-    """What the warehouse will hold once the package of this run is loaded: the images of the run count as loaded."""
+    """Says what the warehouse will hold once the package of this run is loaded: the run's images count as loaded."""
 
     in_order = False
 
@@ -53,7 +53,7 @@ class PackageHoldings(Holdings):
         return [row for row in images.values() if row["deleted_at"] is None]
 
     def add(self, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
-        """A package has each key once: of the facts, which grow while sets are read, the last row stays."""
+        """Add rows, each key once: facts are added again as they grow, and of these the last row stays."""
         for row in rows:
             number = self._spool.add(table, row)
             if table is VULNERABILITIES:
@@ -63,17 +63,17 @@ class PackageHoldings(Holdings):
                 self._facts[row[_VUL_ID]] = number
 
     def commit(self, *packages: tuple[Table, ...]) -> None:
-        """Nothing: dlt loads the rows when all are extracted."""
+        """Do nothing: dlt loads the rows after the extraction."""
 
 
 _VUL_ID = VULNERABILITIES.column_names.index("vul_id")
 
 
 class _Nothing(Inventory):
-    """An empty warehouse."""
+    """Stands for an empty warehouse."""
 
     def __init__(self) -> None:
-        """Of no place."""
+        """Create an inventory without a warehouse."""
 
     def of_account(self, table: Table, _: str, names: Sequence[str] = (), *__: Any) -> pa.Table:
         return table.arrow_schema.empty_table().select(list(names or table.column_names))

@@ -1,4 +1,4 @@
-"""One run for each extraction of a source: made when its first rows are asked for, in files until all are taken."""
+"""Makes one run for each extraction of a source, when its first rows are asked for, and keeps the rows in files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from connector.warehouse.inventory import AccountInventory, Inventory, inventory
 
 
 class Extractions:
-    """The runs of one source and of its clones. A source that is run again makes another run."""
+    """Makes the runs of one source and of its clones. A source that is extracted again makes another run."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -41,7 +41,7 @@ class Extractions:
         self._lock = Lock()
 
     def batches(self, table: Table) -> Iterator[pa.RecordBatch | pa.Table]:
-        """The table's rows; a table without rows, so that it is made, where there are none."""
+        """Yield the table's rows; where there are none, an empty table, so that dlt creates the table."""
         path = self._run().finish(table)
         if path is None:
             yield _with_columns_of_dlt(table.arrow_schema.empty_table(), table)
@@ -51,7 +51,7 @@ class Extractions:
                 yield _with_columns_of_dlt(batch, table)
 
     def _run(self) -> Spool:
-        """The run of the extraction under way, which the first of its resources makes; they may be in threads."""
+        """Return the spool of this extraction's run, made by the first of its resources; they may be in threads."""
         extraction = Container()[SourceInjectableContext]
         with self._lock:
             run = self._runs.get(id(extraction))
@@ -100,7 +100,7 @@ def _swept(settings: Settings, selection: Selection) -> Spool:
 
 
 def _inventory() -> Inventory | None:
-    """What the pipeline's destination holds once the pipeline has done what comes before the load. None: nothing."""
+    """Return what the destination holds when the load begins. None: nothing, because of a `refresh` or no pipeline."""
     try:
         state: Mapping[str, Any] = load_package_state()["state"]
     except CurrentLoadPackageStateNotAvailable:  # the source is read without a pipeline
@@ -109,7 +109,7 @@ def _inventory() -> Inventory | None:
 
 
 class _Nothing:
-    """An empty warehouse."""
+    """Stands for an empty warehouse."""
 
     def known(self) -> pa.Table:
         return IMAGES.arrow_schema.empty_table()
@@ -125,7 +125,7 @@ class _Nothing:
 
 
 def _with_columns_of_dlt(batch: Any, table: Table) -> Any:
-    """The rows with dlt's own columns, where the table has them: they are never null where dlt made the table empty."""
+    """Add dlt's own columns, where the table has them: they are never null where dlt created the table empty."""
     schema = dlt.current.source_schema()
     present = schema.tables.get(schema.naming.normalize_table_identifier(table.name), {}).get("columns", {})
     for name in ("_dlt_load_id", "_dlt_id"):

@@ -1,5 +1,4 @@
-"""`tcss()`: the account's images as a dlt source of five resources, and more for details, for a pipeline of the user's
-own."""
+"""Makes `tcss()`: the account's images as a dlt source of five resources, and more for details."""
 
 from __future__ import annotations
 
@@ -22,18 +21,18 @@ from connector.warehouse.pipeline import SCHEMA
 from connector.warehouse.views import publish
 
 if not hasattr(duckdb.DuckDBPyConnection, "fetch_arrow_table"):
-    # DuckDB 2 calls it to_arrow_table; dlt 1.31 and ibis 12 read by the name that it had before.
+    # DuckDB 2 calls the method to_arrow_table; dlt 1.31 and ibis 12 use its former name.
     cast(Any, duckdb.DuckDBPyConnection).fetch_arrow_table = duckdb.DuckDBPyConnection.to_arrow_table
 
 MERGE: Any = {"disposition": "merge", "strategy": "delete-insert"}
 
 
 class TcssSource(DltSource):
-    """A dlt source of which no subset loses rows silently."""
+    """A dlt source: no subset of its resources loses rows silently."""
 
     @property
     def schema(self) -> dlt.Schema:
-        """The source's own copy: dagster-dlt empties the columns of the pipeline's one, which dlt would share."""
+        """The source's own copy of the schema: dagster-dlt empties the columns of a schema that it shares with dlt."""
         return self._schema
 
     @schema.setter
@@ -41,30 +40,30 @@ class TcssSource(DltSource):
         self._schema = value.clone()
 
     def with_resources(self, *resource_names: str) -> TcssSource:
-        """A clone with these resources, and with those that have to come along: `images` and `image_history` with each
-        other, the tables of details with each other, and `sync_runs` with any. The run is `partial`, and its row names
-        the tables that are left out."""
+        """Return a clone with these resources and their companions: `images` and `image_history` need each other, the
+        tables of details need each other, and all need `sync_runs`. The run is `partial`, and its row names the tables
+        that are left out."""
         return cast(TcssSource, super().with_resources(*with_companions(resource_names)))
 
     def clone(self, with_name: str | None = None) -> TcssSource:
-        """A copy of the source, its schema and its resources."""
+        """Return a copy of the source, its schema and its resources."""
         schema = self.schema.clone(with_name=cast(str, with_name))
         return TcssSource(schema, self.section, list(self.resources.values()))
 
 
 @dlt.source(name=SCHEMA, section=SCHEMA, spec=BaseConfiguration, _impl_cls=TcssSource)
 def tcss(account: str | None = None, **given: Unpack[Given]) -> Any:
-    """The resources `images`, `image_history`, `image_scans`, `rejected_values` and `sync_runs` of one account.
+    """Return the resources `images`, `image_history`, `image_scans`, `rejected_values` and `sync_runs` of an account.
 
     The sweep starts when the first resource is extracted, and compares with what the running pipeline's destination
-    holds: the first run is a full load, later ones are incremental by ScanTime (`mode` auto). `account` is the name of
+    holds: the first run is a full load, later runs are incremental by ScanTime (`mode` auto). `account` is the name of
     a configured account. `given` are fields of `Settings`: `credentials`, `mode`, `filters`, `lookback`, `full_every`,
-    `initial_scan_time` and others. Durations are in seconds, and what is not given is looked up (`Settings.load`).
-    With `detail`, such as `["vulnerabilities", "running"]`, each table of details is a resource too: details are read
-    after the sweep, for at most `detail_patience` seconds an aspect.
+    `initial_scan_time` and others. Durations are in seconds; settings that are not given are looked up
+    (`Settings.load`). With `detail`, such as `["vulnerabilities", "running"]`, each table of details is a resource
+    too: details are read after the sweep, for at most `detail_patience` seconds per aspect.
 
-    Raises ConfigurationError here, and the API's errors while the pipeline extracts. What a bare pipeline cannot give
-    (order of the tables' commits, lock, fresh working directory) `sync` adds. See docs/pipeline.md.
+    Raises ConfigurationError here, and the API's errors while the pipeline extracts. `sync` adds what a bare pipeline
+    cannot give: the order of the tables' commits, a lock, a fresh working directory. See docs/pipeline.md.
     """
     settings = Settings.load(account, **given)
     extractions = Extractions(settings)
@@ -72,9 +71,9 @@ def tcss(account: str | None = None, **given: Unpack[Given]) -> Any:
 
 
 def make_views(pipeline: dlt.Pipeline) -> None:
-    """Makes the views, and the descriptions of tables and columns, where a pipeline has loaded `tcss()`.
+    """Make the views, and the descriptions of tables and columns, where a pipeline has loaded `tcss()`.
 
-    Raises DestinationError, also where a table is missing yet.
+    Raises DestinationError, also if a table does not exist yet.
     """
     location = location_of(pipeline)
     inventory = inventory_of(pipeline)

@@ -1,4 +1,4 @@
-"""What a user of dlt has chosen of a source: refused where images would lose rows, and else what the run has to say."""
+"""Checks what a user of dlt chooses of a source: refuses a choice that loses rows, and notes what is left out."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from connector.runs.spool import BATCH
 from connector.tables import ALL_TABLES, DETAIL_TABLES, IMAGE_HISTORY, IMAGES, SYNC_RUNS, TABLES, Table
 
 TOGETHER = (IMAGES.name, IMAGE_HISTORY.name)
-"""An image that is known without its history would never get it: neither is loaded without the other."""
+"""An image whose row is loaded without its history would never get its history: both are loaded, or none."""
 DETAILS = tuple(table.name for table in DETAIL_TABLES)
-"""A marker without its findings would call a set whole that is not: all of these are loaded, or none."""
-STRATEGIES = (None, "delete-insert", "upsert")  # those that merge by key, and keep one row a key
+"""A marker without its findings would wrongly call a set whole: all tables of details are loaded, or none."""
+STRATEGIES = (None, "delete-insert", "upsert")  # strategies that merge by key, and keep one row per key
 
 
 def with_companions(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The chosen resources, with those that have to come along: images and their history, all details, the run."""
+    """Return the chosen resources with their companions: images and their history, all details, the run."""
     along = [name for group in (TOGETHER, DETAILS) if set(group) & set(names) for name in group]
     return tuple(dict.fromkeys((*names, *along, SYNC_RUNS.name)))
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What a pipeline takes of a run. `images` is the most rows of images, None where there is no limit. `details`: it
-    takes them."""
+    """Says what a pipeline takes of a run. `images` is the most rows of images, None without a limit. `details`:
+    whether the tables of details are taken."""
 
     left_out: tuple[str, ...] = ()
     limited: bool = False
@@ -43,7 +43,7 @@ class Selection:
 
     @classmethod
     def of(cls, source: DltSource) -> Selection:
-        """Raises ConfigurationError where the choice would lose rows for good."""
+        """Return the selection. Raises ConfigurationError if the choice would lose rows for good."""
         chosen = {table.name: source.selected_resources.get(table.name) for table in ALL_TABLES}
         taken = {name: resource for name, resource in chosen.items() if resource is not None}
         _check_companions(taken)
@@ -60,7 +60,7 @@ class Selection:
         )
 
     def causes(self) -> Iterator[Cause]:
-        """Why the run is partial, whatever its sweep has proven."""
+        """Yield why the run is partial, whatever its sweep has proven."""
         if self.left_out:
             yield RunReason.LEFT_OUT.given(tables=", ".join(self.left_out))
         if self.limited:
@@ -72,18 +72,18 @@ def _check_companions(taken: Mapping[str, DltResource]) -> None:
     if missing:
         raise ConfigurationError(
             f"{', '.join(sorted(taken))} cannot be loaded without {', '.join(sorted(missing))}",
-            hint="Choose with source.with_resources(...), which adds what has to come along.",
+            hint="Choose with source.with_resources(...), which adds the missing tables.",
         )
     limits = [_limit(taken[name]) for name in TOGETHER if name in taken]
     if len(set(limits)) > 1 or any(max_time for _, max_time, _ in limits):
         raise ConfigurationError(
-            "images and image_history have other limits, or one of time: images without a history could remain",
-            hint="Give both the same with source.add_limit(max_items).",
+            "images and image_history have different limits, or a limit of time: images without a history could remain",
+            hint="Give both the same limit with source.add_limit(max_items).",
         )
     if limited := [name for name in DETAILS if name in taken and taken[name].limit is not None]:
         raise ConfigurationError(
-            f"{limited[0]} has a limit, which would leave out a part of a set that is called whole",
-            hint="Take no details with a limit, or set detail_patience to limit their time.",
+            f"{limited[0]} has a limit, which could cut a set that is then called whole",
+            hint="Take details without a limit, or limit their time with detail_patience.",
         )
 
 
@@ -95,7 +95,7 @@ def _limit(resource: DltResource) -> tuple[Any, ...]:
 def _check_steps(resource: DltResource) -> None:
     incremental = resource.incremental
     if incremental is not None and getattr(incremental, "incremental", incremental) is not None:
-        what, hint = "an incremental cursor", "Leave it out: tcss() finds its own watermark in the destination."
+        what, hint = "an incremental cursor", "Remove the cursor: tcss() finds its own watermark in the destination."
     elif any(isinstance(step, FilterItem) for step in resource._pipe.steps):
         what, hint = "a filter", "Query a view instead, or give tcss() the API's own `filters`."
     else:
@@ -128,5 +128,5 @@ def _strategy(made: TTableSchema) -> Any:
 def _other(table: Table, what: str) -> ConfigurationError:
     return ConfigurationError(
         f"{table.name} has {what}: a later run would not find its rows again",
-        hint="Leave the table's name and keys as they are; a view can show other ones.",
+        hint="Leave the table's name and keys as they are; a view can show other names.",
     )

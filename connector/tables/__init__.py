@@ -1,4 +1,4 @@
-"""What is loaded: every table and column, with its type and meaning. Data, and the few forms that others need of it.
+"""Defines what is loaded: every table and column, with its type and meaning, as data; and a few conversions of tables.
 
 Column names, order and types are a contract with everyone who queries the warehouse; dlt never changes a column's type.
 `TABLES` are loaded by every sync, `DETAIL_TABLES` by a sync that is asked for details (`aspects`).
@@ -31,11 +31,11 @@ DETAIL_TABLES = (
 )
 ALL_TABLES = TABLES + DETAIL_TABLES
 RUNNING_DETAIL = "running"
-"""The detail that is no aspect of an image: where images run."""
+"""The detail that says where images run, and is no aspect of an image."""
 
 
 def written_by(detail: str) -> tuple[Table, ...]:
-    """The tables of details that a sync writes that is asked for one detail. KeyError where there is no such detail."""
+    """Return the tables of details that a sync with one detail writes. KeyError if there is no such detail."""
     if detail == RUNNING_DETAIL:
         return (CONTAINERS, HOSTS, DETAIL_RUNS)
     aspect = ASPECTS[detail]
@@ -43,7 +43,7 @@ def written_by(detail: str) -> tuple[Table, ...]:
 
 
 def of_details(details: Iterable[str]) -> tuple[Table, ...]:
-    """The tables that a sync writes that is asked for these details, those of every sync not included."""
+    """Return the tables that a sync with these details writes, without those of every sync."""
     written = {table.name for detail in details for table in written_by(detail)}
     return tuple(table for table in DETAIL_TABLES if table.name in written)
 

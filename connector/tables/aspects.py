@@ -1,5 +1,5 @@
-"""What can be read of each image, as data: an action of the API, a table of findings, what identifies a finding there,
-and a view. Another aspect is another entry of `ASPECTS`, and its view in `schemas/views`."""
+"""Defines the aspects of images, as data: an action of the API, a table of findings, the columns that identify a
+finding, and a view. To add an aspect, add an entry to `ASPECTS`, and a view to `schemas/views`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from connector.tables.model import Column, Table
 FINDING_ID = Column(
     "finding_id",
     "text",
-    "Hash of what identifies the finding in its image. The number before the colon is that of the hash's definition.",
+    "Hash of what identifies a finding in its image. The number before the colon is that of the hash's definition.",
     nullable=False,
     precision=64,
     example="1:0123456789abcdef0123456789abcdef",
@@ -27,14 +27,14 @@ _OF_EVERY_FINDING = (
 
 @dataclass(frozen=True)
 class Aspect:
-    """What one action shows of each image.
+    """Describes what one action shows of each image.
 
-    `identity` names the columns that identify a finding, the first of which is its subject. `count` is the column of
-    `images` in which the API counts the findings itself. `by` is the sort key of the action, and `split` the filter,
-    with its values, that splits a set into parts. `facts` is a table for what is true of the subject in any image.
+    `identity` names the columns that identify a finding; the first of them is the finding's subject. `count` is the
+    column of `images` with the API's own count of findings. `by` is the sort key of the action, and `split` the filter,
+    with its values, that splits a set into parts. `facts` is a table for facts about the subject in all images.
     `volatile` names columns whose change alone does not write a row. `levels` are the columns of `images` that count
-    findings by level, whose change makes a set due again. `done` is a field beside the list, with its value where the
-    scan that the list shows has ended. `error` is the column of `images` that says why the aspect's scan failed.
+    findings by level; a change of these counts makes a set due again. `done` is a field beside the list, with its value
+    after the end of the scan. `error` is the column of `images` that says why the aspect's scan failed.
     """
 
     name: str
@@ -58,16 +58,16 @@ class Aspect:
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        """What the table has beside what all tables of findings have."""
+        """The table's columns, without those of all tables of findings."""
         return tuple(column for column in self.table.columns if column.name not in _OF_EVERY_FINDING)
 
 
 def _findings(name: str, description: str, columns: tuple[Column, ...]) -> Table:
-    """A table of findings as intervals of reads (`image_reads.read_no`)."""
+    """Make a table of findings as intervals of reads (`image_reads.read_no`)."""
     return Table(
         name,
-        f"{description} A row is an interval: it belongs to the image's set from the read opened_read to the read "
-        "before closed_read. Only a join to image_reads shows whole sets; the views make that join.",
+        f"{description} A row is an interval: the finding belongs to the image's set from the read opened_read to the "
+        "read before closed_read. Only a join to image_reads shows whole sets; the views make that join.",
         ("account_id", "image_id", "finding_id", "opened_read"),
         (
             ACCOUNT_ID,
@@ -81,15 +81,17 @@ def _findings(name: str, description: str, columns: tuple[Column, ...]) -> Table
                 example="1",
             ),
             *columns,
-            Column("occurrences", "bigint", "Rows of the API that are this finding.", unit="rows", example="1"),
+            Column("occurrences", "bigint", "Rows of the API with this finding.", unit="rows", example="1"),
             Column("first_found_at", "timestamp", "ScanTime of the first read that has the finding.", nullable=False),
             Column(
                 "absent_at",
                 "timestamp",
-                "ScanTime of the last read that did not have it. Null: the image's first read has it.",
+                "ScanTime of the read before opened_read. Null: the image's first read has the finding.",
             ),
-            Column("closed_read", "bigint", "Number of the first read that has it no more. Null: the last one has it."),
-            Column("closed_at", "timestamp", "ScanTime of that read."),
+            Column(
+                "closed_read", "bigint", "Number of the first read without the finding. Null: the last read has it."
+            ),
+            Column("closed_at", "timestamp", "ScanTime of the read closed_read."),
             EXTRA,
             ROW_HASH,
             SYNC_ID,
@@ -99,7 +101,7 @@ def _findings(name: str, description: str, columns: tuple[Column, ...]) -> Table
 
 IMAGE_VULNERABILITIES = _findings(
     "image_vulnerabilities",
-    "Vulnerabilities of each image: which one, in which package. What a vulnerability is stands in vulnerabilities.",
+    "Vulnerabilities of each image, by package. The table vulnerabilities describes each vulnerability.",
     (
         VUL_ID,
         Column("component", "text", "Package that has the vulnerability.", source="Component", example="openssl"),
@@ -107,14 +109,14 @@ IMAGE_VULNERABILITIES = _findings(
         Column(
             "fixed_versions",
             "text",
-            "Versions that fix it, as received. Null where there is none.",
+            "Versions that fix the vulnerability, as received. Null if there is no such version.",
             source="FixedVersions",
             example="1.1.1d-0+deb10u4",
         ),
         Column(
             "level",
             "bigint",
-            "Severity as a number, as received. Which number is worst is not documented: see vulnerabilities.severity.",
+            "Severity as a number, as received. Which number is worst is not documented: use vulnerabilities.severity.",
             source="Level",
             example="3",
         ),
@@ -132,11 +134,18 @@ IMAGE_MALWARE = _findings(
         Column("risk_level", "bigint", "Risk as a number from 1 to 4, as received.", source="RiskLevel"),
         Column("tags", "text", "Labels, as a JSON array.", source="Tags", is_json=True),
         Column(
-            "check_platform", "text", "Engines that found it, as a JSON array.", source="CheckPlatform", is_json=True
+            "check_platform",
+            "text",
+            "Engines that found the file, as a JSON array.",
+            source="CheckPlatform",
+            is_json=True,
         ),
         Column("first_scan_time", "timestamp", "When the file was first detected.", source="FirstScanTime"),
         Column(
-            "latest_scan_time", "timestamp", "When the file was scanned, at the last write.", source="LatestScanTime"
+            "latest_scan_time",
+            "timestamp",
+            "When the file was last scanned, at the last write.",
+            source="LatestScanTime",
         ),
         Column("description", "text", "Description, in the language of the setting `language`.", source="Desc"),
         Column("solution", "text", "What to do, in the language of the setting `language`.", source="Solution"),

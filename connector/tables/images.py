@@ -1,4 +1,4 @@
-"""The images' tables: the images themselves, their history and scans, values that were rejected, and the runs.
+"""Defines the tables of every sync: the images, their history and scans, values that were rejected, and the runs.
 
 Facts about the fields come from the API's page, its published samples and the history of its specification.
 """
@@ -14,7 +14,7 @@ def _error(name: str, source: str, what: str) -> Column:
     return Column(
         name,
         "text",
-        f"{what} Null: no error; the API writes that as an empty text or as `No Error`. The values are not documented.",
+        f"{what} Null: no error, for which the API sends an empty text or `No Error`. The values are not documented.",
         source=source,
         example="timeout",
     )
@@ -24,20 +24,20 @@ def _level(level: str, source: str) -> Column:
     return Column(
         f"{level}_level_vul_cnt",
         "bigint",
-        f"Vulnerabilities of {level} severity. Null where the API does not send the field (it came in 2023-11, "
-        "to the international site in 2026-06).",
+        f"Vulnerabilities of {level} severity. Null where the API does not send the field (new in 2023-11, on the "
+        "international site in 2026-06).",
         source=source,
         unit="vulnerabilities",
         example="0",
     )
 
 
-# The same definition wherever an identifier occurs, so that joins compare like with like on every warehouse. The
+# Each identifier has the same definition in all tables, so that joins compare like with like on every warehouse. The
 # longest key is under MySQL's 3,072 bytes: (64 + 256) characters of 4 bytes and a number.
 ACCOUNT_ID = Column(
     "account_id",
     "text",
-    "The account that the row belongs to: its root UIN from STS GetCallerIdentity, or what `--account-id` says.",
+    "The account of the row: its root UIN from STS GetCallerIdentity, or the value of the setting account_id.",
     nullable=False,
     precision=64,
     example="100012345678",
@@ -63,15 +63,15 @@ _API_COLUMNS = (
     Column(
         "image_name",
         "text",
-        "Reference of the image as the host knows it, normally repository:tag. `<none>:<none>` for a dangling image. "
-        "Of an image with several names the API gives one; which one is not documented.",
+        "Reference of the image on the host, normally repository:tag. `<none>:<none>` for a dangling image. If an "
+        "image has several names, the API sends one of them; which name is not documented.",
         source="ImageName",
         example="l10:latest",
     ),
     Column(
         "image_registry",
         "text",
-        "Registry part of image_name, with its port. Null where the name has none: `docker.io` is not assumed.",
+        "Registry part of image_name, with its port. Null if the name has no registry: `docker.io` is not assumed.",
         source="ImageName",
         derived=True,
         example="ccr.ccs.tencentyun.com",
@@ -88,7 +88,7 @@ _API_COLUMNS = (
     Column(
         "image_tag",
         "text",
-        "Tag part of image_name. Null where it has none or `<none>`: `latest` is not assumed.",
+        "Tag part of image_name. Null if the name has no tag, or `<none>`: `latest` is not assumed.",
         source="ImageName",
         derived=True,
         example="latest",
@@ -96,7 +96,7 @@ _API_COLUMNS = (
     Column(
         "image_digest",
         "text",
-        "Digest part of image_name, with its algorithm. Null where the name has none, which is the normal case.",
+        "Digest part of image_name, with its algorithm. Null if the name has no digest, the normal case.",
         source="ImageName",
         derived=True,
         example="sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
@@ -104,16 +104,16 @@ _API_COLUMNS = (
     Column(
         "create_time",
         "timestamp",
-        "When the image was built. A time without an offset is read in the setting naive_time_zone (+08:00 unless set "
-        "otherwise; the API never states it). 1970 is kept: reproducible builds use it. Null for zero times (years "
-        "0000 and 0001) and for what is not a time.",
+        "When the image was built. A time without an offset is taken to be in the zone of the setting "
+        "naive_time_zone (+08:00 by default; the API never states a zone). 1970 is kept: reproducible builds have this "
+        "time. Null for zero times (years 0000 and 0001) and for texts that are not a time.",
         source="CreateTime",
         example="2021-01-29 04:03:18+00",
     ),
     Column(
         "create_time_raw",
         "text",
-        "CreateTime as received, where create_time does not say it all: the text is not RFC 3339 in UTC, or is a zero "
+        "CreateTime as received, if create_time does not hold all of it: the text is not RFC 3339 in UTC, or is a zero "
         "time, or could not be read. Otherwise null.",
         source="CreateTime",
         derived=True,
@@ -130,14 +130,14 @@ _API_COLUMNS = (
     Column(
         "os_name",
         "text",
-        "Operating system inside the image, as the scanner names it. Null where it is not known.",
+        "Operating system inside the image, as the scanner names the system. Null where the system is not known.",
         source="OsName",
         example="alpine:v3.12",
     ),
     Column(
         "os_family",
         "text",
-        "First word of os_name in lower case, or that system's ID in /etc/os-release where the two differ (`rhel`, "
+        "First word of os_name in lower case, or the system's ID in /etc/os-release if that is another word (`rhel`, "
         "`amzn`, `ol`, `sles`). For grouping.",
         source="OsName",
         derived=True,
@@ -146,8 +146,8 @@ _API_COLUMNS = (
     Column(
         "os_version",
         "text",
-        "Version in os_name, without a leading `v`. A text: `3.9` comes before `3.12`, but not in sorting order. Null "
-        "where os_name states none.",
+        "Version in os_name, without a leading `v`. The version is a text: sorting puts `3.12` before `3.9`. Null if "
+        "os_name has no version.",
         source="OsName",
         derived=True,
         example="3.12",
@@ -155,8 +155,8 @@ _API_COLUMNS = (
     Column(
         "host_cnt",
         "bigint",
-        "Hosts that hold the image. Since 2025-04 ordinary nodes and super nodes together, before that ordinary nodes "
-        "only. Changes without a scan.",
+        "Hosts that hold the image: ordinary nodes and super nodes since 2025-04, only ordinary nodes before. Changes "
+        "without a scan.",
         source="HostCnt",
         unit="hosts",
         example="12",
@@ -165,7 +165,7 @@ _API_COLUMNS = (
         "super_node_cnt",
         "bigint",
         "Super (serverless) nodes that hold the image, a part of host_cnt. Null where the API does not send the field "
-        "(it came in 2025-04, to the international site in 2026-06).",
+        "(new in 2025-04, on the international site in 2026-06).",
         source="SuperNodeCnt",
         unit="hosts",
         example="1",
@@ -195,23 +195,23 @@ _API_COLUMNS = (
     Column(
         "is_authorized",
         "bigint",
-        "Whether the image has a scan licence: 0 no, 1 yes. An integer, as the API sends it, whose own example shows "
-        "12; so test for `<> 0`. Changes without a scan.",
+        "Whether the image has a scan licence: 0 no, 1 yes. An integer, as the API sends it. An example in the API's "
+        "documentation has 12, so test for `<> 0`. Changes without a scan.",
         source="IsAuthorized",
         example="1",
     ),
     Column(
         "is_latest_image",
         "bool",
-        "Whether this is the newest tag of its repository. Null where the API does not send the field (optional, since "
-        "2023-11).",
+        "Whether the image is the newest tag of its repository. Null where the API does not send the field (optional, "
+        "since 2023-11).",
         source="IsLatestImage",
         example="true",
     ),
     Column(
         "recommended_fix",
         "bool",
-        "Whether the API recommends to fix the image. Null where it does not send the field (optional, since 2023-11).",
+        "Whether the API recommends to fix the image. Null where the field is not sent (optional, since 2023-11).",
         source="RecommendedFix",
         example="false",
     ),
@@ -219,37 +219,37 @@ _API_COLUMNS = (
         "solution",
         "text",
         "What to do about a failed scan, in the language of the setting `language`. Null where the API sends nothing "
-        "(optional, since 2025-10). Its meaning is inferred from samples of registry images.",
+        "(optional, since 2025-10). The meaning is inferred from samples of registry images.",
         source="Solution",
     ),
     Column(
         "reason",
         "text",
         "Why a scan failed, in the language of the setting `language`. Null where the API sends nothing (optional, "
-        "since 2025-10). Its meaning is inferred from samples of registry images.",
+        "since 2025-10). The meaning is inferred from samples of registry images.",
         source="Reason",
     ),
     Column(
         "scan_status",
         "text",
-        "State of the image's scan. NOT_SCAN and SCANNED are seen here; SCANNING, WAIT_SCAN, CANCELED, SCAN_ERR, "
-        "FAILED and FINISHED in related answers. The set is open: never list it in a constraint.",
+        "State of the image's scan. The API's list of images has shown NOT_SCAN and SCANNED, and related lists "
+        "SCANNING, WAIT_SCAN, CANCELED, SCAN_ERR, FAILED and FINISHED. Do not write a constraint: others may come.",
         source="ScanStatus",
         example="SCANNED",
     ),
     Column(
         "scan_time",
         "timestamp",
-        "When the image was last scanned. Null: never, or not readable. A time without an offset is read in the "
-        "setting naive_time_zone (+08:00 unless set otherwise; the API never states it). Zero times (years 0000 and "
-        "0001) and 1970-01-01 mean never.",
+        "When the image was last scanned. Null: never, or the text is not a time. A time without an offset is taken to "
+        "be in the zone of the setting naive_time_zone (+08:00 by default; the API never states a zone). Zero times "
+        "(years 0000 and 0001) and 1970-01-01 mean never.",
         source="ScanTime",
         example="2021-01-29 06:10:12.021+00",
     ),
     Column(
         "scan_time_raw",
         "text",
-        "ScanTime as received, where scan_time does not say it all: the text is not RFC 3339 in UTC, or stands for "
+        "ScanTime as received, if scan_time does not hold all of it: the text is not RFC 3339 in UTC, or stands for "
         "never, or could not be read. Otherwise null, as for an empty ScanTime.",
         source="ScanTime",
         derived=True,
@@ -286,8 +286,8 @@ _API_COLUMNS = (
     Column(
         "risk_cnt",
         "bigint",
-        "Sensitive data found in the image (keys, passwords) by its last scan. Not the RiskCnt of "
-        "DescribeAssetImageDetail, which counts risky behaviours.",
+        "Sensitive data (keys, passwords) found in the image by its last scan. RiskCnt of DescribeAssetImageDetail is "
+        "another number: it counts risky behaviours.",
         source="RiskCnt",
         unit="findings",
         example="7",
@@ -300,8 +300,8 @@ _API_COLUMNS = (
     Column(
         "extra",
         "text",
-        "Fields that this release does not know, as one JSON object keyed by the API's names. Null where there are "
-        "none. A later release may give such a field a column.",
+        "Fields that this release does not know, as one JSON object keyed by the API's names. Null if there are no "
+        "such fields. A later release may give such a field a column.",
         example='{"NewField":1}',
     ),
 )
@@ -311,14 +311,14 @@ API_COLUMNS = tuple(column.name for column in _API_COLUMNS)
 _OBSERVED_AT = Column(
     "observed_at",
     "timestamp",
-    "When a sync first observed this.",
+    "When a sync first observed the version or the scan.",
     nullable=False,
 )
 
 IMAGES = Table(
     "images",
-    "The images of the account's hosts, each in its latest version. A row stays when its image is gone: deleted_at is "
-    "then set.",
+    "The images of the account's hosts, one row per image, in its latest version. The row of an image that is gone "
+    "stays: deleted_at is then set.",
     ("account_id", "image_id"),
     (
         ACCOUNT_ID,
@@ -327,31 +327,31 @@ IMAGES = Table(
         Column(
             "version",
             "bigint",
-            "Versions of the image that were observed so far, from 1: its last version in image_history.",
+            "Number of the image's latest version, from 1: the last one in image_history.",
             nullable=False,
             example="1",
         ),
         Column(
             "first_seen_at",
             "timestamp",
-            "When the image was first observed by a sync, not when it was built.",
+            "When a sync first observed the image, not when the image was built.",
             nullable=False,
         ),
         Column(
             "changed_at",
             "timestamp",
-            "When this version was first observed: its observed_at in image_history.",
+            "When a sync first observed this version: observed_at of the version in image_history.",
             nullable=False,
         ),
         Column(
             "deleted_at",
             "timestamp",
-            "When a sync found for the second time that the image is gone from all hosts. Null: it is there.",
+            "When a sync found for the second time that the image is gone from all hosts. Null: the image is not gone.",
         ),
         Column(
             "row_hash",
             "text",
-            "Hash of the API's fields, by which a changed image is known. The number before the colon is that of the "
+            "Hash of the API's fields, to find changed images. The number before the colon is the number of the "
             "hash's definition.",
             nullable=False,
             example="1:0123456789abcdef0123456789abcdef",
@@ -360,8 +360,8 @@ IMAGES = Table(
         Column(
             "missing_since",
             "timestamp",
-            "When a complete full sweep and a look-up by id first did not find the image. A later run looks it up "
-            "again, and only then sets deleted_at. Null: it was listed when it was last looked for.",
+            "When a complete full sweep and a look-up by id first did not find the image. A later run looks the image "
+            "up again, and only then sets deleted_at. Null: the last search found the image.",
         ),
     ),
 )
@@ -376,7 +376,7 @@ _NOT_OF_A_VERSION = ("first_seen_at", "missing_since")
 IMAGE_HISTORY = Table(
     "image_history",
     "Every version of an image that a sync observed, deletions and returns included. A version is valid from its "
-    "observed_at to that of the next one; the views add valid_to.",
+    "observed_at to the observed_at of the next version; the views add valid_to.",
     ("account_id", "image_id", "version"),
     tuple(
         _OBSERVED_AT if column.name == "changed_at" else column
@@ -387,15 +387,15 @@ IMAGE_HISTORY = Table(
 
 
 def versions(images: pa.Table) -> pa.Table:
-    """Rows of `images` as the rows of `image_history` that they are."""
+    """Return rows of `images` as rows of `image_history`."""
     kept = images.drop_columns(list(_NOT_OF_A_VERSION))
     return kept.rename_columns(list(IMAGE_HISTORY.column_names)).cast(IMAGE_HISTORY.arrow_schema)
 
 
 IMAGE_SCANS = Table(
     "image_scans",
-    "Every scan of an image that a sync observed, by its ScanTime. Scans that followed each other between two syncs "
-    "leave only the last one.",
+    "Every scan of an image that a sync observed, by its ScanTime. Of several scans between two syncs, only the last "
+    "scan is here.",
     ("account_id", "image_id", "scan_time"),
     (
         *_pick(IMAGES, "account_id", "image_id"),
@@ -413,15 +413,15 @@ REJECTED_VALUES = Table(
     "rejected_values",
     "Faults: values of the API that could not be read as their column's type, and items without a usable ImageID. A "
     "fault that lasts is one row, whatever the value is in later runs; values_rejected of sync_runs counts the faults "
-    "of each run. The image is loaded all the same, with null (or a cleaned text) in that column.",
+    "of each run. The image is still loaded, with null (or a cleaned text) in that column.",
     ("account_id", "reject_id"),
     (
         ACCOUNT_ID,
         Column(
             "reject_id",
             "text",
-            "Hash of image_id, column_name and reason, and of what stays the same of a rejected item. In rows of "
-            "an older release: hash of image_id, column_name and raw.",
+            "Hash of image_id, column_name and reason, and of the lasting parts of a rejected item. In rows of an "
+            "older release: hash of image_id, column_name and raw.",
             nullable=False,
             precision=64,
             example="0123456789abcdef0123456789abcdef",
@@ -429,7 +429,7 @@ REJECTED_VALUES = Table(
         replace(
             IMAGE_ID,
             nullable=True,
-            description="The image whose value it is; joins to images. Null for an item without a usable ImageID.",
+            description="The image with the value; joins to images. Null for an item without a usable ImageID.",
         ),
         Column(
             "column_name",
@@ -441,27 +441,27 @@ REJECTED_VALUES = Table(
         Column(
             "raw",
             "text",
-            "What was received when the fault was first met, as JSON, up to 200,000 characters.",
+            "The value as first received, as JSON, up to 200,000 characters.",
             nullable=False,
             example='"n/a"',
         ),
-        Column("reason", "text", "Why it was rejected.", nullable=False, example="not an integer"),
-        Column("request_id", "text", "RequestId of the answer that held raw: what the vendor's support asks for."),
-        Column("first_seen_at", "timestamp", "When the fault was first met.", nullable=False),
+        Column("reason", "text", "Why the value was rejected.", nullable=False, example="not an integer"),
+        Column("request_id", "text", "RequestId of the answer with raw: the vendor's support asks for this id."),
+        Column("first_seen_at", "timestamp", "When a sync first observed the fault.", nullable=False),
         SYNC_ID,
     ),
 )
 
 SYNC_RUNS = Table(
     "sync_runs",
-    "Runs of the connector, a row for each account and run, written last: what the row promises is in the tables. A "
-    "run that failed before its account was known has none.",
+    "Runs of the connector, one row per account and run. The row is written last, when all its data is in the tables. "
+    "A run that failed before its account was known has no row.",
     ("sync_id",),
     (
         replace(SYNC_ID, description="Identifies the run."),
         ACCOUNT_ID,
-        Column("mode", "text", "What the run did: `full` or `incremental`.", nullable=False, example="full"),
-        Column("mode_reason", "text", "Why it was that mode.", example="no watermark"),
+        Column("mode", "text", "Kind of the run's sweep: `full` or `incremental`.", nullable=False, example="full"),
+        Column("mode_reason", "text", "Why the run had this mode.", example="no watermark"),
         Column(
             "verdict",
             "text",
@@ -473,108 +473,109 @@ SYNC_RUNS = Table(
         Column(
             "verdict_reason",
             "text",
-            "What the verdict rests on, or what is missing. Of a long text the first 2,000 characters at most.",
+            "What proves the run complete, or what is missing. At most the first 2,000 characters of a long text.",
         ),
         Column(
             "started_at",
             "timestamp",
-            "When the run started, by the API's clock where this machine's was more than 5 s off; so are all instants "
-            "of the run.",
+            "When the run started. All instants of a run are by the API's clock if this machine's clock differs by "
+            "more than 5 s.",
             nullable=False,
         ),
         Column("finished_at", "timestamp", "When the run ended."),
         Column(
             "total_count",
             "bigint",
-            "TotalCount of the sweep's last answer: how many images the API says it lists. Compared, never a proof.",
+            "TotalCount of the sweep's last answer: how many images the API claims to list. Compared, never a proof.",
             source="TotalCount",
             unit="images",
         ),
-        Column("rows_listed", "bigint", "Rows in all answers, those that pages share included.", unit="rows"),
-        Column("images_listed", "bigint", "Distinct images among them.", unit="images"),
+        Column("rows_listed", "bigint", "Rows in all answers; rows that pages share count each time.", unit="rows"),
+        Column("images_listed", "bigint", "Distinct images in all answers.", unit="images"),
         Column("images_new", "bigint", "Images that the warehouse did not have.", unit="images"),
-        Column("images_changed", "bigint", "Images of which a new version was written.", unit="images"),
+        Column("images_changed", "bigint", "Images with a new version.", unit="images"),
         Column(
-            "images_unchanged", "bigint", "Images that were listed as they were known, and not written.", unit="images"
+            "images_unchanged", "bigint", "Images that were listed without a change, and not written.", unit="images"
         ),
-        Column("images_gone", "bigint", "Images that got a deleted_at.", unit="images"),
+        Column("images_gone", "bigint", "Images whose deleted_at was set.", unit="images"),
         Column("images_returned", "bigint", "Images that were gone and are listed again.", unit="images"),
         Column(
             "values_rejected",
             "bigint",
-            "Faults that the sweep met, known ones included: values and items that could not be read.",
+            "Faults in the sweep, known faults included: values and items that could not be read.",
             unit="faults",
         ),
         Column(
             "unknown_fields",
             "text",
-            "Names of fields that this release does not know, as a JSON array. Of many the first 20, and how many more "
-            "there are; of a long name the beginning. Null: none.",
+            "Names of fields that this release does not know, as a JSON array: at most 20 names, then how many more "
+            "there are. Long names are cut. Null: no such fields.",
             example='["NewField"]',
         ),
         Column("pages", "bigint", "Pages that were read and used.", unit="pages"),
         Column("requests", "bigint", "Requests that were sent, retries and look-ups included.", unit="requests"),
-        Column("throttled", "bigint", "Requests that the API refused for their rate.", unit="requests"),
+        Column("throttled", "bigint", "Requests that the API refused because of the rate limit.", unit="requests"),
         Column("retries", "bigint", "Requests that were sent again.", unit="requests"),
         Column(
             "seam_repairs",
             "bigint",
-            "Times that the sweep stepped back because two pages did not overlap as they must: the list moved.",
+            "How often the sweep stepped back because the overlap of two pages was broken: the list had moved.",
             unit="repairs",
         ),
-        Column("passes", "bigint", "Times that the list was read from its start.", unit="passes"),
+        Column("passes", "bigint", "How often the list was read from its start.", unit="passes"),
         Column(
             "order_proven", "bool", "Whether the sort key never decreased and every seam closed. Null: not decided."
         ),
         Column(
             "missed_by_incremental",
             "bigint",
-            "Of a full sweep: images that incremental sweeps should have found and did not. Audited are images that "
-            "were scanned between the start of the last complete full sweep and that of the newest incremental run "
-            "since, less the lookback. After a miss, each run of mode auto makes both sweeps: audited are then the "
-            "images that the incremental one promised to show. Null: nothing was audited, since there was no such run "
-            "or no such image.",
+            "Images that incremental sweeps should have found and did not. A full sweep audits the images that were "
+            "scanned after the start of the last complete full sweep, and before the start of the newest incremental "
+            "run since then, less the lookback. After a miss, each run of mode auto makes both sweeps, and audits the "
+            "images that the incremental sweep promised to show. Null: no audit, because there was no such run or no "
+            "such image.",
             unit="images",
         ),
         Column(
             "watermark_before",
             "timestamp",
-            "The newest ScanTime that was known before the run. Null: no complete run yet.",
+            "The newest ScanTime that was known before the run. Null: there was no complete run.",
         ),
         Column(
             "watermark_after",
             "timestamp",
-            "The newest ScanTime that is known now, no later than started_at. Only a complete run without filters "
-            "moves it, and only a full one back: where the images with the newest ScanTimes are gone.",
+            "The newest ScanTime that is known after the run, no later than started_at. Only a complete run without "
+            "filters moves the watermark. Only a full run moves it back, if the images with the newest ScanTimes are "
+            "gone.",
         ),
         Column("first_request_id", "text", "RequestId of the first page of the run's last sweep."),
         Column("last_request_id", "text", "RequestId of the run's last answer."),
-        Column("endpoint", "text", "Host that was asked.", example="tcss.intl.tencentcloudapi.com"),
+        Column("endpoint", "text", "Host name of the API.", example="tcss.intl.tencentcloudapi.com"),
         Column(
             "filters",
             "text",
-            "Filters that restricted the run, as JSON. Null: none. A filtered run never moves the watermark and never "
-            "calls an image gone.",
+            "Filters that restricted the run, as JSON. Null: no filters. A filtered run never moves the watermark and "
+            "never calls an image gone.",
         ),
         Column("connector_version", "text", "Version of the connector that ran.", example="0.1.0"),
         Column(
             "reason_code",
             "text",
-            "What decided the verdict, as a stable word to group by: the kind of proof of a complete run, else the "
-            "cause that verdict_reason begins with. Null in rows of older releases.",
+            "What decided the verdict, as a stable word for grouping: the kind of proof of a complete run, else the "
+            "first cause in verdict_reason. Null in rows of older releases.",
             example="order",
         ),
         Column(
             "naive_time_zone",
             "text",
-            "Setting naive_time_zone of the run: the zone of times that state none.",
+            "Setting naive_time_zone of the run: the zone of times without an offset.",
             example="+08:00",
         ),
         Column(
             "listed_twice",
             "bigint",
-            "Of a full sweep: rows that showed an image again within one answer, in its last pass. By as many "
-            "TotalCount may exceed the images. Null for others.",
+            "Rows in the last pass of a full sweep that showed an image again within the same answer. TotalCount may "
+            "exceed the number of images by this number. Null for other sweeps.",
             unit="rows",
         ),
     ),

@@ -1,4 +1,4 @@
-"""What a table and a column are, and the forms of a table that others need: Arrow's schema, dlt's hints, plain rows."""
+"""Defines tables and columns, and converts tables: to Arrow's schema, to dlt's hints, to plain rows."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ _ARROW: dict[ColumnType, pa.DataType] = {
 
 @dataclass(frozen=True)
 class Column:
-    """A column. `source` is the API field that it comes from, `derived` whether it is computed from that field.
+    """Describes a column. `source` is the column's API field; `derived` columns are computed from that field.
 
-    `precision` is the greatest length of a text, in characters; keys have one, because MySQL cannot index TEXT.
-    `is_json` says that the text is JSON: the API's array, or the text of JSON that it sends.
+    `precision` is the greatest length of a text, in characters; keys have a precision, because MySQL cannot index TEXT.
+    `is_json` says that the text is JSON: an array of the API, or a JSON text that the API sends.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; `key` names the columns that identify a row, in the order of the index."""
+    """Describes a table; `key` names the columns that identify a row, in the order of the index."""
 
     name: str
     description: str
@@ -59,14 +59,14 @@ class Table:
         return pa.schema([pa.field(c.name, _ARROW[c.type], nullable=c.nullable) for c in self.columns])
 
     def column(self, name: str) -> Column:
-        """The column of that name; KeyError if there is none."""
+        """Return the column of that name. Raises KeyError if there is no such column."""
         for column in self.columns:
             if column.name == name:
                 return column
         raise KeyError(f"table {self.name} has no column {name}")
 
     def arrow(self, rows: Sequence[Sequence[Any]]) -> pa.Table:
-        """The rows as Arrow, with exactly `arrow_schema`.
+        """Return the rows as Arrow, with exactly `arrow_schema`.
 
         A row holds a value per column, in order: str, int, float, bool or None; an instant is an int of microseconds
         since the epoch, UTC. Raises ValueError for a row of another length and for None in a column that is not
@@ -81,7 +81,7 @@ class Table:
         return pa.Table.from_arrays(arrays, schema=self.arrow_schema)
 
     def dlt_columns(self) -> dict[str, dict[str, Any]]:
-        """The columns as dlt's `columns=` hint, in order, keyed by name."""
+        """Return the columns as dlt's `columns=` hint, in order, keyed by name."""
         return {column.name: self._dlt_column(column) for column in self.columns}
 
     def _dlt_column(self, column: Column) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Table:
 
 
 def plain_rows(table: pa.Table) -> Iterator[dict[str, Any]]:
-    """An Arrow table's rows as dicts, instants as microseconds since the epoch, UTC; a part of the table at a time."""
+    """Yield an Arrow table's rows as dicts, instants as microseconds since the epoch (UTC), converted in batches."""
     columns = [c.cast(pa.int64()) if pa.types.is_timestamp(c.type) else c for c in table.columns]
     for batch in pa.table(columns, names=table.column_names).to_batches(max_chunksize=_ROWS_AT_ONCE):
         yield from batch.to_pylist()

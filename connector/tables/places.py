@@ -1,4 +1,4 @@
-"""Where images run: the tables of containers and hosts.
+"""Defines the tables of the places where images run: containers and hosts.
 
 Facts about the fields come from the API's specification and its published samples.
 """
@@ -12,8 +12,8 @@ from connector.tables.model import Column, Table
 _LAST_SEEN_AT = Column(
     "last_seen_at",
     "timestamp",
-    "When a sync last wrote that it saw this: at a change, and once a day while nothing changes. Of what is gone: the "
-    "last run that listed it.",
+    "When a sync last listed the container or host. Written at a change, and once a day while nothing changes. If "
+    "gone_at is set: the last run that listed the container or host.",
     nullable=False,
 )
 
@@ -27,7 +27,7 @@ def _of_containers() -> tuple[Column, ...]:
         Column(
             "cmd",
             "text",
-            "First word of the container's command. Its arguments are not stored, because they may hold passwords.",
+            "First word of the container's command. The arguments are not stored, because they may hold passwords.",
             source="Cmd",
             derived=True,
         ),
@@ -35,7 +35,7 @@ def _of_containers() -> tuple[Column, ...]:
         number_column("ram_usage", "RamUsage", "Memory in use, when the row was last written.", "kB"),
         text_column("image_name", "ImageName", "Name of the image."),
         replace(IMAGE_ID, nullable=True, description="The image that the container runs. Joins to images."),
-        text_column("pod", "POD", "Pod, as the API names it first; see pod_name."),
+        text_column("pod", "POD", "Pod, as the API's field POD names the pod; see pod_name."),
         Column("host_id", "text", "The host. Joins to hosts.", precision=128, source="HostID"),
         text_column("host_ip", "HostIP", "Private address of the host."),
         time_column("update_time", "UpdateTime", "When the API's row last changed."),
@@ -49,9 +49,9 @@ def _of_containers() -> tuple[Column, ...]:
         text_column("pod_ip", "PodIP", "Address of the pod."),
         text_column("pod_name", "PodName", "Name of the pod."),
         text_column("node_type", "NodeType", "NORMAL, or SUPER for a super node.", "NORMAL"),
-        text_column("node_unique_id", "NodeUniqueID", "Lasting id of the super node."),
-        number_column("pod_cpu", "PodCpu", "CPU of the pod; its unit is not documented."),
-        number_column("pod_mem", "PodMem", "Memory of the pod; bytes in the published sample."),
+        text_column("node_unique_id", "NodeUniqueID", "Permanent id of the super node."),
+        number_column("pod_cpu", "PodCpu", "CPU of the pod; the unit is not documented."),
+        number_column("pod_mem", "PodMem", "Memory of the pod; in bytes in the published sample."),
         text_column("cluster_name", "ClusterName", "Name of the cluster."),
         text_column("cluster_id", "ClusterID", "Id of the cluster."),
         text_column("pod_uid", "PodUid", "Uid of the pod."),
@@ -62,14 +62,14 @@ def _of_hosts() -> tuple[Column, ...]:
     return (
         text_column("host_ip", "HostIP", "Private address."),
         text_column("host_name", "HostName", "Name of the host."),
-        text_column("host_group", "Group", "Business group of the host. The API calls the field Group."),
+        text_column("host_group", "Group", "Business group of the host (the API's field Group)."),
         text_column("docker_version", "DockerVersion", "Version of Docker."),
         text_column("docker_file_system_driver", "DockerFileSystemDriver", "Storage driver of the container runtime."),
         number_column("image_cnt", "ImageCnt", "Images on the host.", "images"),
         number_column("container_cnt", "ContainerCnt", "Containers on the host.", "containers"),
         text_column("status", "Status", "State of the agent: ONLINE, OFFLINE or UNINSTALL.", "ONLINE"),
         Column("is_containerd", "bool", "Whether the runtime is containerd.", source="IsContainerd"),
-        text_column("machine_type", "MachineType", "Where the host is from: CVM, ECM, LH, BM or Other.", "CVM"),
+        text_column("machine_type", "MachineType", "Kind of the host: CVM, ECM, LH, BM or Other.", "CVM"),
         text_column("public_ip", "PublicIp", "Public address."),
         text_column("uuid", "Uuid", "Uuid of the host."),
         text_column("instance_id", "InstanceID", "Cloud instance of the host."),
@@ -102,7 +102,7 @@ def _place(name: str, description: str, key: Column, columns: tuple[Column, ...]
             EXTRA,
             first_seen_at_column(what),
             _LAST_SEEN_AT,
-            Column("gone_at", "timestamp", f"When a whole list first lacked the {what}. Null: it is there."),
+            Column("gone_at", "timestamp", f"When a whole list first lacked the {what}. Null: the {what} is not gone."),
             ROW_HASH,
             SYNC_ID,
         ),
@@ -111,14 +111,14 @@ def _place(name: str, description: str, key: Column, columns: tuple[Column, ...]
 
 CONTAINERS = _place(
     "containers",
-    "Containers of the account that run. A container stays in the table when it is gone or runs no more: gone_at is "
+    "Running containers of the account. The row of a container that is gone, or that runs no more, stays: gone_at is "
     "then set.",
     Column("container_id", "text", "Id of the container.", nullable=False, precision=256, source="ContainerID"),
     _of_containers(),
 )
 HOSTS = _place(
     "hosts",
-    "Hosts of the account. A host stays in the table when it is gone: gone_at is then set.",
+    "Hosts of the account. The row of a host that is gone stays: gone_at is then set.",
     Column("host_id", "text", "Id of the host in TCSS.", nullable=False, precision=128, source="HostID"),
     _of_hosts(),
 )

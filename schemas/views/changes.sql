@@ -1,17 +1,17 @@
 -- What has changed, when, and from what to what?
 --
 -- One row per observed change of an image. A window: changed_at >= its begin and changed_at < its end. The sum of a
--- change over the rows of a window is the change of the posture in that window. The first sync sees every image as new.
--- Where history was pruned, the oldest version of an image that is left began with no change that is known.
+-- change over the rows of a window is the change of the posture in that window. To the first sync, every image is new.
+-- Where history was pruned, no change is known at the begin of the oldest version that is left.
 --
--- version: the version that the change began; the one before has the number below
+-- version: the version that began with the change; the version before has the next lower number
 -- changed_at: when a sync observed the change, which happened since the sync before
 -- kind: new, changed, gone or returned
--- is_newly_scanned: whether its ScanTime is another one, or its first
--- scan_status_before: scan_status of the version before; null: there is none, or it has none
+-- is_newly_scanned: whether the ScanTime changed, or is the image's first
+-- scan_status_before: scan_status of the version before; null: there is no such version, or it has no status
 -- scan_time_before: when the version before was last scanned
--- host_cnt_before: hosts of the version before; here and below, a number of a gone image is that of when it was last
--- seen, and null means not known
+-- host_cnt_before: hosts of the version before; here and below, a gone image has the numbers of its last observation,
+-- and null means not known
 -- container_cnt_before: containers of the version before
 -- critical_before: critical vulnerabilities of the version before
 -- high_before: high vulnerabilities of the version before
@@ -20,8 +20,8 @@
 -- vul_before: vulnerabilities of the version before
 -- virus_before: malicious files of the version before
 -- risk_before: findings of sensitive data of the version before
--- container_change: how many more containers; here and below an image that is not there counts as 0, and so does a
--- number that is not known
+-- container_change: how many more containers; here and below, an image that is gone or not yet known counts as 0, and
+-- so does a number that is not known
 -- critical_change: how many more critical vulnerabilities
 -- high_change: how many more high vulnerabilities
 -- medium_change: how many more medium vulnerabilities

@@ -1,26 +1,26 @@
 -- What has changed in the last 24 hours?
 --
--- One row an image of which a new version was observed in the last 24 hours, compared with the version that was valid
--- before. The sum of a change over an account's rows is the change of its posture. An account that was first read
--- less than 24 hours ago has no rows: nothing is known of it to compare with.
+-- One row per image with a new version in the last 24 hours, compared with the version that was valid before. The sum
+-- of a change over an account's rows is the change of its posture. An account that was first read less than 24 hours
+-- ago has no rows, because there is no older state to compare with.
 --
--- kind: new, gone, returned (was gone, then or in between, and is there again), came and went (was there in between
--- only), or changed, even where it is now again as it was then
+-- kind: new, gone, returned (was gone 24 hours ago or later, and is there again), came and went (was there only in
+-- between), or changed, even if the image now is again as 24 hours ago
 -- observed_at: when the newest version was observed
 -- versions: versions that were observed in the last 24 hours
--- is_newly_scanned: whether its ScanTime is another one, or its first
--- scan_status_before: scan_status as it was known 24 hours ago; null: the image was not known
--- container_cnt: containers now, or when it was last seen
--- critical_level_vul_cnt: critical vulnerabilities now, or when it was last seen
--- container_change: how many more containers than 24 hours ago; here and below an image that is not there counts as 0,
--- and so does a number that is not known
+-- is_newly_scanned: whether the ScanTime changed, or is the image's first
+-- scan_status_before: scan_status 24 hours ago; null: the image was not known
+-- container_cnt: containers now, or at the last observation of a gone image
+-- critical_level_vul_cnt: critical vulnerabilities now, or at the last observation of a gone image
+-- container_change: how many more containers than 24 hours ago; here and below, an image that is gone or not yet known
+-- counts as 0, and so does a number that is not known
 -- critical_change: how many more critical vulnerabilities
 -- high_change: how many more high vulnerabilities
 -- medium_change: how many more medium vulnerabilities
 -- low_change: how many more low vulnerabilities
 -- vul_change: how many more vulnerabilities
 -- virus_change: how many more malicious files
--- risk_change: how many more sensitive data
+-- risk_change: how many more findings of sensitive data
 with versions as (
     select
         history.account_id,

@@ -1,15 +1,15 @@
 -- Which image has which vulnerability now, in which package, and what fixes it?
 --
--- One row an open finding of an image that is there: a vulnerability in a package and version. Only sets that were
--- read whole are here. An image without a row is not clean for that: detail_coverage says which images were read. The
--- columns that are not explained here are those of image_vulnerabilities, vulnerabilities and images.
+-- One row per open finding of an image that is not gone: a vulnerability in a package and version. Only sets that were
+-- read whole are here. An image without a row is not proven clean: detail_coverage counts images that were not read.
+-- The columns that are not explained here are those of image_vulnerabilities, vulnerabilities and images.
 --
 -- severity: CRITICAL, HIGH, MEDIUM or LOW; null: no list of the account has shown the vulnerability
 -- first_found_at: ScanTime of the first read that has the finding
--- came_with_image: whether the image's first read has it; else a later scan brought it, so new knowledge did
--- since_is_known: false where first_found_at is too late an answer to "since when?", since the image's first read has
--- the finding and the image was there in the account's first complete sync, before which nothing is known
--- scan_time: ScanTime of the set that the finding is from
+-- came_with_image: whether the image's first read has the finding; else a later scan, with new knowledge, found it
+-- since_is_known: whether first_found_at answers "since when?"; false if the image's first read has the finding and
+-- the image was there in the account's first complete sync, so that the finding may be older
+-- scan_time: ScanTime of the finding's set
 -- read_at: when the image's vulnerabilities were last read, whole or not
 with began as (
     select account_id, min(finished_at) as complete_at

@@ -1,12 +1,11 @@
 -- Which images are there now, and in what state is each?
 --
--- One row an image that the account's hosts hold. The columns that are not explained here are those of images.
+-- One row per image that the account's hosts hold. The columns that are not explained here are those of images.
 --
--- in_use: whether a container uses the image; null where that is not known
--- has_scan_error: whether any of the five scanners reports an error; current_scan_errors has them one by one
--- is_licensed: whether the image has a scan licence (is_authorized is not 0); null where that is not known
--- needs_attention: whether TCSS says that the image needs attention first (is_suggest is not 0); null where that is not
--- known
+-- in_use: whether a container uses the image; null: not known
+-- has_scan_error: whether any of the five scanners reports an error; current_scan_errors has one row per error
+-- is_licensed: whether the image has a scan licence (is_authorized is not 0); null: not known
+-- needs_attention: whether TCSS says that the image needs attention first (is_suggest is not 0); null: not known
 select
     account_id,
     image_id,

@@ -1,9 +1,9 @@
 -- Which scanner fails on which image, and what does it say?
 --
--- One row an image that is there and a scanner that reports an error about it. Several scanners may fail on one image.
+-- One row per image and scanner that reports an error about the image. Several scanners may fail on one image.
 --
 -- scanner: agent (on the host), scan (the service), virus, vul (vulnerabilities) or risk (sensitive data)
--- error: what it says; the vendor does not document the texts
+-- error: text of the error; the vendor does not document these texts
 -- reason: why the scan failed, as the API explains it for the whole image
 with scanners as (
     select 'agent' as scanner

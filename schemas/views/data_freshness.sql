@@ -1,23 +1,23 @@
 -- Can I trust the data, and how old is it?
 --
--- One row an account. A run counts as complete here if its verdict is complete and no filter restricted it, and if it
--- started no more than five minutes in the future: else a clock was wrong, and its age would be none.
+-- One row per account. A run counts as complete here if its verdict is complete, no filter restricted it, and its start
+-- is at most five minutes in the future; a later start comes from a wrong clock, and gives no age.
 --
--- complete_at: start of the last complete run: what images listed then is here; null: there was none
--- data_age_hours: whole hours since then
--- full_at: start of the last complete full run, the only kind that sees deletions and changes without a scan
--- full_age_hours: whole hours since then
+-- complete_at: start of the last complete run, whose images are here; null: there was no such run
+-- data_age_hours: whole hours since complete_at
+-- full_at: start of the last complete full run; only full runs see deletions and changes without a scan
+-- full_age_hours: whole hours since full_at
 -- last_run_at: start of the last run of any kind; null: no run has ended
 -- last_run_mode: full or incremental
 -- last_run_verdict: complete, partial or failed
--- last_run_reason: what that verdict rests on, or what is missing
--- last_run_hours: whole hours since its start
+-- last_run_reason: what proves the last run complete, or what is missing
+-- last_run_hours: whole hours since last_run_at
 -- partial_since: partial runs since complete_at
 -- failed_since: failed runs since complete_at
 -- filtered_since: complete runs with a filter since complete_at
--- images: images that are there
+-- images: images that are not gone
 -- newest_change_at: when an image was last observed to be new, changed, gone or returned
--- newest_scan_time: the newest ScanTime of an image that is there: whether TCSS itself still scans
+-- newest_scan_time: the newest ScanTime of an image that is not gone, which shows whether TCSS still scans
 with accounts as (
     select account_id from images
     union

@@ -1,16 +1,16 @@
 -- Of how many images are the details known, and how far can they be trusted?
 --
--- One row an account, an aspect that was read and a state, over the images that are there; a state of no image has no
--- row. What the other views of details say of images that are not current is old, or nothing.
+-- One row per account, aspect that was read, and state of images that are not gone; a state without images has no row.
+-- The other views of details show old sets, or nothing, for images that are not current.
 --
--- aspect: what was read of each image: vulnerabilities or malware
--- state: current; behind the scan (scanned again, or counted otherwise, since the set was read: the views show that
--- older set); not proven (the last read could not be shown to be whole: the views show the set before it, or none);
--- not read yet; or never scanned (there is nothing to read)
+-- aspect: the list that was read of each image: vulnerabilities or malware
+-- state: current; behind the scan (a new scan, or other counts, since the set was read; the views show the older set);
+-- not proven (the last read is not proven whole; the views show the set before, or none); not read yet; or never
+-- scanned (there is nothing to read)
 -- images: images in that state
--- images_in_use: those of them that a container uses
--- images_unsettled: those of them whose set was read so soon after the scan that a later run reads it once more
--- oldest_read_at: when the image among them was last read whose last read is the longest ago; null: none was read
+-- images_in_use: images in that state that a container uses
+-- images_unsettled: images in that state whose set was read so soon after the scan that a later run reads it again
+-- oldest_read_at: the oldest of the last reads of these images; null: no image was read
 with aspects as (
     select account_id, aspect from image_reads
     union

@@ -1,6 +1,6 @@
 -- Which vulnerabilities were ever found, in the words of other scanners?
 --
--- One row a finding from when it appeared until it went; a finding that returned has another row. The names are those
+-- One row per finding, from its begin to its end; a finding that returned has another row. The column names are those
 -- of Trivy and OSV, so that the rows can be united with those of other scanners.
 --
 -- repository: image_repository of images
@@ -11,12 +11,12 @@
 -- package_name: component of image_vulnerabilities
 -- installed_version: version of image_vulnerabilities
 -- fixed_version: fixed_versions of image_vulnerabilities; null: no fix is known
--- status: open, closed (a later scan of the same image had it no more, so it was judged anew), or image_gone
+-- status: open, closed (a later scan of the same image no longer had the finding: judged anew), or image_gone
 -- first_observed_at: ScanTime of the first read that has the finding
 -- since_is_known: as in current_findings
--- closed_at: ScanTime of the first read without it, or when the image was first observed to be gone; null: open
+-- closed_at: ScanTime of the first read without the finding, or when a sync first saw the image gone; null: open
 -- exploit_available: whether an exploit exists
--- known_exploited: whether it is exploited in the wild
+-- known_exploited: whether the vulnerability is exploited in the wild
 -- published_at: when the vulnerability was published
 with began as (
     select account_id, min(finished_at) as complete_at

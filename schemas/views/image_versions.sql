@@ -1,13 +1,13 @@
 -- What was known of an image at any moment, and from when to when?
 --
--- One row a version of an image that a sync observed; what a killed run left in image_history is not here. The fleet at
--- a moment: valid_from <= moment and (valid_to > moment or valid_to is null) and deleted_at is null. The columns that
--- are not explained here are those of image_history.
+-- One row per version of an image that a sync observed, without rows of image_history that a killed run left. The
+-- fleet at a moment: valid_from <= moment and (valid_to > moment or valid_to is null) and deleted_at is null. The
+-- columns that are not explained here are those of image_history.
 --
 -- valid_from: when a sync first observed this version; the change itself happened since the sync before
--- valid_to: when the next version was first observed; null: it is the latest
--- is_current: whether it is the latest, which is what images holds
--- event: what began this version: new, changed, gone or returned; a gone version is valid while the image is absent
+-- valid_to: when a sync first observed the next version; null: this version is the latest
+-- is_current: whether this version is the latest, as in images
+-- event: how this version began: new, changed, gone or returned; a gone version is valid while the image is gone
 select
     history.account_id,
     history.image_id,

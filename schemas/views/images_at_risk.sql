@@ -1,7 +1,7 @@
 -- Which images in use are the riskiest?
 --
--- One row an image that a container uses and in which the last scan found something. Images that were never scanned are
--- not here; scan_coverage has them. The columns that are not explained here are those of images.
+-- One row per image that a container uses and that had findings in its last scan. Images that were never scanned are in
+-- scan_coverage, not here. The columns that are not explained here are those of images.
 --
 -- risk_rank: 1 is the riskiest of its account: images with malware first, then most critical vulnerabilities, then
 -- most malware, then most high vulnerabilities, then most vulnerabilities, then most containers; counts that the API

@@ -1,14 +1,14 @@
 -- Which operating systems do the images run, and how exposed is each?
 --
--- One row an account, system and version, of the images that are there. The counts are sums over the images.
+-- One row per account, system and version of images that are not gone. The counts are sums over the images.
 --
 -- os_family: null where the system is not known
--- os_version: null where it is not known
--- images: images with this system
--- images_in_use: those of them that a container uses
--- images_scanned: those of them that have a ScanTime
--- images_rated: those of them whose counts by severity are known; the others add nothing to these counts
--- images_critical: those of them with a critical vulnerability
+-- os_version: null where the version is not known
+-- images: images with this system and version
+-- images_in_use: images among these that a container uses
+-- images_scanned: images among these with a ScanTime
+-- images_rated: images among these with counts by severity; the other images add nothing to the counts by severity
+-- images_critical: images among these with a critical vulnerability
 select
     account_id,
     os_family,

@@ -1,14 +1,14 @@
 -- How many images and vulnerabilities did each account have at the end of each day?
 --
--- One row an account and UTC day from the first observation to today, days without a sync included. An image counts
--- with the version that was valid when the day ended, for today with the one that is valid now; an image that was gone
--- does not count. The counts are sums over the images. The days end 10,000 days after the first observation.
+-- One row per account and UTC day from the first observation to today, days without a sync included. An image counts
+-- with its version at the end of the day, or, for today, with its present version; an image that was gone does not
+-- count. The counts are sums over the images. The days end 10,000 days after the first observation.
 --
 -- day: a date in UTC
--- images: images that were there
--- images_scanned: those of them that have a ScanTime
--- images_rated: those of them whose counts by severity are known; the others add nothing to these counts
--- images_critical: those of them with a critical vulnerability
+-- images: images that were not gone
+-- images_scanned: images among these with a ScanTime
+-- images_rated: images among these with counts by severity; the other images add nothing to the counts by severity
+-- images_critical: images among these with a critical vulnerability
 with versions as (
     select
         version.account_id,
@@ -41,7 +41,7 @@ with versions as (
         cast(version.observed_at at time zone 'UTC' as date),
         cast(later.observed_at at time zone 'UTC' as date)
 ),
--- Versions of the same days count together: on the day that they begin, and off again on the day that they end.
+-- Versions with the same days count together: added on the day when they begin, subtracted on the day when they end.
 signs as (
     select 1 as sign
     union all select -1

@@ -1,9 +1,9 @@
 -- Which images were never scanned, fail to be scanned, or were scanned too long ago?
 --
--- One row an image that is there. Without a scan in the last N days: scan_age_days >= N or scan_time is null.
+-- One row per image that is not gone. Without a scan in the last N days: scan_age_days >= N or scan_time is null.
 --
--- scan_state: scanned, not scanned, scanning (or waiting), cancelled, failing (an error is reported, or the status says
--- so), or other (no status, or one that this release does not know)
+-- scan_state: scanned, not scanned, scanning (or waiting), cancelled, failing (by a scanner's error, or by the status),
+-- or other (no status, or a status that this release does not know)
 -- scan_time: when the image was last scanned; an image that fails now may have been scanned before
 -- scan_age_days: whole days of 24 hours since scan_time; null: never scanned
 -- scan_age: under 7 days, 7 to 29 days, 30 days or more, or never scanned

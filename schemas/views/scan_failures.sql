@@ -1,18 +1,18 @@
 -- Why do scans fail, and how many images does each cause concern?
 --
--- One row an account, scanner and cause, of the images that are there. An image counts once for each scanner that
--- reports an error about it.
+-- One row per account, scanner and cause, over images that are not gone. An image counts once for each scanner that
+-- reports an error about the image.
 --
--- scanner: agent (on the host), scan (the service), virus, vul (vulnerabilities) or risk (sensitive data); status where
--- no scanner reports an error, but the status says that the scan failed, or is one that this release does not know
+-- scanner: agent (on the host), scan (the service), virus, vul (vulnerabilities) or risk (sensitive data); status if
+-- no scanner reports an error, but the status says that the scan failed, or this release does not know the status
 -- cause: the scanner's error, or the status, or `no status`
--- images: images that fail so
--- images_in_use: those of them that a container uses
--- container_cnt: containers that use them
--- images_never_scanned: those of them that have no ScanTime from before
+-- images: images with this scanner and cause
+-- images_in_use: images among these that a container uses
+-- container_cnt: containers that use these images
+-- images_never_scanned: images among these without a ScanTime
 -- latest_scan_time: the newest ScanTime of these images
--- example_image_id: one of them, to look into
--- example_reason: a reason that the API gives for one of them
+-- example_image_id: one of these images, as an example
+-- example_reason: a reason that the API gives for one of these images
 with scanners as (
     select 'agent' as scanner
     union all select 'scan'

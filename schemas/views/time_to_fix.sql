@@ -1,21 +1,21 @@
 -- How long does each repository take to get rid of its vulnerabilities?
 --
--- One row a repository and severity. An image cannot be repaired, since its id is a hash of its content: a repository
+-- One row per repository and severity. An image cannot be repaired, since its id is a hash of its content: a repository
 -- is fixed when no image in use has the vulnerability any more. An image is in use from the first sync that sees a
--- container of it to the first sync after which none sees one. The time runs from when the vulnerability was first
--- found in an image in use to when the last such image was out of use; what went and came back counts as one time.
--- Images that never had a repository are not here.
+-- container of the image to the first sync after the last that sees one. The time to fix runs from when the
+-- vulnerability was first found in an image in use to when the last such image was out of use; a vulnerability that
+-- went and came back has one time. Images that never had a repository are not here.
 --
--- image_repository: that of the image's latest version that has one: an image that lost its tag has not left it
+-- image_repository: the last repository that the image had: an image that lost its tag stays in its repository
 -- severity: CRITICAL, HIGH, MEDIUM or LOW; null: no list of the account has shown the vulnerability
 -- vulnerabilities: vulnerabilities that images in use had or have; each is in one of the next three columns
--- still_open: those that an image in use has now
--- reclassified: those that ended since a later scan of the same image had them no more: judged anew, not fixed
--- fixed: those that ended since no image in use has them
--- start_unknown: those, open or ended, that were there in the account's first complete sync; they are in no average
--- fixed_and_known: fixed ones whose start is known
--- mean_days_to_fix: mean of these, in days; null: there are none
--- open_since: start of the oldest that is still open and whose start is known
+-- still_open: vulnerabilities that an image in use has now
+-- reclassified: vulnerabilities that ended because a later scan of the same image no longer had them: not fixed
+-- fixed: vulnerabilities that ended because no image in use has them
+-- start_unknown: open or ended vulnerabilities of the account's first complete sync; they are in no average
+-- fixed_and_known: fixed vulnerabilities with a known start
+-- mean_days_to_fix: mean time to fix of fixed_and_known, in days; null: there are none
+-- open_since: start of the oldest open vulnerability with a known start
 with began as (
     select account_id, min(finished_at) as complete_at
     from sync_runs

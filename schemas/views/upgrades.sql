@@ -1,19 +1,19 @@
 -- Which upgrade of which package removes most vulnerabilities from images in use?
 --
--- One row a package in a version and what fixes its findings, as received, over the images that a container uses.
--- Findings without a fix are not here. Versions are not compared: a later version may also remove what other rows of
--- the same package and version name.
+-- One row per package, version and fixed versions, as received, over the images that a container uses. Findings without
+-- a fix are not here. Versions are not compared: a later version may also remove the findings of other rows of the same
+-- package and version.
 --
 -- upgrade_rank: 1 removes most in its account: most critical and high findings, then most findings, then from most
 -- containers
 -- component: the package
--- version: the version that the images have
+-- version: the package's version in the images
 -- fixed_versions: the versions that fix the findings
 -- findings: findings that the upgrade removes: a vulnerability counts for each image
--- critical_findings: critical ones among them
--- high_findings: high ones among them
--- exploitable_findings: those among them for which an exploit exists, or that are exploited in the wild
--- vulnerabilities: different vulnerabilities among them
+-- critical_findings: critical findings that the upgrade removes
+-- high_findings: high findings that the upgrade removes
+-- exploitable_findings: findings that the upgrade removes with an exploit, or exploited in the wild
+-- vulnerabilities: different vulnerabilities that the upgrade removes
 -- images: images in use that need the upgrade
 -- containers: containers of these images
 with needed as (

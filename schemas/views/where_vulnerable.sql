@@ -1,12 +1,12 @@
 -- In which container, in which pod and on which host does each vulnerability run?
 --
--- One row an open finding of an image that is there and a container of that image that was there when the containers
--- were last listed whole. Where the image is in use but no container of it is known, there is one row without a
--- container. The columns that are not explained here are those of current_findings and containers.
+-- One row per open finding of an image that is not gone, and container of the image in the last whole list of
+-- containers. If the image is in use but no container of the image is known, there is one row without a container. The
+-- columns that are not explained here are those of current_findings and containers.
 --
--- container_id: null: the image is in use, and the list of containers has none of it
+-- container_id: null: the image is in use, but the list of containers has no container of the image
 -- status: state of the container
--- pod_name: name of the pod, or what the API calls the pod where it gives no name
+-- pod_name: name of the pod, or else the API's field POD
 -- node_type: NORMAL, or SUPER for a super node, which has no host
 -- host_name: name of the host; from hosts, else from containers, as is host_ip
 -- instance_id: cloud instance of the host

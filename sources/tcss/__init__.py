@@ -1,4 +1,4 @@
-"""Images of Tencent Container Security Service: current, historical and typed, without losing a row silently."""
+"""Loads images of Tencent Container Security Service: current, historical and typed, losing no row silently."""
 
 from typing import Any
 
@@ -15,5 +15,5 @@ __all__ = ["make_views", "sync", "tcss"]
 
 @dlt.source(name="tcss", section="tcss", spec=BaseConfiguration, _impl_cls=TcssSource)
 def tcss(account: str | None = None, **given: Any) -> Any:
-    """`connector.tcss()`, in a module where `dlt init` looks for it."""
+    """Return `connector.tcss()`, from a module where `dlt init` looks for the source."""
     return list(connector.tcss(account, **given).resources.values())

@@ -1,5 +1,5 @@
-"""An Airflow of these tests' own: a home, a metadata database in SQLite, and a folder of DAGs. Made before Airflow is
-imported, because it reads its settings then."""
+"""Sets up an Airflow for these tests: a home, a metadata database in SQLite, and a folder of DAGs, all made before
+Airflow is imported, because Airflow reads its settings at the import."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ os.environ.update(
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Airflow and its packages warn of much that is not ours."""
+    """Ignore warnings of Airflow and its packages about code that is not ours."""
     config.addinivalue_line("filterwarnings", "default")
     config.addinivalue_line("filterwarnings", "error:::connector")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _metadata() -> Iterator[None]:
-    """The metadata database, with its tables."""
+    """Create the metadata database and its tables."""
     from airflow.utils.db import initdb
 
     initdb()

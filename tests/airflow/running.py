@@ -1,4 +1,4 @@
-"""DAGs run as a scheduler would run them, in this process, at a sandbox: what these tests share."""
+"""Runs DAGs in this process as a scheduler would, with a sandbox, for all tests of this wing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEYS = {"login": DEFAULT_ID, "password": DEFAULT_KEY}
 
 @dataclass(frozen=True)
 class Task:
-    """How a task ended."""
+    """Says how a task ended."""
 
     state: str
     tries: int
@@ -32,14 +32,14 @@ class Task:
 
 
 def parsed(file: Path) -> dict[str, DAG]:
-    """The DAGs of a file, which has no import errors."""
+    """Return the DAGs of a file, which has no import errors."""
     bag = DagBag(file)
     assert bag.import_errors == {}
     return dict(bag.dags)
 
 
 def written(code: str) -> DAG:
-    """The one DAG that this code makes, as `dag`, in a file in Airflow's folder of DAGs."""
+    """Return the DAG that this code makes as `dag`, from a file in Airflow's folder of DAGs."""
     file = DAGS / f"dag_{uuid4().hex}.py"
     header = (
         "from datetime import timedelta\n"
@@ -52,7 +52,7 @@ def written(code: str) -> DAG:
 
 
 def run(dag: DAG, **conf: Any) -> dict[str, Task]:
-    """Run the DAG once, and say how each task ended; a mapped one as `task[index]`."""
+    """Run the DAG once, and return how each task ended; a mapped task as `task[index]`."""
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
 
@@ -70,7 +70,7 @@ def run(dag: DAG, **conf: Any) -> dict[str, Task]:
 
 
 def events(dag_id: str) -> list[dict[str, Any]]:
-    """The extra of every asset event that the DAG has emitted."""
+    """Return the extra of every asset event that the DAG has emitted."""
     from airflow.models.asset import AssetEvent
     from airflow.utils.session import create_session
 
@@ -85,15 +85,15 @@ def connect(monkeypatch: pytest.MonkeyPatch, conn_id: str, **fields: Any) -> Non
 
 @contextmanager
 def airflow_world(directory: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Iterator[World]:
-    """A sandbox and a DuckDB file, known to Airflow as the connections `tcss_default` and `warehouse`, and to nobody
-    else: there are no keys in the environment."""
+    """Start a sandbox, and define it and a DuckDB file as the connections `tcss_default` and `warehouse`. The
+    environment has no keys."""
     from dlt.common.configuration.container import Container
     from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
     with world(directory, monkeypatch, **{"images": 300, **options}) as made:
         for name in ("TENCENTCLOUD_SECRET_ID", "TENCENTCLOUD_SECRET_KEY"):
             monkeypatch.delenv(name)
-        # Each task would have an environment of its own.
+        # Otherwise each task would have an environment of its own.
         monkeypatch.setenv("PROVIDERS__ENABLE_AIRFLOW_SECRETS", "")
         monkeypatch.delenv("PROVIDERS__ENABLE_AIRFLOW_SECRETS")
         Container()[PluggableRunContext].reload_providers()

@@ -1,4 +1,4 @@
-"""Debian's Chromium, headless, under Playwright: pages are watched for errors, and for what they ask the network."""
+"""Runs Debian's Chromium, headless, under Playwright, and watches pages for errors and for their requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from playwright.sync_api import Page, sync_playwright
 from tests.missing import leave_out
 
 CHROMIUM = Path(os.environ.get("TCSS_TEST_CHROMIUM", "/usr/bin/chromium"))
-# No sandbox, because CI runs as root; the rest keeps the browser itself from the network.
+# Chromium's sandbox is off, because CI runs as root; the other options keep the browser itself from the network.
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -34,7 +34,7 @@ _HERE = re.compile(r"^(http://127\.0\.0\.1[:/]|ws://127\.0\.0\.1[:/]|file:|data:
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """The browser. Skips, or under CI fails, where there is none."""
+    """Yield the browser. Skips, or under CI fails, if there is no browser."""
     if not CHROMIUM.exists():
         leave_out(f"there is no browser at {CHROMIUM}", "Install chromium, or give its path in TCSS_TEST_CHROMIUM")
     with sync_playwright() as playwright:
@@ -45,7 +45,7 @@ def chromium() -> Iterator[Any]:
 
 @contextmanager
 def page(browser: Any, width: int = 1280, scheme: str = "light", height: int = 900) -> Iterator[Page]:
-    """A page. It is an error if it logs an error, throws, opens a dialog, or asks any other machine for anything."""
+    """Yield a page. A page may not log an error, throw, open a dialog, or send a request to another machine."""
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
     wrong: list[str] = []
     opened = context.new_page()
@@ -60,9 +60,9 @@ def page(browser: Any, width: int = 1280, scheme: str = "light", height: int = 9
 
 @contextmanager
 def dashboard(destination: str, dataset: str | None = None, *, directory: Path | None = None) -> Iterator[str]:
-    """`tcss dashboard` in a process of its own; the URL that it announces. `directory` may hold another connector.
+    """Run `tcss dashboard` in a process of its own, and yield its URL. `directory` may hold another connector.
 
-    Told to stop, it has to end with 0 and to have said nothing else."""
+    When stopped, the process has to end with 0 and without further output."""
     command = [sys.executable, "-m", "connector", "dashboard", *(["--dataset", dataset] if dataset else [])]
     environ = {**os.environ, "TCSS_DESTINATION": destination, "PYTHONUNBUFFERED": "1"}
     with (
@@ -82,6 +82,6 @@ def dashboard(destination: str, dataset: str | None = None, *, directory: Path |
 
 
 def picture(opened: Page, name: str, **options: Any) -> None:
-    """A screenshot, kept as an artefact of CI."""
+    """Keep a screenshot as an artefact of CI."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     opened.screenshot(path=PICTURES / f"{name}.png", **options)

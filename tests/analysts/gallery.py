@@ -1,5 +1,5 @@
-"""`make gallery`: the manual's pictures, made anew of what is really shown: the dashboard over two years of invented
-history, in a browser, and what `tcss demo` prints, as a terminal shows it."""
+"""Makes the manual's pictures (`make gallery`): the dashboard over two years of invented history, in a browser, and
+the output of `tcss demo`, as a terminal shows it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DASHBOARD = {"dashboard.png": (1280, "light", 1150), "dashboard_phone.png": (390
 
 
 def dashboard(directory: Path, images: int) -> None:
-    """The dashboard, wide and light, narrow and dark."""
+    """Make pictures of the dashboard: wide and light, narrow and dark."""
     with tempfile.TemporaryDirectory(prefix="tcss_gallery_") as made:
         file = Path(made) / "warehouse.duckdb"
         invent(file, images)
@@ -37,7 +37,7 @@ def dashboard(directory: Path, images: int) -> None:
 
 
 def terminal(directory: Path, images: int) -> None:
-    """`tcss demo`, its output as it came, colours included."""
+    """Make a picture of `tcss demo` with its colours."""
     command = [sys.executable, "-m", "connector", "demo", "--images", str(images)]
     environ = {**os.environ, "COLUMNS": str(COLUMNS), "FORCE_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
     with tempfile.TemporaryDirectory(prefix="tcss_gallery_") as made:
@@ -46,13 +46,13 @@ def terminal(directory: Path, images: int) -> None:
     console.print(Text("$ tcss demo", style="bold"))
     console.print(Text.from_ansi(said.rstrip()))
     picture = console.export_svg(title="tcss demo", unique_id="tcss")
-    # It would load its font from the network.
+    # The picture would load its font from the network.
     picture = re.sub(r"\s*@font-face \{.*?\}", "", picture, flags=re.DOTALL)
     (directory / "demo.svg").write_text(picture, encoding="utf-8")
 
 
 def make(directory: Path = GALLERY, images: int = 3_000) -> None:
-    """All pictures, into this directory."""
+    """Make all pictures in this directory."""
     directory.mkdir(parents=True, exist_ok=True)
     dashboard(directory, images)
     terminal(directory, min(images, 2_000))

@@ -1,4 +1,4 @@
-"""A DuckDB warehouse with years of history, invented by SQL in seconds: for the benchmark and for the gallery."""
+"""Invents a DuckDB warehouse with years of history, by SQL in seconds, for the benchmark and the gallery."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.findings import invent_details
 
 _TYPES = {"text": "varchar", "bigint": "bigint", "bool": "boolean", "timestamp": "timestamptz"}
 
-# An image is first seen at some day, is scanned about every `every` days, and is patched now and then.
+# An image is first seen on some day, is scanned about every `every` days, and is patched now and then.
 _VERSIONS = """
 create temp table versions as
 with fleet as (
@@ -81,7 +81,7 @@ _RUNS = {
 
 
 def invent(file: Path, images: int, *, days: int = 730, every: int = 45, details: bool = False) -> int:
-    """Makes a warehouse, dataset `tcss`, of so many images, each scanned every so many days; the number of versions.
+    """Make a warehouse (dataset `tcss`) of images that are scanned every `every` days; return the number of versions.
 
     `details` are those of `tests.findings`."""
     with duckdb.connect(str(file)) as db:

@@ -1,4 +1,4 @@
-"""A scripted server, a clock, and clients of that server under that clock."""
+"""Gives tests a scripted server, a clock, and clients of that server under that clock."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def make(server: Server, clock: Clock) -> Iterator[Callable[..., Client]]:
-    """Clients of the server, under the clock, closed at the end. Further options are those of `Limits`."""
+    """Return a function that makes clients of the server, under the clock; further options are those of `Limits`."""
     made: list[Client] = []
 
     def make(credentials: Any = KEYS, **options: Any) -> Client:

@@ -1,4 +1,4 @@
-"""A server on loopback that says anything at all, byte by byte, until its client has gone."""
+"""Serves any bytes on loopback, one by one, until the client has gone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MEGABYTE = 1_000_000
 
 
 class Hostile(socketserver.ThreadingTCPServer):
-    """After each request it sends what `says` gives. `sent` counts bytes that a client may have taken."""
+    """Sends the bytes of `says` after each request. `sent` counts the bytes that a client may have taken."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -73,12 +73,12 @@ def chunk(data: bytes) -> bytes:
 
 
 def whole(body: bytes = BODY, *lines: str, status: str = "200 OK") -> list[bytes]:
-    """An answer as it should be."""
+    """Return a correct answer."""
     return [head(*lines, f"Content-Length: {len(body)}", status=status), body]
 
 
 def bomb(coding: str, megabytes: int) -> bytes:
-    """So many megabytes of blanks, compressed; a thousandth of that."""
+    """Return so many megabytes of blanks, compressed to a thousandth."""
     windows = {"gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS, "raw": -zlib.MAX_WBITS}
     press = zlib.compressobj(9, zlib.DEFLATED, windows[coding])
     return b"".join([*(press.compress(b" " * MEGABYTE) for _ in range(megabytes)), press.flush()])
@@ -93,6 +93,6 @@ def members(*contents: bytes) -> bytes:
 
 
 def closed(server: Hostile) -> bool:
-    """Whether nobody listens there any more."""
+    """Whether the server listens no more."""
     with socket.socket() as probe:
         return probe.connect_ex(server.server_address) != 0  # type: ignore[arg-type]

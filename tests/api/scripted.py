@@ -1,4 +1,4 @@
-"""A scripted server on loopback, a clock that moves only when somebody sleeps, and what else these tests share."""
+"""Gives these tests a scripted server on loopback, and a clock that moves only when somebody sleeps."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ THROTTLE = (
 
 @dataclass
 class Reply:
-    """One answer of the server; `cut` announces more bytes than are sent, `drop` closes without an answer."""
+    """Describes one answer; `cut` announces more bytes than are sent, `drop` closes without an answer."""
 
     body: bytes = b'{"Response": {"TotalCount": 0, "List": [], "RequestId": "ok"}}'
     status: int = 200
@@ -38,7 +38,7 @@ class Reply:
 
 @dataclass
 class Asked:
-    """One request as it came in."""
+    """Holds one request as received."""
 
     method: str
     path: str
@@ -62,9 +62,9 @@ def refusal(code: str, message: str = "text", *, status: int = 200, date: float 
 
 
 class Server(ThreadingHTTPServer):
-    """Gives the `script`'s replies in turn, the last one for ever, and keeps what it was asked.
+    """Gives the replies of `script` in turn, the last reply for ever, and keeps the requests.
 
-    No two answers have one RequestId: after the first `ok` come `ok-2`, `ok-3` and so on.
+    No two answers have the same RequestId: after the first `ok` come `ok-2`, `ok-3` and so on.
     """
 
     daemon_threads = True
@@ -121,7 +121,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Clock:
-    """Seconds that pass by sleeping alone."""
+    """Counts seconds that pass only by sleeping."""
 
     def __init__(self) -> None:
         self.seconds = 0.0

@@ -1,4 +1,4 @@
-"""A sweep at a pace against a server that refuses, event by event, under a clock of its own: nothing sleeps."""
+"""Simulates a paced sweep against a server that refuses, event by event, under a clock of its own: nothing sleeps."""
 
 import heapq
 import itertools
@@ -11,7 +11,7 @@ from typing import Any
 
 from connector.api.pace import Pace, named_limit
 
-WARM_UP = 3.0  # seconds that others are there before the sweep begins
+WARM_UP = 3.0  # seconds for which others send before the sweep begins
 REFUSAL = (
     "Your current request times equals to `{times}` in a second, which exceeds the frequency limit `{limit}` for a "
     "second. Please reduce the frequency of calls."
@@ -20,15 +20,15 @@ REFUSAL = (
 
 @dataclass(frozen=True)
 class Case:
-    """A server, the way to it, and who else is there. Times are in seconds.
+    """Describes a server, the network, and the other clients. Times are in seconds.
 
-    form: how the quota counts: `fixed` seconds of the clock, the `sliding` one before a request, or a `bucket` of
-        tokens. limits: from when on it is how much. names_limit: whether refusals name it.
-    latency: of an answer; half of it on each way, `jitter` more or less in total. late: by which a sleep is too long.
-    in_flight, requests: pages under way at most, and in all; the client takes them in order.
-    other: who else takes tokens: one that is `even` or `random` (Poisson), at `other_rate` a second, never slower, or
-        a `twin`: another sweep like ours. leaves: when that one stops.
-    moved: by up to this, by the seed, all times in `limits` and `leaves` are earlier or later.
+    form: how the quota counts: by `fixed` seconds of the clock, by the `sliding` second before a request, or by a
+        `bucket` of tokens. limits: (start, requests per second) of each limit. names_limit: whether refusals name it.
+    latency: of an answer, half on each way, with `jitter` more or less in total. late: how much longer a sleep takes.
+    in_flight, requests: most pages under way, and all pages; the client takes the pages in order.
+    other: the other client: `even` or `random` (Poisson) requests at a constant `other_rate` per second, or a `twin`:
+        another sweep like ours. leaves: when the other client stops.
+    moved: by how much, at most, the seed moves all times in `limits` and `leaves`.
     """
 
     form: str = "sliding"
@@ -47,10 +47,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of the requests between our first and our last one that was let in.
+    """Counts the requests between our first and our last admitted request.
 
-    used: ours that were let in, as a share of what the limit allows less what others got. refused: as a share of those
-        that we sent. rate, others: let in, a second, of ours and of the others'.
+    used: our admitted requests, as a share of the limit less what others got. refused: as a share of our requests.
+    rate, others: admitted requests per second, ours and those of others.
     """
 
     used: float
@@ -61,7 +61,7 @@ class Result:
 
 @dataclass
 class World:
-    """What happens when."""
+    """Runs events in the order of their times."""
 
     now: float = 0.0
     _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
@@ -77,7 +77,7 @@ class World:
 
 
 class Quota:
-    """So many requests a second; a refused one does not count."""
+    """Admits so many requests per second; a refused request does not count."""
 
     def __init__(self, form: str, limit: int) -> None:
         self.form, self.limit = form, limit
@@ -101,7 +101,7 @@ class Quota:
 
 
 class Caller:
-    """Whoever sends requests: when they arrived that were let in, and how many were not."""
+    """Sends requests; keeps the arrival times of admitted requests, and the number of refused requests."""
 
     def __init__(self, world: World, quota: Quota) -> None:
         self.world, self.quota = world, quota
@@ -134,7 +134,7 @@ class Stranger(Caller):
 
 
 class Sweep(Caller):
-    """Pages in order, `in_flight` under way; what is refused is sent again after a pause, as the client does it."""
+    """Sends pages in order, `in_flight` at once; like the client, sends refused pages again after a pause."""
 
     def __init__(self, world: World, quota: Quota, case: Case, pace: Any, chance: random.Random) -> None:
         super().__init__(world, quota)
@@ -203,7 +203,7 @@ class Sweep(Caller):
 
 
 class Metronome:
-    """Always the same rate, whatever the server says. The best rate is found by trying."""
+    """Keeps the same rate, whatever the server says. The best rate is found by trying."""
 
     def __init__(self, rate: float) -> None:
         self._gap, self._due = 1 / rate, -math.inf
@@ -220,7 +220,7 @@ class Metronome:
 
 
 def simulate(case: Case, seed: int, make: Callable[[], Any] = lambda: Pace(20.0)) -> Result:
-    """One sweep at a pace of `make`, by default the real pace for 20 requests a second.
+    """Simulate one sweep at a pace of `make`, by default the real pace for 20 requests per second.
 
     The same seed gives the same result.
     """

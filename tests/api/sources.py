@@ -1,4 +1,4 @@
-"""A network and a source of keys that answer what a test tells them to."""
+"""Simulates a network and a source of keys, with answers that a test chooses."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ GIVEN = Credentials("AKIDEXAMPLE", "SECRETEXAMPLE", origin="the test")
 
 
 class Network:
-    """Answers by action or URL; an exception is raised. `asked` is what was asked."""
+    """Answers by action or URL; an exception is raised. `asked` keeps the requests."""
 
     def __init__(self, answers: Mapping[str, Any] | None = None) -> None:
         self.answers = dict(answers or {})
@@ -33,7 +33,7 @@ class Network:
 
 
 class Source:
-    """A source that gives what it is told to, and counts."""
+    """Gives the chosen keys, and counts the calls."""
 
     def __init__(self, *found: Credentials | Exception | None, origin: str = "a source") -> None:
         self.found = list(found)

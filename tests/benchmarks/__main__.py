@@ -1,7 +1,7 @@
-"""`make bench`: every target that we have set ourselves, against the sandbox in a process of its own.
+"""Measures every target that we have set (`make bench`), against the sandbox in a process of its own.
 
-Figures depend on the machine, so each stands beside what it is to be compared with, measured in the same run: the time
-that the API's limit allows, the sweep alone, the same merge by hand, or a rival. `--short` runs on a small fleet, once.
+Figures depend on the machine, so each is printed beside its comparison, measured in the same run: the time that the
+API's limit allows, the sweep alone, the same merge by hand, or a rival. `--short` runs once on a small fleet.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from tests.benchmarks.sharing import LIMIT, Use, alone, beside_another, halved
 from tests.warehouses import KINDS
 
 RESULT = Path("benchmarks.json")
-RIVALS = Path(".venv-rivals/bin/python")  # made by `make bench`, since pandas would change what it is compared with
+RIVALS = Path(".venv-rivals/bin/python")  # made by `make bench`, because pandas beside us would change our figures
 Figures = dict[str, dict[str, float]]
 
 
 def sync(url: str, directory: Path, mode: str = "full", *, rate: float = 1e6, **settings: str) -> tuple[Usage, Any]:
-    """One `tcss sync` into the directory's warehouse, and the row that it printed."""
+    """Run `tcss sync` into the directory's warehouse, and return the usage and the printed row."""
     destination = f"duckdb:///{directory}/warehouse.duckdb"
     command = [*TCSS, "sync", "--json", "--endpoint", url, "--destination", destination, "--mode", mode]
     usage = run(command, SOURCES__TCSS__REQUESTS_PER_SECOND=str(rate), **settings)
@@ -43,7 +43,7 @@ def sync(url: str, directory: Path, mode: str = "full", *, rate: float = 1e6, **
 def limited(
     images: int, rounds: int, latency: float, others: Callable[[Server, threading.Event], Use] = alone
 ) -> Mapping[str, float]:
-    """A first full sync under 20 requests a second, beside `others`."""
+    """Measure a first full sync under 20 requests per second, beside `others`."""
 
     def once() -> dict[str, float]:
         ended = threading.Event()
@@ -71,7 +71,7 @@ def limited(
 
 
 def unchanged(images: int, rounds: int) -> Mapping[str, float]:
-    """A full sync of a fleet that has not changed, and the sweep alone, under 20 requests a second."""
+    """Measure a full sync of an unchanged fleet, and the sweep alone, under 20 requests per second."""
     pace = {"SOURCES__TCSS__REQUESTS_PER_SECOND": str(LIMIT)}
     with sandbox(images, latency=0.3) as server, tempfile.TemporaryDirectory() as directory:
         sync(server.url, Path(directory))
@@ -87,7 +87,7 @@ def unchanged(images: int, rounds: int) -> Mapping[str, float]:
 
 
 def unlimited(images: int, rounds: int) -> Figures:
-    """First load, unchanged full sweep, incremental run after 200 changes; the sweep alone."""
+    """Measure the first load, an unchanged full sweep, an incremental run after 200 changes, and the sweep alone."""
     found: dict[str, list[dict[str, float]]] = {}
 
     def note(name: str, usage: Usage, row: Mapping[str, Any]) -> None:
@@ -115,8 +115,8 @@ def unlimited(images: int, rounds: int) -> Figures:
 
 
 def nearly_all_scanned(images: int, rounds: int) -> Mapping[str, float]:
-    """An incremental run after 200 scans, one after the other, of a fleet that is smaller: one image in fifty of those
-    without a scan is left, since each run reads them whole."""
+    """Measure an incremental run after 200 scans, one by one, of a smaller fleet: of its images without a scan only one
+    in fifty is left, because each run reads them all."""
 
     def once() -> dict[str, float]:
         with sandbox(images) as server, tempfile.TemporaryDirectory() as directory:
@@ -140,7 +140,7 @@ FAST = {"SOURCES__TCSS__REQUESTS_PER_SECOND": "1000000"}
 
 
 def rivals(images: int, rounds: int) -> Figures:
-    """CPU of the programs in `rivals` for one first load, without latency and limit, and ours of `images` alone."""
+    """Measure the CPU of `rivals` for one first load, without latency and limit, and our CPU for `images`."""
     found: Figures = {}
     with sandbox(images) as server:
         for name, python in (
@@ -162,7 +162,7 @@ def rivals(images: int, rounds: int) -> Figures:
 
 
 def measure(*, short: bool) -> Iterator[tuple[str, Figures]]:
-    """All figures, by group and case, as they come."""
+    """Yield all figures, by group and case, as soon as they are measured."""
     rounds, small, medium, large = (1, 1_000, 1_000, 2_000) if short else (3, 20_000, 50_000, 200_000)
     pace, free = f"{LIMIT} requests/s", "no latency, no limit"
     for latency in (0.3,) if short else (0.05, 0.3, 1.0, 2.0):
@@ -182,7 +182,7 @@ def measure(*, short: bool) -> Iterator[tuple[str, Figures]]:
 
 
 def main() -> None:
-    """Measures, prints, and writes benchmarks.json."""
+    """Measure, print, and write benchmarks.json."""
     machine = {
         "python": platform.python_version(),
         "cores": os.cpu_count(),

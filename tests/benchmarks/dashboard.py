@@ -1,8 +1,7 @@
-"""`make bench-dashboard`: how long the dashboard takes to open, and to answer each filter, in a browser.
+"""Measures how long the dashboard takes to open, and to answer each filter, in a browser (`make bench-dashboard`).
 
-Over DuckDB with 100,000 images and two years of history, in which every image is scanned each month. An answer is there
-when every section has it: each shows the SQL that it ran, and the filter's value is in it. `--short` takes a small
-fleet, once.
+The warehouse is DuckDB with 100,000 images and two years of history; every image is scanned each month. An answer is
+complete when every section shows the SQL that it ran, with the filter's value. `--short` runs once on a small fleet.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from tests.benchmarks.measuring import medians
 
 RESULT = Path("dashboard.json")
 OPENS, ANSWERS = 3.0, 1.0  # seconds: the targets
-# By the label of the filter: a value that it is set to, by a part of its text, and that value in SQL.
+# By the filter's label: the chosen value, by a part of its text, and that value in SQL.
 FILTERS = {
     "Account": ("100000000001", "'100000000001'"),
     "Registry": ("registry.example.com", "'registry.example.com'"),
@@ -38,13 +37,13 @@ OPEN = f"""() => {json.dumps(SECTIONS)}.every(name => document.querySelector(`#$
 
 
 def measure(*, short: bool) -> dict[str, Any]:
-    """Seconds by what was waited for, and what they were measured on."""
+    """Return seconds by event, and facts about the measurement."""
     images, days, rounds = (300, 90, 1) if short else (100_000, 730, 3)
     with tempfile.TemporaryDirectory(prefix="tcss_bench_") as directory:
         file = Path(directory) / "warehouse.duckdb"
         versions = invent(file, images, days=days, every=31)
         with browsing.dashboard(f"duckdb:///{file}") as url, browsing.chromium() as browser:
-            browser.new_page().close()  # a browser that runs already
+            browser.new_page().close()  # so that the browser already runs
             first = _visit(browser, url)
             seconds = medians(rounds, lambda: _visit(browser, url))
     facts = {"images": images, "versions": versions, "cores": os.cpu_count(), "load": os.getloadavg()}
@@ -52,8 +51,8 @@ def measure(*, short: bool) -> dict[str, Any]:
 
 
 def _visit(browser: Any, url: str) -> dict[str, float]:
-    """Opens the page in a browser that has kept nothing, and sets each filter by itself. Nobody watches its requests,
-    since that takes time of its own."""
+    """Open the page in a browser without a cache, and set each filter by itself. The requests are not watched, because
+    watching takes time."""
     found: dict[str, float] = {}
     with closing(browser.new_context(viewport={"width": 1280, "height": 900})) as context:
         page = context.new_page()
@@ -80,7 +79,7 @@ def _timed(found: dict[str, float], name: str) -> Iterator[None]:
 
 
 def main(say: Callable[[str], None] = print) -> None:
-    """Measures, prints, and writes dashboard.json."""
+    """Measure, print, and write dashboard.json."""
     found = measure(short="--short" in sys.argv)
     RESULT.write_text(json.dumps(found, indent=1), encoding="utf-8")
     load = found["load"][0]

@@ -1,8 +1,8 @@
-"""`python -m tests.benchmarks.details [IMAGES]`: what the details of a fleet cost, beside the vendor's SDK in a loop.
+"""Measures what the details of a fleet cost, beside the vendor's SDK in a loop.
 
-CPU is that of the syncing process alone, and what a sync without details takes is subtracted. `share_of_bound` compares
-the requests with 1.03 x (1.02 + rows / 100) for each image. The rival reads a server whose equal rows change places
-between two answers, as ours does: `lost` are rows that the API has and the table has not.
+Run it as `python -m tests.benchmarks.details [IMAGES]`. CPU is that of the syncing process, less the CPU of a sync
+without details. `share_of_bound` compares the requests with 1.03 x (1.02 + rows / 100) per image. For the rival and
+for us, the server's equal rows change places between two answers: `lost` are rows of the API that the table lacks.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SERVE = "from tests.benchmarks.details import serve; import sys; serve(int(sys.a
 
 
 def serve(images: int, ties: str) -> None:
-    """A sandbox in a process of its own, until its standard input ends."""
+    """Run a sandbox in a process of its own, until its standard input ends."""
     quirks = Quirks(detail_ties=ties)  # type: ignore[arg-type]
     with Sandbox(Fleet.seeded(images, clock=wall_clock), rate=None, quirks=quirks) as sandbox:
         print(sandbox.url, flush=True)  # noqa: T201
@@ -55,7 +55,7 @@ def sync(url: str, directory: Path, *details: str) -> tuple[Usage, dict[str, Any
 
 
 def first_load(images: int) -> dict[str, float]:
-    """A first load of the aspect vulnerabilities, and the next run, in which nothing is due."""
+    """Measure a first load of the aspect vulnerabilities, and the next run, in which nothing is due."""
     with served(images) as url, tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         sync(url, directory)
@@ -82,7 +82,7 @@ def first_load(images: int) -> dict[str, float]:
 
 
 def rival(images: int) -> dict[str, float]:
-    """The SDK's loop and ours against a server that permutes equal rows."""
+    """Compare the SDK's loop and ours against a server that permutes equal rows."""
     fleet = Fleet.seeded(images, clock=wall_clock)
     truth = _truth(fleet)
     with served(images, "permuted") as url, tempfile.TemporaryDirectory() as name:

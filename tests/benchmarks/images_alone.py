@@ -1,4 +1,4 @@
-"""`tcss sync` of `images` and the run's row: one table, as the rivals load one. Scans and history are left out."""
+"""Runs `tcss sync` for `images` and the run's row only, one table like the rivals, without scans and history."""
 
 import sys
 from pathlib import Path

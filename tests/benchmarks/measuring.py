@@ -1,4 +1,4 @@
-"""What every benchmark needs: processes measured from outside, a sandbox in its own, medians of several rounds."""
+"""Gives every benchmark processes measured from outside, a sandbox in its own process, and medians of rounds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KEYS = {"TENCENTCLOUD_SECRET_ID": DEFAULT_ID, "TENCENTCLOUD_SECRET_KEY": DEFAULT
 
 @dataclass(frozen=True)
 class Usage:
-    """One process that has ended: wall and CPU in seconds, peak memory in MB, what it printed."""
+    """Holds one ended process: wall and CPU in seconds, peak memory in MB, its output."""
 
     wall: float
     cpu: float
@@ -35,7 +35,7 @@ class Usage:
 
 
 def run(command: Sequence[str], **environ: str) -> Usage:
-    """Runs a command to its end, and measures it. RuntimeError unless it ends with 0 or 5."""
+    """Run a command to its end, and measure it. RuntimeError unless the command ends with 0 or 5."""
     started = time.perf_counter()
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(command, stdout=output, env={**os.environ, **KEYS, **QUIET, **environ})
@@ -51,13 +51,13 @@ def run(command: Sequence[str], **environ: str) -> Usage:
 
 @dataclass(frozen=True)
 class Server:
-    """A sandbox in a process of its own."""
+    """Controls a sandbox in a process of its own."""
 
     url: str
     pid: int
 
     def cpu(self) -> float:
-        """Seconds of CPU that its threads have taken so far, to the nanosecond: twenty pages take less than a tick."""
+        """Return the CPU seconds of its threads so far, to the nanosecond: twenty pages take less than a tick."""
         threads = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
         return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
@@ -67,7 +67,7 @@ class Server:
             return json.load(answer)
 
     def truth(self) -> Iterator[dict[str, Any]]:
-        """The items that are listed now."""
+        """Yield the items that are listed now."""
         with urllib.request.urlopen(f"{self.url}/-/truth") as answer:
             yield from map(json.loads, answer)
 
@@ -79,7 +79,7 @@ class Server:
 
 @contextmanager
 def sandbox(images: int, *, rate: int = 0, latency: float = 0.0) -> Iterator[Server]:
-    """A sandbox that ends with the block. `rate` in requests a second (0: any), `latency` in seconds."""
+    """Yield a sandbox that ends with the block. `rate` in requests per second (0: any), `latency` in seconds."""
     options = ["--images", str(images), "--rate", str(rate), "--latency", str(latency)]
     with subprocess.Popen([*TCSS, "sandbox", *options], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
@@ -91,6 +91,6 @@ def sandbox(images: int, *, rate: int = 0, latency: float = 0.0) -> Iterator[Ser
 
 
 def medians(rounds: int, measure: Callable[[], Mapping[str, float]]) -> dict[str, float]:
-    """The median of each figure over several rounds."""
+    """Return the median of each figure over several rounds."""
     found = [measure() for _ in range(rounds)]
     return {name: statistics.median(figures[name] for figures in found) for name in found[0]}

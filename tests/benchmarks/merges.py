@@ -1,8 +1,8 @@
-"""Merging into 100,000 rows of `images` on each database: ours, and the same by hand in the same round.
+"""Measures merges into 100,000 rows of `images` on each database: ours, and one by hand in the same round.
 
-By hand: the rows into a staging table the database's own fastest way, DELETE what has their keys, INSERT them, in one
-transaction. Both start from a parquet file, as a sync does, and end when everything is committed. What ours takes for
-one row is what a package costs in dlt, whatever is in it.
+By hand: load the rows into a staging table in the database's fastest way, DELETE their keys, INSERT them, in one
+transaction. Both start from a parquet file, as a sync does, and end when everything is committed. Our time for one
+row is the constant cost of a package in dlt.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ INSERT = "INSERT INTO {target} SELECT * FROM {staging}"
 
 
 def write(path: Path, rows: int, version: int) -> Path:
-    """A file of that many images, spread over all that exist, in a new version each."""
+    """Write a file of that many images, spread over all existing images, each in a new version."""
     step = ROWS // rows
     cells: dict[str, Callable[[int], Any]] = {
         "account_id": lambda _: "1",
@@ -53,7 +53,7 @@ def write(path: Path, rows: int, version: int) -> Path:
 
 
 def by_hand(there: Place, file: Path) -> None:
-    """The same merge without us."""
+    """Merge without our code."""
     {"duckdb": _duckdb, "sqlite": _sqlite, "postgresql": _postgresql, "mysql": _mysql}[there.kind](there, file)
 
 
@@ -119,7 +119,7 @@ def _mysql(there: Place, file: Path) -> None:
 
 
 def _python(file: Path) -> Iterator[tuple[Any, ...]]:
-    """Rows as SQLite and MySQL store them: instants as text, truth as a number."""
+    """Yield rows as SQLite and MySQL store them: instants as text, truth as a number."""
     with pq.ParquetFile(file) as parquet:
         for batch in parquet.iter_batches(10_000):
             for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
@@ -134,7 +134,7 @@ def _python(file: Path) -> Iterator[tuple[Any, ...]]:
 
 
 def measure(kind: str, rounds: int) -> dict[str, dict[str, float]]:
-    """Medians in seconds, and the ratio of ours to that by hand, for each number of changes."""
+    """Return medians in seconds, and the ratio of ours to that by hand, for each number of changes."""
     found: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as root, place(kind, Path(root)) as there:
         pipeline = there.prepared()

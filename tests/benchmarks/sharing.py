@@ -1,4 +1,4 @@
-"""Who else uses the limit while a sync runs: nobody, another who takes half, or nobody while the server halves it."""
+"""Uses the limit while a sync runs: not at all, half of it by another client, or while the server halves it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ LOOK_EVERY = 0.02  # seconds
 
 @dataclass(frozen=True)
 class Use:
-    """From a sync's first page to its last: the requests of its own that were let in, and how many could have been."""
+    """Counts from a sync's first page to its last: its admitted requests, and the most that could be admitted."""
 
     ours: int
     left: float
-    others_refused: float = 0.0  # of what others sent, the share that was refused
+    others_refused: float = 0.0  # share of the others' requests that was refused
 
     @property
     def share(self) -> float:
@@ -33,7 +33,7 @@ class Use:
 
 
 def alone(server: Server, ended: Event) -> Use:
-    """Nobody else."""
+    """Run without other clients."""
     ended.wait()
     stats = server.stats()
     first, last = stats["spans"][ACTION]
@@ -41,7 +41,7 @@ def alone(server: Server, ended: Event) -> Use:
 
 
 def halved(server: Server, ended: Event) -> Use:
-    """The limit is half of what it was once half of the pages have been asked for."""
+    """Halve the limit once half of the pages have been asked for."""
     stats = server.stats()
     while stats["actions"].get(ACTION, 0) < stats["images"] / 200 and not ended.wait(LOOK_EVERY):
         stats = server.stats()
@@ -53,7 +53,7 @@ def halved(server: Server, ended: Event) -> Use:
 
 
 def beside_another(server: Server, ended: Event) -> Use:
-    """Somebody else with the same key takes half: a request each tenth of a second, whatever the answers are."""
+    """Take half by another client with the same key: one request per tenth of a second, whatever the answers are."""
     begun = time.time()
     with ThreadPoolExecutor(LIMIT) as pool:
         sent, counts = [], []
@@ -70,7 +70,7 @@ def beside_another(server: Server, ended: Event) -> Use:
 
 
 def _is_let_in(url: str) -> bool:
-    """Asks for one image, once."""
+    """Ask for one image, once."""
     body, timestamp = b'{"Limit": 1}', int(time.time())
     authorization = sign(
         secret_id=DEFAULT_ID,

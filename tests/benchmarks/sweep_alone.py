@@ -1,4 +1,4 @@
-"""The full sweep and nothing else: what a run over an unchanged fleet is compared with."""
+"""Runs the full sweep alone, for comparison with a run over an unchanged fleet."""
 
 import sys
 

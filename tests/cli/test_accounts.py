@@ -136,6 +136,7 @@ def test_what_an_account_does_not_say_is_inherited(accounts: World, monkeypatch:
     assert Settings.load("second", lookback=7).lookback == 7
 
 
+@pytest.mark.thorough
 def test_people_see_which_account_a_line_is_about(accounts: World) -> None:
     """Each summary begins with the account's name, and says its id; the next step is said once, at the end."""
     result = CliRunner().invoke(

@@ -1,4 +1,4 @@
-"""Accounts on a sandbox with keys in the environment, and runs of Dagster over them in this process."""
+"""Gives tests accounts on a sandbox, with keys in the environment, and runs of Dagster in this process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOW = dg.RetryPolicy(max_retries=2, delay=0)
 
 @dataclass
 class Accounts:
-    """Accounts by name. Their keys are in the environment, as `<NAME>_SECRET_KEY`."""
+    """Holds accounts by name. Their keys are in the environment, as `<NAME>_SECRET_KEY`."""
 
     by_name: Mapping[str, Account]
     sandbox: Sandbox
@@ -36,7 +36,7 @@ class Accounts:
         return self.by_name[name].account_id
 
     def resource(self, place: Place, **given: Any) -> TcssResource:
-        """The resource as users define it: secrets are names of variables."""
+        """Return the resource as users define it: secrets are names of variables."""
         accounts = {
             name: TcssAccount(secret_id=account.secret_id, secret_key=dg.EnvVar(f"{name.upper()}_SECRET_KEY"))
             for name, account in self.by_name.items()
@@ -55,7 +55,7 @@ class Accounts:
         mode: str | None = None,
         **given: Any,
     ) -> dg.ExecuteInProcessResult:
-        """Syncs an account as an asset's partition, in this process; the result, also of a run that failed."""
+        """Sync an account as an asset's partition, in this process, and return the result, even of a failed run."""
         assets = build_tcss_assets(**{"partitions_def": self.partitions, "retry_policy": NOW, **given})
         return dg.materialize(
             [assets],
@@ -71,7 +71,7 @@ class Accounts:
 def accounts_on(
     fleets: Mapping[str, Fleet], directory: Path, monkeypatch: pytest.MonkeyPatch, faults: tuple[Fault, ...] = ()
 ) -> Iterator[Accounts]:
-    """A sandbox with these accounts, and nothing configured but their keys."""
+    """Start a sandbox with these accounts, and configure only their keys."""
     monkeypatch.setenv("HOME", str(directory))
     monkeypatch.chdir(directory)
     Container()[PluggableRunContext].reload_providers()
@@ -94,13 +94,13 @@ def accounts_on(
 
 
 def metadata(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
-    """Table -> metadata of its materialisation in a run."""
+    """Return table -> metadata of its materialisation in a run."""
     events = [event.materialization for event in result.get_asset_materialization_events()]
     return {event.asset_key.path[-1]: {k: v.value for k, v in event.metadata.items()} for event in events}
 
 
 def failure(result: dg.ExecuteInProcessResult) -> Any:
-    """Why the only step of a run that failed has failed."""
+    """Return the error of the only step of a failed run."""
     (event,) = [event for event in result.all_events if event.is_step_failure]
     return event.step_failure_data
 

@@ -1,4 +1,4 @@
-"""Two accounts on a sandbox, an instance of Dagster, and what a run left in it."""
+"""Gives tests two accounts on a sandbox, an instance of Dagster, and a warehouse."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ os.environ["DAGSTER_DISABLE_TELEMETRY"] = "true"
 
 @pytest.fixture(params=["duckdb", "postgresql"])
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    """An empty DuckDB file, then an empty schema of a PostgreSQL server."""
+    """Yield an empty DuckDB file, then an empty schema of a PostgreSQL server."""
     with place(request.param, tmp_path) as made:
         yield made
 
@@ -31,7 +31,7 @@ def duckdb_file(tmp_path: Path) -> Iterator[Place]:
 
 @pytest.fixture
 def accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Accounts]:
-    """The accounts `one` and `two`, whose keys are in the environment."""
+    """Yield the accounts `one` and `two`, whose keys are in the environment."""
     fleets = {
         name: Fleet.seeded(n, seed=seed, clock=wall_clock) for name, n, seed in (("one", 210, 1), ("two", 130, 2))
     }

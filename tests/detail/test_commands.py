@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from connector.detail.places import PLACES, PlaceDiff
@@ -33,3 +35,19 @@ def test_of_a_command_the_program_alone_is_stored(command: object, stored: str |
     (row,) = diff.rows({"a": {"ContainerID": "a", "Cmd": command}}, whole=True, seen_before=None)
     assert dict(zip(CONTAINERS.column_names, row, strict=True))["cmd"] == stored
     assert "hunter2" not in repr((row, diff.rejected))
+
+
+def test_a_new_field_of_a_container_does_not_bring_its_secrets() -> None:
+    """A field that we do not know is kept in `extra`, but for what may be environment, arguments or passwords."""
+    place = next(place for place in PLACES if place.table is CONTAINERS)
+    diff = PlaceDiff(place, Identity("1", "run", 0), time_zone("Z"), ())
+    new = {
+        "Envs": ["A=hunter2"],
+        "Spec": {"Args": "hunter2", "Zone": "z"},
+        "Probes": [{"Command": "hunter2"}],
+        "Rank": 1,
+    }
+    (row,) = diff.rows({"a": {"ContainerID": "a", "Cmd": "sh hunter2", **new}}, whole=True, seen_before=None)
+    extra = json.loads(dict(zip(CONTAINERS.column_names, row, strict=True))["extra"])
+    hidden = "(not stored)"
+    assert extra == {"Envs": hidden, "Spec": {"Args": hidden, "Zone": "z"}, "Probes": [{"Command": hidden}], "Rank": 1}

@@ -44,7 +44,7 @@ def sync(place: Place, url: str, temporary: Path, kill_at: int | None = None) ->
 
 
 @pytest.mark.thorough(but=("duckdb-some",))
-@pytest.mark.parametrize("stride", [13, 29], ids=["often", "some"])
+@pytest.mark.parametrize("stride", [13, 97], ids=["often", "some"])
 def test_killed_at_a_step_and_run_again(place: Place, tmp_path: Path, stride: int) -> None:
     """After each kill, every set that is shown is one that its image had; after the next run, all are those of now."""
     fleet = Fleet.seeded(30, clock=wall_clock)

@@ -12,6 +12,7 @@ from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
 from connector.sync import sync
 from tests.detail.truth import of_fleet, of_warehouse
 from tests.warehouses import Place
+from tests.world import open_elsewhere
 
 ASPECTS = ["vulnerabilities", "running", "malware"]
 
@@ -68,7 +69,34 @@ def test_a_load_and_what_changes_after_it(place: Place) -> None:
             assert 0 < written(place, "image_vulnerabilities", update) <= opened + closed + len(after)
 
 
-@pytest.mark.thorough("pairs", "small pages")
+@pytest.mark.thorough
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+def test_a_file_can_be_read_by_others_while_the_api_is_asked(place: Place) -> None:
+    """While the images are listed, and while their sets are read: a sync has a file open when it reads or writes it."""
+    looked: list[str] = []
+
+    class Looking:
+        """At each first step of a phase, another process opens the file."""
+
+        phase = "images"
+
+        def begin(self, phase: str) -> None:
+            self.phase = phase
+
+        def __call__(self, *_: object) -> None:
+            if self.phase not in looked:
+                with open_elsewhere(place.file):
+                    looked.append(self.phase)
+
+    with Sandbox(Fleet.seeded(30, clock=wall_clock), rate=None) as sandbox:
+        run(place, sandbox)
+        sandbox.change({"scan_again": 30})
+        made = run(place, sandbox, "vulnerabilities", "malware", progress=Looking())
+    assert looked == ["images", "vulnerabilities", "malware"]
+    assert verdicts(made) == [("vulnerabilities", "complete"), ("malware", "complete")]
+
+
+@pytest.mark.thorough
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 @pytest.mark.parametrize(
     "quirks",
@@ -92,6 +120,7 @@ def test_whatever_the_server_is_like(place: Place, quirks: Quirks) -> None:
         assert (extra == [(0,)]) == bool(quirks.detail_extra_fields)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 def test_rows_that_change_places_between_two_answers(place: Place) -> None:
     """Sets of several answers are proven by their levels. Where the rows of one level do not fit a page, equal rows may
@@ -107,6 +136,7 @@ def test_rows_that_change_places_between_two_answers(place: Place) -> None:
     assert sum(rows.total() > 100 for rows in shown.values()) > 3
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 def test_without_a_licence_nothing_is_called_clean(place: Place) -> None:
     """Empty lists contradict the counts of the images: nothing is proven, and the exit code says so."""
@@ -120,6 +150,7 @@ def test_without_a_licence_nothing_is_called_clean(place: Place) -> None:
     assert not any(of_warehouse(place).values())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 def test_a_budget_that_is_over_leaves_the_rest_to_the_next_run(place: Place) -> None:
     """`behind` is no failure, except under --strict; the next run goes on where this run has stopped."""
@@ -133,6 +164,7 @@ def test_a_budget_that_is_over_leaves_the_rest_to_the_next_run(place: Place) -> 
         assert of_warehouse(place) == of_fleet(fleet)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 def test_containers_and_hosts_that_go(place: Place) -> None:
     """They get a gone_at by a list that was read whole. The arguments of a command are not stored."""
@@ -151,6 +183,7 @@ def test_containers_and_hosts_that_go(place: Place) -> None:
     assert place.sql("select count(*) from {data}.containers where cmd like '% %'") == [(0,)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 def test_a_refused_action_ends_its_aspect_alone(place: Place) -> None:
     """The images are committed, the other aspect is complete, and the exit code is 3."""
@@ -164,6 +197,7 @@ def test_a_refused_action_ends_its_aspect_alone(place: Place) -> None:
     assert found == [("running", "complete"), ("vulnerabilities", "refused")]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 def test_an_image_that_goes_while_its_set_is_read(place: Place) -> None:
     """It is left to the next run, which does not list it any more; what was read of it is never shown."""

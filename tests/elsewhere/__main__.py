@@ -1,7 +1,7 @@
-"""`make test-elsewhere`: the tests on a busy machine in Shanghai; and with a clock that is a day, then a year ahead.
+"""Runs the tests on a busy machine in Shanghai; and with a clock that is a day, then a year ahead.
 
-Each run has one cause alone, so that the run that fails names what broke a test. Directories for temporary files are of
-each run's own: a sync removes what others left there a day ago by its clock.
+Run it as `make test-elsewhere`. Each run has only one cause, so that a failed run names what broke the test. Each
+run has its own directory for temporary files: a sync removes files of others that are a day old by its clock.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DAY = 86_400
 
 @dataclass(frozen=True)
 class Cause:
-    """What is unlike the machine of whoever writes a test."""
+    """Describes how the machine differs from that of a test's author."""
 
     loops_per_core: int = 0
     zone: str | None = None
@@ -46,7 +46,7 @@ def busy_loop() -> Iterator[None]:
 
 
 def clock(directory: Path) -> Path:
-    """The library of `clock.c`, compiled."""
+    """Compile the library of `clock.c`, and return its path."""
     compiler = shutil.which("cc")
     if compiler is None:
         sys.exit("a C compiler is needed for a clock that is ahead: install gcc")
@@ -58,7 +58,7 @@ def clock(directory: Path) -> Path:
 
 
 def run(cause: Cause, library: Path, directory: Path, arguments: list[str]) -> int:
-    """pytest's exit code."""
+    """Run pytest, and return its exit code."""
     directory.mkdir()
     directory.chmod(0o755)
     environ = {**os.environ, "TMPDIR": str(directory)}
@@ -74,7 +74,7 @@ def run(cause: Cause, library: Path, directory: Path, arguments: list[str]) -> i
 
 
 def main() -> None:
-    """Runs with each cause; what follows `-m tests.elsewhere` is for pytest, such as the name of a file."""
+    """Run the tests with each cause; arguments after `-m tests.elsewhere` are for pytest, such as a file."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as made:
         directory = Path(made)
         directory.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Images with every odd value that the API could send, and the rows that they are on every warehouse. All literal."""
+"""Lists images with every odd value that the API could send, and their rows in every warehouse. All literal."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ ROW: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Odd:
-    """What differs from ITEM and from ROW, by ImageID; and the values that are rejected: (column, JSON)."""
+    """Holds differences from ITEM and from ROW, by ImageID, and the rejected values: (column, JSON)."""
 
     item: dict[str, Any] = field(default_factory=dict)
     row: dict[str, Any] = field(default_factory=dict)
@@ -94,13 +94,13 @@ class Odd:
 
 
 def _times(text: str, instant: str | None) -> Odd:
-    """The same text as both times; it is kept beside them."""
+    """Return the case of a text as both times; the text is kept beside them."""
     row = {"create_time": instant, "scan_time": instant, "create_time_raw": text, "scan_time_raw": text}
     return Odd({"CreateTime": text, "ScanTime": text}, row)
 
 
 def _text(text: str) -> Odd:
-    """A text that is stored as it is, in columns of every kind."""
+    """Return the case of a text that is stored unchanged, in columns of every kind."""
     fields = {"Solution": text, "ScanStatus": text, "ScanRiskError": text}
     return Odd(fields, {"solution": text, "scan_status": text, "scan_risk_error": text})
 
@@ -172,11 +172,11 @@ NUMBERS = {
 
 
 def _as_sent(text: str | bytes) -> orjson.Fragment:
-    """A value as the API sends it, which need not be JSON."""
+    """Return a value as the API sends it; the value need not be JSON."""
     return orjson.Fragment(text)
 
 
-# Values that no JSON library writes, and that many read: see `connector.wire`.
+# Values that no JSON library writes, but that many read: see `connector.wire`.
 BAD = {
     "a lone surrogate": Odd(
         {"Solution": _as_sent(r'"a\ud83d"'), "CreateTime": _as_sent(r'"\ude00"')},
@@ -216,7 +216,7 @@ BAD = {
             "Deep": _as_sent("[" * 3000 + "]" * 3000),
         },
         {
-            # An item has three levels around it, and 1,024 are decoded.
+            # An item is inside three other levels, and 1,024 levels are decoded.
             "extra": f'{{"Deep":{"[" * 1020}"{"[" * 1980}{"]" * 1980}"{"]" * 1020},"Digits":1{"0" * 30}'
             r',"Score":1e400,"Text":"\ud83d","Word":"-Infinity"}'
         },
@@ -229,7 +229,7 @@ OTHERS = {
         {"SbomCnt": 2**64 - 1, "Layers": [{"Cmd": "a\0'\"\\ %s 🚀", "Empty": None}], "None": None},
         {"extra": '{"Layers":[{"Cmd":"a\\u0000\'\\"\\\\ %s 🚀","Empty":null}],"SbomCnt":18446744073709551615}'},
     ),
-    # Ids as SQL could misread them, and the longest.
+    # Ids that careless SQL could misread, and the longest id.
     "CASE": Odd(),
     "case": Odd(),
     "'; DROP TABLE images; --": Odd(),
@@ -240,15 +240,15 @@ ODD: dict[str, Odd] = {"plain": Odd(), **TIMES, **TEXTS, **NUMBERS, **BAD, **OTH
 
 
 def items() -> list[dict[str, Any]]:
-    """The images as the API would list them."""
+    """Return the images as the API would list them."""
     return [{"ImageID": image_id, **ITEM, **odd.item} for image_id, odd in ODD.items()]
 
 
 def rows() -> list[dict[str, Any]]:
-    """The columns of `images` that come from the API, by ImageID."""
+    """Return the columns of `images` that come from the API, by ImageID."""
     return [{"image_id": image_id, **ROW, **odd.row} for image_id, odd in sorted(ODD.items())]
 
 
 def rejected() -> list[tuple[str, str, str]]:
-    """(image_id, column_name, raw), sorted."""
+    """Return (image_id, column_name, raw), sorted."""
     return sorted((image_id, *value) for image_id, odd in ODD.items() for value in odd.rejected)

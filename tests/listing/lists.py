@@ -1,4 +1,4 @@
-"""A list that changes while it is read, without sockets and without threads: what the tests of the sweeps share."""
+"""Simulates a list that changes while it is read, without sockets and threads, for the tests of the sweeps."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PAINTED = [Painter(Random(7), Mix(odd_names=0)).never_scanned(0) for _ in range
 
 
 def items(create_times: Iterable[int], scan_times: Iterable[int | None] = ()) -> list[Item]:
-    """Images `i0000`, `i0001`, ... with these times in microseconds; without a ScanTime they are not scanned."""
+    """Make images `i0000`, `i0001`, ... with these times in microseconds; without a ScanTime they are not scanned."""
     made, scans = [], iter(scan_times)
     for number, created in enumerate(create_times):
         scanned = next(scans, None)
@@ -42,12 +42,12 @@ def items(create_times: Iterable[int], scan_times: Iterable[int | None] = ()) ->
 
 
 def instant(item: Mapping[str, Any], name: str = "ScanTime") -> int | None:
-    """The item's time in microseconds."""
+    """Return the item's time in microseconds."""
     return parse_instant(item[name], UTC) if isinstance(item.get(name), str) else None
 
 
 def instants(items: Sequence[Mapping[str, Any]], name: str) -> list[int | None]:
-    """The items' times in microseconds; those without an offset are UTC."""
+    """Return the items' times in microseconds; times without an offset are in UTC."""
     texts = [item.get(name) for item in items]
     if not all(text is None or isinstance(text, str) for text in texts):
         raise ValueError("a time is not a text")
@@ -55,7 +55,7 @@ def instants(items: Sequence[Mapping[str, Any]], name: str) -> list[int | None]:
 
 
 def fetching(server: LocalServer) -> Fetch:
-    """What the client does with a server: errors by class, and a few more tries where these help."""
+    """Return a function that calls a server like the client: errors by class, and a few retries where these help."""
 
     def fetch(payload: dict[str, Any]) -> Answer:
         for left in reversed(range(ATTEMPTS)):
@@ -74,7 +74,7 @@ def fetching(server: LocalServer) -> Fetch:
 
 @dataclass
 class Shown:
-    """One answer as given, and the list of images as it was then."""
+    """Holds one answer, and the list of images at that moment."""
 
     payload: Mapping[str, Any]
     ids: list[str]
@@ -88,7 +88,7 @@ Change = Callable[["Watched", int], None]
 
 @dataclass
 class Watched:
-    """A server whose answers and whose fleet's states are written down. `change` is called after each request."""
+    """Records a server's answers and its fleet's states. `change` is called after each request."""
 
     fleet: Fleet
     quirks: Quirks = field(default_factory=Quirks)
@@ -104,7 +104,7 @@ class Watched:
         self._fetch = fetching(self.server)
 
     def fetch(self, payload: dict[str, Any]) -> Answer:
-        """One request; thread safe where nothing is read from `answers`."""
+        """Make one request; thread safe if nothing reads `answers` meanwhile."""
         answer = self._fetch(payload)
         rows = answer.response.get("List") or []
         total = answer.response.get("TotalCount")
@@ -114,7 +114,7 @@ class Watched:
         return answer
 
     def _size(self, payload: Mapping[str, Any]) -> int:
-        """How many rows the list had that was asked for: filters are those of an incremental sweep."""
+        """Return the number of rows in the list of the request: filters are those of an incremental sweep."""
         filtered = "Filters" in payload and self.quirks.status_filter == "honoured"
         return sum(not filtered or item["ScanStatus"] in UNSCANNED for item in self._answered.values())
 
@@ -148,7 +148,7 @@ class _Turn(Future[Any]):
 
 
 class Turns:
-    """An executor without threads: each task runs at some time between its start and its result, in any order."""
+    """Executes without threads: each task runs at some time between its start and its result, in any order."""
 
     def __init__(self, seed: int) -> None:
         self._rng = Random(seed)
@@ -175,6 +175,6 @@ class Turns:
 
 @contextmanager
 def in_turns(seed: int) -> Iterator[None]:
-    """Requests under way at once are answered in an order that `seed` decides, the same at every run."""
+    """Answer simultaneous requests in an order that `seed` decides, the same at every run."""
     with mock.patch("connector.listing.prefetch.ThreadPoolExecutor", side_effect=lambda *_, **__: Turns(seed)):
         yield

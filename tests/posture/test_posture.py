@@ -75,7 +75,7 @@ def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield made
 
 
-@pytest.mark.thorough("all", "sqlite", "mysql")
+@pytest.mark.thorough("all", "sqlite", "mysql", "postgresql")
 @pytest.mark.parametrize("chosen", [FILTERS, FILTERS[::4]], ids=["all", "some"])
 def test_every_question_is_answered_with_every_filter(fleet: Place, chosen: list[dict[str, str]]) -> None:
     """On every database, also in its narrowed form; the counts are those of plain SQL; the SQL that is shown gives as
@@ -139,6 +139,7 @@ def _history_is_the_versions(queries: Queries, place: Place) -> None:
     assert (len(found), found[-1]["event"], found[0]["valid_to"]) == (place.sql(count)[0][0], "new", None)
 
 
+@pytest.mark.thorough(but=("duckdb",))
 def test_the_riskiest_are_those_of_the_view(fleet: Place) -> None:
     """In its order, malware first; `matching` counts those that a page leaves out too."""
     found = Queries.open(fleet.url, fleet.dataset).ask(RISK)
@@ -147,6 +148,7 @@ def test_the_riskiest_are_those_of_the_view(fleet: Place) -> None:
     assert {row["matching"] for row in found} == {len(ranked)}
 
 
+@pytest.mark.thorough("postgresql")
 @pytest.mark.parametrize("fleet", ["duckdb", "postgresql"], indirect=True)
 def test_the_report_is_one_file_that_loads_nothing(fleet: Place, tmp_path: Path) -> None:
     """Its policy forbids it, and every script but that of the tables; the numbers are those of SQL."""

@@ -1,4 +1,4 @@
-"""A warehouse in memory, and runs of one account into it that can die between packages."""
+"""Simulates a warehouse in memory, and runs of one account into it that can die between packages."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ Key = tuple[Any, ...]
 
 
 def plain(table: pa.Table) -> list[Row]:
-    """Rows as dicts, instants as microseconds."""
+    """Return rows as dicts, instants as microseconds."""
     columns = [c.cast(pa.int64()) if pa.types.is_timestamp(c.type) else c for c in table.columns]
     return pa.table(columns, names=table.column_names).to_pylist()
 
 
 def as_arrow(table: Table, rows: Iterable[Row], names: Sequence[str] | None = None) -> pa.Table:
-    """Rows in the schema of the table, whole or some of its columns."""
+    """Return rows in the schema of the table, in all or some of its columns."""
     whole = table.arrow([[row.get(name) for name in table.column_names] for row in rows])
     return whole if names is None else whole.select(list(names))
 
 
 class Warehouse:
-    """The tables of one account by key: what the observation reads (`observation.Held`), and how files are merged."""
+    """Holds the tables of one account by key: what the observation reads (`observation.Held`), and merges of files."""
 
     def __init__(self) -> None:
         self.tables: dict[str, dict[Key, Row]] = {table.name: {} for table in TABLES}
@@ -60,13 +60,13 @@ class Warehouse:
         return self.tables[IMAGES.name][ACCOUNT, image_id]
 
     def versions(self, image_id: str) -> list[Row]:
-        """The image's versions that count: those up to `images.version`."""
+        """Return the image's valid versions: those up to `images.version`."""
         last = self.image(image_id)["version"]
         found = [row for row in self[IMAGE_HISTORY] if row["image_id"] == image_id and row["version"] <= last]
         return sorted(found, key=lambda row: row["version"])
 
     def merge(self, table: Table, path: Path | None) -> None:
-        """Deletes the keys of the file and inserts its rows; a file has each key once, and the schema of the table."""
+        """Delete the keys of the file and insert its rows; a file has each key once, and the schema of the table."""
         if path is None:
             return
         with pq.ParquetFile(path) as file:
@@ -77,7 +77,7 @@ class Warehouse:
         assert len(keyed) == len(rows), f"a key occurs twice in the file of {table.name}"
         self.tables[table.name].update(keyed)
 
-    # What the observation reads.
+    # Queries of the observation.
 
     def known(self) -> pa.Table:
         return as_arrow(IMAGES, self[IMAGES], KNOWN)
@@ -95,7 +95,7 @@ class Warehouse:
 
 
 def fetching(server: LocalServer) -> Fetch:
-    """The requests of a server, with its errors as the client raises them."""
+    """Return a function that calls a server, with its errors as the client raises them."""
 
     def fetch(payload: dict[str, Any]) -> Answer:
         try:
@@ -109,7 +109,7 @@ def fetching(server: LocalServer) -> Fetch:
 
 @dataclass
 class Runs:
-    """Runs of one account against a server, one after the other, with pages of `limit` rows."""
+    """Makes runs of one account against a server, one after the other, with pages of `limit` rows."""
 
     server: LocalServer
     limit: int = 10
@@ -119,9 +119,9 @@ class Runs:
     number: int = 0
 
     def run(self, policy: Policy | None = None, *, packages: int = len(PACKAGES), now: int | None = None) -> SyncRun:
-        """One run, whose process dies after so many packages were committed. Returns its row of `sync_runs`.
+        """Make a run whose process dies after so many committed packages, and return its row of `sync_runs`.
 
-        It starts at the fleet's present instant, and what changes while it reads is a millisecond later at least.
+        The run starts at the fleet's present instant; changes during the run are at least a millisecond later.
         """
         fleet = self.server.fleet
         started_at = fleet.now if now is None else now
@@ -139,13 +139,13 @@ class Runs:
         return row
 
     def observation(self, spool: Spool, started_at: int, policy: Policy) -> Observation:
-        """A run to be made."""
+        """Return the observation of a new run."""
         remote = RemoteList(fetching(self.server), partial(instants, ZONE), in_flight=self.in_flight, limit=self.limit)
         identity = Identity(ACCOUNT, f"run-{self.number}", started_at)
         return Observation(identity, policy, self.warehouse, remote, self.parser.parse, spool)
 
 
 def typed(items: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
-    """A fleet's truth as the values of the API's columns, by image id."""
+    """Return a fleet's truth as the values of the API's columns, by image id."""
     records = ItemParser().parse([*items.values()])
     return {image_id: record.values for image_id, record in zip(items, records, strict=True)}  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""Short questions to the sandbox and short answers, for tests of what stands behind a list."""
+"""Asks the sandbox short questions, for tests of what is behind a list."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ LIST = "DescribeAssetImageList"
 
 
 def lettered(letters: str = "abcdef") -> Fleet:
-    """Images `a`, `b`, ...: each was built a day after the one before."""
+    """Make images `a`, `b`, ...: each was built a day after the image before."""
     return Fleet(
         {"ImageID": letter, "CreateTime": f"2024-01-{day:02}T00:00:00Z"} for day, letter in enumerate(letters, 1)
     )
 
 
 def local(fleet: Fleet | None = None, faults: Iterable[Fault] = (), **quirks: Any) -> LocalServer:
-    """A server with these quirks, of six lettered images by default."""
+    """Return a server with these quirks, of six lettered images by default."""
     return LocalServer(lettered() if fleet is None else fleet, Quirks(**quirks), faults)
 
 
 def told(server: LocalServer, offset: int = 0, limit: int = 100, **more: Any) -> Any:
-    """The letters of a page and TotalCount, such as ("abc", 6), or the code of the error."""
+    """Return the letters of a page and TotalCount, such as ("abc", 6), or the code of the error."""
     try:
         content = server.call(LIST, {"Limit": limit, "Offset": offset, **more})
     except ApiError as error:
@@ -36,7 +36,7 @@ def told(server: LocalServer, offset: int = 0, limit: int = 100, **more: Any) ->
 
 
 def over_http(sandbox: Sandbox, payload: Mapping[str, Any], action: str = LIST) -> dict[str, Any]:
-    """What a signed request for a list gets: the content of `Response`."""
+    """Return the content of `Response` for a signed request for a list."""
     body, timestamp = json.dumps(payload).encode(), int(time.time())
     headers = {"host": sandbox.host, "content-type": "application/json", "x-tc-action": action}
     signature = sign(

@@ -1,4 +1,4 @@
-"""A folder with dlt's files in it, and an environment that configures nothing."""
+"""Gives tests a folder with dlt's files, and an environment that configures nothing."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from dlt.common.configuration.specs.pluggable_run_context import PluggableRunCon
 
 @dataclass
 class Folder:
-    """The folder in which a test runs, and the home directory beside it; both may have a `.dlt`."""
+    """Holds the folder in which a test runs, and the home directory beside it; both may have a `.dlt`."""
 
     path: Path
     home: Path
 
     def write(self, name: str, text: str, *, at_home: bool = False) -> None:
-        """One of dlt's files, which dlt reads again."""
+        """Write one of dlt's files, and let dlt read it again."""
         directory = (self.home if at_home else self.path) / ".dlt"
         directory.mkdir(exist_ok=True)
         (directory / name).write_text(text, encoding="utf-8")
@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Iterator[Folder]:
         found = Folder(tmp_path / "project", tmp_path / "home")
         found.path.mkdir()
         found.home.mkdir()
-        patch.setattr(os, "geteuid", lambda: 1000)  # dlt takes root's files from elsewhere
+        patch.setattr(os, "geteuid", lambda: 1000)  # dlt takes root's files from another directory
         patch.setenv("HOME", str(found.home))
         patch.chdir(found.path)
         read_again()

@@ -1,4 +1,4 @@
-"""`docs/settings.md`, made of the code's own table."""
+"""Writes `docs/settings.md` from the code's own table."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ Options of the command that are no settings have variables too:
 
 
 def settings_reference() -> str:
-    """The page: a row for each field of Settings, and the order in which it is looked up."""
+    """Return the page: a row per field of Settings, and the order of look-up."""
     rows = "".join(_row(name, default) for name, default in dict(Settings()).items())
     variables = ", ".join(f"`{variable(name)}`" for name in COMMAND)
     return f"{HEAD}{rows}{FOOT.format(variables=variables)}"

@@ -1,4 +1,4 @@
-"""A value for each setting that is not its default: as text, as TOML, and as it is read."""
+"""Gives each setting a value that is not its default: as text, as TOML, and as parsed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SAMPLES: dict[str, tuple[str, str, Any]] = {
     "detail": ("vulnerabilities,running", ["vulnerabilities", "running"], ["vulnerabilities", "running"]),
     "detail_patience": ("30", 30, 30),
 }
-"""Of every setting but `credentials`."""
+"""All settings but `credentials`."""
 
 NAMES = list(SAMPLES)
 KEYS = {"secret_id": "AKIDEXAMPLE", "secret_key": "KEYEXAMPLE"}

@@ -1,4 +1,4 @@
-"""A server that speaks as much of PostgreSQL's protocol as it takes to be told a password."""
+"""Serves as much of PostgreSQL's protocol as is needed to receive a password."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from types import TracebackType
 
 
 class Asking:
-    """Asks every client for its password in clear text, and refuses it with `refusal`. `told` has, by connection, what
-    the client has sent: its startup parameters, and the password."""
+    """Asks every client for its password in clear text, and refuses it with `refusal`. `told` has, by connection, the
+    client's startup parameters and password."""
 
     def __init__(self, refusal: str = "password authentication failed") -> None:
         self._refusal = refusal
@@ -37,7 +37,7 @@ class Asking:
 
     def _talk(self, client: socket.socket) -> None:
         startup = self._body(client)
-        while struct.unpack("!I", startup[:4])[0] >> 16 != 3:  # it asks for TLS or GSS first
+        while struct.unpack("!I", startup[:4])[0] >> 16 != 3:  # the client asks for TLS or GSS first
             client.sendall(b"N")
             startup = self._body(client)
         texts = [text.decode() for text in startup[4:].split(b"\0")]
@@ -53,7 +53,7 @@ class Asking:
 
     @staticmethod
     def _body(client: socket.socket) -> bytes:
-        """What follows a message's length."""
+        """Return the bytes after a message's length."""
         left = struct.unpack("!I", _exactly(client, 4))[0] - 4
         return _exactly(client, left)
 

@@ -1,5 +1,5 @@
-"""Prints, as JSON, how far each destination without a server here can be followed: the class of dlt's client, and the
-SQL that would create and merge `images`. Run by `test_clouds.py` where the drivers are installed."""
+"""Prints, as JSON, how far each destination can be followed without a server: the class of dlt's client, and the SQL
+that would create and merge `images`. Run by `test_clouds.py` if the drivers are installed."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from connector.warehouse.pipeline import open_pipeline
 
 
 def followed(url: str, directory: Path) -> dict[str, Any]:
-    """The client's class, its SQL for the table, and the SQL of a merge into it; or the error."""
+    """Return the client's class, its SQL for the table, and the SQL of a merge into it; or the error."""
     try:
         pipeline = open_pipeline(locate(url), "1", directory)
         client: Any = pipeline._get_destination_clients(pipeline.default_schema)[0]
@@ -35,7 +35,7 @@ def followed(url: str, directory: Path) -> dict[str, Any]:
 
 
 def _google_key() -> str:
-    """Credentials of a service account that does not exist, in the form that Google gives them."""
+    """Return credentials of a service account that does not exist, in Google's form."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

@@ -1,7 +1,7 @@
-"""Every setting of dlt that a run of ours can reach: what none but us may set, and what may be set by anybody.
+"""Lists every setting of dlt that our runs can reach: those that only we may set, and those that anybody may set.
 
-A release of dlt that brings a class or a field that is in neither table fails `test_isolation.py`, so that somebody
-looks at it.
+If a new release of dlt has a class or a field that is in neither table, `test_isolation.py` fails, so that somebody
+decides about it.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ PINNED: dict[str, tuple[str, str]] = {
         "slack_incoming_hook pluggable_run_context intercept_signals",
     ),
 }
-"""What could change what a run of ours does: it has dlt's default or our value, whatever the user configures."""
+"""Settings that could change our runs: they have dlt's default or our value, whatever the user configures."""
 
 HARMLESS: dict[str, tuple[str, str]] = {
     # class: (why, its fields)
@@ -137,7 +137,7 @@ HARMLESS: dict[str, tuple[str, str]] = {
 }
 
 NOT_REACHED: dict[str, str] = {
-    # a beginning of modules' names: why no run of ours has to do with their classes
+    # a prefix of module names: why our runs do not use their classes
     "dlt.common.configuration.specs.base_configuration": "Abstract.",
     "dlt.common.configuration.specs.connection_string_credentials": "Abstract.",
     "dlt.common.configuration.specs.api_credentials": "Keys of services.",

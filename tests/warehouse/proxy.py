@@ -1,4 +1,4 @@
-"""A TCP proxy in front of a database server, which goes away in mid-statement and comes back."""
+"""Runs a TCP proxy in front of a database server, which goes away in mid-statement and comes back."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ SIZE = 65_536
 
 
 class Proxy:
-    """Passes connections on to a server. After `cut`, the server is away until `restore`: it ends every connection when
-    a client's message matches, before that was passed on or when it was answered, and takes no new one."""
+    """Passes connections on to a server. After `cut`, the server is away until `restore`: the proxy ends a connection
+    when a client's message matches, before the message is passed on or when it was answered, and accepts no new one."""
 
     def __init__(self, host: str, port: int) -> None:
         self._server = (host, port)
@@ -21,18 +21,18 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
-        self.ports: set[int] = set()  # by which the server knows the connections that came through here
+        self.ports: set[int] = set()  # the server knows the proxy's connections by these ports
         self._awaited: list[re.Pattern[bytes]] = []
         self._unanswered: socket.socket | None = None
         self._passed_on = self.away = False
 
     def cut(self, *patterns: bytes, passed_on: bool) -> None:
-        """Goes away at the first message that has the last of `patterns` after others had those before it, in turn;
-        with `passed_on`, the server gets that message, does what it says, and its answer is lost."""
+        """Go away at the first message with the last of `patterns`, after messages with the others, in turn. With
+        `passed_on`, the server gets that message and obeys, and its answer is lost."""
         self._awaited, self._passed_on = [re.compile(pattern, re.DOTALL) for pattern in patterns], passed_on
 
     def restore(self) -> None:
-        """Comes back."""
+        """Come back."""
         self.away = False
 
     def __enter__(self) -> Proxy:
@@ -70,7 +70,7 @@ class Proxy:
         self._end(source, sink)
 
     def _goes_away(self, message: bytes, server: socket.socket) -> bool:
-        """Whether it goes away before this message."""
+        """Whether the proxy goes away before this message."""
         with self._lock:
             if not self._awaited or not self._awaited[0].search(message):
                 return False

@@ -167,6 +167,7 @@ TRIGGERS = {
 }
 
 
+@pytest.mark.thorough("mysql", "{staging}")
 @pytest.mark.parametrize("where", ["{staging}", "{data}"])
 @pytest.mark.parametrize("kind", TRIGGERS)
 def test_a_code_is_found_under_what_dlt_wraps_around_it(kind: str, where: str, tmp_path: Path) -> None:

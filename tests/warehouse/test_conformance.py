@@ -80,7 +80,7 @@ def test_the_same_rows_everywhere(place: Place) -> None:
 ALIKE = ["id", "ID", "id ", " id", "id\t", "ïd", "i\u0308d", "ß", "ss", "ａ", "a"]
 
 
-@pytest.mark.thorough("sqlite", "mysql-general")
+@pytest.mark.thorough("sqlite", "mysql-general", "postgresql")
 @pytest.mark.parametrize(
     ("place", "collation"),
     [*((kind, "") for kind in KINDS), ("mysql", "utf8mb4_general_ci")],
@@ -212,7 +212,7 @@ def test_no_image_and_then_one(place: Place) -> None:
     assert loaded(place, DEFAULT_ACCOUNT) == truth(fleet)
 
 
-@pytest.mark.thorough("100000")
+@pytest.mark.thorough("100000", "sqlite", "mysql")
 @pytest.mark.parametrize("place", KINDS, indirect=True)
 @pytest.mark.parametrize("rows", [3_000, 100_000])
 def test_many_rows_and_then_200_of_them_again(place: Place, tmp_path: Path, rows: int) -> None:
@@ -324,6 +324,7 @@ def interleaved(place: Place, accounts: tuple[Account, Account], staging: str | 
     return codes[0]
 
 
+@pytest.mark.thorough("sqlite", "mysql")
 @pytest.mark.parametrize("place", KINDS, indirect=True)
 def test_two_accounts_in_one_dataset_do_not_get_into_each_others_way(
     place: Place, accounts: tuple[Account, Account]
@@ -340,7 +341,7 @@ def test_two_accounts_in_one_dataset_do_not_get_into_each_others_way(
     assert code == (7 if place.kind in FILES else 0)
 
 
-@pytest.mark.thorough("mysql")
+@pytest.mark.thorough
 @pytest.mark.parametrize("place", SERVERS, indirect=True)
 def test_with_one_staging_for_both_rows_would_be_lost(place: Place, accounts: tuple[Account, Account]) -> None:
     """The negative control: the same interleaving with a shared staging dataset. Both syncs report success, and the

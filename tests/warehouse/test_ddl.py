@@ -34,6 +34,7 @@ def test_keys_are_indexed_in_the_tables_and_in_staging(kind: str, tmp_path: Path
     assert [sorted(rows) for rows in found] == [sorted([*keys, ("sync_runs", "tcss_sync_runs_started_at")])] * 2
 
 
+@pytest.mark.thorough("sqlite", "mysql")
 @pytest.mark.parametrize("kind", INDEXES)
 def test_findings_are_indexed_by_their_vulnerability_too(kind: str, tmp_path: Path) -> None:
     """Beside the keys, once, where there are tables of details."""
@@ -122,6 +123,7 @@ MADE = {
 }
 
 
+@pytest.mark.thorough("sqlite", "mysql")
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_made_beside_the_dataset_is_what_the_manual_says(kind: str, tmp_path: Path) -> None:
     """Nothing in DuckDB; elsewhere a dataset of the account's, which a load leaves empty, and makes again."""

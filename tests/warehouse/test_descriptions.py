@@ -112,8 +112,8 @@ def test_a_description_has_what_the_column_knows() -> None:
     """The text says what is derived, in which unit, and that a time without a zone is UTC."""
     assert text(IMAGES.column("create_time_raw"), "sqlite").endswith("Otherwise null. From the API's CreateTime.")
     assert text(IMAGES.column("host_cnt"), "mysql").endswith("Changes without a scan. Unit: hosts. The API's HostCnt.")
-    assert text(IMAGES.column("deleted_at"), "mysql").endswith("it is there. Wall clock in UTC.")
-    assert text(IMAGES.column("deleted_at"), "postgres").endswith("it is there.")
+    assert text(IMAGES.column("deleted_at"), "mysql").endswith("the image is not gone. Wall clock in UTC.")
+    assert text(IMAGES.column("deleted_at"), "postgres").endswith("the image is not gone.")
 
 
 def test_no_description_is_longer_than_mysql_takes() -> None:

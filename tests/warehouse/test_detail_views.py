@@ -499,6 +499,7 @@ def current(pipeline: dlt.Pipeline) -> bool:
         return views.current(client)
 
 
+@pytest.mark.thorough("sqlite", "mysql")
 @pytest.mark.parametrize("zone", ["", "Shanghai"])
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_view_has_exactly_these_rows(details: tuple[Place, dlt.Pipeline], name: str, zone: str) -> None:

@@ -11,7 +11,7 @@ from tests.test_tables import COLUMNS
 
 
 def test_data_dictionary() -> None:
-    """The dictionary has a section a table and a line a column, each of seven cells."""
+    """The dictionary has a section per table and a line per column, each of seven cells."""
     text = data_dictionary()
     headings = re.findall(r"^## (\w+)$", text, re.MULTILINE)
     columns = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
@@ -26,10 +26,10 @@ def test_data_dictionary() -> None:
     [
         "| `container_cnt` | bigint | yes | ContainerCnt | containers | Containers that use the image. Changes without "
         "a scan. | `0` |",
-        "| `image_tag` | text | yes | from ImageName |  | Tag part of image_name. Null where it has none or `<none>`: "
-        "`latest` is not assumed. | `latest` |",
-        "| `reject_id` | text(64) | no |  |  | Hash of image_id, column_name and reason, and of what stays the same "
-        "of a rejected item. In rows of an older release: hash of image_id, column_name and raw. | "
+        "| `image_tag` | text | yes | from ImageName |  | Tag part of image_name. Null if the name has no tag, or "
+        "`<none>`: `latest` is not assumed. | `latest` |",
+        "| `reject_id` | text(64) | no |  |  | Hash of image_id, column_name and reason, and of the lasting parts of "
+        "a rejected item. In rows of an older release: hash of image_id, column_name and raw. | "
         "`0123456789abcdef0123456789abcdef` |",
         "Key: `account_id`, `image_id`, `scan_time`.",
     ],

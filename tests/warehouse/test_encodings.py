@@ -115,7 +115,7 @@ SPOILT = {
 }
 
 
-@pytest.mark.thorough(but=("PGOPTIONS", "PGSERVICE"))
+@pytest.mark.thorough
 @pytest.mark.parametrize("way", SPOILT)
 def test_a_whole_sync_into_postgresql(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By each way that spoils a connection: what the server has is what the API sent."""
@@ -166,6 +166,7 @@ def test_a_postgresql_database_that_cannot_be_talked_to_is_refused(tmp_path: Pat
             probe(narrow.location)
 
 
+@pytest.mark.thorough
 def test_a_postgresql_database_with_settings_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are those of every connection that says nothing else."""
     settings = ("client_encoding = 'LATIN1'", "standard_conforming_strings = off", "DateStyle = 'German'")
@@ -188,7 +189,7 @@ def test_postgresql_without_adbc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 # ---- MySQL ----
 
 
-@pytest.mark.thorough(but=("mixed",))
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "query",
     [
@@ -249,6 +250,7 @@ def test_sqlites_encodings(encoding: str, tmp_path: Path, monkeypatch: pytest.Mo
         assert_arrives(account, made)
 
 
+@pytest.mark.thorough
 def test_duckdbs_collation_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise a merge of `id` would take `ID` away."""
     with place("duckdb", tmp_path) as made, one_image(tmp_path, monkeypatch) as account:
@@ -305,6 +307,7 @@ def test_each_change_of_a_text_is_seen(place: Place, change: str) -> None:
     assert place.datasets() == set()
 
 
+@pytest.mark.thorough(but=("query3",))
 @pytest.mark.parametrize(
     ("kind", "query"),
     [

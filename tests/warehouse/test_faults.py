@@ -106,6 +106,7 @@ def grants(place: Place) -> list[str]:
     return [g.format(database=sa.make_url(place.url).database, dataset=dataset) for g in GRANTS[place.kind]]
 
 
+@pytest.mark.thorough
 @SERVER
 @pytest.mark.round_trip
 def test_what_the_manual_grants_is_enough(place: Place, account: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -150,6 +151,7 @@ READ_ONLY = {
 }
 
 
+@pytest.mark.thorough
 @SERVER
 def test_a_server_that_takes_no_writes_is_left_as_it_is(place: Place, account: World) -> None:
     """As a replica: the cause is said, and what was loaded before stays."""
@@ -234,7 +236,7 @@ def swollen(account: World) -> dict[str, Item]:
     return {image_id: {"ScanError": os.urandom(45_000).hex()} for image_id in account.fleet.ids()}
 
 
-@pytest.mark.thorough("postgresql")
+@pytest.mark.thorough("postgresql", "sqlite")
 @pytest.mark.parametrize("kind", [*FILES, "postgresql"])
 def test_a_full_disk_loses_nothing(kind: str, reachable: Path, account: World) -> None:
     """The sync fails and says why; `images` is as it was, and once there is space, the same sync is whole.
@@ -311,7 +313,7 @@ def wait_until_ended(place: Place, ports: set[int]) -> None:
 FEW = ("the merge is answered", "the merge's COMMIT is answered")
 
 
-@pytest.mark.thorough("all")
+@pytest.mark.thorough("all", "some")
 @pytest.mark.parametrize(
     ("place", "moments"),
     [

@@ -242,6 +242,7 @@ def test_options_of_duckdb_are_taken_from_the_url(tmp_path: Path) -> None:
                 Inventory(location, pipeline).known("1")
 
 
+@pytest.mark.thorough("sqlite", "mysql")
 @pytest.mark.parametrize("kind", ["duckdb", "sqlite", "postgresql", "mysql"])
 def test_a_session_asks_all_over_one_connection(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A query of a table that is not there does not spoil the connection for the next query."""

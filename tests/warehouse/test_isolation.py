@@ -140,7 +140,7 @@ def test_our_values_are_found(path: str) -> None:
     assert getattr(found, path.rpartition(".")[2]) == VALUES[path]
 
 
-@pytest.mark.thorough(but=("duckdb",))
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_whole_sync_asks_nobody_else(
     kind: str, tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch

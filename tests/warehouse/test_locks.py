@@ -183,6 +183,7 @@ def test_where_everybody_may_make_files_the_lock_is_in_a_directory_of_the_user(s
         assert (permissions(own), [path.name for path in own.iterdir()]) == (0o700, [f"{shared.file.name}.lock"])
 
 
+@pytest.mark.thorough("sqlite")
 def test_runs_of_one_user_meet_whatever_their_environment_is(shared: Place, tmp_path: Path) -> None:
     """A shell, cron and a service have other homes, other directories for files, and none of the variables."""
     (tmp_path / "home").mkdir()
@@ -327,7 +328,7 @@ def test_a_check_takes_a_lock_and_asks_again(place: Place, monkeypatch: pytest.M
         prove(place.location)
 
 
-@pytest.mark.thorough("mysql")
+@pytest.mark.thorough("while the list is read", "duckdb", "mysql")
 @SERVER
 @pytest.mark.parametrize("moment", ["while the list is read", "between two packages"])
 def test_a_sync_that_lost_its_lock_writes_nothing_over_another(

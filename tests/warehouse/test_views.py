@@ -480,6 +480,7 @@ def key(row: tuple[Any, ...]) -> str:
     return repr(row[:4])
 
 
+@pytest.mark.thorough("sqlite", "mysql")
 @pytest.mark.parametrize("zone", ["", "Shanghai"])
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_view_has_exactly_these_rows(fleet: tuple[Place, dlt.Pipeline], name: str, zone: str) -> None:
@@ -803,6 +804,7 @@ def test_a_run_that_dies_halfway_leaves_the_views_as_they_were(place: Place, mon
     assert current(pipeline)
 
 
+@pytest.mark.thorough("mysql")
 @pytest.mark.parametrize("kind", ["postgresql", "mysql"])
 def test_accounts_that_make_the_views_at_once_do_not_fail(kind: str, tmp_path: Path) -> None:
     """The first syncs of several accounts, in a new dataset."""

@@ -1,4 +1,4 @@
-"""What a view gives: its columns and rows, in the same form from every database."""
+"""Queries a view's columns and rows, in the same form from every database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 
 def ask(pipeline: dlt.Pipeline, name: str, before: str | None = None) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """The columns and rows of a view, in no order; `before` is a statement that the session begins with."""
+    """Return the columns and rows of a view, in no order; `before` is the session's first statement."""
     with pipeline.sql_client() as client:
         if before:
             client.execute_sql(before)
@@ -29,14 +29,14 @@ def ask(pipeline: dlt.Pipeline, name: str, before: str | None = None) -> tuple[l
 
 @contextmanager
 def analyst(made: Place) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection of an analyst's own to a DuckDB file, whose settings can be changed, unlike those of ours."""
+    """Yield an analyst's connection to a DuckDB file, whose settings can be changed, unlike those of ours."""
     with duckdb.connect(str(made.file)) as connection:
         connection.execute(f"USE {made.dataset}")
         yield connection
 
 
 def ask_as_analyst(made: Place, name: str, before: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """The same of a DuckDB file."""
+    """Do the same for a DuckDB file, as an analyst."""
     with analyst(made) as connection:
         connection.execute(before)
         found = connection.execute(f"FROM {name}")
@@ -44,7 +44,7 @@ def ask_as_analyst(made: Place, name: str, before: str) -> tuple[list[str], list
 
 
 def plain(value: Any) -> Any:
-    """Instants as microseconds, dates as dates, however the database gives them; it may give 0 and 1 for truth."""
+    """Return instants as microseconds, dates as dates, however the database gives them; truth may be 0 and 1."""
     if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
         return date.fromisoformat(value)
     if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}", value):
@@ -68,7 +68,7 @@ def whole(row: Row, columns: list[str]) -> tuple[Any, ...]:
 
 
 def check_header(view: View, columns: list[str]) -> None:
-    """The file begins with a question, then explains columns that the view has, each once; no line is too long."""
+    """Check that the file begins with a question, then explains its view's columns, each once; no line is too long."""
     assert re.fullmatch(r"[A-Z][^?\n]{20,100}\?", view.question)
     header = [line for line in view.sql.splitlines() if line.startswith("--")]
     explained = re.findall(r"^-- (\w+): \S", "\n".join(header), re.MULTILINE)

@@ -1,8 +1,8 @@
-"""The connector in an environment of its own, where it cannot be installed beside Airflow.
+"""Runs the connector in an environment of its own, where it cannot be installed beside Airflow.
 
-TCSS_PYTHON names the Python of that environment, which needs `tcss-connector` with the warehouse's extra, no Airflow.
-Connections: `tcss_default` of type tcss, and `warehouse`, a PostgreSQL server. Passwords are `***` where Airflow shows
-the arguments.
+TCSS_PYTHON names the Python of that environment, which needs `tcss-connector` with the warehouse's extra, but no
+Airflow. Connections: `tcss_default` of type tcss, and `warehouse`, a PostgreSQL server. Where Airflow shows the
+arguments, passwords are `***`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ with DAG(
 
     @task.external_python(python=os.environ.get("TCSS_PYTHON", "/opt/tcss/bin/python"), expect_airflow=False)
     def sync(credentials: dict[str, str], endpoint: str, warehouse: dict[str, str]) -> dict[str, Any]:
-        """Runs in the other environment, so it imports what it uses, and returns plain values."""
+        """Sync the account, in the other environment: import what is used here, and return plain values."""
         from sqlalchemy import URL
 
         import connector
@@ -43,7 +43,7 @@ with DAG(
             "secret_key": "{{ conn.tcss_default.password }}",
         },
         endpoint="{{ conn.tcss_default.extra_dejson.get('endpoint', '') }}",
-        # In parts, because Airflow hides a password, and not the form that it has in a URL.
+        # In parts, because Airflow hides a password, but not the form of the password in a URL.
         warehouse={
             "user": "{{ conn.warehouse.login }}",
             "password": "{{ conn.warehouse.password or '' }}",

@@ -1,7 +1,7 @@
-"""The command `tcss` in a pod of its own, on any executor; the account's keys are in a Kubernetes Secret.
+"""Runs the command `tcss` in a pod of its own, on any executor; the account's keys are in a Kubernetes Secret.
 
-An image with `tcss-connector[postgres]`, and for each account a Secret with TENCENTCLOUD_SECRET_ID,
-TENCENTCLOUD_SECRET_KEY and TCSS_DESTINATION. The pools as in the example of many accounts.
+Needs an image with `tcss-connector[postgres]`, for each account a Secret with TENCENTCLOUD_SECRET_ID,
+TENCENTCLOUD_SECRET_KEY and TCSS_DESTINATION, and the pools of the example of many accounts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from airflow.sdk import DAG
 from kubernetes.client import models as k8s
 
 ACCOUNTS = ["tcss-production", "tcss-staging"]
-PARTIAL = 5  # the exit code of a run that has loaded its rows without the proof that they are all
+PARTIAL = 5  # the exit code of a run that has loaded its rows, but has no proof that no row is missing
 
 with DAG(
     "example_tcss_kubernetes",

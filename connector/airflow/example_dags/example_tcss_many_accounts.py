@@ -1,6 +1,6 @@
-"""Many accounts into one dataset: a task and a pool for each, on whatever executor Airflow has.
+"""Loads many accounts into one dataset: a task and a pool for each account, on any executor.
 
-A connection of type tcss for each account, `warehouse`, which has to be a server, and the pools:
+Needs a connection of type tcss for each account, `warehouse`, which has to be a server, and the pools:
 
     python -m connector.airflow.accounts tcss_production tcss_staging > pools.json && airflow pools import pools.json
 """

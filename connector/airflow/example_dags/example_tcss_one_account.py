@@ -1,4 +1,4 @@
-"""One account, every hour, and a consumer that runs when its images are in.
+"""Syncs one account every hour, and runs a consumer when the account's images are loaded.
 
 Connections: `tcss_default` of type tcss, and `warehouse`, such as `postgresql://user:password@host/database`.
 """
@@ -18,7 +18,7 @@ with DAG(
     "example_tcss_one_account",
     schedule="@hourly",
     start_date=datetime(2026, 1, 1),
-    catchup=False,  # a run is a sync of now
+    catchup=False,  # a run reads the present state
     max_active_runs=1,
     default_args={"retries": 3, "retry_delay": timedelta(minutes=2), "retry_exponential_backoff": True},
     params={"mode": Param("auto", enum=["auto", "incremental", "full"])},
@@ -31,7 +31,7 @@ with DAG("example_tcss_consumer", schedule=[IMAGES], catchup=False, tags=["tcss"
 
     @task
     def changed(triggering_asset_events: dict[Asset, Any] | None = None) -> int:
-        """How many rows of `images` have changed: the events say it, nobody has to ask the warehouse."""
+        """Return how many rows of `images` have changed, from the events, without a query to the warehouse."""
         return sum(event.extra["rows"] for event in (triggering_asset_events or {}).get(IMAGES, []))
 
     changed()

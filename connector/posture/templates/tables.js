@@ -1,14 +1,14 @@
 // Sorts a page's tables, shows all rows of one, and saves one as CSV. Asks the network for nothing, and keeps nothing.
 //
-// A table is there without this script too. The dashboard sets new rows into a table in the order in which they came:
-// an observer sorts them again. Texts are never changed here, since the dashboard changes them itself.
+// Tables are complete without this script. The dashboard sets new rows into a table in their original order, and an
+// observer sorts the rows again. This script never changes texts, because the dashboard changes them itself.
 (() => {
   "use strict";
   const text = (cell) => (cell.querySelector(".unknown") ? "" : cell.querySelector("bdi")?.textContent ?? cell.textContent.trim());
   const isNumber = (cell) => cell.classList.contains("n");
   const value = (cell) => (isNumber(cell) ? text(cell).replaceAll(",", "") : text(cell));
 
-  // What is not known comes last, whatever the direction; rows that are equal stay in the order in which they came.
+  // Unknown values come last in both directions; equal rows stay in their original order.
   function compare(column, sign) {
     return (one, other) => {
       const [a, b] = [one, other].map((row) => value(row.cells[column]));
@@ -27,7 +27,7 @@
     if (sorted.some((row, place) => row !== rows[place])) body.append(...sorted);
   }
 
-  // Numbers begin with the greatest.
+  // Numbers are first sorted from the greatest down.
   function turn(heading) {
     const first = heading.classList.contains("n") ? "descending" : "ascending";
     const second = first === "ascending" ? "descending" : "ascending";
@@ -37,7 +37,7 @@
     sort(heading);
   }
 
-  // A spreadsheet runs a text that begins as a formula does: it gets an apostrophe. A number is left as it is.
+  // A spreadsheet runs a text that begins like a formula: such a text gets an apostrophe, a number does not.
   function field(cell) {
     const shown = value(cell);
     const safe = !isNumber(cell) && /^\s*[=+\-@＝＋－＠]|^[\t\r\n]/u.test(shown) ? `'${shown}` : shown;
@@ -48,7 +48,7 @@
     const listed = (cells) => [...cells].filter((cell) => !cell.classList.contains("drawn"));
     const lines = [...table.rows].map((row) => listed(row.cells).map(field).join(","));
     const link = document.createElement("a");
-    // Excel takes the file as UTF-8 where it begins with this mark.
+    // Excel reads a file as UTF-8 if the file begins with this mark.
     link.href = URL.createObjectURL(new Blob(["\ufeff", lines.join("\r\n"), "\r\n"], { type: "text/csv;charset=utf-8" }));
     link.download = `${name}.csv`;
     link.click();

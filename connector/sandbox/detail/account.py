@@ -1,4 +1,4 @@
-"""The account's vulnerabilities: which images have each of them. Only images that changed are counted anew."""
+"""Finds the images of each vulnerability of the account. Only changed images are counted anew."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ Key = tuple[str, int, int]
 
 
 class Account:
-    """The images that are scanned well, by vulnerability."""
+    """Indexes the images that are scanned without an error, by vulnerability."""
 
     def __init__(self, details: Details) -> None:
         self._details = details
@@ -22,38 +22,38 @@ class Account:
         self._latest: dict[Key, str] = {}
 
     def vulnerabilities(self, kind: str) -> list[Vulnerability]:
-        """Those that some image has and that the account's lists know, by level and number."""
+        """Return the vulnerabilities that some image has and that the account's lists know, by level and number."""
         self._refresh()
         keys = sorted(key for key, images in self._images.items() if images and key[0] == kind)
         found = [self._details.catalogue.vulnerability(*key) for key in keys]
         return [one for one in found if one.is_listed]
 
     def by_poc(self, poc_id: str) -> Vulnerability | None:
-        """The vulnerability with this PocID, if an image has or had it."""
+        """Return the vulnerability with this PocID, if an image has or had the vulnerability."""
         self._refresh()
         found = (self._details.catalogue.vulnerability(*key) for key in self._images)
         return next((one for one in found if one.is_listed and one.poc_id == poc_id), None)
 
     def images(self, vulnerability: Vulnerability) -> list[Item]:
-        """The images that have it, in the order in which they were first counted."""
+        """Return the images with the vulnerability, in the order in which they were first counted."""
         self._refresh()
         return [self._seen[image_id][0] for image_id in self._images.get(vulnerability.key, ())]
 
     def image_count(self, vulnerability: Vulnerability) -> int:
-        """How many images have it."""
+        """Return how many images have the vulnerability."""
         self._refresh()
         return len(self._images.get(vulnerability.key, ()))
 
     def container_count(self, vulnerability: Vulnerability) -> int:
-        """How many containers run (or did run) such an image."""
+        """Return how many containers run (or did run) an image with the vulnerability."""
         return sum(count(item, "ContainerCnt") for item in self.images(vulnerability))
 
     def components(self, vulnerability: Vulnerability) -> Iterable[tuple[str, str]]:
-        """Names and versions of its packages."""
+        """Return names and versions of the vulnerability's packages."""
         return self._components.get(vulnerability.key, ())
 
     def latest(self, vulnerability: Vulnerability) -> str:
-        """The last ScanTime that found it."""
+        """Return the last ScanTime that found the vulnerability."""
         return self._latest.get(vulnerability.key, "")
 
     def _refresh(self) -> None:

@@ -1,4 +1,4 @@
-"""The lists of details by the names of their actions: to add one, add an entry."""
+"""Names the lists of details by their actions: to add a list, add an entry."""
 
 from collections.abc import Mapping
 

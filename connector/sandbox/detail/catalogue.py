@@ -1,7 +1,7 @@
-"""Every vulnerability that there can be, and in which order the images of one base have them.
+"""Invents all vulnerabilities, and orders them for the images of one base.
 
-A base is the system of an image and the stack of libraries of its repository. Images of one base draw from one list of
-vulnerabilities for each level, the popular ones first; bases of one system, and systems among each other, share many.
+A base is the system of an image and the stack of libraries of its repository. For each level, the images of one base
+share one list of vulnerabilities, the common ones first. Bases of one system share many, and so do systems.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ from connector.sandbox.detail.words import CATEGORIES, FAMOUS, LIBRARIES, SUBPAC
 LEVELS = {4: "CRITICAL", 3: "HIGH", 2: "MIDDLE", 1: "LOW"}
 _LOWEST_SCORE = {4: 90, 3: 70, 2: 40, 1: 10}
 
-# Where several levels share one count (images without level counts), in this rhythm.
+# Levels of vulnerabilities that share one count (in images without level counts), in this repeated order.
 _RHYTHM = (2, 3, 2, 1, 2, 3, 1, 4)
 
 STACKS = 24
@@ -26,7 +26,7 @@ SYSTEM, WEB = "SYSTEM", "WEB"
 
 
 class Base(NamedTuple):
-    """What images have in common: the name of their system, and a number for the libraries of their repository."""
+    """Names what images have in common: their system, and a number for the libraries of their repository."""
 
     system: str
     stack: int
@@ -34,7 +34,7 @@ class Base(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A vulnerability in one package of an image. Rows do not show the path: two findings may give equal rows."""
+    """Places a vulnerability in a package of an image. Rows have no path: two findings may give equal rows."""
 
     vulnerability: "Vulnerability"
     component: str
@@ -44,7 +44,7 @@ class Finding:
 
 
 class Vulnerability:
-    """One vulnerability; everything about it follows from the seed and its key (kind, level, number)."""
+    """Describes a vulnerability; every fact follows from the seed and the key (kind, level, number)."""
 
     def __init__(self, seed: int, key: tuple[str, int, int]) -> None:
         self.key = key
@@ -54,7 +54,7 @@ class Vulnerability:
 
     @cached_property
     def cve(self) -> str:
-        """The CVE; empty for one in forty."""
+        """The CVE; empty for one in forty vulnerabilities."""
         if self._famous:
             return self._famous[0]
         if self.mark % 40 == 7:
@@ -76,7 +76,7 @@ class Vulnerability:
 
     @cached_property
     def package(self) -> str:
-        """The package that it is in."""
+        """The package with the vulnerability."""
         if self._famous:
             return self._famous[2]
         return pick(SYSTEM_PACKAGES if self.kind == SYSTEM else LIBRARIES, self.mark >> 4)
@@ -88,29 +88,29 @@ class Vulnerability:
 
     @cached_property
     def is_listed(self) -> bool:
-        """Whether the account's lists have it: one in fifty is found in images only."""
+        """Whether the account's lists have the vulnerability: one in fifty is found in images only."""
         return bool(self._famous) or self.mark % 50 != 13
 
     @property
     def is_emergency(self) -> bool:
-        """Whether it is on the list of emergencies."""
+        """Whether the vulnerability is on the list of emergencies."""
         return bool(self._famous) or (self.level == 4 and self.mark % 6 == 0)
 
     @property
     def score(self) -> float:
-        """The base score of CVSS 3; many have the same one."""
+        """The base score of CVSS 3; many vulnerabilities have equal scores."""
         return (_LOWEST_SCORE[self.level] + self.mark // 7 % 4 * 5 + (self._famous is not None) * 8) % 101 / 10
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """What is known of exploits."""
+        """The known facts about exploits."""
         if self._famous:
             return TAGS
         return tuple(tag for bit, tag in enumerate(TAGS) if self.mark >> (9 + 3 * bit) & 7 == 0)
 
     @cached_property
     def fix(self) -> str:
-        """The version that fixes it; empty for one in eight."""
+        """The version that fixes the vulnerability; empty for one in eight vulnerabilities."""
         if self._famous:
             return self._famous[3]
         mark = self.mark
@@ -124,7 +124,7 @@ class Vulnerability:
 
     @cached_property
     def facts(self) -> Mapping[str, Any]:
-        """What is the same in each row about it, with texts of up to 4 kB. Made when a row is first shown."""
+        """The fields that are the same in all its rows, with texts of up to 4 kB. Made when a row is first shown."""
         year, month, day = self.published
         links = [f"https://nvd.example.org/{self.cve or self.poc_id}", f"https://bugs.example.org/{self.number}"]
         return {
@@ -148,9 +148,9 @@ Group = tuple[Finding, ...]
 
 
 class Catalogue:
-    """Vulnerabilities by their keys, and groups of findings by base: each list grows as far as it is read.
+    """Finds vulnerabilities by their keys, and groups of findings by base. Each list grows as far as it is read.
 
-    `made` counts the groups that were made: nothing is made before it is asked for.
+    `made` counts the groups that were made: no group is made before it is asked for.
     """
 
     def __init__(self, seed: int) -> None:
@@ -161,7 +161,7 @@ class Catalogue:
         self._turns = Counter[Hashable]()
 
     def vulnerability(self, kind: str, level: int, number: int) -> Vulnerability:
-        """The vulnerability with this key."""
+        """Return the vulnerability with this key."""
         key = (kind, level, number)
         found = self._vulnerabilities.get(key)
         if found is None:
@@ -169,7 +169,7 @@ class Catalogue:
         return found
 
     def group(self, base: Base, levels: tuple[int, ...], index: int) -> Group:
-        """The findings of the vulnerability that stands at `index` for images of a base, among these levels."""
+        """Return the findings of the vulnerability at `index`, for images of a base, among these levels."""
         if len(levels) == 1:
             return self._of_level(base, levels[0], index)
         rhythm = [level for level in _RHYTHM if level in levels]
@@ -178,7 +178,7 @@ class Catalogue:
         return self._of_level(base, level, turn * rhythm.count(level) + rhythm[:rest].count(level))
 
     def findings(self, vulnerability: Vulnerability, base: Base) -> Group:
-        """The packages of a base that have a vulnerability: one, or several of one source, or one at two paths."""
+        """Return a base's packages with a vulnerability: one, or several of one source, or one at two paths."""
         place = f"{base.system or 'scratch'}" if vulnerability.kind == SYSTEM else f"stack{base.stack}"
         package, mark = vulnerability.package, vulnerability.mark
         count = 1 + (mark >> 20 & 3 == 0) + (mark >> 22 & 7 == 0)
@@ -193,7 +193,7 @@ class Catalogue:
         return tuple(found)
 
     def _of_level(self, base: Base, level: int, index: int) -> Group:
-        """Two in three are of the system, if there is one; the others are of the libraries."""
+        """Take two of three vulnerabilities from the system, if there is one, and the others from the libraries."""
         groups, rng, _ = self._list((base, level))
         while len(groups) <= index:
             system = base.system and rng.random() < 0.67
@@ -206,7 +206,7 @@ class Catalogue:
         return group
 
     def _ranked(self, kind: str, place: Hashable, level: int, index: int) -> Vulnerability:
-        """The vulnerability at a rank of a system or a stack: low numbers stand in the lists of many."""
+        """Return the vulnerability at a rank of a system or stack: many lists share the low numbers."""
         found, rng, used = self._list((kind, place, level))
         while len(found) <= index:
             number = min(int(4 * rng.paretovariate(0.7)) - 4, 50_000)

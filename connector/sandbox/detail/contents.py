@@ -1,4 +1,4 @@
-"""The lists of what else is in an image: malware and components."""
+"""Lists what else is in an image: malware and components."""
 
 from typing import NamedTuple
 from zlib import crc32
@@ -14,7 +14,7 @@ MALWARE = ("Coinminer", "Mirai", "Webshell", "Backdoor")
 
 
 class Virus(NamedTuple):
-    """A malicious file of an image."""
+    """Describes a malicious file of an image."""
 
     mark: int
     number: int
@@ -22,7 +22,7 @@ class Virus(NamedTuple):
 
 
 class Component(NamedTuple):
-    """A package of an image, with the levels of its vulnerabilities."""
+    """Describes a package of an image, with the levels of its vulnerabilities."""
 
     image_id: str
     name: str
@@ -44,7 +44,7 @@ def _viruses(ask: Ask) -> list[Virus]:
 
 
 def virus_row(_: Ask, virus: Virus) -> Item:
-    """A row of DescribeAssetImageVirusList."""
+    """Return a row of DescribeAssetImageVirusList."""
     mark, name = virus.mark, f"x{virus.mark % 1000}.bin"
     return {
         "Path": f"/tmp/.cache/{virus.number}/{name}",  # noqa: S108 (a path in an invented image)
@@ -81,7 +81,7 @@ VIRUSES = Action(
 
 
 def _components(ask: Ask) -> list[Component]:
-    """The packages with vulnerabilities, and others up to ComponentCnt."""
+    """Return the packages with vulnerabilities, and others up to ComponentCnt."""
     item = ask.image()
     if item is None:
         return []
@@ -100,7 +100,7 @@ def _components(ask: Ask) -> list[Component]:
 
 
 def component_row(_: Ask, component: Component) -> Item:
-    """A row of DescribeImageComponentList."""
+    """Return a row of DescribeImageComponentList."""
     return {
         "Name": component.name,
         "Version": component.version,

@@ -1,4 +1,4 @@
-"""What VulCnt counts, where it does not count rows."""
+"""Counts vulnerabilities for VulCnt, where VulCnt does not count rows."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,12 +11,12 @@ from connector.sandbox.quirks import Quirks
 
 
 def recounted(details: Details, rows: list[Item] | None, quirks: Quirks) -> list[Item] | None:
-    """Rows of the image list whose VulCnt and level counts follow `Quirks.vul_cnt`."""
+    """Return rows of the image list whose VulCnt and level counts follow `Quirks.vul_cnt`."""
     return None if rows is None else [row | _counts(row, details.findings(row), quirks) for row in rows]
 
 
 def _counts(row: Item, findings: list[Finding], quirks: Quirks) -> Item:
-    """The counts that a row has, by the names of their fields."""
+    """Return the counts of a row, by the names of their fields."""
     counts = {"VulCnt": _distinct(findings, quirks)}
     for level, name in LEVEL_FIELDS.items():
         counts[name] = _distinct([found for found in findings if found.vulnerability.level == level], quirks)

@@ -1,6 +1,7 @@
-"""Lists of details: parameters checked as documented, filters, sorting, and a page. What a list has is an `Action`.
+"""Answers for lists of details: checks parameters as documented, filters, sorts, and makes a page. Each list is an
+`Action`.
 
-What the documentation leaves open is decided by `Quirks`. An entry becomes a row only when a page shows it.
+`Quirks` decides what the documentation leaves open. An entry becomes a row only when a page shows the entry.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -22,13 +23,13 @@ PARAMETERS: Mapping[str, type] = {"Limit": int, "Offset": int, "Filters": list}
 SORTING: Mapping[str, type] = {"By": str, "Order": str}
 FILTER_KEYS: Mapping[str, type] = {"Name": str, "Values": list, "ExactMatch": bool}
 
-# How many filtered lists of an account are kept.
+# The most filtered lists of an account that are kept.
 MOST_VIEWS = 64
 DIRECTIONS = {"+": False, "asc": False, "-": True, "desc": True}
 
 
 class Desk:
-    """All that answers are made of, for one fleet; each part is made when it is first asked for."""
+    """Holds the sources of all answers for one fleet; each source is made when it is first asked for."""
 
     def __init__(self, details: Details, random: "Random") -> None:
         self.details = details
@@ -40,7 +41,7 @@ class Desk:
 
 @dataclass(frozen=True)
 class Ask:
-    """One request for a list: the payload, and `number`, how many there were for this action."""
+    """Holds one request for a list: the payload, and `number`, the count of requests for this action."""
 
     desk: Desk
     payload: Mapping[str, Any]
@@ -48,7 +49,7 @@ class Ask:
     number: int = 1
 
     def image(self) -> Item | None:
-        """The image that the request is about; None where one that is not there has an empty list.
+        """Return the image of the request; None where a missing image has an empty list.
 
         Raises:
             ApiError: there is no such image.
@@ -67,9 +68,9 @@ Passes = Callable[[Ask, Any], bool]
 
 @dataclass(frozen=True)
 class Filter:
-    """A filter: what an entry has there (one text or several), and the words that may be asked for.
+    """Describes a filter: an entry's values (one text or several), and the words that a request may ask for.
 
-    words: the words of the request -> what an entry must have; empty where any text goes. whole: no part matches.
+    words: words of the request -> the entry's value; empty where any text is allowed. whole: the whole text must match.
     """
 
     value: Value
@@ -79,10 +80,10 @@ class Filter:
 
 @dataclass(frozen=True)
 class Action:
-    """A list: its entries in their default order, the row of an entry, filters and orders by name.
+    """Describes a list: its entries in their default order, the row of an entry, filters and orders by name.
 
-    about: the parameter that the request must have. beside: what stands beside List. sorts: values of By; None where
-    the action has no By. needs_licence: the list is empty without one.
+    about: the parameter that the request must have. beside: the fields beside List. sorts: values of By; None where
+    the action has no By. needs_licence: without a licence the list is empty.
     """
 
     entries: Callable[[Ask], Sequence[Any]]
@@ -95,7 +96,7 @@ class Action:
 
 
 def answer(action: Action, ask: Ask) -> dict[str, Any]:
-    """The content of `Response` without its RequestId.
+    """Return the content of `Response` without its RequestId.
 
     Raises:
         ApiError: a parameter is missing, unknown, of the wrong type or out of its range; or the page is too large.
@@ -115,7 +116,7 @@ def answer(action: Action, ask: Ask) -> dict[str, Any]:
 
 
 def _kept(action: Action, ask: Ask, wanted: list[Passes]) -> list[Any]:
-    """The entries that pass all filters. Those of lists of the account are kept until the fleet changes."""
+    """Return the entries that pass all filters. Those of the account's lists are kept until the fleet changes."""
     details, quirks = ask.desk.details, ask.quirks
     name = (id(action), repr(ask.payload.get("Filters")))
     state = (details.fleet.revision, details.revised.total())
@@ -132,14 +133,14 @@ def _kept(action: Action, ask: Ask, wanted: list[Passes]) -> list[Any]:
 
 
 def longer(action: Action, ask: Ask, count: int) -> list[Item]:
-    """The rows of a page with so many more than were asked for."""
+    """Return the rows of a page with so many more rows than Limit."""
     limit = ask.payload.get("Limit", 10) + count
     wider = replace(ask, payload={**ask.payload, "Limit": limit}, quirks=replace(ask.quirks, max_limit=limit))
     return answer(action, wider)["List"] or []
 
 
 def _checked(action: Action, payload: Mapping[str, Any], quirks: Quirks) -> tuple[int, int]:
-    """Limit and Offset as the server takes them."""
+    """Return Limit and Offset as the server takes them."""
     about = {action.about: str} if action.about else {}
     check_types(payload, {**PARAMETERS, **(SORTING if action.sorts is not None else {}), **about})
     require(payload, about)
@@ -154,7 +155,7 @@ def _checked(action: Action, payload: Mapping[str, Any], quirks: Quirks) -> tupl
 
 
 def _order(action: Action, payload: Mapping[str, Any], quirks: Quirks) -> tuple[Value | None, bool]:
-    """What the list is sorted by, and whether downwards."""
+    """Return the value to sort the list by, and whether the order is descending."""
     by, order = payload.get("By"), payload.get("Order", "asc")
     if order.lower() not in DIRECTIONS:
         raise bad_value("Order", order)
@@ -165,7 +166,7 @@ def _order(action: Action, payload: Mapping[str, Any], quirks: Quirks) -> tuple[
 
 
 def _wanted(action: Action, raw: object, place: int, quirks: Quirks) -> Passes:
-    """The predicate of the element of Filters at `place`: any of its values."""
+    """Return the predicate of the element of Filters at `place`: any of its values."""
     where = f"Filters.{place}"
     if not isinstance(raw, dict):
         raise wrong_type(where)
@@ -193,7 +194,7 @@ def _matches(has: Any, values: Collection[str], whole: bool) -> bool:
 
 
 def _sorted(ask: Ask, entries: list[Any], order: tuple[Value | None, bool]) -> list[Any]:
-    """Stable, or with entries of one value in another order every time. Downwards, ties turn round too."""
+    """Sort entries. Equal entries keep their order, or get a new order every time; descending also reverses ties."""
     value, descending = order
     if value is None:
         if ask.quirks.default_order == "shuffled":

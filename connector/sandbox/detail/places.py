@@ -1,6 +1,6 @@
-"""Where images run: each image has as many containers and hosts as its item counts.
+"""Says where images run: each image has as many containers and hosts as its item counts.
 
-Hosts are numbered. An image is on a row of them that begins at a number of its own; its super nodes are no hosts.
+Hosts are numbered. An image runs on consecutive hosts, from a number of its own on; its super nodes are no hosts.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ CLUSTERS = ("prod-gz", "prod-sh", "staging", "")
 
 
 class Container(NamedTuple):
-    """A container: its image, its number among those of the image, and how often these were replaced."""
+    """Identifies a container: its image, its number within the image, and how often that image's were replaced."""
 
     item: Item
     number: int
@@ -24,13 +24,13 @@ class Container(NamedTuple):
 
     @property
     def mark(self) -> int:
-        """What everything else about it follows from."""
+        """The number from which all other facts about the container follow."""
         return crc32(f"{self.item['ImageID']} {self.number} {self.turn}".encode()) * 2_654_435_761 % 2**48
 
 
 @dataclass(frozen=True)
 class Host:
-    """A host, with the images and the containers that are on it."""
+    """Describes a host, with its images and containers."""
 
     number: int
     images: int
@@ -38,7 +38,7 @@ class Host:
 
 
 class Places:
-    """The containers and hosts of one fleet, made anew after each change of it when they are asked for."""
+    """Lists the containers and hosts of one fleet. After a change of the fleet they are made anew when asked for."""
 
     def __init__(self, details: Details) -> None:
         self._details = details
@@ -48,22 +48,22 @@ class Places:
         self._size = 16
 
     def containers(self) -> list[Container]:
-        """All containers, image by image."""
+        """Return all containers, image by image."""
         self._refresh()
         return self._containers
 
     def hosts(self) -> list[Host]:
-        """All hosts that have an image."""
+        """Return all hosts that have an image."""
         self._refresh()
         return self._hosts
 
     def of_image(self, item: Item) -> list[Container]:
-        """The containers of one image."""
+        """Return the containers of one image."""
         turn = self._details.moved[item["ImageID"]]
         return [Container(item, number, turn) for number in range(count(item, "ContainerCnt"))]
 
     def node(self, container: Container) -> tuple[str, int] | None:
-        """The kind (NORMAL, SUPER) and the number of the node that a container runs on."""
+        """Return the kind (NORMAL, SUPER) and the number of the node that a container runs on."""
         self._refresh()
         item = container.item
         nodes, supers = count(item, "HostCnt"), count(item, "SuperNodeCnt")

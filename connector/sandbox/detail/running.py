@@ -1,4 +1,4 @@
-"""The lists of containers and hosts."""
+"""Lists containers and hosts."""
 
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,7 @@ DOCKERS = ("20.10.7", "24.0.5", "1.6.9", "19.3.9")
 
 
 def container_words(found: Container) -> tuple[str, str, str, str]:
-    """Id, name, pod and status of a container."""
+    """Return id, name, pod and status of a container."""
     mark = found.mark
     container_id = f"{mark:012x}" * 5 + f"{found.number % 16**4:04x}"
     name = f"app-{mark % 97}-{found.number}"
@@ -29,12 +29,12 @@ def container_words(found: Container) -> tuple[str, str, str, str]:
 
 
 def host_id(number: int) -> str:
-    """The id of a host."""
+    """Return the id of a host."""
     return str(UUID(int=number * 0x9E3779B97F4A7C15 % 2**128))
 
 
 def node_fields(node: tuple[str, int] | None) -> dict[str, Any]:
-    """Where a container runs: the fields of its host, or of its super node."""
+    """Return where a container runs: the fields of its host, or of its super node."""
     kind, number = node or ("", 0)
     host, cluster = kind == "NORMAL", CLUSTERS[number % 4] if kind else ""
     return {
@@ -52,7 +52,7 @@ def node_fields(node: tuple[str, int] | None) -> dict[str, Any]:
 
 
 def container_row(ask: Ask, found: Container) -> Item:
-    """A row of DescribeAssetContainerList."""
+    """Return a row of DescribeAssetContainerList."""
     container_id, name, pod, status = container_words(found)
     node = node_fields(ask.desk.places.node(found))
     public, _ = node.pop("PublicIP"), node.pop("NodeName")
@@ -86,7 +86,7 @@ def container_row(ask: Ask, found: Container) -> Item:
 
 
 def _usage(ask: Ask, mark: int) -> int:
-    """What moves from answer to answer."""
+    """Return a usage, which differs from answer to answer."""
     return mark // 3 + ask.number * (mark % 7)
 
 
@@ -119,7 +119,7 @@ CONTAINERS = Action(
 
 
 def host_row(_: Ask, host: Host) -> Item:
-    """A row of DescribeAssetHostList."""
+    """Return a row of DescribeAssetHostList."""
     number = host.number
     node = node_fields(("NORMAL", number))
     return {

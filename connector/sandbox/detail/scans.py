@@ -1,4 +1,4 @@
-"""What decides which findings an image has: its base, its counts, and what the scanner's library knows. Pure."""
+"""Decides which findings an image has: by its base, its counts, and the scanner's library. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ LEVEL_FIELDS = {4: "CriticalLevelVulCnt", 3: "HighLevelVulCnt", 2: "MediumLevelV
 
 
 class Added(NamedTuple):
-    """A vulnerability that the library has learnt, and the system or the stack whose images have it."""
+    """Holds a vulnerability that was added to the library, and the system or stack whose images have it."""
 
     vulnerability: Vulnerability
     place: str | int
@@ -20,7 +20,7 @@ class Added(NamedTuple):
 
 @dataclass(frozen=True)
 class Library:
-    """What the scanner knows beside the catalogue: additions, the newest first, and the keys of what was withdrawn."""
+    """Holds the library's changes to the catalogue: additions, newest first, and keys of withdrawn vulnerabilities."""
 
     added: tuple[Added, ...] = ()
     withdrawn: frozenset[tuple[str, int, int]] = frozenset()
@@ -28,9 +28,9 @@ class Library:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """All that decides what an image has: its base, how many findings among which levels, and the library.
+    """Holds all that decides an image's findings: its base, how many findings among which levels, and the library.
 
-    `since`: how often the image had been asked for when this began; `at`: the instant when it began.
+    `since`: how often the image had been asked for when this scan began; `at`: the instant when this scan began.
     """
 
     image_id: str
@@ -44,19 +44,19 @@ class Scan:
 
 
 def count(item: Item, name: str) -> int:
-    """A count of an item; 0 where there is none, or what is there is no count."""
+    """Return a count of an item; 0 where the value is missing or is no count."""
     value = item.get(name)
     return value if isinstance(value, int) and value > 0 else 0
 
 
 def concerns(added: Added, own: int, base: Base) -> bool:
-    """Whether an image of a base has what the library has learnt."""
+    """Whether an image of a base has an added vulnerability."""
     one, place = added
     return place == (base.system if one.kind == SYSTEM else base.stack) and not skips(own, one)
 
 
 def skips(own: int, vulnerability: Vulnerability) -> bool:
-    """One image in five of a base does not have a vulnerability of it."""
+    """Whether the image lacks a vulnerability of its base, as one image in five does."""
     return (own ^ vulnerability.mark) * 0x9E3779B1 >> 7 & 1023 < 205
 
 
@@ -72,7 +72,7 @@ def scan_of(item: Item, library: Library) -> Scan:
 
 
 def _pools(item: Item) -> tuple[tuple[tuple[int, ...], int], ...]:
-    """How many findings an image has among which levels: VulCnt in all, level by level as far as levels are counted."""
+    """Return how many findings an image has among which levels: VulCnt in all, by level where levels are counted."""
     total = count(item, "VulCnt")
     known = {level: count(item, name) for level, name in LEVEL_FIELDS.items() if name in item}
     rest = total - sum(known.values())
@@ -84,7 +84,7 @@ def _pools(item: Item) -> tuple[tuple[tuple[int, ...], int], ...]:
 
 
 def counted(item: Item, steps: Mapping[int, int]) -> Item:
-    """The counts of an image after steps."""
+    """Return the counts of an image after changes of its levels."""
     changed = {LEVEL_FIELDS[level]: count(item, LEVEL_FIELDS[level]) + step for level, step in steps.items()}
     total = count(item, "VulCnt") + sum(steps.values())
     return {name: number for name, number in (changed | {"VulCnt": total}).items() if name in item}

@@ -1,7 +1,7 @@
-"""What each image of a fleet has behind its counts, and how that changes.
+"""Keeps the details behind the counts of each image of a fleet, and changes them.
 
 An image has exactly as many findings of each level as its item counts. The counts decide how many, the catalogue
-which: findings are recounted, never stored.
+decides which: findings are computed, never stored.
 """
 
 from collections import Counter, defaultdict
@@ -15,7 +15,7 @@ from connector.sandbox.detail.catalogue import SYSTEM, WEB, Base, Catalogue, Fin
 from connector.sandbox.detail.scans import Added, Library, Scan, base_of, concerns, count, counted, scan_of, skips
 from connector.sandbox.images import Item, instant_of, instant_text
 
-# Names of the methods that change details by a number (the last ones by ids too): what `Fleet.apply` takes.
+# Names of the methods that change details by a number (the last two also by ids): the changes of `Fleet.apply`.
 DETAIL_CHANGES = (
     *("add_vulnerabilities", "withdraw_vulnerabilities", "revise_vulnerabilities"),
     *("scan_again", "move_containers"),
@@ -28,7 +28,7 @@ Some = int | Iterable[str] | None
 
 
 class Owner(Protocol):
-    """What details need of their fleet."""
+    """Names the methods of a fleet that details need."""
 
     revision: int
     started: int
@@ -43,10 +43,10 @@ class Owner(Protocol):
 
 
 class Details:
-    """The details of one fleet.
+    """Keeps the details of one fleet.
 
-    `recounted` counts how often an image's findings were put together. History is kept from the first use on:
-    `sets_at` knows the scans that happened since then, and the state before the first of them.
+    `recounted` counts how often an image's findings were computed. History is kept from the first use on: `sets_at`
+    knows the scans that happened since then, and the state before the first of these scans.
     """
 
     def __init__(self, fleet: Owner, seed: int) -> None:
@@ -63,18 +63,18 @@ class Details:
         self._added = 0
         self._last: tuple[Scan, list[Finding]] | None = None
 
-    # What there is
+    # Reads
 
     def findings(self, item: Item) -> list[Finding]:
-        """The findings that an image has now, in the order of the catalogue."""
+        """Return an image's present findings, in the order of the catalogue."""
         return self.of(self.scan(item))
 
     def scan(self, item: Item) -> Scan:
-        """What decides an image's findings now."""
+        """Return what decides an image's findings now."""
         return scan_of(item, self.library)
 
     def of(self, scan: Scan) -> list[Finding]:
-        """The findings of a scan; the list is not to be changed."""
+        """Return the findings of a scan; callers must not change the list."""
         if self._last is not None and self._last[0] == scan:
             return self._last[1]
         self.recounted += 1
@@ -89,7 +89,7 @@ class Details:
         return found
 
     def shown(self, item: Item, late_requests: int = 0, late_seconds: float = 0) -> Scan:
-        """The scan whose results are shown: the former one, until the new ones are visible."""
+        """Return the scan whose results are shown: the former scan, until the new results are visible."""
         history = self._history.get(item["ImageID"])
         if not history or not (late_requests or late_seconds):
             return self.scan(item)
@@ -103,14 +103,14 @@ class Details:
         return self.scan(item)
 
     def sets_at(self, image_id: str, scan_time: Any) -> list[list[Finding]]:
-        """The sets of findings that an image had at this ScanTime, oldest first; several after library updates."""
+        """Return the sets of an image's findings at this ScanTime, oldest first; several after library updates."""
         scans = [scan for scan in self._history.get(image_id, ()) if scan.time == scan_time]
         if not scans and image_id in self.fleet and self.fleet[image_id].get("ScanTime") == scan_time:
             scans = [self.scan(self.fleet[image_id])]
         return [self.of(scan) for scan in scans]
 
     def changed(self, old: Item, new: Item) -> None:
-        """Remembers that an image's item is another one."""
+        """Note that an image's item has changed."""
         image_id = new["ImageID"]
         before, after = scan_of(old, self._former), scan_of(new, self.library)
         if (before.time, before.pools, before.viruses) == (after.time, after.pools, after.viruses):
@@ -118,16 +118,16 @@ class Details:
         history = self._history.setdefault(image_id, [before])
         history.append(replace(after, since=self.asked[image_id], at=self.fleet.instant()))
 
-    # What changes; each returns the ids of the images that changed
+    # Changes; each returns the ids of the images that changed
 
     def add_vulnerabilities(self, count: int) -> list[str]:
-        """The library learns new vulnerabilities: images of some system or stack have them at once, without a scan."""
+        """Add vulnerabilities to the library: images of some system or stack have them at once, without a scan."""
         bases = sorted({base_of(item) for item in self._scanned()})
         added = tuple(self._new(self._rng.choice(bases)) for _ in range(count if bases else 0))
         return self._update(Library(added[::-1] + self.library.added, self.library.withdrawn))
 
     def withdraw_vulnerabilities(self, some: Some) -> list[str]:
-        """The library withdraws vulnerabilities that images have: a number of them, or these CVEs."""
+        """Withdraw vulnerabilities of images from the library: a number of them, or these CVEs."""
         found = {finding.vulnerability.key: finding.vulnerability for finding in self._all()}
         if isinstance(some, int):
             keys = self._rng.sample(sorted(found), min(some, len(found)))
@@ -136,7 +136,7 @@ class Details:
         return self._update(Library(self.library.added, self.library.withdrawn | set(keys)))
 
     def revise_vulnerabilities(self, count: int) -> list[str]:
-        """Vulnerabilities get another fix and a public exploit. No count changes; the ids are those of their images."""
+        """Give vulnerabilities another fix and a public exploit. No count changes. Returns the ids of their images."""
         images: defaultdict[tuple[str, int, int], set[str]] = defaultdict(set)
         for item in self._scanned():
             for finding in self.findings(item):
@@ -146,7 +146,7 @@ class Details:
         return sorted(set().union(*(images[key] for key in keys)))
 
     def scan_again(self, some: Some = None) -> list[str]:
-        """Scans images that were scanned well, with the same result: only ScanTime moves."""
+        """Scan images again that were scanned without an error, with the same result: only ScanTime changes."""
         ids = [item["ImageID"] for item in self.fleet.truth().values() if item.get("ScanStatus") == "SCANNED"]
         chosen = self._chosen(ids, some)
         items, now = self.fleet.truth(), self.fleet.instant()
@@ -154,7 +154,7 @@ class Details:
         return self.fleet.replace({one: {"ScanTime": instant_text(time)} for one, time in times.items()})
 
     def move_containers(self, some: Some = None) -> list[str]:
-        """Containers of images end, and others take their places: ContainerCnt stays."""
+        """End containers of images, and start others in their places: ContainerCnt stays."""
         ids = [item["ImageID"] for item in self.fleet.truth().values() if count(item, "ContainerCnt")]
         chosen = self._chosen(ids, some)
         for image_id in chosen:
@@ -162,7 +162,7 @@ class Details:
         self.fleet.replace({image_id: {} for image_id in chosen})
         return chosen
 
-    # How
+    # How changes are made
 
     def _groups(self, scan: Scan, levels: tuple[int, ...]) -> Iterator[tuple[Finding, ...]]:
         own, base = crc32(scan.image_id.encode()), scan.base
@@ -194,7 +194,7 @@ class Details:
         return Added(vulnerability, base.system if kind == SYSTEM else base.stack)
 
     def _update(self, library: Library) -> list[str]:
-        """Puts another library in force, and gives images the counts that follow from it."""
+        """Put another library in force, and set the counts of images by it."""
         fresh = set(library.added) - set(self.library.added)
         withdrawn = library.withdrawn - self.library.withdrawn
         changes = {}
@@ -211,7 +211,7 @@ class Details:
             self._former = library
 
     def _steps(self, item: Item, fresh: Iterable[Added], withdrawn: Iterable[Any]) -> Counter[int]:
-        """By how much an image's findings of each level become more or fewer."""
+        """Return by how much an image's number of findings changes at each level."""
         own, base, steps = crc32(item["ImageID"].encode()), base_of(item), Counter[int]()
         for added in fresh:
             if concerns(added, own, base):

@@ -1,4 +1,4 @@
-"""The lists of vulnerabilities: of an image, of the account, and the images and containers of a vulnerability."""
+"""Lists vulnerabilities of an image, of the account, and the images and containers of a vulnerability."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ YES_NO = {"true": "true", "false": "false"}
 
 
 def level_shown(level: int, ask: Ask) -> int:
-    """The number of a level in rows of images: 4 is the worst, or 1 where levels are reversed."""
+    """Return the number of a level in rows of images: 4 is the worst, or 1 where levels are reversed."""
     return 5 - level if ask.quirks.levels == "reversed" else level
 
 
@@ -32,7 +32,7 @@ def _of_image(ask: Ask) -> list[Finding]:
 
 
 def fixed(details: Details, finding: Finding) -> str:
-    """The versions that fix a finding; each revision names one more."""
+    """Return the versions that fix a finding; each revision adds a version."""
     revisions = details.revised[finding.vulnerability.key]
     return f"{finding.fixed or '0'}.r{revisions}" if revisions else finding.fixed
 
@@ -44,7 +44,7 @@ def _tags(ask: Ask, one: Vulnerability) -> list[str]:
 
 
 def finding_row(ask: Ask, finding: Finding) -> Item:
-    """A row of DescribeAssetImageVulList."""
+    """Return a row of DescribeAssetImageVulList."""
     one = finding.vulnerability
     return {
         **one.facts,
@@ -74,7 +74,7 @@ IMAGE_VULNERABILITIES = Action(
 
 
 def _list_tags(ask: Ask, one: Vulnerability) -> list[str]:
-    """The same labels, in the words of the account's lists."""
+    """Return the same labels, in the words of the account's lists."""
     short = {"DynamicLevelPoc": "POC", "DynamicLevelExp": "EXP"}
     tags = [short.get(tag, tag) for tag in _tags(ask, one) if tag != "CanBeFixed"]
     return [*tags, "KNOWN_EXPLOITED"] if one.level == 4 and "EXP" in tags else tags
@@ -100,12 +100,12 @@ def _shared_row(ask: Ask, one: Vulnerability) -> Item:
 
 
 def _naive_day(time: str) -> str:
-    """A time as a wall clock of UTC+8 without fractions; empty where there is none."""
+    """Return a time as wall-clock time of UTC+8 without fractions; empty where there is no time."""
     return str(naive(time))[:19] if instant_of(time) is not None else ""
 
 
 def account_row(ask: Ask, one: Vulnerability) -> Item:
-    """A row of DescribeSystemVulList or DescribeWebVulList."""
+    """Return a row of DescribeSystemVulList or DescribeWebVulList."""
     account = ask.desk.account
     year, month, day = one.published
     return {
@@ -120,7 +120,7 @@ def account_row(ask: Ask, one: Vulnerability) -> Item:
 
 
 def emergency_row(ask: Ask, one: Vulnerability) -> Item:
-    """A row of DescribeEmergencyVulList."""
+    """Return a row of DescribeEmergencyVulList."""
     year, month, day = one.published
     return {
         **_shared_row(ask, one),
@@ -130,7 +130,7 @@ def emergency_row(ask: Ask, one: Vulnerability) -> Item:
 
 
 def _emergencies(ask: Ask) -> list[Vulnerability]:
-    """Those that images have, and a few that none has."""
+    """Return the emergencies that images have, and a few that no image has."""
     account, catalogue = ask.desk.account, ask.desk.details.catalogue
     found = [one for kind in (SYSTEM, WEB) for one in account.vulnerabilities(kind) if one.is_emergency]
     others = [catalogue.vulnerability(WEB, 4, number) for number in range(90_000, 90_018)]
@@ -145,7 +145,7 @@ def _focus(ask: Ask, one: Vulnerability) -> set[str]:
 
 
 def _yes(holds: bool) -> set[str]:
-    """What passes `false` (no restriction), and `true` where it holds."""
+    """Return the words of the filter that pass: always `false` (no restriction), and `true` where `holds`."""
     return {"true", "false"} if holds else {"false"}
 
 
@@ -220,7 +220,7 @@ def _components(ask: Ask, entry: tuple[Vulnerability, Item]) -> list[Finding]:
 
 
 def image_row(ask: Ask, entry: tuple[Vulnerability, Item]) -> Item:
-    """A row of DescribeVulImageList."""
+    """Return a row of DescribeVulImageList."""
     item = entry[1]
     return {
         "ImageID": item["ImageID"],
@@ -269,7 +269,7 @@ def _containers_with(ask: Ask) -> list[Container]:
 
 
 def container_row(ask: Ask, found: Container) -> Item:
-    """A row of DescribeVulContainerList: it does not name the image."""
+    """Return a row of DescribeVulContainerList, which does not name the image."""
     container_id, name, pod, status = container_words(found)
     node: Mapping[str, Any] = node_fields(ask.desk.places.node(found))
     return {

@@ -1,4 +1,4 @@
-"""Words that details are made of: packages, kinds of weakness, sentences."""
+"""Holds words for details: packages, kinds of weakness, sentences."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ CATEGORIES = (
 )
 TAGS = ("DynamicLevelPoc", "DynamicLevelExp", "NETWORK")
 
-# A vulnerability that everybody looks for: (kind, level, number) -> CVE, title, package, versions that fix it.
+# Well-known vulnerabilities: (kind, level, number) -> CVE, title, package, versions that fix it.
 FAMOUS = {
     ("WEB", 4, 0): ("CVE-2021-44228", "Apache Log4j2 remote code execution", "log4j-core", "2.15.0"),
     ("WEB", 4, 1): ("CVE-2022-22965", "Spring Framework remote code execution", "spring-web", "5.3.18"),
@@ -37,13 +37,13 @@ _SENTENCES = (
 
 
 def text(mark: int, length: int) -> str:
-    """A text of about so many characters, always the same one for a mark."""
+    """Return a text of about so many characters, always the same for a mark."""
     chosen = [_SENTENCES[(mark >> (3 * step)) % len(_SENTENCES)] for step in range(8)]
     whole = "".join(chosen)
     return (whole * (length // len(whole) + 1))[:length]
 
 
 def pick(words: Sequence[str], mark: int) -> str:
-    """One of the words; those that stand first are more common."""
+    """Return one of the words; words at the beginning are more likely."""
     size = len(words)
     return words[min(mark % size, (mark // size) % size)]

@@ -1,4 +1,4 @@
-"""What Dagster loads: everything in `defs/`."""
+"""Loads everything in `defs/` for Dagster."""
 
 from pathlib import Path
 
