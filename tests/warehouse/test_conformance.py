@@ -156,6 +156,7 @@ def test_a_fault_that_lasts_is_one_row_whatever_the_value_is(place: Place, monke
     }
 
 
+@pytest.mark.thorough("sqlite", "mysql")
 @pytest.mark.parametrize("place", KINDS, indirect=True)
 def test_no_count_breaks_a_sum(place: Place) -> None:
     """A count of 2**63 - 1 is a rejected value, and the sums of the greatest counts that are stored are right."""

@@ -18,6 +18,8 @@ from tests.warehouse.test_views import DAYS, FLEET, HOUR, LEFT, RUNS, STOPPED, T
 from tests.warehouse.viewed import ask
 from tests.warehouses import EPOCH, KINDS, Place, place
 
+pytestmark = pytest.mark.thorough("sqlite", "mysql")
+
 # Images that did not change for long.
 OTHERS = [
     image(
@@ -97,6 +99,7 @@ def since(pipeline: dlt.Pipeline, cut: int) -> dict[str, list[Any]]:
     return answers
 
 
+@pytest.mark.thorough("a year", "a day")
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
 def test_views_answer_as_before_from_the_cut_on(filled: tuple[Place, dlt.Pipeline], cut: int) -> None:
     """All of them, on every database; what killed runs left is never taken for the version of the cut; a dry run
@@ -152,6 +155,7 @@ def test_runs_that_later_runs_build_on_stay(filled: tuple[Place, dlt.Pipeline]) 
     assert kept == ["1-8920", "1-8930", "1-8945", "1-8970", "1-8990", "2-8920"]
 
 
+@pytest.mark.thorough("duckdb")
 def test_a_prune_that_ends_in_between_is_completed_by_the_next(
     filled: tuple[Place, dlt.Pipeline], monkeypatch: pytest.MonkeyPatch
 ) -> None:
