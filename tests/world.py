@@ -44,7 +44,7 @@ class World:
     def tcss(self, command: str, *arguments: str) -> Any:
         """Return the result of `tcss command`, for this sandbox and warehouse unless the arguments say otherwise."""
         given = [command]
-        if command not in ("status", "views", "report"):
+        if command not in ("status", "views", "report", "prune"):
             given += ["--endpoint", self.sandbox.url]
         if command != "find":
             given += ["--destination", self.destination]

@@ -23,6 +23,7 @@ from connector.settings import Settings
 from connector.tables import IMAGES
 from connector.warehouse.inventory import Inventory
 from connector.warehouse.locations import locate
+from connector.warehouse.locks import prove
 from connector.warehouse.pipeline import open_pipeline
 from connector.warehouse.probes import probe
 from connector.warehouse.roundtrip import TEXTS, round_trip
@@ -161,6 +162,7 @@ def _named(settings: Settings) -> str:
 def _writable(settings: Settings) -> str:
     location = locate(settings.destination, settings.dataset)
     missing = probe(location)
+    prove(location)
     with workdir() as directory:
         Inventory(location, open_pipeline(location, "check", directory)).verify()
     return f"yes; {missing} will be created" if missing else "yes"

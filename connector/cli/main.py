@@ -184,6 +184,27 @@ def status(
         raise typer.Exit(show(settings, reporter, max_age=max_age, limit=limit))
 
 
+@app.command(epilog=codes.PRUNE)
+def prune(
+    older_than: Annotated[str, typer.Option(help="Age of what goes, such as 400d.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would go.")] = False,
+    destination: Destination = None,
+    dataset: Dataset = None,
+    account_id: AccountId = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete old versions of images, scans, runs and loads. The views stay right from the cut on."""
+    from connector.cli.report import Reporter
+
+    reporter = Reporter(as_json=as_json)
+    with _reported(reporter):
+        from connector.cli.prune import prune as prune_all
+        from connector.settings import Settings
+
+        settings = Settings.load(destination=destination, dataset=dataset, account_id=account_id)
+        raise typer.Exit(prune_all(settings, reporter, older_than=older_than, dry_run=dry_run))
+
+
 @app.command(epilog=codes.TABLES)
 def tables(
     form: Annotated[

@@ -20,7 +20,8 @@ _NAME = "views"  # for the pipeline and the lock, which usually have the name of
 def publish(settings: Settings, say: Callable[[str], None]) -> None:
     """Make the views of a warehouse that a sync has filled, and print one line per view.
 
-    Raises DestinationError, also where there are no tables yet, and LockedError while a sync writes to the same file.
+    Raises DestinationError, also where there are no tables yet or where views of the user's block some of ours, and
+    LockedError while a sync writes to the same file.
     """
     location = locate(settings.destination, settings.dataset)
     with lock(location, _NAME), workdir() as directory:
@@ -29,7 +30,12 @@ def publish(settings: Settings, say: Callable[[str], None]) -> None:
         inventory.verify()
         if inventory.missing():
             raise DestinationError(f"there are no tables yet in {location}", hint="Run `tcss sync` first.")
-        publish_views(location, pipeline, anew=True)
+        blocked = publish_views(location, pipeline, anew=True)
         made = published(location, pipeline)
     for view in made:
         say(f"{location.dataset}.{view.name}  {view.question}")
+    if blocked:
+        raise DestinationError(
+            f"views of yours depend on {', '.join(blocked)}, so that an older release's view stays there",
+            hint="Change or drop yours, then run `tcss views` again. All other views are made.",
+        )

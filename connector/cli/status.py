@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from itertools import chain
 
+from connector.cli.durations import seconds_of
 from connector.cli.report import Reporter
 from connector.errors import ConfigurationError
-from connector.runs.freshness import Freshness, stored_by_account
+from connector.runs.freshness import Freshness, stored
 from connector.runs.identity import rfc3339
 from connector.settings import Settings
 from connector.warehouse.locations import locate
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
 
 def show(settings: Settings, reporter: Reporter, *, max_age: str | None, limit: int) -> int:
     """Print the newest runs, and how old the data of each account is; return the exit code."""
-    oldest = None if max_age is None else _seconds(max_age)
+    oldest = None if max_age is None else seconds_of("--max-age", max_age)
     file = locate(settings.destination, settings.dataset).file
     if file is not None and not file.exists():
         raise ConfigurationError(f"{file} does not exist", hint="Name the warehouse with --destination.")
-    stored = stored_by_account(settings, limit)
-    runs = chain.from_iterable(found.newest for found in stored.values())
-    for run in sorted(runs, key=lambda run: run.started_at, reverse=True)[:limit]:
+    newest, found = stored(settings, limit)
+    for run in newest:
         first, *others = run.summary().split("\n")
         reporter.line(run.to_json(), f"{rfc3339(run.started_at)}  account {run.account_id}  {first}", *others)
-    found = {account: stored[account].freshness for account in stored}
     if not found:
         reporter.line(None, "no complete sync yet")
-    for account, freshness in sorted(found.items()):
+    for account, freshness in found.items():
         reporter.line(None, f"account {account}: {freshness}")
     return _exit_code(found, oldest)
 
@@ -40,10 +35,3 @@ def _exit_code(found: Mapping[str, Freshness], oldest: float | None) -> int:
     if oldest is None:
         return int(all(freshness.seconds is None for freshness in found.values()))
     return int(not found or any(not freshness.within(oldest) for freshness in found.values()))
-
-
-def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
-    if not match:
-        raise ConfigurationError(f"--max-age {text!r} is not a duration", hint="For example 26h, 90m or 2d.")
-    return float(match[1]) * _UNITS[match[2]]

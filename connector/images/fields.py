@@ -21,7 +21,10 @@ COLUMNS = (IMAGES.column("image_id"), *map(IMAGES.column, API_COLUMNS))
 NO_IMAGE_ID = "no usable ImageID: not a text, blank, too long for its column, or with NUL or a lone surrogate"
 NOT_A_TEXT = "not a text"
 NOT_STORABLE = "NUL or a lone surrogate: U+FFFD stands for it in the column"
+GREATEST = 2**53
+"""The greatest integer that is stored: a double holds each integer up to it, and 64 bits the sum of a thousand."""
 NOT_AN_INTEGER = "not an integer from 0 to 9223372036854775807"
+TOO_GREAT = f"greater than {GREATEST}"
 NOT_A_BOOLEAN = "not true or false"
 NOT_A_TIME = "not a time in a known shape"
 LONGEST = 200_000
@@ -33,7 +36,7 @@ TOO_LARGE = f"longer than {LONGEST:,} characters"
 
 _ID_LENGTH = IMAGES.column("image_id").precision or 0
 _INT64_MAX = 2**63 - 1
-_DOUBLE_MAX = 2**53 - 1  # above this, one double stands for several integers
+_DOUBLE_MAX = GREATEST - 1  # above this, one double stands for several integers
 _DAY = 86_400_000_000
 _DIGITS = re.compile(r"[0-9]{1,19}")
 _BOOLEANS = {True: True, False: False, "true": True, "false": False}  # 1 and 0 are the keys True and False
@@ -80,9 +83,11 @@ def parse_integer(received: Any) -> int:
         number = int(received)
     else:
         raise RejectedError(NOT_AN_INTEGER)
-    if 0 <= number <= (_DOUBLE_MAX if type(received) is float else _INT64_MAX):
-        return number
-    raise RejectedError(NOT_AN_INTEGER)
+    if not 0 <= number <= (_DOUBLE_MAX if type(received) is float else _INT64_MAX):
+        raise RejectedError(NOT_AN_INTEGER)
+    if number > GREATEST:
+        raise RejectedError(TOO_GREAT)
+    return number
 
 
 def parse_boolean(received: Any) -> bool:
@@ -135,7 +140,7 @@ def _plain_image_ids(received: Sequence[Any]) -> Sequence[Any] | None:
 
 def _plain_integers(received: Sequence[Any]) -> Sequence[Any] | None:
     numbers = [*filter(None, received), 0]
-    return received if min(numbers) == 0 and max(numbers) <= _INT64_MAX else None
+    return received if min(numbers) == 0 and max(numbers) <= GREATEST else None
 
 
 def _plain_booleans(received: Sequence[Any]) -> Sequence[Any]:

@@ -10,35 +10,52 @@ from connector.runs.identity import now, rfc3339
 from connector.runs.policy import AHEAD, is_whole
 from connector.runs.row import SyncRun
 from connector.settings import Settings
-from connector.warehouse.inventory import AccountInventory, Inventory
+from connector.tables import IMAGES, plain_rows
+from connector.warehouse.inventory import RUNS, AccountInventory, Inventory
 from connector.warehouse.locations import locate
 from connector.warehouse.pipeline import open_pipeline
 from connector.warehouse.workdirs import workdir
 
 
 class Stored(NamedTuple):
-    """An account's runs in the warehouse: the newest rows, newest first, and how old the data is."""
+    """The runs of a warehouse: the newest rows of all accounts, newest first, and how old each account's data is."""
 
     newest: list[SyncRun]
-    freshness: Freshness
+    freshness: dict[str, Freshness]
 
 
-def stored_by_account(settings: Settings, newest: int = 0) -> dict[str, Stored]:
+def stored(settings: Settings, newest: int = 0) -> Stored:
     """Return what is stored of the account that the settings name, or else of each account in the warehouse.
 
-    `newest` is the number of rows per account. A warehouse that does not exist yet has no account. Raises
-    ConfigurationError and DestinationError.
+    `newest` is the number of rows. A warehouse that does not exist yet has no account. All is asked over one
+    connection. Raises ConfigurationError and DestinationError.
     """
     location = locate(settings.destination, settings.dataset)
     with workdir() as directory:
-        pipeline = open_pipeline(location, settings.account_id or "status", directory)
-        inventory = Inventory(location, pipeline)
-        accounts = [settings.account_id] if settings.account_id else sorted(inventory.account_ids())
-        return {account: _stored(AccountInventory(inventory, account), newest) for account in accounts}
+        inventory = Inventory(location, open_pipeline(location, settings.account_id or "status", directory))
+        with inventory.session():
+            inventory.verify()
+            starts = list(plain_rows(inventory.starts(settings.account_id)))
+            others = {settings.account_id} if settings.account_id else inventory.accounts_in(IMAGES)
+            ages = dict.fromkeys(sorted(others.union(row["account_id"] for row in starts)), Freshness(None))
+            ages |= {row["account_id"]: _freshness(inventory, row["account_id"], row["last_whole"]) for row in starts}
+            last = {row["account_id"]: row["last_run"] for row in starts if row["last_run"] is not None}
+            return Stored(_newest(inventory, last, newest), ages)
 
 
-def _stored(held: AccountInventory, newest: int) -> Stored:
-    return Stored(newest_runs(held, newest) if newest else [], Freshness.of_account(held))
+def _freshness(inventory: Inventory, account_id: str, started_at: int | None) -> Freshness:
+    """Compute the age from the newest complete run; if that run is in the future, from the runs before it too."""
+    present = now()
+    if started_at is None or started_at <= present + AHEAD:
+        return Freshness.since(started_at, present)
+    return Freshness.of(plain_rows(inventory.runs(account_id, ("started_at", "verdict", "filters"), RUNS)))
+
+
+def _newest(inventory: Inventory, started: Mapping[str, int], limit: int) -> list[SyncRun]:
+    """Return the newest rows of all accounts, which are rows of the accounts that have run last."""
+    lately = sorted(started, key=lambda account: started[account], reverse=True)[:limit]
+    runs = [SyncRun(**row) for account in lately for row in plain_rows(inventory.runs(account, limit=limit))]
+    return sorted(runs, key=lambda run: run.started_at, reverse=True)[:limit]
 
 
 def newest_runs(held: AccountInventory, limit: int) -> list[SyncRun]:
@@ -68,8 +85,12 @@ class Freshness:
         present = now()
         starts = [run["started_at"] for run in runs if is_whole(run)]
         newest = max((start for start in starts if start <= present + AHEAD), default=None)
-        seconds = None if newest is None else max(0.0, (present - newest) / 1e6)
-        return cls(seconds, max((start for start in starts if start > present + AHEAD), default=None))
+        return cls.since(newest, present, max((start for start in starts if start > present + AHEAD), default=None))
+
+    @classmethod
+    def since(cls, started_at: int | None, present: int, ahead: int | None = None) -> Freshness:
+        """Compute the age at the instant `present` from the start of the newest run that counts."""
+        return cls(None if started_at is None else max(0.0, (present - started_at) / 1e6), ahead)
 
     def within(self, seconds: float) -> bool:
         """Whether the data is no older than `seconds`."""
@@ -84,5 +105,5 @@ class Freshness:
 
 
 def freshness_by_account(settings: Settings) -> dict[str, Freshness]:
-    """Return how old the data of each account in the warehouse is. Raises what `stored_by_account` raises."""
-    return {account: stored.freshness for account, stored in stored_by_account(settings).items()}
+    """Return how old the data of each account in the warehouse is. Raises what `stored` raises."""
+    return stored(settings).freshness

@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+import orjson
+
 from connector.sandbox.detail.state import DETAIL_CHANGES, Details
 from connector.sandbox.images import Item, Mix, Painter, instant_of, instant_text
 from connector.sandbox.listed import Listed, Where
@@ -30,11 +32,21 @@ def wall_clock() -> int:
     return time.time_ns() // 1000
 
 
+def _sendable(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the fields. Raises ValueError for a value that no answer can carry: an integer of more than 64 bits."""
+    try:
+        orjson.dumps(dict(fields))
+    except orjson.JSONEncodeError as error:
+        raise ValueError(f"an answer cannot carry the fields {', '.join(fields)}: {error}") from error
+    return fields
+
+
 class Fleet(Listed):
     """Holds images by ImageID, in the order in which they arrived.
 
     Args:
-        items: items as the API would give them; a missing field stays missing.
+        items: items as the API would give them; a missing field stays missing. ValueError for a value that JSON cannot
+            carry, such as 2**64.
         seed: the seed of every later random choice.
         now: the instant of the fleet's own clock, which advances by some milliseconds at each change.
         clock: gives the present instant instead (`wall_clock` for a sandbox in real time).
@@ -64,7 +76,7 @@ class Fleet(Listed):
         self._twins: dict[str, int] = {}
         self._gone: dict[str, tuple[int, Item]] = {}
         self._past: deque[Listed] = deque(maxlen=0)
-        self._load(items)
+        self._load(map(_sendable, items))
 
     @classmethod
     def seeded(
@@ -162,8 +174,10 @@ class Fleet(Listed):
         return self._change(self._chosen(some), lambda item, at: {**item, "CreateTime": instant_text(at)})
 
     def replace(self, changes: Mapping[str, Mapping[str, Any]]) -> list[str]:
-        """Set fields of images: image id -> {field: value}. Values may have any type."""
-        return self._change(list(changes), lambda item, _: {**item, **changes[item["ImageID"]]})
+        """Set fields of images: image id -> {field: value}. Values may have any type that JSON has; ValueError for
+        another value, and then nothing is changed."""
+        given = {image_id: _sendable(change) for image_id, change in changes.items()}
+        return self._change(list(given), lambda item, _: {**item, **given[item["ImageID"]]})
 
     def insert(self, count: int, scanned: float = 0.5) -> list[str]:
         """Add new images, a share of them scanned now, the others never.
@@ -198,10 +212,13 @@ class Fleet(Listed):
         return [item["ImageID"] for item in items]
 
     def apply(self, changes: Mapping[str, Any]) -> dict[str, list[str]]:
-        """Make several changes in their order, such as {"rescan": 3, "delete": 1}. ValueError for another name."""
-        for name in changes:
+        """Make several changes in their order, such as {"rescan": 3, "delete": 1}. ValueError for another name, and for
+        a number that is no integer of 64 bits, which JSON gives as a float."""
+        for name, some in changes.items():
             if name not in CHANGES + DETAIL_CHANGES:
                 raise ValueError(f"no change is called {name!r}; there are {', '.join(CHANGES + DETAIL_CHANGES)}")
+            if isinstance(some, float):
+                raise ValueError(f"{name} takes a whole number of at most 64 bits, and not {some}")
         owners = {name: self if name in CHANGES else self.details for name in changes}
         return {name: getattr(owners[name], name)(some) for name, some in changes.items()}
 
@@ -209,13 +226,13 @@ class Fleet(Listed):
         """Set fields of deleted images, as `replace` does for listed images."""
         for image_id, change in changes.items():
             revision, item = self._gone[image_id]
-            self._gone[image_id] = (revision, {**item, **change})
+            self._gone[image_id] = (revision, {**item, **_sendable(change)})
 
     def list_twice(self, changes: Mapping[str, Mapping[str, Any]]) -> list[str]:
         """List images a second time: image id -> fields in which the second row differs. Returns the changed ids."""
         changed = []
         for image_id in [image_id for image_id in changes if image_id in self]:
-            twin = {**self[image_id], **changes[image_id]}
+            twin = {**self[image_id], **_sendable(changes[image_id])}
             seq = self._twins.get(image_id)
             if seq is None:
                 self._begin(1)

@@ -13,5 +13,6 @@ Its words:
 - Staging: a dataset beside ours, where the rows of one account wait for their merge. DuckDB needs no staging.
 - Package: the files that one `Loader.load` merges, at most one file per table. The next package waits for its commit.
 - Inventory: what a dataset holds already, which a run compares with what the API lists.
+- Cut: the instant before which `pruning` deletes what the views do not need from then on.
 - Cause: why a database refuses, known by the driver's code or text, with the next step for the reader.
 """

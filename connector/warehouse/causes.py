@@ -72,6 +72,12 @@ CAUSES: dict[str, Cause] = {
         r"invalid (?:connection|URI) (?:option|query parameter)|invalid dsn",
         doing=_CONNECT,
     ),
+    "setting refused by a pooler": Cause(
+        "A pooler (PgBouncer) does not pass this setting on: connect to the server itself, which a sync's lock needs "
+        "too, or take that option out of the destination's URL.",
+        r"unsupported startup parameter",
+        doing=_CONNECT,
+    ),
     "file system read-only": Cause(_DIRECTORY, r"Read-only file system", {"errno": "EROFS"}),
     "database read-only": Cause(
         "The database accepts no writes: name the primary server, or make the file and its directory writable.",

@@ -50,6 +50,12 @@ def _destination_error(location: Location, doing: str, root: BaseException) -> D
     )
 
 
+def cause_in_words(error: BaseException) -> str:
+    """Return the first line of the exception at the root of a chain. May contain passwords."""
+    *_, root = _chain(error)
+    return _message(root)
+
+
 def _disarm(error: BaseException, location: Location) -> None:
     """Remove the passwords from an exception, and cut off its chain of other exceptions."""
     error.args = tuple(location.scrub(str(arg)) for arg in error.args)

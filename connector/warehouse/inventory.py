@@ -4,7 +4,7 @@ A dataset, table or file that does not exist yet counts as empty, and is not cre
 raises DestinationError. Columns that an older release did not have are null.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from types import MappingProxyType
 from typing import Any
@@ -20,13 +20,16 @@ from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
 from connector.warehouse.pipeline import SCHEMA
 from connector.warehouse.results import collect, execute
+from connector.warehouse.selects import accounts, newest, select
 
 KNOWN = ("image_id", "row_hash", "version", "first_seen_at", "deleted_at", "scan_time", "missing_since")
 BATCH_ROWS = 10_000
 RUNS = 2_000  # earlier runs of an account that a run looks at
-LONGEST_TEXT = 20_000  # characters of a text of `sync_runs` that are fetched; the present release stores fewer
 # Parameters in one statement; SQL Server allows 2,100, older SQLite 999.
 IDS_IN_ONE_QUERY = 900
+_START = SYNC_RUNS.arrow_schema.field("started_at").type
+STARTS = pa.schema([("account_id", pa.string()), ("last_run", _START), ("last_whole", _START)])
+"""The starts of an account's newest run, and of its newest complete run without filters; null: there is none."""
 
 
 class Inventory:
@@ -104,9 +107,14 @@ class Inventory:
     def runs(self, account_id: str, names: Sequence[str] = SYNC_RUNS.column_names, limit: int = 10) -> pa.Table:
         """Columns of the account's rows of `sync_runs`, newest first by started_at, at most `limit` rows.
 
-        A text that an older release may have stored longer is cut after `LONGEST_TEXT` characters.
+        A text that an older release may have stored longer is cut (`selects.LONGEST_TEXT`).
         """
-        return self._read(SYNC_RUNS, names, "account_id = %s", [account_id], newest="started_at", limit=limit)
+        return self._read(SYNC_RUNS, names, "account_id = %s", [account_id], newest_by="started_at", limit=limit)
+
+    def starts(self, account_id: str | None = None) -> pa.Table:
+        """The starts of the newest runs, as `STARTS` says: a row for each account that has runs, or for one account."""
+        one = () if account_id is None else (account_id,)
+        return self._ask(SYNC_RUNS, STARTS, lambda client: newest(client, one=bool(one)), *one)
 
     def rejected_ids(self, account_id: str, reject_ids: Sequence[str]) -> set[str]:
         """Those of `reject_ids` that `rejected_values` has for the account."""
@@ -114,8 +122,12 @@ class Inventory:
 
     def account_ids(self) -> set[str]:
         """Every account that has images or runs here."""
-        images, runs = (self._read(table, ["account_id"], "", [], distinct=True) for table in (IMAGES, SYNC_RUNS))
-        return _texts(images) | _texts(runs)
+        return self.accounts_in(IMAGES) | self.accounts_in(SYNC_RUNS)
+
+    def accounts_in(self, table: Table) -> set[str]:
+        """Every account that has rows in a table whose key begins with the account, or in `sync_runs`."""
+        schema = pa.schema([table.arrow_schema.field("account_id")])
+        return _texts(self._ask(table, schema, lambda client: accounts(client, table)))
 
     def of_account(
         self, table: Table, account_id: str, names: Sequence[str] = (), equal: Mapping[str, str] = MappingProxyType({})
@@ -172,24 +184,42 @@ class Inventory:
         condition: str,
         parameters: Sequence[str],
         *,
-        newest: str = "",
+        newest_by: str = "",
         limit: int | None = None,
-        distinct: bool = False,
     ) -> pa.Table:
-        """Columns of the rows that meet the condition; sorted by the column `newest`, at most `limit` rows."""
+        """Columns of the rows that meet the condition; sorted by the column `newest_by`, at most `limit` rows."""
         schema = pa.schema([table.arrow_schema.field(name) for name in names])
+
+        def write(client: Any, present: set[str]) -> tuple[str, list[str]]:
+            wanted = [name for name in names if name in present]
+            return select(client, table, wanted, condition, newest_by=newest_by, limit=limit), wanted
+
+        return self._collect(table, schema, write, parameters, limit)
+
+    def _ask(self, table: Table, schema: pa.Schema, write: Callable[[Any], str], *parameters: str) -> pa.Table:
+        """The result of a query that has the columns of `schema`."""
+        return self._collect(table, schema, lambda client, _: (write(client), schema.names), parameters)
+
+    def _collect(
+        self,
+        table: Table,
+        schema: pa.Schema,
+        write: Callable[[Any, set[str]], tuple[str, list[str]]],
+        parameters: Sequence[str],
+        limit: int | None = None,
+    ) -> pa.Table:
+        """The result of the query that `write` makes of the client and the columns of the table that are there; `write`
+        also says which columns of `schema` the result has. Empty where there is no table."""
         if self._absent:
             return schema.empty_table()
         with destination_errors(self._location, "read"), self._client() as client:
             try:
-                present = _columns(client, table)
+                query, names = write(client, _columns(client, table))
             except DatabaseUndefinedRelation:
                 return schema.empty_table()
-            wanted = [name for name in names if name in present]
-            query = _select(client, table, wanted, distinct=distinct) + _where(client, condition, newest)
             # Close the result before the client: DuckDB hangs at the next opening of a file with a half-fetched result.
             with closing(execute(client, query, parameters, min(limit or BATCH_ROWS, BATCH_ROWS))) as batches:
-                return collect(batches, wanted, schema, limit)
+                return collect(batches, names, schema, limit)
 
     def _client(self) -> AbstractContextManager[Any]:
         return self._new_client() if self._opened is None else nullcontext(self._opened)
@@ -250,26 +280,6 @@ def _columns(client: Any, table: Table) -> set[str]:
         names = list(cursor.columns_schema)
         cursor.fetchall()
     return {name.lower() for name in names}
-
-
-def _select(client: Any, table: Table, names: Iterable[str], *, distinct: bool) -> str:
-    columns = ", ".join(_expression(client, table, name) for name in names)
-    source = client.make_qualified_table_name(table.name)
-    return f"SELECT {'DISTINCT ' if distinct else ''}{columns} FROM {source}"  # noqa: S608
-
-
-def _expression(client: Any, table: Table, name: str) -> str:
-    escaped = str(client.escape_column_name(name))
-    column = table.column(name)
-    if table is not SYNC_RUNS or column.type != "text" or column.precision is not None:
-        return escaped
-    function = "SUBSTR" if client.capabilities.sqlglot_dialect == "oracle" else "SUBSTRING"
-    return f"{function}({escaped}, 1, {LONGEST_TEXT}) AS {escaped}"
-
-
-def _where(client: Any, condition: str, newest: str) -> str:
-    where = f" WHERE {condition}" if condition else ""
-    return f"{where} ORDER BY {client.escape_column_name(newest)} DESC" if newest else where
 
 
 def _texts(table: pa.Table) -> set[str]:

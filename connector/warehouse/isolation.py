@@ -52,6 +52,11 @@ def isolated(*, connecting: bool = False) -> Iterator[None]:
         yield
 
 
+def is_isolated() -> bool:
+    """Whether this thread is inside `isolated()`."""
+    return _Isolated in Container()
+
+
 class IsolatedPipeline(dlt.Pipeline):
     """A pipeline that does all its work inside `isolated()`. It has to be made there too."""
 

@@ -7,11 +7,12 @@ before each write, with the function that `lock` gives.
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from uuid import uuid4
 
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
@@ -90,6 +91,21 @@ def lock(location: Location, account_id: str) -> AbstractContextManager[StillHel
 
 def _held_by_the_process() -> None:
     """Do nothing, because only the end of the process can lose a file's lock."""
+
+
+def prove(location: Location) -> None:
+    """Raise DestinationError unless a server keeps a lock for a connection of ours. A pooler may not: while another
+    connection is in a transaction, the pooler gives ours another session."""
+    if location.kind not in _ADVISORY:
+        return
+    with (
+        lock(location, f"check {uuid4().hex}") as still_held,
+        destination_errors(location, "connect to"),
+        closing(_connect(location, _ADVISORY[location.kind])) as other,
+    ):
+        other.exec_driver_sql("BEGIN")
+        still_held()
+        other.exec_driver_sql("ROLLBACK")
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from connector.warehouse.errors import destination_errors
 from connector.warehouse.isolation import IsolatedPipeline, isolated
 from connector.warehouse.locations import Location, slug
 from connector.warehouse.opening import settings_of
+from connector.warehouse.retries import put_first
 
 SCHEMA = "tcss"
 
@@ -40,6 +41,7 @@ def open_pipeline(
     dlt_log = texts.logger("dlt")
     if location.redactor not in dlt_log.filters:
         dlt_log.filters.insert(0, location.redactor)  # before a text is shortened, which could cut a secret in half
+    put_first(dlt_log)  # before the redactor, which makes a text of the exception
     with destination_errors(location, "use"), isolated(connecting=connecting):
         pipeline = dlt.pipeline(
             f"{SCHEMA}_{slug(account_id)}",

@@ -110,6 +110,7 @@ def _mysql(location: Location) -> str | None:
     behind."""
     with _engine(location, "mysql+pymysql").connect() as connection:
         _refuse_session(location, connection)
+        refuse_capitals(location, int(connection.execute(sa.text("SELECT @@lower_case_table_names")).scalar() or 0))
         known = sa.text("SELECT default_character_set_name FROM information_schema.schemata WHERE schema_name = :name")
         character_set = connection.execute(known, {"name": location.dataset}).scalar()
         if character_set:
@@ -128,6 +129,17 @@ def _refuse_session(location: Location, connection: sa.Connection) -> None:
         raise DestinationError(
             f"connections to {location.display} cut texts that do not fit: their sql_mode is {mode!r}",
             hint="Take sql_mode out of init_command in the destination's URL.",
+        )
+
+
+def refuse_capitals(location: Location, lower_case_table_names: int) -> None:
+    """Refuse a dataset with capitals on a server that compares names without regard to case: two spellings would name
+    one database, under two locks."""
+    if lower_case_table_names and location.dataset != location.dataset.lower():
+        raise DestinationError(
+            f"the server of {location.display} does not tell capitals from small letters "
+            f"(lower_case_table_names={lower_case_table_names}), and the dataset is {location.dataset}",
+            hint=f"Name the dataset {location.dataset.lower()}, in --dataset or in the destination's URL.",
         )
 
 

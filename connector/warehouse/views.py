@@ -15,6 +15,7 @@ import sqlglot
 from dlt.destinations.exceptions import DatabaseException
 from sqlglot import exp
 
+from connector import texts
 from connector.errors import DestinationError
 from connector.tables import ALL_TABLES, DETAIL_TABLES, TABLES, Table
 from connector.warehouse import descriptions
@@ -23,10 +24,12 @@ from connector.warehouse.dialects import DIALECTS, edition, translate
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
 
+log = texts.logger(__name__)
+
 MARKER = "tcss_views"
 """The marker: a view of constants with a row for each view of ours: `name`, `meaning` and `definition`. The definition
 is the hash of a view's sources, descriptions of the tables included, and the hash of its select. We replace only views
-that the marker names."""
+that the marker names. `descriptions`, in the first row, is the hashes of the descriptions that we wrote."""
 
 Tables = tuple[Table, ...]
 _DIGITS = 16  # of a hash
@@ -35,8 +38,19 @@ _FILES = (_HERE / "_schemas" / "views", _HERE.parent / "schemas" / "views")  # i
 
 # Where CREATE OR REPLACE does not exist, or refuses other columns; DDL can be rolled back there.
 _DROPPED_FIRST = ("sqlite", "redshift")
-# PostgreSQL refuses other columns too. A view is dropped only if it has to be, because its grants are lost with it.
-_POSTGRES = "DO $tcss$ BEGIN {replace}; EXCEPTION WHEN invalid_table_definition THEN {drop}; {create}; END $tcss$"
+# PostgreSQL refuses other columns too. A view is dropped only if it has to be, because its grants are lost with it. A
+# view that views of the user's depend on stays as it is, and is noted in a setting of the transaction, with
+# PostgreSQL's detail. Each BEGIN with an EXCEPTION is a savepoint.
+_BLOCKED = "tcss.blocked"
+_POSTGRES = f"""DO $tcss$ DECLARE detail text; BEGIN {{replace}};
+EXCEPTION WHEN invalid_table_definition THEN
+  BEGIN {{drop}}; {{create}};
+  EXCEPTION WHEN dependent_objects_still_exist THEN
+    GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+    PERFORM set_config('{_BLOCKED}', concat(current_setting('{_BLOCKED}', true), '{{name}} ',
+      replace(detail, chr(10), ', '), chr(10)), true);
+  END;
+END $tcss$"""
 # SQLite's driver begins no transaction for DDL. In PostgreSQL, all readers would queue up behind our wait for a lock.
 _BEGIN = {"sqlite": "BEGIN IMMEDIATE", "postgres": "SET LOCAL lock_timeout = '10s'"}
 
@@ -94,14 +108,18 @@ def current(client: Any) -> bool:
     return complete and sorted((*row, made[:_DIGITS]) for *row, made in _made(client)) == _rows(wanted, tables)
 
 
-def publish(location: Location, pipeline: dlt.Pipeline, *, anew: bool = False) -> None:
+def publish(location: Location, pipeline: dlt.Pipeline, *, anew: bool = False) -> Mapping[str, str]:
     """Describe the tables in the database's catalogue and make the views, unless the dataset has those of this release
-    already; with `anew`, in any case. The tables exist. Raises DestinationError."""
+    already; with `anew`, in any case. The tables exist. Comments of the user's own stay.
+
+    Return the views that views of the user's block, as `create` does. Raises DestinationError.
+    """
     with destination_errors(location, "make the views in"), pipeline.sql_client() as client:
-        if anew or not current(client):
-            refuse_others(client)
-            descriptions.describe(client, _tables(client))
-            create(client, anew=anew)
+        if not anew and current(client):
+            return {}
+        refuse_others(client)
+        descriptions.describe(client, _tables(client), _described(client))
+        return create(client, anew=anew)
 
 
 def published(location: Location, pipeline: dlt.Pipeline) -> tuple[View, ...]:
@@ -110,21 +128,32 @@ def published(location: Location, pipeline: dlt.Pipeline) -> tuple[View, ...]:
         return views_of(_tables(client))
 
 
-def create(client: Any, *, anew: bool = True) -> None:
+def create(client: Any, *, anew: bool = True) -> Mapping[str, str]:
     """Create or replace the views in the client's dataset, whose tables exist, in one transaction where DDL allows it.
     Unless `anew`, views stay that have this release's select.
 
+    Where PostgreSQL cannot replace a view, because a view of the user's depends on it, the former view stays. Warn of
+    such views, and return them with what depends on them. They count as made, so that not every run tries again; the
+    next release and `tcss views` try again.
+
     Raises DestinationError where something else has a view's name, or where the database is none of `DIALECTS`. Raises
-    dlt's exceptions too, as when a view of the user's needs a column that our view no longer has.
+    dlt's exceptions too.
     """
     try:
-        _create(client, anew=anew)
+        blocked = _create(client, anew=anew)
     except DatabaseException:  # the first syncs of several accounts race
-        if not current(client):
-            _create(client, anew=anew)
+        if current(client):
+            return {}
+        blocked = _create(client, anew=anew)
+    for name, detail in blocked.items():
+        log.warning(
+            "the view %s stays as an older release made it, because %s; change or drop that, then run `tcss views`",
+            *(name, detail),
+        )
+    return blocked
 
 
-def _create(client: Any, *, anew: bool) -> None:
+def _create(client: Any, *, anew: bool) -> Mapping[str, str]:
     if (dialect := _dialect(client)) not in DIALECTS:
         raise DestinationError(f"there are no views for {dialect}", hint="Query the tables.")
     tables = _tables(client)
@@ -132,16 +161,33 @@ def _create(client: Any, *, anew: bool) -> None:
     definitions = {name: _digest(source) + _digest(selects[name]) for name, source in sources.items()}
     refuse_others(client)
     kept = set() if anew else _kept(client, definitions)
+    before = {name: made for name, _, made in _made(client)} if _present(client).get(MARKER) else {}
     # Write the marker first too, as a claim: if this run dies halfway, the views that it leaves are known as ours.
     made = [
         (MARKER, _marker(client, {}, tables)),
         *((name, select) for name, select in selects.items() if name not in kept),
-        (MARKER, _marker(client, definitions, tables)),
     ]
     with _transaction(client):
         for name, select in made:
-            for statement in _statements(client, name, select):
-                execute(client, statement)
+            _make(client, name, select)
+        blocked = _blocked(client)
+        stayed = {name: _digest(sources[name]) + before.get(name, "")[-_DIGITS:] for name in blocked}
+        _make(client, MARKER, _marker(client, definitions | stayed, tables))
+    return blocked
+
+
+def _make(client: Any, name: str, select: str) -> None:
+    for statement in _statements(client, name, select):
+        execute(client, statement)
+
+
+def _blocked(client: Any) -> dict[str, str]:
+    """Return the views that this transaction could not replace, with what depends on them."""
+    if _dialect(client) != "postgres":
+        return {}
+    noted = client.execute_sql(f"SELECT current_setting('{_BLOCKED}', true)")[0][0] or ""
+    lines = (line.partition(" ") for line in noted.splitlines())
+    return {name: detail for name, _, detail in lines}
 
 
 @contextmanager
@@ -160,7 +206,7 @@ def _statements(client: Any, name: str, select: str) -> list[str]:
     drop, create = f"DROP VIEW IF EXISTS {view}", f"CREATE VIEW {view} AS {select}"
     replace = f"CREATE {'OR ALTER' if dialect == 'tsql' else 'OR REPLACE'} VIEW {view} AS {select}"
     if dialect == "postgres":
-        return [_POSTGRES.format(drop=drop, create=create, replace=replace)]
+        return [_POSTGRES.format(drop=drop, create=create, replace=replace, name=name)]
     return [drop, create] if dialect in _DROPPED_FIRST else [replace]
 
 
@@ -195,8 +241,9 @@ def _names(client: Any) -> dict[str, str]:
 
 def _marker(client: Any, definitions: Mapping[str, str], tables: Tables) -> str:
     """Return the marker's select."""
-    names = ("name", "meaning", "definition")
-    rows = _rows(definitions, tables)
+    names = ("name", "meaning", "definition", "descriptions")
+    written = descriptions.digests(tables, _dialect(client))
+    rows = [(*row, "" if place else written) for place, row in enumerate(_rows(definitions, tables))]
     selects = [exp.select(*(exp.Literal.string(v).as_(n) for v, n in zip(row, names, strict=True))) for row in rows]
     return exp.union(*selects, distinct=False).sql(dialect=_dialect(client))
 
@@ -232,6 +279,17 @@ def _made(client: Any) -> list[tuple[str, ...]]:
     marker = client.make_qualified_table_name(MARKER)
     found = client.execute_sql(f"SELECT name, meaning, definition FROM {marker}")  # noqa: S608
     return [tuple(row) for row in found]
+
+
+def _described(client: Any) -> str | None:
+    """Return the hashes of the descriptions that we wrote last; None if nothing is known of them."""
+    if not _present(client).get(MARKER):
+        return None
+    marker = client.make_qualified_table_name(MARKER)
+    with client.execute_query(f"SELECT * FROM {marker}") as cursor:  # noqa: S608
+        place = [name.lower() for name in cursor.columns_schema]
+        rows = cursor.fetchall()
+    return "".join(row[place.index("descriptions")] for row in rows) if "descriptions" in place else None
 
 
 def _tables(client: Any) -> Tables:

@@ -22,6 +22,7 @@ from connector.cli.main import app
 from connector.sandbox import Fault
 from connector.tables import ALL_TABLES, SYNC_RUNS, TABLES
 from connector.warehouse.dictionary import data_dictionary
+from connector.warehouse.inventory import Inventory
 from connector.warehouse.views import views_of
 from tests.world import ACCOUNT_ID, World, open_elsewhere, open_until_refused, world
 
@@ -332,6 +333,35 @@ def test_status_tells_of_an_account_that_has_no_complete_run(account: World) -> 
     result = account.tcss("status")
     assert (result.exit_code, "account 2: no complete sync yet" in result.stdout) == (0, True)
     assert account.tcss("status", "--max-age", "1h").exit_code == 1
+
+
+def test_status_asks_of_all_accounts_over_one_connection(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runs that it shows are the newest of all accounts, and a run in the future makes no account young."""
+    account.sync()
+    with account.writing() as db:
+        for other, hours, ago in (("2", 2, 3), ("3", 1, 9), ("4", -48, 1)):
+            for n in range(2):
+                db.execute(
+                    "insert into tcss.sync_runs by name select * replace (? as account_id, ? as sync_id, started_at "
+                    "- to_hours(?) as started_at) from tcss.sync_runs where account_id not in ('2', '3', '4')",
+                    [other, f"{other}-{n}", hours + ago * n],
+                )
+    opened: list[Inventory] = []
+    connect = Inventory._new_client
+
+    def counted(self: Inventory) -> Any:
+        opened.append(self)
+        return connect(self)
+
+    monkeypatch.setattr(Inventory, "_new_client", counted)
+    result = account.tcss("status", "--json", "--limit", "4")
+    assert [json.loads(line)["account_id"] for line in result.stdout.splitlines()] == ["4", "4", ACCOUNT_ID, "3"]
+    *told, last = account.tcss("status").stdout.splitlines()[-4:]
+    ages = zip((ACCOUNT_ID, "2", "3"), ("0.0", "2.0", "1.0"), strict=True)
+    assert told == [f"account {one}: the last complete sync started {age} h ago" for one, age in ages]
+    assert last.startswith("account 4: a complete sync started at 20")
+    assert last.endswith("which is in the future, and does not count")
+    assert len(opened) == 2
 
 
 def test_status_of_a_warehouse_that_is_not_there(account: World) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Any
 
 import pytest
 
+from connector.detail.parsing import ColumnParser, Rejected
+from connector.images.fields import TOO_GREAT
+from connector.tables import HOSTS
 from tests.detail.account import MINUTE, NOW, Server, new_tables, run
 
 LISTS = {
@@ -22,6 +26,13 @@ class _Places(Server):
 
     def call(self, action: str, payload: Mapping[str, Any]) -> Any:
         return self._page([] if action in self.empty else LISTS[action], payload)
+
+
+def test_a_count_that_breaks_sums_is_a_rejected_value() -> None:
+    """In the tables of details too: null in the column, and told with its reason."""
+    values, rejected = ColumnParser(HOSTS.columns, UTC).parse({"ImageCnt": 2**53 + 1, "ContainerCnt": 2**53})
+    assert (values["image_cnt"], values["container_cnt"]) == (None, 2**53)
+    assert rejected == [Rejected("image_cnt", "9007199254740993", TOO_GREAT)]
 
 
 def test_that_no_container_is_running_is_said(

@@ -155,9 +155,9 @@ TEXTS = {
     "NUL": Odd({"Reason": "a\0b"}, {"reason": "a\ufffdb"}, (("reason", '"a\\u0000b"'),)),
 }
 NUMBERS = {
-    "the greatest": Odd({"Size": 2**63 - 1, "VulCnt": 2**63 - 1}, {"size": 2**63 - 1, "vul_cnt": 2**63 - 1}),
+    "the greatest": Odd({"Size": 2**53, "VulCnt": 2**53}, {"size": 2**53, "vul_cnt": 2**53}),
     "over 32 bits": Odd({"Size": 2**32, "HostCnt": 2**31}, {"size": 2**32, "host_cnt": 2**31}),
-    "over 53 bits": Odd({"Size": 2**53 + 1}, {"size": 2**53 + 1}),
+    "over 53 bits": Odd({"Size": 2**53 + 1}, {"size": None}, (("size", "9007199254740993"),)),
     "zero": Odd({"Size": 0, "RiskCnt": 0}, {"size": 0, "risk_cnt": 0}),
     "too great": Odd({"Size": 2**63}, {"size": None}, (("size", "9223372036854775808"),)),
     "negative": Odd({"VulCnt": -1}, {"vul_cnt": None}, (("vul_cnt", "-1"),)),

@@ -22,8 +22,8 @@ VALUES: list[Any] = [
     5,
     0,
     -1,
-    2**63 - 1,
-    2**63,
+    2**53,
+    2**53 + 1,
     5.0,
     True,
     False,
@@ -49,7 +49,7 @@ def test_nothing_fills_no_column(name: str) -> None:
 
 def test_plain_values_stay() -> None:
     """They are not even copied."""
-    counts = (1, 0, None, 2**63 - 1)
+    counts = (1, 0, None, 2**53)
     assert FIELDS["VulCnt"].parse(counts)[0][0] is counts
 
 

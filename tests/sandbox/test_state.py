@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from datetime import UTC, datetime
 
+import orjson
 import pytest
 
 from connector.sandbox.images import FIELDS, OPTIONAL_FIELDS, Mix, encoded, instant_of, instant_text
@@ -241,6 +242,21 @@ def test_fields_can_be_set_to_anything() -> None:
     assert before == {"a": {"ImageID": "a", "HostCnt": 1}}
 
 
+@pytest.mark.parametrize("number", [2**64, -(2**63) - 1])
+def test_integers_that_no_answer_can_carry_are_refused(number: int) -> None:
+    """Where they are set, and not by a connection that is dropped; nothing has changed."""
+    with pytest.raises(ValueError, match="cannot carry the fields ImageID, VulCnt: Integer exceeds 64-bit range"):
+        Fleet([{"ImageID": "a", "VulCnt": number}])
+    fleet = Fleet([{"ImageID": "a"}, {"ImageID": "b"}])
+    fleet.delete(["b"])
+    changes = {"VulCnt": {"nested": [number]}}
+    for change, image_id in ((fleet.replace, "a"), (fleet.list_twice, "a"), (fleet.alter_gone, "b")):
+        with pytest.raises(ValueError, match="cannot carry the fields VulCnt"):
+            change({image_id: changes})
+    assert (fleet.truth(), fleet.gone()) == ({"a": {"ImageID": "a"}}, {"b": {"ImageID": "b"}})
+    assert fleet.replace({"a": {"VulCnt": 2**64 - 1}}) == ["a"]
+
+
 def test_mistakes_are_refused() -> None:
     """A second row by accident and an unknown change are errors."""
     fleet = Fleet([{"ImageID": "a"}])
@@ -248,6 +264,8 @@ def test_mistakes_are_refused() -> None:
         Fleet([{"ImageID": "a"}, {"ImageID": "a"}])
     with pytest.raises(ValueError, match="no change is called 'explode'"):
         fleet.apply({"explode": 1})
+    with pytest.raises(ValueError, match=r"insert takes a whole number of at most 64 bits, and not 1\.8"):
+        fleet.apply(orjson.loads(f'{{"insert": {2**64}}}'))
 
 
 def test_a_clock_of_ones_own_stamps_the_changes() -> None:

@@ -128,6 +128,13 @@ def test_an_option_that_libpq_does_not_know_is_named() -> None:
         probe(location)
 
 
+def test_a_setting_that_a_pooler_refuses_is_told_with_what_to_do() -> None:
+    """As PgBouncer says it at the connection, whatever was to be done."""
+    said = r"cannot connect to postgresql://u@h/d: .*parameter: options. A pooler \(PgBouncer\) .* the server itself"
+    with pytest.raises(DestinationError, match=said), destination_errors(locate("postgresql://u@h/d"), "lock"):
+        raise RuntimeError("FATAL:  unsupported startup parameter: options")
+
+
 @pytest.mark.parametrize("doing", ["lock", "write to", "read"])
 @pytest.mark.parametrize("text", ["Connection refused", "password authentication failed for user", "timeout expired"])
 def test_who_cannot_connect_is_told_that_alone(text: str, doing: str) -> None:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
+from connector.images.fields import TOO_GREAT
 from connector.images.records import ItemParser, Record
 from connector.sandbox import Fleet, Sandbox, wall_clock
 from connector.sandbox.identity import DEFAULT_ACCOUNT, Account
@@ -153,6 +154,21 @@ def test_a_fault_that_lasts_is_one_row_whatever_the_value_is(place: Place, monke
     assert {(row["first_seen_at"], row["sync_id"]) for row in rows} == {
         (instant(runs[0]["started_at"]), runs[0]["sync_id"])
     }
+
+
+@pytest.mark.thorough("sqlite", "mysql")
+@pytest.mark.parametrize("place", KINDS, indirect=True)
+def test_no_count_breaks_a_sum(place: Place) -> None:
+    """A count of 2**63 - 1 is a rejected value, and the sums of the greatest counts that are stored are right."""
+    counts = {"a": 2**53, "b": 2**53, "c": 2**53 - 1, "d": 2**63 - 1}
+    fleet = Fleet({**odd_images.ITEM, "ImageID": i, "VulCnt": n, "RiskCnt": n} for i, n in counts.items())
+    with Sandbox(fleet, rate=None) as sandbox:
+        assert sync(place, sandbox.url)["values_rejected"] == 2
+    expected = [(4, 3 * 2**53 - 1, 3 * 2**53 - 1)]
+    assert place.sql("SELECT images, vul_cnt, risk_cnt FROM {data}.os_exposure") == expected
+    days = place.sql("SELECT images, vul_cnt, risk_cnt FROM {data}.posture_by_day ORDER BY day DESC LIMIT 1")
+    assert days == expected
+    assert {(row["image_id"], row["reason"]) for row in place.table(REJECTED_VALUES)} == {("d", TOO_GREAT)}
 
 
 # ---- shapes that change ----

@@ -24,12 +24,14 @@ INDEXES = {
 
 @pytest.mark.parametrize("kind", INDEXES)
 def test_keys_are_indexed_in_the_tables_and_in_staging(kind: str, tmp_path: Path) -> None:
-    """Without them a merge is quadratic in SQLite and MySQL; a second preparation adds none."""
+    """Without them a merge is quadratic in SQLite and MySQL. Runs are indexed by account and time too. A second
+    preparation adds none."""
     with place(kind, tmp_path) as made:
         made.prepared()
         made.prepared()
         found = [made.sql(INDEXES[kind].format(dataset)) for dataset in ("{data}", "{staging}")]
-    assert [sorted(rows) for rows in found] == [sorted((t.name, f"tcss_{t.name}_key") for t in TABLES)] * 2
+    keys = [(table.name, f"tcss_{table.name}_key") for table in TABLES]
+    assert [sorted(rows) for rows in found] == [sorted([*keys, ("sync_runs", "tcss_sync_runs_started_at")])] * 2
 
 
 @pytest.mark.thorough("sqlite", "mysql")
@@ -41,7 +43,11 @@ def test_findings_are_indexed_by_their_vulnerability_too(kind: str, tmp_path: Pa
             made.prepared(tables=ALL_TABLES)
         found = made.sql(INDEXES[kind].format("{data}"))
     keys = [(table.name, f"tcss_{table.name}_key") for table in ALL_TABLES]
-    assert sorted(found) == sorted([*keys, ("image_vulnerabilities", "tcss_image_vulnerabilities_vul_id")])
+    searched = [
+        ("image_vulnerabilities", "tcss_image_vulnerabilities_vul_id"),
+        ("sync_runs", "tcss_sync_runs_started_at"),
+    ]
+    assert sorted(found) == sorted([*keys, *searched])
 
 
 def test_an_index_that_is_missing_comes_back(tmp_path: Path) -> None:

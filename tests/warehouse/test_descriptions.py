@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from connector.tables import ALL_TABLES, IMAGES, TABLES
+from connector.warehouse import descriptions, views
 from connector.warehouse.descriptions import describe, text
 from tests.warehouses import Place, place
 
@@ -73,6 +74,38 @@ def test_descriptions_are_kept_in_step(catalogue: Place) -> None:
     assert comments(catalogue)["images", "vul_cnt"] == text(IMAGES.column("vul_cnt"), "")
     assert comments(catalogue)["images", None] == IMAGES.description
     assert catalogue.sql(TYPES[catalogue.kind].replace("{name}", catalogue.dataset)) == before
+
+
+def test_comments_of_the_users_own_stay(catalogue: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through a release with other descriptions and through `tcss views`; what is described by nobody, or by an older
+    release, is described anew."""
+    pipeline = catalogue.prepared()
+
+    def publish(*, anew: bool = False) -> None:
+        views.publish(catalogue.location, pipeline, anew=anew)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(descriptions, "text", lambda column, dialect: f"old {column.name}")
+        publish()
+    mine = "it''s \\\\ mine"
+    if catalogue.kind == "mysql":
+        catalogue.sql(
+            f"ALTER TABLE {{data}}.images MODIFY COLUMN vul_cnt bigint(20) COMMENT '{mine}', "
+            f"MODIFY COLUMN virus_cnt bigint(20) COMMENT '', COMMENT = '{mine}'"
+        )
+    else:
+        catalogue.sql(f"COMMENT ON COLUMN {{data}}.images.vul_cnt IS '{mine}'")
+        catalogue.sql(f"COMMENT ON TABLE {{data}}.images IS '{mine}'")
+        catalogue.sql("COMMENT ON COLUMN {data}.images.virus_cnt IS NULL")
+    own = {("images", name): comment for (_, name), comment in comments(catalogue).items() if "mine" in (comment or "")}
+    assert {name for _, name in own} == {"vul_cnt", None}
+    dialect = {"postgresql": "postgres"}.get(catalogue.kind, catalogue.kind)
+    expected: dict[tuple[str, str | None], str] = {(table.name, None): table.description for table in TABLES}
+    expected |= {(table.name, column.name): text(column, dialect) for table in TABLES for column in table.columns}
+    for anew in (False, True):
+        publish(anew=anew)
+        found = comments(catalogue)
+        assert {key: found[key] for key in expected} == expected | own
 
 
 def test_a_description_has_what_the_column_knows() -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from connector.sandbox import Fleet, Sandbox, wall_clock
 from connector.warehouse import locks
 from connector.warehouse.loading import Loader
 from connector.warehouse.locations import locate
-from connector.warehouse.locks import lock
+from connector.warehouse.locks import lock, prove
 from tests import syncing
 from tests.test_crash import assert_whole
 from tests.warehouses import FILES, SERVERS, Place
@@ -296,6 +297,35 @@ def test_a_lock_that_the_server_does_not_know_is_not_held(place: Place, connecti
         connections.newest.exec_driver_sql(release)
         with pytest.raises(DestinationError, match=r"this sync's lock in .* is lost.* a pooler"):
             still_held()
+
+
+@SERVER
+def test_a_check_takes_a_lock_and_asks_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pooler that gives each transaction a session of its own is found before the first sync, with what to do."""
+    prove(place.location)
+    connect = locks._connect
+
+    class Pooled:
+        """A connection through such a pooler: here each statement is one transaction."""
+
+        def __init__(self, *made: Any) -> None:
+            self._made = made
+
+        def execute(self, *statement: Any) -> Any:
+            with connect(*self._made) as session:
+                result = session.execute(*statement)
+                answer = result.scalar() if result.returns_rows else None
+            return SimpleNamespace(scalar=lambda: answer)
+
+        def exec_driver_sql(self, statement: str) -> None:
+            pass
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(locks, "_connect", Pooled)
+    with pytest.raises(DestinationError, match=r"lock in .* is lost.* connect to the server itself, since a pooler"):
+        prove(place.location)
 
 
 @pytest.mark.thorough("while the list is read", "duckdb", "mysql")

@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 
 from connector.errors import DestinationError
 from connector.warehouse.locations import locate
-from connector.warehouse.probes import probe
+from connector.warehouse.probes import probe, refuse_capitals
 from tests.warehouses import FILES, Place, place, user
 
 OPEN_DUCKDB = """
@@ -35,6 +35,16 @@ try:
 except DestinationError as error:
     print(error)
 """
+
+
+@pytest.mark.parametrize("setting", [1, 2])
+def test_a_dataset_with_capitals_is_refused_where_the_server_does_not_tell_them_apart(setting: int) -> None:
+    """`TCSS` and `tcss` would be one database with two locks; a server that tells them apart takes both."""
+    location = locate("mysql://u:p@h/Tcss")
+    with pytest.raises(DestinationError, match=rf"lower_case_table_names={setting}\).* Name the dataset tcss, in"):
+        refuse_capitals(location, setting)
+    refuse_capitals(location, 0)
+    refuse_capitals(locate("mysql://u:p@h/tcss_2"), setting)
 
 
 def test_a_check_of_an_empty_place_leaves_nothing_behind(place: Place) -> None:

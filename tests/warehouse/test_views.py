@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
@@ -18,7 +19,6 @@ import sqlglot
 from connector.errors import DestinationError
 from connector.tables import IMAGE_HISTORY, IMAGES, SYNC_RUNS, TABLES
 from connector.warehouse import descriptions, dialects, views
-from connector.warehouse.errors import destination_errors
 from connector.warehouse.loading import Loader
 from connector.warehouse.locations import locate
 from connector.warehouse.pipeline import open_pipeline
@@ -684,32 +684,56 @@ def test_another_question_is_a_change_too(place: Place, monkeypatch: pytest.Monk
     assert not current(pipeline)
 
 
-def test_a_users_view_on_ours_stays(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where it would break, PostgreSQL leaves all views as they are, and the error says why; others replace ours."""
+def test_a_users_view_on_ours_stays(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where it would break, PostgreSQL leaves that view of ours alone as it is, and a warning says why; others replace
+    ours. A view that is blocked is not tried again by each run, and `tcss views` tries it."""
     pipeline = place.prepared()
     redefine(monkeypatch, **OLD)
     create(pipeline)
     place.sql("CREATE VIEW {data}.same AS SELECT image_id FROM {data}.current_images")
     place.sql("CREATE VIEW {data}.other AS SELECT old FROM {data}.os_exposure")
     monkeypatch.undo()
-    if place.kind == "postgresql":
-        with pytest.raises(DestinationError, match=r"cannot drop view .*os_exposure because other objects"):
-            publish(place, pipeline)
-        assert ask(pipeline, "other") == (["old"], [])
-        assert ask(pipeline, "data_freshness")[0] == ["account_id"]
-        place.sql("DROP VIEW {data}.other")
-    else:
-        create(pipeline)
-        place.sql("DROP VIEW {data}.other")  # it was there
     create(pipeline)
     assert current(pipeline)
+    assert len(ask(pipeline, "data_freshness")[0]) > 1
+    if place.kind == "postgresql":
+        (warning,) = caplog.messages
+        assert warning.startswith("the view os_exposure stays as an older release made it, because view ")
+        assert re.search(r"other depends on view .*os_exposure; .* `tcss views`$", warning)
+        assert ask(pipeline, "other") == (["old"], [])
+        assert publish(place, pipeline, anew=False) == {}
+        assert set(publish(place, pipeline, anew=True)) == {"os_exposure"}
+        place.sql("DROP VIEW {data}.other")
+        assert publish(place, pipeline, anew=True) == {}
+    else:
+        assert caplog.messages == []
+        place.sql("DROP VIEW {data}.other")  # it was there
+    assert current(pipeline)
+    assert ask(pipeline, "os_exposure")[0] == list(sqlglot.parse_one(VIEWS["os_exposure"].sql).named_selects)
     assert ask(pipeline, "same") == (["image_id"], [])
 
 
-def publish(place: Place, pipeline: dlt.Pipeline) -> None:
-    """As `views.publish` does it."""
-    with destination_errors(place.location, "make the views in"):
+def test_a_view_that_is_blocked_is_tried_again_by_another_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where nothing of the view itself has changed since."""
+    with place("postgresql", tmp_path) as made:
+        pipeline = made.prepared()
+        with monkeypatch.context() as patch:
+            redefine(patch, **OLD)
+            create(pipeline)
+        made.sql("CREATE VIEW {data}.other AS SELECT old FROM {data}.os_exposure")
         create(pipeline)
+        made.sql("DROP VIEW {data}.other")
+        monkeypatch.setattr(views, "edition", lambda: "another")
+        assert publish(made, pipeline, anew=False) == {}
+        assert "images_rated" in ask(pipeline, "os_exposure")[0]
+
+
+def publish(place: Place, pipeline: dlt.Pipeline, *, anew: bool = True) -> Mapping[str, str]:
+    return views.publish(place.location, pipeline, anew=anew)
 
 
 @pytest.mark.parametrize("what", ["TABLE {data}.scan_failures (x int)", "VIEW {data}.scan_failures AS SELECT 1 AS x"])

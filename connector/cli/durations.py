@@ -1,0 +1,17 @@
+"""Reads durations as people write them, such as 26h."""
+
+from __future__ import annotations
+
+from connector.errors import ConfigurationError
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds_of(option: str, text: str) -> float:
+    """Parse the value of an option to seconds. Raises ConfigurationError."""
+    number, unit = text.strip()[:-1], text.strip()[-1:]
+    whole, dot, decimals = number.partition(".")
+    digits = (whole, decimals) if dot else (whole,)
+    if unit not in _UNITS or not all(part.isascii() and part.isdecimal() for part in digits):
+        raise ConfigurationError(f"{option} {text!r} is not a duration", hint="For example 26h, 90m or 2d.")
+    return float(number) * _UNITS[unit]

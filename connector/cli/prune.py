@@ -1,0 +1,86 @@
+"""Runs `tcss prune`: deletes what is older than a cut, account by account, each under its lock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+
+from connector.cli.durations import seconds_of
+from connector.cli.report import Reporter
+from connector.errors import ConfigurationError, LockedError
+from connector.runs.identity import now, rfc3339
+from connector.settings import Settings
+from connector.warehouse.inventory import Inventory
+from connector.warehouse.locations import Location, locate
+from connector.warehouse.locks import lock
+from connector.warehouse.pipeline import open_pipeline
+from connector.warehouse.pruning import KINDS, Pruner
+from connector.warehouse.workdirs import workdir
+
+_NAME = "prune"  # for the pipeline and the lock, which usually have the name of an account
+
+
+def prune(settings: Settings, reporter: Reporter, *, older_than: str, dry_run: bool) -> int:
+    """Prune the account that the settings name, or else all, and print a line per account; return the exit code.
+
+    An account that a sync is writing to is left for the next time; the code is then that of LockedError. Raises
+    ConfigurationError and DestinationError.
+    """
+    cut = now() - int(seconds_of("--older-than", older_than) * 1e6)
+    location = locate(settings.destination, settings.dataset)
+    _refuse(location)
+    with workdir() as directory:
+        return _Pruning(location, directory, reporter, cut, dry_run=dry_run).of(settings.account_id)
+
+
+def _refuse(location: Location) -> None:
+    if location.kind not in KINDS:
+        raise ConfigurationError(
+            f"{location.display} is of a kind that no test of the connector reaches, so it deletes nothing there",
+            hint="Delete old rows with the database's own means; docs/operations.md says which rows have to stay.",
+        )
+    if location.file is not None and not location.file.exists():
+        raise ConfigurationError(f"{location.file} does not exist", hint="Name the warehouse with --destination.")
+
+
+class _Pruning:
+    """One call of the command."""
+
+    def __init__(self, location: Location, directory: Path, reporter: Reporter, cut: int, *, dry_run: bool) -> None:
+        self._location, self._reporter, self._cut, self._dry_run = location, reporter, cut, dry_run
+        pipeline = open_pipeline(location, _NAME, directory)
+        self._inventory = Inventory(location, pipeline)
+        self._pruner = Pruner(location, pipeline, cut)
+        self._code = 0
+
+    def of(self, account_id: str | None) -> int:
+        """Prune one account or all, and dlt's list of loads."""
+        with self._inventory.session():
+            self._inventory.verify()
+            accounts = [account_id] if account_id else sorted(self._inventory.account_ids())
+        if not accounts:
+            self._reporter.line(None, "nothing to prune: the warehouse has no account")
+            return self._code
+        for account in accounts:
+            self._under_lock(account, account, partial(self._pruner.account, account))
+        self._under_lock(_NAME, None, self._pruner.loads)
+        return self._code
+
+    def _under_lock(self, name: str, account: str | None, prune: Callable[..., dict[str, int]]) -> None:
+        """Prune under the lock of that name; a dry run reads only, and takes no lock."""
+        try:
+            with nullcontext() if self._dry_run else lock(self._location, name):
+                self._told(account, prune(dry_run=self._dry_run))
+        except LockedError as error:
+            self._reporter.failed(error, account)
+            self._code = error.exit_code
+
+    def _told(self, account: str | None, rows: Mapping[str, int]) -> None:
+        facts = {"account_id": account, "cut": rfc3339(self._cut), "dry_run": self._dry_run, "rows": rows}
+        counts = ", ".join(f"{count:,} of {table}" for table, count in rows.items() if count) or "nothing"
+        whose = f"account {account}" if account else "loads of all accounts"
+        done = "older than the cut, and would go" if self._dry_run else "deleted"
+        self._reporter.line(json.dumps(facts), f"{whose}: {counts} {done} (cut {rfc3339(self._cut)})")

@@ -1,0 +1,155 @@
+"""Deletes what is older than a cut, so that the views answer as before for every instant from the cut on.
+
+Each table is pruned by one statement, which the database makes whole or not at all. No statement needs another one, so
+a prune that is killed in between has done a part of the work, and the next prune does the rest.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import dlt
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
+
+from connector.tables import ALL_TABLES, DETAIL_RUNS, IMAGE_HISTORY, IMAGE_SCANS, SYNC_RUNS
+from connector.warehouse.backends import Kind
+from connector.warehouse.errors import destination_errors
+from connector.warehouse.locations import Location
+from connector.warehouse.pipeline import SCHEMA
+
+LOADS = "_dlt_loads"
+"""dlt's own table, with a row for each load of any account."""
+STATE = "_dlt_pipeline_state"
+
+KINDS: tuple[Kind, ...] = ("duckdb", "sqlite", "postgresql", "mysql")
+"""The databases that can be pruned: those that the tests reach."""
+
+
+@dataclass(frozen=True)
+class _Old:
+    """The rows `old` of a table that may go: by a condition, and by a join with what is to be `kept`.
+
+    In the SQL, `{cut}` is the instant, `{whole}` a complete run `r` without filters, `%s` the account, and any other
+    name in braces a table.
+    """
+
+    table: str
+    condition: str
+    kept: str = ""
+    on: str = ""
+
+
+# The version that was valid at the cut stays. A version above that in `images` was left by a run that was killed, and
+# was never valid. An image without a row in `images` keeps its highest version.
+_HISTORY = _Old(
+    IMAGE_HISTORY.name,
+    "old.account_id = %s AND old.observed_at < {cut} AND old.version < kept.version",
+    "(SELECT h.image_id, max(h.version) AS version FROM {image_history} AS h "
+    "LEFT JOIN {images} AS i ON i.account_id = h.account_id AND i.image_id = h.image_id "
+    "WHERE h.account_id = %s AND h.observed_at < {cut} AND (i.version IS NULL OR h.version <= i.version) "
+    "GROUP BY h.image_id) AS kept",
+    "kept.image_id = old.image_id",
+)
+_SCANS = _Old(IMAGE_SCANS.name, "old.account_id = %s AND old.scan_time < {cut}")
+# What later runs and views build on stays (`runs.policy.History`): the runs since the newest complete one, the newest
+# complete full one, the one whose audit counts, and the first complete full one, by which views know which findings
+# were there from the beginning. Without a complete run, nothing goes.
+_RUNS = _Old(
+    SYNC_RUNS.name,
+    "old.account_id = %s AND old.started_at < {cut} AND old.started_at < kept.last_whole "
+    "AND (kept.last_full IS NULL OR old.started_at <> kept.last_full) "
+    "AND (kept.audited IS NULL OR old.started_at <> kept.audited) "
+    "AND (kept.began IS NULL OR old.finished_at IS NULL OR old.finished_at <> kept.began)",
+    "(SELECT r.account_id, max(CASE WHEN {whole} THEN r.started_at END) AS last_whole, "
+    "max(CASE WHEN {whole} AND r.mode = 'full' THEN r.started_at END) AS last_full, "
+    "min(CASE WHEN {whole} AND r.mode = 'full' THEN r.finished_at END) AS began, "
+    "max(CASE WHEN r.missed_by_incremental > 0 OR (r.missed_by_incremental = 0 AND {whole} "
+    "AND r.reason_code IS NOT NULL) THEN r.started_at END) AS audited "
+    "FROM {sync_runs} AS r WHERE r.account_id = %s GROUP BY r.account_id) AS kept",
+    "kept.account_id = old.account_id",
+)
+# The newest run of each detail stays, and the newest complete one.
+_DETAIL_RUNS = _Old(
+    DETAIL_RUNS.name,
+    "old.account_id = %s AND old.started_at < {cut} AND old.started_at < kept.newest "
+    "AND (kept.newest_whole IS NULL OR old.started_at <> kept.newest_whole)",
+    "(SELECT d.aspect, max(d.started_at) AS newest, "
+    "max(CASE WHEN d.verdict = 'complete' THEN d.started_at END) AS newest_whole "
+    "FROM {detail_runs} AS d WHERE d.account_id = %s GROUP BY d.aspect) AS kept",
+    "kept.aspect = old.aspect",
+)
+_LOADS = _Old(LOADS, "old.schema_name = %s AND old.inserted_at < {cut}")
+# A pipeline of the user's own finds its state by the load that wrote the state.
+_STATE_KEPT = " AND old.load_id NOT IN (SELECT s._dlt_load_id FROM {_dlt_pipeline_state} AS s)"
+OF_ACCOUNT = (_HISTORY, _SCANS, _RUNS, _DETAIL_RUNS)
+
+_WHOLE = "r.verdict = 'complete' AND r.filters IS NULL"
+_COUNT = "SELECT count(*) FROM {table} AS old{join} WHERE {condition}"
+_BY_ROWID = "DELETE FROM {table} WHERE rowid IN (SELECT old.rowid FROM {table} AS old{join} WHERE {condition})"
+_DELETE: Mapping[Kind, str] = {
+    "duckdb": _BY_ROWID,
+    "sqlite": _BY_ROWID,
+    "postgresql": "DELETE FROM {table} AS old{using} WHERE {condition}",
+    # MySQL reads no table in a subquery that it deletes from, and looks for the alias in the connection's database.
+    "mysql": "DELETE {table} FROM {table}{join} WHERE {condition}",
+}
+
+
+class Pruner:
+    """Prunes one dataset, through a pipeline of `open_pipeline`. `cut` is in microseconds since the epoch."""
+
+    def __init__(self, location: Location, pipeline: dlt.Pipeline, cut: int) -> None:
+        self._location = location
+        self._pipeline = pipeline
+        moment = datetime.fromtimestamp(cut // 1_000_000, UTC).replace(microsecond=cut % 1_000_000)
+        text = moment.replace(tzinfo=None).isoformat(" ", "microseconds")
+        self._cut = f"'{text}'" if location.kind in ("sqlite", "mysql") else f"TIMESTAMPTZ '{text}+00:00'"
+
+    def account(self, account_id: str, *, dry_run: bool) -> dict[str, int]:
+        """Prune the tables of an account, whose lock is held. Return the number of rows that went, by table, or with
+        `dry_run` would go. Raises DestinationError."""
+        with destination_errors(self._location, "prune"), self._pipeline.sql_client(SCHEMA) as client:
+            there = [old for old in OF_ACCOUNT if _exists(client, old.table)]
+            return {old.table: self._prune(client, old, account_id, dry_run=dry_run) for old in there}
+
+    def loads(self, *, dry_run: bool) -> dict[str, int]:
+        """Prune dlt's list of loads, in the same way. Loads of other schemas in the dataset stay."""
+        with destination_errors(self._location, "prune"), self._pipeline.sql_client(SCHEMA) as client:
+            if not _exists(client, LOADS):
+                return {}
+            beside_state = replace(_LOADS, condition=_LOADS.condition + _STATE_KEPT)
+            old = beside_state if _exists(client, STATE) else _LOADS
+            return {LOADS: self._prune(client, old, SCHEMA, dry_run=dry_run)}
+
+    def _prune(self, client: Any, old: _Old, whose: str, *, dry_run: bool) -> int:
+        parts = self._parts(client, old)
+        ((rows,),) = _execute(client, _COUNT.format(**parts), whose)
+        if rows and not dry_run:
+            if self._location.kind == "mysql":
+                parts |= {name: parts[name].replace("old.", f"{parts['table']}.") for name in ("join", "condition")}
+            _execute(client, _DELETE[self._location.kind].format(**parts), whose)
+        return int(rows)
+
+    def _parts(self, client: Any, old: _Old) -> dict[str, str]:
+        """Return the parts of the statements."""
+        tables = (*(table.name for table in ALL_TABLES), LOADS, STATE)
+        names = {name: client.make_qualified_table_name(name) for name in tables}
+        parts = {"cut": self._cut, "whole": _WHOLE, **names}
+        condition, kept = old.condition.format_map(parts), old.kept.format_map(parts)
+        if not kept:
+            return {"table": names[old.table], "join": "", "using": "", "condition": condition}
+        joined = {"join": f" JOIN {kept} ON {old.on}", "using": f" USING {kept}"}
+        return {"table": names[old.table], **joined, "condition": f"{old.on} AND {condition}"}
+
+
+def _execute(client: Any, statement: str, whose: str) -> Any:
+    return client.execute_sql(statement, *[whose] * statement.count("%s"))
+
+
+def _exists(client: Any, table: str) -> bool:
+    try:
+        client.execute_sql(f"SELECT 1 FROM {client.make_qualified_table_name(table)} WHERE 1 = 0")  # noqa: S608
+    except DatabaseUndefinedRelation:
+        return False
+    return True

@@ -1,0 +1,101 @@
+"""`tcss prune`: what it deletes, what it says, and the lock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connector.warehouse.locations import locate
+from connector.warehouse.locks import lock
+from tests.warehouse.test_locks import holder
+from tests.warehouses import KINDS, place
+from tests.world import ACCOUNT_ID, World, world
+
+
+@pytest.fixture
+def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with world(tmp_path, monkeypatch, images=60) as made:
+        yield made
+
+
+def aged(account: World, days: int) -> None:
+    """All that the warehouse has was made so many days before."""
+    with account.writing() as db:
+        for table, column in (
+            ("image_history", "observed_at"),
+            ("image_scans", "scan_time"),
+            ("sync_runs", "started_at"),
+            ("_dlt_loads", "inserted_at"),
+        ):
+            db.execute(f"update tcss.{table} set {column} = {column} - to_days({days})")
+
+
+def test_a_dry_run_says_what_a_prune_deletes(account: World) -> None:
+    """The same numbers, of each account and of dlt's loads; nothing has gone before the prune."""
+    for _ in range(3):
+        account.sync("--mode", "full")
+        account.sandbox.change({"rescan": 20})
+    aged(account, 500)
+    account.sync("--mode", "full")
+    versions = "select count(*) from tcss.image_history"
+    before = account.query(versions)
+    told = account.tcss("prune", "--older-than", "400d", "--dry-run", "--json")
+    assert told.exit_code == 0, told.output
+    assert account.query(versions) == before
+    done = account.tcss("prune", "--older-than", "400d", "--json")
+    assert done.exit_code == 0, done.output
+    promised, kept = ([json.loads(line) for line in result.stdout.splitlines()] for result in (told, done))
+    assert [{**one, "dry_run": False, "cut": ""} for one in promised] == [{**one, "cut": ""} for one in kept]
+    first, loads = kept
+    assert (first["account_id"], first["rows"]["image_history"] >= 20) == (ACCOUNT_ID, True)
+    assert (first["rows"]["sync_runs"], loads["account_id"]) == (2, None)
+    assert loads["rows"]["_dlt_loads"] > 3
+    assert account.query("select count(*) from tcss.sync_runs") == [(2,)]
+    again = account.tcss("prune", "--older-than", "400d").stdout.splitlines()
+    assert [line.split(" (cut 20")[0] for line in again] == [
+        f"account {ACCOUNT_ID}: nothing deleted",
+        "loads of all accounts: nothing deleted",
+    ]
+    one = account.tcss("prune", "--older-than", "400d", "--account-id", ACCOUNT_ID, "--json").stdout.splitlines()
+    assert [json.loads(line)["account_id"] for line in one] == [ACCOUNT_ID, None]
+    assert account.sync("--mode", "full")["verdict"] == "complete"
+
+
+@pytest.mark.thorough("sqlite", "mysql")
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_account_that_a_sync_writes_to_is_left(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 7; the other accounts of a server are pruned, and a dry run needs no lock."""
+    with place(kind, tmp_path / "warehouse") as made, world(tmp_path, monkeypatch, images=5) as account:
+        made.directory.mkdir()
+        options = ("--destination", made.url, "--dataset", made.dataset)
+        for account_id in ("1", "2"):
+            assert account.tcss("sync", "--account-id", account_id, *options).exit_code == 0
+        with holder(made):
+            result = account.tcss("prune", "--older-than", "1d", "--json", *options)
+            assert account.tcss("prune", "--older-than", "1d", "--dry-run", *options).exit_code == 0
+        assert result.exit_code == 7
+        first, second, *_ = [json.loads(line) for line in result.stdout.splitlines()]
+        assert (first["error"]["class"], first["account"]) == ("LockedError", "1")
+        assert second.get("account_id") == (None if made.location.file else "2")
+        with lock(locate(made.url, made.dataset), "1"):
+            pass
+        assert account.tcss("prune", "--older-than", "1d", *options).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--older-than", "soon"), "--older-than 'soon' is not a duration"),
+        (("--older-than", "400d"), "does not exist"),
+        (("--older-than", "400d", "--destination", "duckdb:///md:warehouse"), "deletes nothing there"),
+        ((), "--older-than"),
+    ],
+)
+def test_what_cannot_be_pruned_is_said(account: World, arguments: tuple[str, ...], said: str) -> None:
+    """Exit code 2, and no file is made."""
+    result = account.tcss("prune", *arguments)
+    assert (result.exit_code, said in result.output) == (2, True), result.output
+    assert not account.file.exists()
