@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from connector.detail.queue import UNFINISHED
 from connector.detail.rows import DetailVerdict
 from connector.tables import ASPECTS, Aspect, Row
 
-IMAGE_COLUMNS = ("image_id", "scan_time", "deleted_at", *(aspect.count for aspect in ASPECTS.values()))
+IMAGE_COLUMNS = ("image_id", "scan_status", "scan_time", "deleted_at", *(aspect.count for aspect in ASPECTS.values()))
 READ_COLUMNS = ("image_id", "aspect", "read_no", "scan_time", "vul_cnt", "verdict")
 
 
@@ -19,12 +20,14 @@ READ_COLUMNS = ("image_id", "aspect", "read_no", "scan_time", "vul_cnt", "verdic
 class Coverage:
     """Live images. `current`: the set that is shown is that of the present scan. `behind`: the image was scanned again
     since, or counted otherwise. `unproven`: the last read did not prove the set whole. `unread`: no set was read yet.
+    `unfinished`: the last scan has not ended, or has failed, and a set will be read after the next scan.
     `never_scanned`: there is no set that could be read, and the image is not to be called clean."""
 
     current: int = 0
     behind: int = 0
     unproven: int = 0
     unread: int = 0
+    unfinished: int = 0
     never_scanned: int = 0
 
     @property
@@ -48,7 +51,9 @@ def _standing(aspect: Aspect, image: Row, read: Row | None) -> str:
         return "never_scanned"
     if read is not None and read["verdict"] != DetailVerdict.COMPLETE:
         return "unproven"
-    if read is None or not read["read_no"]:
-        return "unread"
-    now, then = (image["scan_time"], image[aspect.count]), (read["scan_time"], read["vul_cnt"])
-    return "current" if now == then else "behind"
+    now = (image["scan_time"], image[aspect.count])
+    if read and read["read_no"] and now == (read["scan_time"], read["vul_cnt"]):
+        return "current"
+    if image["scan_status"] in UNFINISHED:
+        return "unfinished"
+    return "behind" if read and read["read_no"] else "unread"

@@ -35,11 +35,13 @@ states as (
         case
             when image.scan_time is null and coalesce(reads.read_no, 0) = 0 then 'never scanned'
             when reads.verdict <> 'complete' then 'not proven'
+            when reads.read_no > 0 and reads.scan_time = image.scan_time
+                and coalesce(case aspects.aspect when 'malware' then image.virus_cnt else image.vul_cnt end, -1)
+                = coalesce(reads.vul_cnt, -1) then 'current'
+            when image.scan_status in ('NOT_SCAN', 'WAIT_SCAN', 'SCANNING', 'SCAN_ERR', 'FAILED', 'CANCELED')
+                then 'scan not finished'
             when coalesce(reads.read_no, 0) = 0 then 'not read yet'
-            when image.scan_time is null or reads.scan_time <> image.scan_time then 'behind the scan'
-            when coalesce(case aspects.aspect when 'malware' then image.virus_cnt else image.vul_cnt end, -1)
-                <> coalesce(reads.vul_cnt, -1) then 'behind the scan'
-            else 'current'
+            else 'behind the scan'
         end as state
     from aspects
     join current_images as image on image.account_id = aspects.account_id

@@ -18,6 +18,7 @@ _STATES = {
     "behind the scan": "low",
     "not proven": "warn",
     "not read yet": "medium",
+    "scan not finished": "plain",
     "never scanned": "plain",
     _NOT_ASKED: "none",
 }

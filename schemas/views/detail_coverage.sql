@@ -5,8 +5,9 @@
 --
 -- aspect: the list that was read of each image: vulnerabilities or malware
 -- state: current; behind the scan (a new scan, or other counts, since the set was read; the views show the older set);
--- not proven (the last read is not proven whole; the views show the set before, or none); not read yet; or never
--- scanned (there is nothing to read)
+-- not proven (the last read is not proven whole; the views show the set before, or none); not read yet; scan not
+-- finished (the present scan is under way, or has failed; its set is read after the next scan); or never scanned (there
+-- is nothing to read)
 -- images: images in that state
 -- images_in_use: images in that state that a container uses
 -- images_unsettled: images in that state whose set was read so soon after the scan that a later run reads it again
@@ -26,12 +27,17 @@ states as (
         case
             when images.scan_time is null and coalesce(reads.read_no, 0) = 0 then 'never scanned'
             when reads.verdict <> 'complete' then 'not proven'
+            when
+                reads.read_no > 0
+                and reads.scan_time = images.scan_time
+                and coalesce(case aspects.aspect when 'malware' then images.virus_cnt else images.vul_cnt end, -1)
+                = coalesce(reads.vul_cnt, -1)
+                then 'current'
+            when
+                images.scan_status in ('NOT_SCAN', 'WAIT_SCAN', 'SCANNING', 'SCAN_ERR', 'FAILED', 'CANCELED')
+                then 'scan not finished'
             when coalesce(reads.read_no, 0) = 0 then 'not read yet'
-            when images.scan_time is null or reads.scan_time <> images.scan_time then 'behind the scan'
-            when coalesce(case aspects.aspect when 'malware' then images.virus_cnt else images.vul_cnt end, -1)
-                <> coalesce(reads.vul_cnt, -1)
-                then 'behind the scan'
-            else 'current'
+            else 'behind the scan'
         end as state
     from aspects
     join images on images.account_id = aspects.account_id

@@ -6,8 +6,9 @@ from connector.detail.coverage import Coverage, coverage_of
 from connector.tables import ASPECTS, Row
 
 
-def image(image_id: str, scan_time: int | None = 2, deleted_at: int | None = None, vul_cnt: int = 1) -> Row:
-    return {"image_id": image_id, "scan_time": scan_time, "deleted_at": deleted_at, "vul_cnt": vul_cnt}
+def image(image_id: str, scan_time: int | None = 2, status: str = "SCANNED", **given: int) -> Row:
+    counts = {"deleted_at": None, "vul_cnt": 1}
+    return {"image_id": image_id, "scan_time": scan_time, "scan_status": status, **counts, **given}
 
 
 def read(scan_time: int | None, verdict: str = "complete", read_no: int = 1) -> Row:
@@ -20,6 +21,10 @@ def test_each_live_image_has_one_standing() -> None:
         *(image(name) for name in ("current", "behind", "unproven", "unread")),
         image("counted otherwise", vul_cnt=2),
         image("reset", scan_time=None),
+        image("failed", status="SCAN_ERR"),
+        image("scanned again", status="SCANNING"),
+        image("scanned for long", status="SCANNING"),
+        image("odd", status="FINISHED"),
         image("never proven"),
         image("not scanned", scan_time=None),
         image("gone", deleted_at=1),
@@ -30,9 +35,11 @@ def test_each_live_image_has_one_standing() -> None:
         "unproven": read(2, "partial"),
         "counted otherwise": read(2),
         "reset": read(2),
+        "scanned again": read(1),
+        "scanned for long": read(2),
         "never proven": read(None, "partial", 0),
         "gone": read(1),
     }
     found = coverage_of(ASPECTS["vulnerabilities"], images, reads)
-    assert found == Coverage(current=1, behind=3, unproven=2, unread=1, never_scanned=1)
-    assert found.missing == 6
+    assert found == Coverage(current=2, behind=3, unproven=2, unread=2, unfinished=2, never_scanned=1)
+    assert found.missing == 7

@@ -148,21 +148,22 @@ class _Turn(Future[Any]):
 
 
 class Turns:
-    """Executes without threads: each task runs at some time between its start and its result, in any order."""
+    """Executes without threads: each task runs at some time between its start and its result, in any order; without a
+    seed, in the order of their starts."""
 
-    def __init__(self, seed: int) -> None:
-        self._rng = Random(seed)
+    def __init__(self, seed: int | None) -> None:
+        self._rng = None if seed is None else Random(seed)
         self._waiting: list[tuple[_Turn, Callable[..., Any], tuple[Any, ...]]] = []
 
     def submit(self, task: Callable[..., Any], *arguments: Any) -> Future[Any]:
         turn = _Turn(self)
         self._waiting.append((turn, task, arguments))
-        while self._waiting and self._rng.random() < 0.3:
+        while self._rng and self._waiting and self._rng.random() < 0.3:
             self.step()
         return turn
 
     def step(self) -> None:
-        turn, task, arguments = self._waiting.pop(self._rng.randrange(len(self._waiting)))
+        turn, task, arguments = self._waiting.pop(self._rng.randrange(len(self._waiting)) if self._rng else 0)
         if turn.set_running_or_notify_cancel():
             try:
                 turn.set_result(task(*arguments))
@@ -174,7 +175,7 @@ class Turns:
 
 
 @contextmanager
-def in_turns(seed: int) -> Iterator[None]:
-    """Answer simultaneous requests in an order that `seed` decides, the same at every run."""
+def in_turns(seed: int | None) -> Iterator[None]:
+    """Answer simultaneous requests in an order that `seed` decides, the same at every run; None: as they were sent."""
     with mock.patch("connector.listing.prefetch.ThreadPoolExecutor", side_effect=lambda *_, **__: Turns(seed)):
         yield

@@ -102,6 +102,8 @@ IMAGES_OF_12 = [
     image("1", "unread", day(11), 4),
     image("1", "unscanned", day(11), 1, scan_time=None),
     image("1", "reset", day(11), 0, scan_time=None),
+    image("1", "failed", day(11), 1, scan_status="SCAN_ERR"),
+    image("1", "scanning", day(11), 1, scan_time=day(12), scan_status="SCANNING"),
     image("1", "clean", day(11), None),
     image("1", "gone", day(10), 5, deleted_at=day(13)),
     image("2", "old", day(10), 1),
@@ -113,6 +115,7 @@ READS = [
     read("1", "unproven", 1, day(11), verdict="partial"),
     read("1", "never proven", 0, None, verdict="partial"),
     read("1", "reset", 1, day(11)),
+    read("1", "scanning", 1, day(11)),
     read("1", "clean", 1, day(11), settled=False),
     read("1", "gone", 2, day(11)),
     read("1", "old", 2, day(12), "malware"),
@@ -424,12 +427,14 @@ EXPECTED: dict[str, list[tuple[Any, ...]] | list[Row]] = {
     "detail_coverage": [
         ("1", "malware", "current", 1, 1, 0, day(12.5)),
         ("1", "malware", "not read yet", 6, 4, 0, None),
+        ("1", "malware", "scan not finished", 2, 2, 0, None),
         ("1", "malware", "never scanned", 2, 1, 0, None),
         ("1", "vulnerabilities", "behind the scan", 3, 2, 0, day(10.5)),
         ("1", "vulnerabilities", "current", 2, 1, 1, day(11.5)),
         ("1", "vulnerabilities", "never scanned", 1, 1, 0, None),
         ("1", "vulnerabilities", "not proven", 2, 1, 0, day(11.5)),
         ("1", "vulnerabilities", "not read yet", 1, 1, 0, None),
+        ("1", "vulnerabilities", "scan not finished", 2, 2, 0, day(11.5)),
         ("2", "malware", "not read yet", 1, 1, 0, None),
         ("2", "vulnerabilities", "current", 1, 1, 0, day(10.5)),
     ],
@@ -524,7 +529,12 @@ def test_coverage_is_the_same_outside_the_warehouse(aspect: Aspect, account_id: 
     reads = [empty | row for row in READS if (row["account_id"], row["aspect"]) == (account_id, aspect.name)]
     found = coverage_of(aspect, images, {row["image_id"]: row for row in reads})
     states = {row[2]: row[3] for row in EXPECTED["detail_coverage"] if row[:2] == (account_id, aspect.name)}
-    words = {"behind": "behind the scan", "unproven": "not proven", "unread": "not read yet"}
+    words = {
+        "behind": "behind the scan",
+        "unproven": "not proven",
+        "unread": "not read yet",
+        "unfinished": "scan not finished",
+    }
     shown = {words.get(name, name.replace("_", " ")): count for name, count in asdict(found).items() if count}
     assert shown == states
 
