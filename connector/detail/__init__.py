@@ -1,4 +1,5 @@
-"""The details behind the counts: which findings each image has, and where images run. After the images are committed.
+"""Loads the details behind the counts: the findings of each image, and where images run. The images are committed
+before.
 
 A *set* is what one aspect (`tables.aspects`) shows of one image at one ScanTime. `sets` reads a set until it is proven
 whole; `judging` says what a set that was read is worth; `differences` compares it with the intervals that the warehouse

@@ -1,4 +1,4 @@
-"""Which actions of the API each detail asks, for those who grant permissions and for those who check them."""
+"""Names the actions of the API that each detail needs, for those who grant permissions and those who check them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ FIND = (*LISTS, IMAGES_OF, CONTAINERS_OF)
 
 
 def of_images(detail: str) -> str | None:
-    """The action of this detail that is asked about one image; None where there is none."""
+    """Return the action of this detail that takes one image; None if there is no such action."""
     return None if detail == RUNNING_DETAIL else ASPECTS[detail].action
 
 
 def of_account(detail: str) -> tuple[str, ...]:
-    """The actions of this detail that list what the whole account has."""
+    """Return the actions of this detail that list what the whole account has."""
     if detail == RUNNING_DETAIL:
         return tuple(place.action for place in PLACES)
     return tuple(LISTS) if ASPECTS[detail].facts else ()

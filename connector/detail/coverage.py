@@ -1,4 +1,5 @@
-"""Of how many images the warehouse has the set of the present scan. The rules are those of the view `detail_coverage`.
+"""Counts the images whose set in the warehouse is that of the present scan. The rules are those of the view
+`detail_coverage`.
 
 Pure: takes rows and returns values.
 """
@@ -18,9 +19,9 @@ READ_COLUMNS = ("image_id", "aspect", "read_no", "scan_time", "vul_cnt", "verdic
 
 @dataclass
 class Coverage:
-    """Live images. `current`: the set that is shown is that of the present scan. `behind`: the image was scanned again
-    since, or counted otherwise. `unproven`: the last read did not prove the set whole. `unread`: no set was read yet.
-    `unfinished`: the last scan has not ended, or has failed, and a set will be read after the next scan.
+    """Counts live images. `current`: the set that is shown is that of the present scan. `behind`: the image was scanned
+    again since, or counted otherwise. `unproven`: the last read did not prove the set whole. `unread`: no set was read
+    yet. `unfinished`: the last scan has not ended, or has failed, and a set will be read after the next scan.
     `never_scanned`: there is no set that could be read, and the image is not to be called clean."""
 
     current: int = 0
@@ -32,12 +33,12 @@ class Coverage:
 
     @property
     def missing(self) -> int:
-        """Images that were scanned, and whose present set is not shown."""
+        """The number of scanned images whose present set is not shown."""
         return self.behind + self.unproven + self.unread
 
 
 def coverage_of(aspect: Aspect, images: Iterable[Row], reads: Mapping[str, Row]) -> Coverage:
-    """`images` are rows of one account, `reads` the aspect's markers by image."""
+    """Count the images by state. `images` are rows of one account, `reads` the aspect's markers by image."""
     coverage = Coverage()
     for image in images:
         if image["deleted_at"] is None:

@@ -1,4 +1,4 @@
-"""A set that was read against the intervals that the warehouse holds of its image: the rows to write, and no others.
+"""Compares a set that was read with the intervals that the warehouse holds of its image, and gives the rows to write.
 
 The image's marker says which read was whole last, `read_no`; the read at hand has the next number. A stored interval is
 *visible* if `opened_read <= read_no` and `closed_read` is null or greater than `read_no`. What has the next number
@@ -18,8 +18,8 @@ from connector.tables import Aspect, Row
 
 
 class Read(NamedTuple):
-    """A whole read: the image, its set's ScanTime in microseconds, and what the marker said before. `absent_at` is the
-    ScanTime of the set before, None where there is none."""
+    """Describes a whole read: the image, its set's ScanTime in microseconds, and what the marker said before.
+    `absent_at` is the ScanTime of the set before, None where there is none."""
 
     account_id: str
     image_id: str
@@ -31,7 +31,7 @@ class Read(NamedTuple):
 
 @dataclass
 class Difference:
-    """Rows of the aspect's table, and how many findings they open and close."""
+    """Holds rows of the aspect's table, and how many findings they open and close."""
 
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     opened: int = 0
@@ -45,7 +45,7 @@ class Differ:
         self._names = aspect.table.column_names
 
     def compare(self, read: Read, found: Mapping[str, Finding], stored: Iterable[Row]) -> Difference:
-        """`stored` are all rows of the image, as `plain_rows` gives them."""
+        """Compare a read with the stored rows. `stored` are all rows of the image, as `plain_rows` gives them."""
         difference = Difference()
         visible: dict[str, Row] = {}
         left: dict[str, Row] = {}
@@ -87,7 +87,7 @@ class Differ:
 
 
 class Interval(NamedTuple):
-    """Where an open finding begins."""
+    """Says where an open finding begins."""
 
     opened_read: int
     first_found_at: int
@@ -95,7 +95,7 @@ class Interval(NamedTuple):
 
 
 def _row(read: Read, finding: Finding, interval: Interval) -> tuple[Any, ...]:
-    """The row of an open finding, in the order of `tables.aspects`."""
+    """Return the row of an open finding, in the order of `tables.aspects`."""
     return (
         read.account_id,
         read.image_id,
@@ -114,7 +114,7 @@ def _row(read: Read, finding: Finding, interval: Interval) -> tuple[Any, ...]:
 
 
 def by_image(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """Rows by their image."""
+    """Group rows by image."""
     found: dict[str, list[Row]] = {}
     for row in rows:
         found.setdefault(row["image_id"], []).append(row)

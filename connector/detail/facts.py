@@ -1,4 +1,4 @@
-"""What is known of each vulnerability, put together from the warehouse, the account's lists and the images' rows."""
+"""Collects what is known of each vulnerability, from the warehouse, the account's lists and the images' rows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _DEFENCE = (
 
 
 class Facts:
-    """The account's vulnerabilities. `stored` are their rows; `changed` gives the rows to write."""
+    """Collects the account's vulnerabilities. `stored` are their rows; `changed` gives the rows to write."""
 
     def __init__(self, account_id: str, sync_id: str, now: int, zone: tzinfo, stored: Iterable[Row]) -> None:
         self._account_id, self._sync_id, self._now = account_id, sync_id, now
@@ -55,7 +55,7 @@ class Facts:
         self.rejected: list[Rejected] = []
 
     def of_rows(self, items: Iterable[Item]) -> None:
-        """Takes rows of images; the first one of a vulnerability in a run says it all."""
+        """Take rows of images; only the first row of a vulnerability in a run is used."""
         for item in items:
             key = vul_id(item)
             if key not in self._from_rows:
@@ -65,7 +65,7 @@ class Facts:
                     row["level"] = storable(str(item["Level"]))
 
     def of_list(self, item: Item, *, emergency: bool) -> None:
-        """Takes an item of a list of the account."""
+        """Take an item of a list of the account."""
         key = vul_id(item)
         row = self._take(key, item, item.get("Tags"))
         self._listed.add(key)
@@ -78,7 +78,7 @@ class Facts:
         row["is_emergency"] = bool(row["is_emergency"]) or emergency
 
     def end_of_lists(self) -> None:
-        """All lists were read whole: what they had and have no more is gone from the account."""
+        """Note that all lists were read whole: a vulnerability that the lists had, and no longer have, is gone."""
         for key in self._stored.keys() | self._rows.keys():
             row = self._rows.get(key) or self._stored[key]
             if row["poc_ids"] is None:
@@ -88,7 +88,7 @@ class Facts:
                 self._rows.setdefault(key, dict(row))["gone_at"] = gone_at
 
     def changed(self) -> Iterator[tuple[Any, ...]]:
-        """Rows that the warehouse does not have as they are; once given, they count as written."""
+        """Yield rows that differ from those of the warehouse; a row that was given counts as written."""
         for key, row in self._rows.items():
             row["row_hash"] = _hash(row)
             before = self._stored.get(key)

@@ -44,14 +44,14 @@ LONGEST = 300  # characters of what is looked for
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is looked for: a CVE in capitals, or a name or a part of one."""
+    """Says what is looked for: a CVE in capitals, or a name or a part of a name."""
 
     text: str
     is_cve: bool
 
     @classmethod
     def of(cls, text: str) -> Wanted:
-        """Reads what a person wrote. Raises ConfigurationError for a text that nothing can have."""
+        """Parse what a person wrote. Raises ConfigurationError for a text that no vulnerability can have."""
         text = text.strip()
         if not text or len(text) > LONGEST:
             raise ConfigurationError(
@@ -69,13 +69,14 @@ class Wanted:
         return (("CVEID" if self.is_cve else "Name", (self.text,)),)
 
     def matches(self, one: Vulnerability) -> bool:
-        """Whether it is this CVE, or has this text in its name. A filter may answer more than it was asked for."""
+        """Return whether the vulnerability is this CVE, or has this text in its name. A filter may return more than was
+        asked."""
         if self.is_cve:
             return self.text in re.findall(r"CVE-\d+-\d+", one.cve_id or "")
         return self.text.casefold() in (one.name or "").casefold()
 
     def is_name_of(self, one: Vulnerability) -> bool:
-        """Whether the text is all of its name."""
+        """Return whether the text is the whole name of the vulnerability."""
         return self.text.casefold() == (one.name or "").casefold()
 
 
@@ -87,7 +88,7 @@ class Finder:
         self._reasons: list[str] = []
 
     def find(self, wanted: Wanted) -> Found:
-        """What the account has of it."""
+        """Return what the account has of the vulnerability."""
         before = self._client.stats.requests
         self._reasons = []
         matched = sorted(self._vulnerabilities(wanted), key=by_severity)
@@ -105,7 +106,7 @@ class Finder:
         return found
 
     def _vulnerabilities(self, wanted: Wanted) -> list[Vulnerability]:
-        """Each PocID once: the list of emergencies repeats entries of the other lists, without their counts."""
+        """Return each PocID once: the list of emergencies repeats entries of the other lists, without counts."""
         listed: dict[str, Vulnerability] = {}
         for action, emergency in LISTS.items():
             for key, item in self._list(action, key_by("PocID", "CVEID", "Name"), {}, wanted.filters).items():
@@ -121,7 +122,7 @@ class Finder:
         return [one for one in matched if wanted.is_name_of(one)] or matched
 
     def _places(self, one: Vulnerability, images: dict[str, Image], containers: dict[str, Container]) -> None:
-        """Adds its images and containers to those of other PocIDs."""
+        """Add the images and containers of a PocID to those of other PocIDs."""
         if one.poc_id is None:
             self._reasons.append("a vulnerability without PocID is listed, whose images cannot be asked for")
             return
@@ -137,7 +138,7 @@ class Finder:
             containers.setdefault(key, container_of(key, item)).poc_ids.append(one.poc_id)
 
     def _of_poc(self, action: str, key_of: KeyOf, poc_id: str) -> dict[str, Any]:
-        """The items of a PocID; none where the API does not know the PocID, as of an emergency that no image has."""
+        """Return the items of a PocID; none if the API does not know the PocID (an emergency that no image has)."""
         try:
             return self._list(action, key_of, {"PocID": poc_id})
         except TcssError as error:
@@ -146,7 +147,7 @@ class Finder:
             return {}
 
     def _doubt_licence(self) -> None:
-        """Nothing was found: that proves nothing without a licence, if keys may ask for it."""
+        """Ask for the licence, if the keys may: without a licence, an empty result proves nothing."""
         try:
             state = self._client.call(LICENCE, {}).response.get("State")
         except UnavailableError:
@@ -168,7 +169,7 @@ class Finder:
 
 
 def _snapshot(fetch: Fetch, key_of: KeyOf, filters: Filters) -> Listed | None:
-    """The list, where one answer is all of it."""
+    """Return the list if one answer holds all of it."""
     try:
         response = fetch(Query(filters=filters).payload(0, MAX_LIMIT)).response
     except ResponseTooLargeError:

@@ -1,4 +1,4 @@
-"""The rows of a set as findings: each with its id, its values, and how many rows it is.
+"""Makes findings of the rows of a set: each finding with its id, its values, and its number of rows.
 
 Rows that agree in what identifies a finding are one finding. Where such rows differ otherwise, a text of the finding
 names all of theirs, and a number is their greatest.
@@ -32,7 +32,7 @@ _CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}", re.IGNORECASE)
 
 
 class Finding(NamedTuple):
-    """`values` are those of the aspect's columns, in order."""
+    """Describes a finding. `values` are those of the aspect's columns, in order."""
 
     finding_id: str
     values: tuple[Any, ...]
@@ -43,7 +43,8 @@ class Finding(NamedTuple):
 
 @dataclass
 class Found:
-    """The findings of a set by id. `subjects` counts what they are of: vulnerabilities, or names of malware."""
+    """Holds the findings of a set by id. `subjects` counts their distinct subjects: vulnerabilities, or names of
+    malware."""
 
     findings: dict[str, Finding] = field(default_factory=dict)
     subjects: int = 0
@@ -51,7 +52,7 @@ class Found:
 
 
 class FindingParser:
-    """Makes findings of the rows of one aspect. `new` collects the rows that are unlike those before."""
+    """Makes findings of the rows of one aspect. `new` collects rows that are unlike all rows before."""
 
     def __init__(self, aspect: Aspect, zone: tzinfo) -> None:
         self.new: list[Item] = []
@@ -71,7 +72,7 @@ class FindingParser:
         self._parsed: dict[tuple[Any, ...], Finding] = {}
 
     def parse(self, items: Sequence[Any]) -> Found:
-        """The findings of a set."""
+        """Return the findings of a set."""
         found = Found()
         findings = found.findings
         for item in items:
@@ -91,7 +92,7 @@ class FindingParser:
         return found
 
     def _row(self, item: Item, rejected: list[Rejected]) -> Finding:
-        """The finding that the row is by itself."""
+        """Return the finding of one row."""
         raw = tuple(map(item.get, self._fields))
         try:
             known = self._parsed.get(raw)
@@ -125,8 +126,8 @@ _ROW_FIELDS = ("Tag", "IsSuggest")  # of an image's row, which facts take, or wh
 
 
 def vul_id(item: Mapping[str, Any]) -> str:
-    """The vulnerability of an item of any action: its CVE in upper case, else a hash of its name, with its number where
-    that is no CVE. An id of Tencent's own is left out: an account's lists may learn it later."""
+    """Return the id of an item's vulnerability: the CVE in upper case, else a hash of the name, with the number if the
+    number is no CVE. An id of Tencent's own is left out: an account's lists may learn such an id later."""
     number = item.get("CVEID")
     if isinstance(number, str) and _CVE.fullmatch(number.strip()):
         return number.strip().upper()
@@ -136,7 +137,7 @@ def vul_id(item: Mapping[str, Any]) -> str:
 
 
 def _is_other(number: Any) -> bool:
-    """Whether a number that is no CVE tells two vulnerabilities of one name apart."""
+    """Return whether a number that is no CVE tells two vulnerabilities of one name apart."""
     return bool(number) and not (isinstance(number, str) and number.startswith(OWN_IDS))
 
 
@@ -161,7 +162,7 @@ def _both(one: Any, other: Any) -> Any:
 
 
 def _list(text: str) -> list[Any]:
-    """The values of a JSON array, or a JSON object alone. Raises ValueError for another text."""
+    """Return the values of a JSON array, or a JSON object alone. Raises ValueError for another text."""
     value = decode(text)
     if not isinstance(value, list | dict):
         raise ValueError(text)

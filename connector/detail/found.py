@@ -1,4 +1,4 @@
-"""What a search finds: vulnerabilities, images and containers as values, read from the items of the API."""
+"""Defines what a search finds: vulnerabilities, images and containers as values, read from the items of the API."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AT_RISK = "SCANNED_RISK"  # status of an emergency that an image has
 
 @dataclass
 class Vulnerability:
-    """An entry of the account's lists. Counts are the lists' own, None where an entry has none."""
+    """Describes an entry of the account's lists. The counts are those of the lists; None: the entry has no count."""
 
     poc_id: str | None
     cve_id: str | None
@@ -31,18 +31,18 @@ class Vulnerability:
 
     @property
     def subject(self) -> str:
-        """What entries share that are about the same vulnerability."""
+        """What all entries about one vulnerability share."""
         return self.cve_id or (self.name or "").casefold()
 
     @property
     def affects(self) -> bool:
-        """Whether the account's lists say that an image has it. The list of emergencies has no counts."""
+        """Whether an image has the vulnerability, by the account's lists. The list of emergencies has no counts."""
         return self.status == AT_RISK if self.local_image_count is None else self.local_image_count > 0
 
 
 @dataclass(frozen=True)
 class Component:
-    """A package of an image that has the vulnerability."""
+    """Describes a package of an image that has the vulnerability."""
 
     name: str | None
     version: str | None
@@ -52,7 +52,7 @@ class Component:
 
 @dataclass
 class Image:
-    """An image that has the vulnerability."""
+    """Describes an image that has the vulnerability."""
 
     image_id: str
     image_name: str | None
@@ -65,7 +65,7 @@ class Image:
 
 @dataclass
 class Container:
-    """A container of such an image. The API does not say of which one."""
+    """Describes a container of such an image. The API does not say of which image."""
 
     container_id: str
     container_name: str | None
@@ -105,9 +105,9 @@ _CONTAINER_FIELDS = {
 
 @dataclass
 class Found:
-    """What was found. `reasons` say which lists are not proven to be whole.
+    """Holds what was found. `reasons` say which lists are not proven to be whole.
 
-    `images` and `containers` are None where several vulnerabilities match: they are of one vulnerability.
+    `images` and `containers` are None if several vulnerabilities match, because these lists are of one vulnerability.
     """
 
     query: str
@@ -119,18 +119,18 @@ class Found:
 
     @property
     def found(self) -> bool:
-        """Whether an image or a container has it."""
+        """Whether an image or a container has the vulnerability."""
         if self.images is None:
             return any(one.affects for one in self.vulnerabilities)
         return bool(self.images or self.containers)
 
     @property
     def exit_code(self) -> int:
-        """5 where something may be missing, which also "not found" may be; else 0, or 1 where nothing was found."""
+        """5 if something may be missing, also if nothing was found; else 0, or 1 if nothing was found."""
         return 5 if self.reasons else int(not self.found)
 
     def as_json(self) -> dict[str, Any]:
-        """All fields, after the two verdicts that they are read by."""
+        """Return all fields, after the two verdicts."""
         facts = asdict(self)
         return {"query": facts.pop("query"), "found": self.found, "whole": not self.reasons, **facts}
 
@@ -139,23 +139,23 @@ _WORST_FIRST = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
 
 
 def by_severity(one: Vulnerability) -> tuple[Any, ...]:
-    """The worst ones first."""
+    """Sort the worst vulnerabilities first."""
     place = _WORST_FIRST.index(one.severity) if one.severity in _WORST_FIRST else len(_WORST_FIRST)
     return place, -(one.local_image_count or 0), one.cve_id or "", one.name or "", one.poc_id or ""
 
 
 def by_use(image: Image) -> tuple[Any, ...]:
-    """Images with many containers first."""
+    """Sort images with many containers first."""
     return -(image.container_count or 0), image.image_name or "", image.image_id
 
 
 def by_host(container: Container) -> tuple[str, ...]:
-    """Containers of one host together."""
+    """Sort containers of one host together."""
     return container.host_name or "", container.container_name or "", container.container_id
 
 
 def vulnerability_of(item: Item, *, emergency: bool) -> Vulnerability:
-    """An item of one of the three lists of the account."""
+    """Parse an item of one of the account's three lists."""
     level, score, tags = text_of(item, "Level") or "", item.get("CVSSV3Score"), item.get("Tags")
     return Vulnerability(
         poc_id=text_of(item, "PocID") or None,
@@ -172,7 +172,7 @@ def vulnerability_of(item: Item, *, emergency: bool) -> Vulnerability:
 
 
 def image_of(image_id: str, item: Item) -> Image:
-    """An item of DescribeVulImageList, without its packages."""
+    """Parse an item of DescribeVulImageList, without its packages."""
     return Image(
         image_id=image_id,
         image_name=text_of(item, "ImageName") or None,
@@ -185,7 +185,7 @@ def image_of(image_id: str, item: Item) -> Image:
 
 
 def components_of(item: Item) -> list[Component]:
-    """The packages of that item."""
+    """Parse the packages of an item of DescribeVulImageList."""
     listed = item.get("ComponentList")
     names = ("Name", "Version", "FixedVersion", "Path")
     return [
@@ -196,6 +196,6 @@ def components_of(item: Item) -> list[Component]:
 
 
 def container_of(container_id: str, item: Item) -> Container:
-    """An item of DescribeVulContainerList."""
+    """Parse an item of DescribeVulContainerList."""
     fields = {name: text_of(item, source) or None for name, source in _CONTAINER_FIELDS.items()}
     return Container(container_id=container_id, poc_ids=[], **fields)

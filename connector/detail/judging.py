@@ -1,6 +1,6 @@
-"""What a set that was read is worth: the ScanTime before and after, and the count that the images list has itself.
+"""Judges a set that was read, by the count that the images list has of the set.
 
-What that count counts is not documented. So each whole set keeps three figures (`Figures`), and a rule is learnt from
+What this count counts is not documented. So each whole set keeps three figures (`Figures`), and a rule is learnt from
 the account: once figures of one name equal the count for 99 % of at least 50 images, a set that no such figure fits is
 in doubt. Until then a set is not checked by counts, and its verdict says so. Pure.
 """
@@ -17,20 +17,20 @@ SHARE = 0.99  # of the images, that a rule fits
 
 
 class Figures(NamedTuple):
-    """What the API's count may count of a set."""
+    """Lists what the API's count may count of a set."""
 
     rows: int
     subjects: int
     findings: int
 
     def fitting(self, count: int) -> set[str]:
-        """The names of the figures that equal the count."""
+        """Return the names of the figures that equal the count."""
         return {name for name, figure in zip(self._fields, self, strict=True) if figure == count}
 
 
 @dataclass
 class Rules:
-    """Which figures the API's count follows, by all whole sets that were seen."""
+    """Learns from whole sets which figures the API's count follows."""
 
     sets: int = 0
     fits: Counter[str] = field(default_factory=Counter)
@@ -43,20 +43,20 @@ class Rules:
         return rules
 
     def learn(self, count: int, figures: Figures) -> None:
-        """Takes a whole set; an empty one teaches nothing."""
+        """Learn from a whole set; an empty set teaches nothing."""
         if count or figures.rows:
             self.sets += 1
             self.fits.update(figures.fitting(count))
 
     @property
     def names(self) -> set[str]:
-        """The figures that fit; none while no rule is known."""
+        """The names of the figures that fit; none while no rule is known."""
         if self.sets < LEAST:
             return set()
         return {name for name, sets in self.fits.items() if sets >= SHARE * self.sets}
 
     def doubt(self, count: int | None, figures: Figures) -> str | None:
-        """Why the count contradicts the figures; None where it does not, or cannot be told."""
+        """Return why the count contradicts the figures; None if there is no contradiction, or no rule yet."""
         if count is None:
             return None
         if (count == 0) != (figures.rows == 0):
@@ -67,5 +67,5 @@ class Rules:
         return None
 
     def checked(self, count: int | None) -> bool:
-        """Whether a set with this count is checked by it."""
+        """Return whether the count checks its set."""
         return count is not None and (count == 0 or bool(self.names))

@@ -1,6 +1,6 @@
-"""A list of the account, read whole by the sweep's own reader: in one answer, or in two passes that are alike.
+"""Reads a list of the account whole, with the sweep's reader: in one answer, or in two equal passes.
 
-These lists have no sort key that stands still, so that no order can prove them (`listing.proof.Proof.COUNT`).
+These lists have no sort key whose values stay, so no order can prove the lists (`listing.proof.Proof.COUNT`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class _Answer:
 
 @dataclass
 class Listed:
-    """The items of a list by key; `reason` says why the list is not proven to be whole, None where it is."""
+    """Holds the items of a list by key; `reason` says why the list is not proven whole; None: the list is whole."""
 
     items: dict[str, Any] = field(default_factory=dict)
     reason: str | None = None
@@ -41,7 +41,7 @@ class Listed:
 
 
 def key_by(*names: str) -> KeyOf:
-    """The first of these fields that is a usable text."""
+    """Make a function that returns the first of these fields that is a usable text."""
 
     def key(item: Any) -> str | None:
         for name in names:
@@ -54,7 +54,7 @@ def key_by(*names: str) -> KeyOf:
 
 
 def read_list(fetch: Fetch, key_of: KeyOf, *, in_flight: InFlight, filters: Filters = ()) -> Listed:
-    """The items of the list that `fetch` asks for. Raises what it raises."""
+    """Read the list that `fetch` asks for. Raises what `fetch` raises."""
     remote = RemoteList(_keyed(fetch, key_of), _no_instants, in_flight=in_flight)
     listed = Listed()
     previous: Evidence | None = None
@@ -77,7 +77,7 @@ def read_list(fetch: Fetch, key_of: KeyOf, *, in_flight: InFlight, filters: Filt
 
 
 def _keyed(fetch: Fetch, key_of: KeyOf) -> Fetch:
-    """Answers in the form that the reader knows: the key as ImageID, the item beside it."""
+    """Give answers the form that the reader knows: the key as ImageID, with the item beside the key."""
 
     def ask(payload: dict[str, Any]) -> _Answer:
         answer = fetch(payload)

@@ -1,4 +1,4 @@
-"""Items of any action as values of a table's columns: what a column's `source` names, by the column's type.
+"""Parses items of any action into values of a table's columns, by each column's `source` and type.
 
 A value that does not fit its column becomes null there, and a `Rejected`; a field that no column takes goes into
 `extra`. Nothing here raises.
@@ -31,7 +31,7 @@ Item = Mapping[str, Any]
 
 
 class Rejected(NamedTuple):
-    """A value that does not fit its column; `raw` is its JSON."""
+    """Describes a value that does not fit its column; `raw` is the value's JSON."""
 
     column_name: str
     raw: str
@@ -39,7 +39,7 @@ class Rejected(NamedTuple):
 
 
 class ColumnParser:
-    """Parses the columns that have a source and are not derived. `others` are fields that are known beside these."""
+    """Parses the columns that have a source and are not derived. `others` are other known fields."""
 
     def __init__(self, columns: Iterable[Column], zone: tzinfo, *, others: Iterable[str] = ()) -> None:
         parsed = [column for column in columns if column.source is not None and not column.derived]
@@ -48,7 +48,7 @@ class ColumnParser:
         self._known = frozenset((*(path[0] for _, path, _ in self._fields), *others))
 
     def parse(self, item: Item) -> tuple[dict[str, Any], list[Rejected]]:
-        """The values by column, null ones included, and what was rejected."""
+        """Return the values by column, nulls included, and what was rejected."""
         values: dict[str, Any] = {}
         rejected: list[Rejected] = []
         for name, path, parse in self._fields:
@@ -61,7 +61,7 @@ class ColumnParser:
         return values, rejected
 
     def unknown(self, item: Item) -> str | None:
-        """The fields that are not known, as JSON; None where there are none."""
+        """Return the unknown fields, as JSON; None if there are none."""
         fields = tuple(item)
         if fields in self._familiar:
             return None
@@ -92,7 +92,7 @@ def _parser(column: Column, zone: tzinfo) -> Callable[[Any], Any]:
 
 
 def _parse_json(received: Any) -> str | None:
-    """An array, an object, or a text that is JSON already; another text is stored as JSON of that text."""
+    """Parse an array, an object, or a text of JSON; another text is stored as a JSON string."""
     if isinstance(received, str):
         try:
             received = decode(received)

@@ -1,4 +1,4 @@
-"""Where images run: the account's containers and hosts, each list against the rows that the warehouse holds."""
+"""Compares the lists of places where images run, containers and hosts, with the rows that the warehouse holds."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _PROGRAM = re.compile(r"""\s*(?:\[\s*)?(?P<quote>["']?)(?P<program>[\w./][\w./+-
 
 
 def is_running(item: Any) -> bool:
-    """Whether a container runs, however the API writes its status."""
+    """Return whether a container runs, however the API writes its status."""
     return str(item.get("Status")).upper() == RUNNING
 
 
 @dataclass(frozen=True)
 class Place:
-    """A list of places: its action, its table, and the columns that change too often to be compared."""
+    """Describes a list of places: its action, its table, and the columns that change too often to be compared."""
 
     action: str
     table: Table
@@ -70,8 +70,8 @@ class PlaceDiff:
         self.rejected: list[Rejected] = []
 
     def rows(self, items: Mapping[str, Any], *, whole: bool, seen_before: int | None) -> Iterator[tuple[Any, ...]]:
-        """Rows that are new or changed, or not written for a day; where the list is `whole`, also those that are gone.
-        `seen_before` is when the last whole list was read, in microseconds."""
+        """Yield rows that are new or changed, or not written for a day; if the list is `whole`, also rows that are
+        gone. `seen_before` is when the last whole list was read, in microseconds."""
         now = self._identity.started_at
         for key, item in items.items():
             row = self._row(key, item)
@@ -109,7 +109,7 @@ class PlaceDiff:
 
 
 def _without_secrets(value: Any) -> Any:
-    """The value, at any depth without what may hold passwords: a new field of a container may be its environment."""
+    """Remove what may hold passwords, at any depth: a new field of a container may be the container's environment."""
     if isinstance(value, list):
         return [_without_secrets(each) for each in value]
     if not isinstance(value, dict):
@@ -121,6 +121,6 @@ def _without_secrets(value: Any) -> Any:
 
 
 def program(command: str) -> str | None:
-    """The first word of a command, or of its JSON array: what follows may hold passwords."""
+    """Return the first word of a command, or of its JSON array: what follows may hold passwords."""
     match = _PROGRAM.match(command)
     return match["program"][:200] if match else None

@@ -1,4 +1,4 @@
-"""The images whose sets are due, derived from what the warehouse holds, in the order in which they are read. Pure."""
+"""Derives from the warehouse which images' sets are due, in the order in which they are read. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ ASKED_AGAIN = 3  # of these, in each run
 
 @dataclass(frozen=True)
 class Due:
-    """An image whose set is due. `read_no` and `read_scan_time` are those of its marker, 0 and None without one."""
+    """Describes an image whose set is due. `read_no` and `read_scan_time` are those of its marker, 0 and None without
+    one."""
 
     image_id: str
     scan_time: int
@@ -31,9 +32,10 @@ class Due:
 
 @dataclass
 class Queue:
-    """What is due, in order: images in use first, then those with the most findings of the two worst severities, then
-    the oldest scan. `believed_empty` are images that need no request, because their count is 0. `waiting` counts, by
-    ScanStatus, images that have a ScanTime whose set is not read because the status is not SCANNED."""
+    """Holds the images that are due, in order: images in use first, then those with the most findings of the two worst
+    severities, then the oldest scan. `believed_empty` are images that need no request, because their count is 0.
+    `waiting` counts, by ScanStatus, images that have a ScanTime whose set is not read because the status is not
+    SCANNED."""
 
     due: list[Due] = field(default_factory=list)
     believed_empty: list[Due] = field(default_factory=list)
@@ -44,7 +46,7 @@ class Queue:
 
 
 def image_columns(aspect: Aspect) -> tuple[str, ...]:
-    """The columns of `images` that `queue_of` needs."""
+    """Return the columns of `images` that `queue_of` needs."""
     return (
         *("image_id", "scan_status", "scan_time", "deleted_at", "container_cnt"),
         *dict.fromkeys(("critical_level_vul_cnt", "high_level_vul_cnt", *aspect.levels, aspect.count)),
@@ -53,13 +55,13 @@ def image_columns(aspect: Aspect) -> tuple[str, ...]:
 
 
 def without_findings(markers: Mapping[str, Row]) -> dict[str, Row]:
-    """The markers where the warehouse has lost the rows that they speak of: those sets are due again."""
+    """Return the markers as if the warehouse had lost the markers' rows: those sets are due again."""
     lost = {image_id: {**row, "verdict": "partial"} for image_id, row in markers.items() if row["distinct_findings"]}
     return {**markers, **lost}
 
 
 def level_counts(counts: Iterable[int | None]) -> str | None:
-    """Counts by level in the form of `image_reads.level_counts`."""
+    """Return counts by level in the form of `image_reads.level_counts`."""
     texts = ["" if count is None else str(count) for count in counts]
     return "/".join(texts) if texts and all(texts) else None
 
@@ -71,12 +73,12 @@ READ_COLUMNS = (
 
 
 def figures_of(read: Row) -> Figures:
-    """The figures of a marker."""
+    """Return the figures of a marker."""
     return Figures(read["rows_listed"] or 0, read["distinct_vulnerabilities"] or 0, read["distinct_findings"] or 0)
 
 
 def rules_of(reads: Iterable[Row]) -> Rules:
-    """What the markers of whole sets teach."""
+    """Learn the rules from the markers of whole sets."""
     return Rules.of(
         (read["vul_cnt"], figures_of(read))
         for read in reads
@@ -85,7 +87,7 @@ def rules_of(reads: Iterable[Row]) -> Rules:
 
 
 def queue_of(aspect: Aspect, images: Iterable[Row], reads: Mapping[str, Row], rules: Rules, now: int) -> Queue:
-    """`images` are rows of the account's live images, `reads` the aspect's markers by image."""
+    """Return the queue. `images` are rows of the account's live images, `reads` the aspect's markers by image."""
     ranked: list[tuple[tuple[bool, int, int], Due]] = []
     waiting: Counter[str] = Counter()
     for image in images:
@@ -106,7 +108,7 @@ def queue_of(aspect: Aspect, images: Iterable[Row], reads: Mapping[str, Row], ru
 
 
 def _is_current(image: Row, read: Row, aspect: Aspect, rules: Rules, now: int) -> bool:
-    """Whether the set that was read is that of the present scan, and as it will stay."""
+    """Return whether the set that was read is that of the present scan, and will not change any more."""
     if read["verdict"] != "complete" or read["scan_time"] != image["scan_time"]:
         return False
     levels = level_counts(image[name] for name in aspect.levels)

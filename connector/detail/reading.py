@@ -1,4 +1,4 @@
-"""Batches of sets, read with several requests under way, and confirmed by one look-up of their images."""
+"""Reads batches of sets, with several requests under way, and confirms each batch by one look-up of its images."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ MOST_FAILING = 10  # images in a row that the API fails on, before it is down; e
 
 @dataclass
 class Batch:
-    """Sets by image, as read: `sets` without their rows, which are `found`; `new` are rows of vulnerabilities that no
-    set before had like that; `items` are the images as listed afterwards."""
+    """Holds sets by image: `sets` without their rows, which are `found`; `new` are rows of vulnerabilities that no set
+    before had; `items` are the images as listed afterwards."""
 
     read_at: int
     sets: dict[str, ReadSet] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class BatchReader:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def read(self, due: Sequence[Due]) -> Batch:
-        """The sets of these images, and the images as the list has them afterwards."""
+        """Read the sets of these images, and then the images as listed afterwards."""
         batch = Batch(self._now())
         for image_id, read in self._sets([each.image_id for each in due]):
             if read.whole:
@@ -68,7 +68,7 @@ class BatchReader:
         return batch
 
     def _sets(self, image_ids: Sequence[str]) -> Iterator[tuple[str, ReadSet]]:
-        """The sets as they come, as many under way as the latency calls for."""
+        """Yield the sets as they come, with as many requests under way as the latency calls for."""
         waiting = list(reversed(image_ids))
         under_way: dict[Future[ReadSet], str] = {}
         try:
@@ -100,7 +100,7 @@ class BatchReader:
             return ReadSet(reason=f"the API failed on the read: {_said(error)}", requests=1)
 
     def _listed(self, image_ids: Sequence[str]) -> dict[str, Any]:
-        """These images as the list has them. What is missing in the first answer is asked for once more."""
+        """Return these images as listed. Images that the first answer lacks are asked for once more."""
         found: dict[str, Any] = {}
         for _ in range(2):
             missing = [image_id for image_id in image_ids if image_id not in found]

@@ -1,4 +1,4 @@
-"""The row of an aspect in `detail_runs`, as a value: what `connector.sync()` returns beside the run's own row."""
+"""Defines the row of an aspect in `detail_runs`, as a value: a part of what `connector.sync()` returns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TIMES = tuple(column.name for column in DETAIL_RUNS.columns if column.type == "
 
 
 class DetailVerdict(StrEnum):
-    """What a run says of one aspect."""
+    """Names what a run can say of one aspect."""
 
     COMPLETE = "complete"
     BEHIND = "behind"
@@ -28,7 +28,7 @@ _EXIT_CODES = {DetailVerdict.PARTIAL: 5, DetailVerdict.REFUSED: 3, DetailVerdict
 
 @dataclass
 class DetailRun:
-    """A row of `detail_runs`: a field for each column, in order. Instants are microseconds since the epoch, UTC."""
+    """Holds a row of `detail_runs`: a field for each column, in order. Instants are microseconds since the epoch."""
 
     sync_id: str
     aspect: str
@@ -53,18 +53,18 @@ class DetailRun:
         return tuple(asdict(self).values())
 
     def exit_code(self, *, strict: bool) -> int:
-        """0, 5 for sets that are not proven, 3 for an action that was refused, 4 for an error; `behind` is 5 under
-        `strict`."""
+        """Return 0, 5 for sets that are not proven, 3 for an action that was refused, 4 for an error; `behind` is 5
+        under `strict`."""
         if self.verdict == DetailVerdict.BEHIND:
             return 5 if strict else 0
         return _EXIT_CODES.get(DetailVerdict(self.verdict), 0)
 
     def as_json(self) -> dict[str, Any]:
-        """The row by column name, instants in RFC 3339."""
+        """Return the row by column name, instants in RFC 3339."""
         return {name: rfc3339(value) if name in _TIMES else value for name, value in asdict(self).items()}
 
     def summary(self) -> str:
-        """The row for people, in one line."""
+        """Return the row for people, in one line."""
         reason = f" ({self.verdict_reason})" if self.verdict_reason else ""
         counts = [
             f"{getattr(self, name):,} {word}"

@@ -1,7 +1,7 @@
-"""The details of one run, each aspect with its row in `detail_runs`. The images are committed before.
+"""Reads the details of one run, each aspect with its row in `detail_runs`. The images are committed before.
 
 The aspects are read beside each other, because the API's limits are for each action: while the batch of one aspect is
-settled, those of the others are read by their threads. All that is settled and written is so in one thread.
+settled, the threads of the others read theirs. One thread settles and writes all.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ REASONS = 3  # that are named of those why sets are not proven
 
 @dataclass
 class Outcome:
-    """How an aspect ended; `reasons` say why it is not complete."""
+    """Says how an aspect ended; `reasons` say why the aspect is not complete."""
 
     tally: Tally
     due: int | None = None
@@ -74,7 +74,8 @@ class Outcome:
 
 
 class Details:
-    """The details of one run. `execute` raises DestinationError and LockedError; what the API raises ends an aspect."""
+    """Reads the details of one run. `execute` raises DestinationError and LockedError; what the API raises ends an
+    aspect."""
 
     def __init__(
         self,
@@ -106,7 +107,7 @@ class Details:
 
 
 class _Aspect:
-    """One aspect of a run, with rows of its own to commit, and counters of its own requests."""
+    """Reads one aspect of a run, with rows of its own to commit, and counters of its own requests."""
 
     def __init__(
         self,
@@ -191,7 +192,8 @@ class _Aspect:
     def _batches(
         self, aspect: Aspect, due: Sequence[Due], facts: Facts | None, settler: Settler, markers: dict[str, Row]
     ) -> Generator[int, None, None]:
-        """How many images were tried, after each batch is with the store. While one is settled, the next is read."""
+        """Yield the number of images that were tried, after each batch. While a batch is settled, the next batch is
+        read."""
         end = self._steady() + self._settings.detail_patience
         waiting = [due[start : start + BATCH] for start in range(0, len(due), BATCH)][::-1]
         under_way: tuple[Sequence[Due], Future[Batch]] | None = None
@@ -228,14 +230,14 @@ class _Aspect:
         )
 
     def _commit(self, aspect: Aspect, facts: Facts | None) -> None:
-        """Facts, findings, markers: a set becomes visible with its marker, and all at once."""
+        """Commit facts, findings and markers, in this order: a set becomes visible at once, with its marker."""
         if facts is not None:
             self._store.add(VULNERABILITIES, facts.changed())
             self._reject(VULNERABILITIES.name, facts.rejected)
         self._store.commit((VULNERABILITIES, REJECTED_VALUES), (aspect.table,), (IMAGE_READS,))
 
     def _facts(self) -> tuple[Facts, list[str]]:
-        """The facts, with what the account's lists say; and why a list is not proven to be whole."""
+        """Return the facts, with what the account's lists say; and the reasons why lists are not proven whole."""
         stored = self._store.rows(VULNERABILITIES)
         facts = Facts(self._identity.account_id, self._identity.sync_id, self._identity.started_at, self._zone, stored)
         reasons: list[str] = []
@@ -268,7 +270,7 @@ class _Aspect:
         return Outcome(tally, reasons=reasons)
 
     def _doubt_nothing(self, place: Place) -> str | None:
-        """Why an empty list is not believed: without a licence the lists are empty too. An account that has hosts may
+        """Return why an empty list is not believed: without a licence, lists are empty too. An account with hosts may
         well run no container."""
         known = sum(row["gone_at"] is None for row in self._store.rows(place.table, ("gone_at",)))
         if not known or self._settings.max_delete_share >= 1:
@@ -282,8 +284,8 @@ class _Aspect:
         self._store.commit((place.table, REJECTED_VALUES))
 
     def _running_only(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """The filter for running containers, whose value is not documented: the value that shows running ones alone.
-        Without such a value, all containers are read."""
+        """Return the filter for running containers. Its value is not documented: the value that shows only running
+        containers is taken. Without such a value, all containers are read."""
         fetch = self._fetch(CONTAINERS_ACTION)
         for value in STATUSES:
             try:
@@ -325,7 +327,8 @@ CONTAINERS_ACTION = next(place.action for place in PLACES if place.table is CONT
 
 
 def _running(containers: dict[str, Any]) -> dict[str, Any]:
-    """The running ones. That none of many is running is said, because the API's words are not documented."""
+    """Return the running containers. If none of many is running, the log says so, because the API's words are not
+    documented."""
     running = {key: item for key, item in containers.items() if is_running(item)}
     if containers and not running:
         words = Counter(text_of(item, "Status") for item in containers.values()).most_common(REASONS)
@@ -334,7 +337,7 @@ def _running(containers: dict[str, Any]) -> dict[str, Any]:
 
 
 def _judge(row: DetailRun, outcome: Outcome) -> None:
-    """Fills in the verdict, the worst of what there is."""
+    """Fill in the verdict: the worst of all that applies."""
     tally = outcome.tally
     doubts = [f"{count} x {reason}" for reason, count in tally.doubts.most_common(REASONS)]
     reasons = [*outcome.reasons, *doubts]
@@ -358,6 +361,6 @@ def _judge(row: DetailRun, outcome: Outcome) -> None:
 
 
 def _not_scanned(waiting: Counter[str]) -> list[str]:
-    """Which images were not read because of their status."""
+    """Say which images were not read because of their status."""
     statuses = ", ".join(f"{count} {status}" for status, count in waiting.most_common(REASONS))
     return [f"not read, since the ScanStatus is not SCANNED: {statuses}"] if waiting else []

@@ -1,4 +1,4 @@
-"""One image's set of findings, read until the answers prove that it is whole, or that they cannot.
+"""Reads one image's set of findings, until the answers prove the set whole, or show that they cannot.
 
 One answer is a snapshot. A set of several answers is whole in one of three ways, with one TotalCount in all of them:
 
@@ -43,7 +43,7 @@ Item = Mapping[str, Any]
 
 @dataclass
 class Manner:
-    """What is learnt of how an action can be asked; shared by all sets of an aspect, also among threads."""
+    """Holds what was learnt of how an action can be asked. All sets of an aspect share the object, in all threads."""
 
     limit: int = MAX_LIMIT
     spelling: int = 0
@@ -51,8 +51,8 @@ class Manner:
 
 @dataclass
 class ReadSet:
-    """What reading a set gave. `rows` are the items, equal ones as often as they count; `whole` says that they are all,
-    `reason` why, or why not."""
+    """Holds a set that was read. `rows` are the items, equal items as often as they count; `whole` says that no item is
+    missing, `reason` why that is so, or not."""
 
     rows: list[Item] = field(default_factory=list)
     total: int | None = None
@@ -62,7 +62,7 @@ class ReadSet:
 
 
 class _MovedError(Exception):
-    """TotalCount was not the same in all answers, or is no count, or the scan of the set has not ended."""
+    """Says that TotalCount was not the same in all answers, or is no count, or the scan of the set has not ended."""
 
 
 @dataclass
@@ -85,7 +85,7 @@ class SetReader:
         self._manner = manner or Manner()
 
     def read(self, image_id: str) -> ReadSet:
-        """The image's set."""
+        """Read the image's set."""
         reading = _Reading(self._fetch, self._aspect, self._manner, image_id)
         found = ReadSet()
         for _ in range(TRIES):
@@ -99,7 +99,7 @@ class SetReader:
 
 
 class _Reading:
-    """The requests for one image's set."""
+    """Sends the requests for one image's set."""
 
     def __init__(self, fetch: Fetch, aspect: Aspect, manner: Manner, image_id: str) -> None:
         self._fetch, self._aspect, self._manner, self._image_id = fetch, aspect, manner, image_id
@@ -117,7 +117,7 @@ class _Reading:
         return self._in_parts(first.total) or self._united(union)
 
     def _in_order(self, page: _Page, union: _Union) -> bool:
-        """One pass, each page from the last row of the page before it; whether every seam closed."""
+        """Make one pass, each page from the last rows of the page before. Returns whether every seam closed."""
         closed, end = True, len(page.items)
         while end < union.total and len(page.items) > OVERLAP:
             following = self._page(end - OVERLAP, total=union.total)
@@ -127,7 +127,7 @@ class _Reading:
         return closed and union.is_full and end == union.total
 
     def _in_parts(self, total: int) -> ReadSet | None:
-        """The set by the values of the filter; None where they do not make up the set."""
+        """Read the set by the values of the filter; None if the parts do not make up the set."""
         name, values = self._aspect.split
         filters = [[{"Name": name, "Values": [value]}] for value in values]
         try:
@@ -148,7 +148,7 @@ class _Reading:
         return union.whole("united") if self._unite(union, None) else union.lacking()
 
     def _unite(self, union: _Union, filters: Any) -> bool:
-        """Passes in alternating directions, until all rows were shown."""
+        """Make passes in alternating directions, until all rows were shown."""
         for number in range(PASSES):
             for page in self._pass(union.total, number % 2, filters):
                 union.add(page)
@@ -166,7 +166,7 @@ class _Reading:
             offset += len(page.items)
 
     def _page(self, offset: int, *, total: int | None = None, direction: int = 0, filters: Any = None) -> _Page:
-        """One answer; raises _MovedError where TotalCount is not `total`."""
+        """Ask for one page. Raises _MovedError if TotalCount is not `total`."""
         manner = self._manner
         spelling = manner.spelling
         while True:
@@ -188,7 +188,7 @@ class _Reading:
             return self._checked(answer, total)
 
     def _require_done(self, answer: Answer) -> None:
-        """Raises _MovedError where the answer says that its scan has not ended, or has failed."""
+        """Raise _MovedError if the answer says that its scan has not ended, or has failed."""
         if self._aspect.done is not None:
             name, wanted = self._aspect.done
             status = answer.response.get(name)
@@ -223,7 +223,7 @@ def _snapshot(page: _Page) -> ReadSet:
 
 
 class _Union:
-    """Rows of several answers to one question, equal ones as often as they were in one answer."""
+    """Unites rows of several answers to one question, equal rows as often as they were in one answer."""
 
     def __init__(self, total: int) -> None:
         self.total = total
@@ -261,8 +261,8 @@ class _Union:
 
 
 def key_of(item: Any, volatile: Set[str] = frozenset()) -> bytes:
-    """What is equal for items that are equal in every field but the volatile ones: such a row, shown before and after
-    the change, would else count twice, in the place of a row that was never shown."""
+    """Return a key that is equal for items that differ in volatile fields only: such a row, shown before and after the
+    change, would else count twice, in the place of a row that was never shown."""
     if volatile and isinstance(item, dict):
         item = {name: value for name, value in item.items() if name not in volatile}
     try:

@@ -1,4 +1,4 @@
-"""Sets that were read become rows: judged, compared with what the warehouse holds, and marked."""
+"""Makes rows of sets that were read: judges the sets, compares them with the warehouse, and writes their markers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BELIEVED = "the images list counts 0, as for all images that were asked for and 
 
 @dataclass
 class Tally:
-    """What an aspect of a run has done. `doubts` counts the reasons why sets are not proven."""
+    """Counts what an aspect of a run has done. `doubts` counts the reasons why sets are not proven."""
 
     read: int = 0
     opened: int = 0
@@ -38,7 +38,7 @@ class Tally:
 
 
 class _Whole(NamedTuple):
-    """A set that is whole, and what is known of its read."""
+    """Holds a whole set, and what is known of its read."""
 
     due: Due
     read_at: int
@@ -76,7 +76,7 @@ class Settler:
         self.tally = tally
 
     def take(self, chunk: Sequence[Due], batch: Batch, markers: dict[str, Row]) -> list[Due]:
-        """Adds the rows of a batch. Returns the images whose counts contradict their sets for the first time: they are
+        """Add the rows of a batch. Returns the images whose counts contradict their sets for the first time: these are
         read once more. An image that is not listed any more, or was scanned again, stays in the queue of the next run.
         """
         stored = self._stored(chunk)
@@ -114,14 +114,14 @@ class Settler:
         return again
 
     def _failure(self, item: Any) -> str | None:
-        """Why the aspect's scan of an image failed; None where it did not."""
+        """Return why the aspect's scan of an image failed; None if the scan did not fail."""
         source = IMAGES.column(self._aspect.error).source if self._aspect.error else None
         error = text_of(item, source) if source else None
         return error if error not in ("", "No Error") else None
 
     def take_empty(self, chunk: Sequence[Due], now: int) -> None:
-        """Adds the rows of images that are believed to have no findings, unless one like them was seen to have some:
-        then they stay in the queue of the next run, which asks for them."""
+        """Add the rows of images that are believed to have no findings. If such an image was seen with findings, none
+        is believed, and the next run asks for all of them."""
         if self._contradicting:
             return
         stored = self._stored(chunk)
@@ -161,14 +161,14 @@ class Settler:
         self.tally.closed += difference.closed
 
     def _has_arrived(self, found: Found, difference: Difference) -> bool:
-        """Whether the marker cannot arrive without its findings and their facts: the warehouse has all of them."""
+        """Return whether the marker cannot arrive without its findings and their facts: the warehouse has both."""
         if self._store.in_order:
             return True
         subjects = {finding.values[self._subject] for finding in found.findings.values()}
         return not difference.rows and (self._aspect.facts is None or subjects <= self._known)
 
     def _known_subjects(self) -> set[str]:
-        """The subjects whose facts the warehouse has, where that has to be known."""
+        """Return the subjects whose facts the warehouse has, if that has to be known."""
         facts = self._aspect.facts
         if facts is None or self._store.in_order:
             return set()
@@ -176,7 +176,7 @@ class Settler:
         return {row[name] for row in self._store.rows(facts, (name,))}
 
     def _doubt(self, due: Due, read_at: int, reason: str, requests: int, markers: dict[str, Row]) -> None:
-        """The last whole set stays visible, and its marker says that the set of the present scan is not proven."""
+        """Mark the set of the present scan as not proven. The last whole set stays visible."""
         self.tally.doubts[reason.partition(":")[0]] += 1
         before = markers.get(due.image_id) or {"read_no": 0}
         verdict = {"read_at": read_at, "verdict": DetailVerdict.PARTIAL, "verdict_reason": reason, "requests": requests}

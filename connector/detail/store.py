@@ -1,4 +1,4 @@
-"""What the warehouse holds of an account's details, and how more is committed: facts, findings, at last the markers."""
+"""Queries what the warehouse holds of an account's details, and commits more: facts, findings, and last the markers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from connector.warehouse.locks import StillHeld
 
 
 class Holdings(ABC):
-    """What the warehouse holds of one account, and the rows that a run adds to a spool. Raises DestinationError."""
+    """Queries what the warehouse holds of one account, and adds a run's rows to a spool. Raises DestinationError."""
 
     in_order = True
     """Whether a package is committed before the next one is loaded. If not, a marker may arrive before its findings."""
@@ -28,24 +28,25 @@ class Holdings(ABC):
         self._known_faults: set[str] = set()
 
     def rows(self, table: Table, names: Sequence[str] = (), **equal: str) -> list[Row]:
-        """Columns (without names all) of the account's rows with these values."""
+        """Return columns (without names, all) of the account's rows with these values."""
         return list(plain_rows(self._inventory.of_account(table, self._identity.account_id, names, equal)))
 
     def rows_of(self, table: Table, image_ids: Sequence[str]) -> list[Row]:
-        """The account's rows of these images."""
+        """Return the account's rows of these images."""
         return list(plain_rows(self._inventory.of_images(table, self._identity.account_id, image_ids)))
 
     def live_images(self, names: Sequence[str]) -> list[Row]:
-        """Columns of the account's images that are not gone."""
+        """Return columns of the account's images that are not gone."""
         found = plain_rows(self._inventory.of_account(IMAGES, self._identity.account_id, names, {}))
         return [row for row in found if row["deleted_at"] is None]
 
     def is_empty(self, table: Table) -> bool:
-        """Whether the table has no row of the account."""
+        """Return whether the table has no row of the account."""
         return not self._inventory.count(table, self._identity.account_id)
 
     def branch(self) -> Holdings:
-        """Holdings whose rows are committed by themselves, for another aspect; these, where nothing is committed."""
+        """Return holdings whose rows are committed by themselves, for another aspect; if nothing is committed here,
+        these."""
         return self
 
     def add(self, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -53,7 +54,7 @@ class Holdings(ABC):
             self._spool.add(table, row)
 
     def reject(self, faults: Iterable[Rejected]) -> None:
-        """Adds the faults that the warehouse does not have."""
+        """Add the faults that the warehouse does not have."""
         new = {key: fault for fault in faults if (key := reject_id(fault)) not in self._known_faults}
         if not new:
             return
@@ -71,11 +72,11 @@ class Holdings(ABC):
 
     @abstractmethod
     def commit(self, *packages: tuple[Table, ...]) -> None:
-        """Loads what was added to these tables, one package after the other."""
+        """Load what was added to these tables, one package after the other."""
 
 
 class Store(Holdings):
-    """The details of one account in one warehouse.
+    """Commits the details of one account to one warehouse.
 
     `commit` loads the rows in the order of its packages: a package is loaded after those before it are committed. What
     is added after a commit belongs to the next.
