@@ -156,6 +156,11 @@ CAUSES: dict[str, Cause] = {
         r"lock timeout",
         {"sqlstate": "55P03"},
     ),
+    "row is locked": Cause(
+        "Another session holds a lock in an open transaction. End that transaction, and run again.",
+        r"Lock wait timeout",
+        {"mysql": "1205"},
+    ),
     "connection lost": Cause(
         "The server went away in the middle. Run again once it is back.",
         r"Lost connection|closed the connection|gone away",

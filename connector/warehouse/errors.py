@@ -52,8 +52,13 @@ def _destination_error(location: Location, doing: str, root: BaseException) -> D
 
 def cause_in_words(error: BaseException) -> str:
     """Return the first line of the exception at the root of a chain. May contain passwords."""
+    return _message(root_of(error))
+
+
+def root_of(error: BaseException) -> BaseException:
+    """Return the exception at the root of a chain. May contain passwords."""
     *_, root = _chain(error)
-    return _message(root)
+    return root
 
 
 def _disarm(error: BaseException, location: Location) -> None:

@@ -14,7 +14,7 @@ from dlt.extract import DltSource
 
 from connector.errors import DestinationError
 from connector.tables import ALL_TABLES, IMAGES, Table
-from connector.warehouse import ddl
+from connector.warehouse import ddl, waits
 from connector.warehouse.backends import Kind
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
@@ -103,7 +103,10 @@ class Loader:
             client.drop_storage()
 
     def _create(self) -> None:
-        with self._pipeline.destination_client(SCHEMA) as client:
+        with (
+            self._pipeline.destination_client(SCHEMA) as client,
+            waits.holders_named(_sql(client), self._location),
+        ):
             ddl.create_databases(client, self._location)
             self._create_dataset(client)
             if isinstance(client, WithStagingDataset) and client.should_load_data_to_staging_dataset(IMAGES.name):
@@ -113,6 +116,7 @@ class Loader:
 
     def _create_dataset(self, client: JobClientBase) -> None:
         client.initialize_storage()
+        waits.limit(_sql(client), self._location.kind)
         # Forced, because an unchanged schema hash would hide a table that somebody has dropped since.
         client.update_stored_schema(force=True)
         ddl.admit_nulls(client, self._location.kind)
@@ -127,6 +131,10 @@ class Loader:
         self._pipeline.load(workers=workers, raise_on_failed_jobs=True)
         if self._pipeline.has_pending_data:
             raise DestinationError("dlt ended a load early, and left a part of it pending", hint="Run again.")
+
+
+def _sql(client: JobClientBase) -> Any:
+    return client.sql_client  # type: ignore[attr-defined]
 
 
 def _imports(file: Path) -> Iterator[Any]:

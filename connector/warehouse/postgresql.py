@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import dlt
 from dlt.common.configuration import configspec
+from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.destinations.impl.postgres.configuration import PostgresClientConfiguration, PostgresCredentials
 from sqlalchemy.engine import URL
 
@@ -40,9 +41,15 @@ class Configuration(PostgresClientConfiguration):
 
 
 class PostgreSql(dlt.destinations.postgres):
-    """The destination for PostgreSQL."""
+    """The destination for PostgreSQL. Staging is emptied by DELETE: a TRUNCATE would wait for everybody who reads
+    staging, such as pg_dump, and make later readers wait."""
 
     spec = Configuration  # type: ignore[assignment]
+
+    def _raw_capabilities(self) -> DestinationCapabilitiesContext:
+        capabilities = super()._raw_capabilities()
+        capabilities.supports_truncate_command = False
+        return capabilities
 
 
 def parts(url: URL) -> dict[str, Any]:

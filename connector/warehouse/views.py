@@ -18,7 +18,7 @@ from sqlglot import exp
 from connector import texts
 from connector.errors import DestinationError
 from connector.tables import ALL_TABLES, DETAIL_TABLES, TABLES, Table
-from connector.warehouse import descriptions
+from connector.warehouse import descriptions, waits
 from connector.warehouse.ddl import execute
 from connector.warehouse.dialects import DIALECTS, edition, translate
 from connector.warehouse.errors import destination_errors
@@ -118,6 +118,7 @@ def publish(location: Location, pipeline: dlt.Pipeline, *, anew: bool = False) -
         if not anew and current(client):
             return {}
         refuse_others(client)
+        waits.limit(client, location.kind)
         descriptions.describe(client, _tables(client), _described(client))
         return create(client, anew=anew)
 
