@@ -13,6 +13,7 @@ from connector.sandbox import Fleet, LocalServer
 from connector.tables import ALL_TABLES, ASPECTS, TABLES, VULNERABILITIES
 from connector.warehouse.views import View, views
 from tests.findings import invent_details
+from tests.listing.lists import in_turns
 from tests.runs.memory import Runs, as_arrow
 
 NOW = datetime(2026, 6, 3, 9, tzinfo=UTC)
@@ -58,7 +59,7 @@ EXAMPLES = {
         order by version""",
     "images_at_risk": """
         select risk_rank, image_name, container_cnt, critical_level_vul_cnt, virus_cnt, high_level_vul_cnt
-        from tcss.images_at_risk order by risk_rank limit 3""",
+        from tcss.images_at_risk order by risk_rank, image_name limit 3""",
     "os_exposure": """
         select os_family, os_version, images, images_in_use, images_critical
         from tcss.os_exposure order by images desc, os_family, os_version limit 4""",
@@ -76,10 +77,10 @@ EXAMPLES = {
         from tcss.time_to_fix order by fixed desc, vulnerabilities desc, image_repository, severity limit 4""",
     "upgrades": """
         select upgrade_rank, component, version, fixed_versions, findings, vulnerabilities, images, containers
-        from tcss.upgrades order by upgrade_rank""",
+        from tcss.upgrades order by upgrade_rank, component, version, fixed_versions""",
     "where_vulnerable": """
         select cve_id, container_name, pod_name, host_name, host_ip
-        from tcss.where_vulnerable where cve_id = 'CVE-2021-44228' order by container_name limit 3""",
+        from tcss.where_vulnerable where cve_id = 'CVE-2021-44228' order by container_name, pod_name limit 3""",
 }
 
 _TYPES = {"VARCHAR": "text", "BOOLEAN": "bool", "TIMESTAMP WITH TIME ZONE": "timestamp"}
@@ -103,10 +104,11 @@ def _fill(db: duckdb.DuckDBPyConnection) -> None:
     today = int(NOW.timestamp() * 1e6)
     ticks = count(today - 5 * 86_400_000_000, 1_000_000)
     runs = Runs(LocalServer(Fleet.seeded(150, clock=lambda: next(ticks))), limit=100)
-    for back, changes in zip(range(len(DAYS) - 1, -1, -1), DAYS, strict=True):
-        runs.server.fleet.apply(changes)
-        runs.run(now=today - back * 86_400_000_000)
-    db.execute("SET TimeZone = 'UTC'; CREATE SCHEMA tcss; USE tcss")
+    with in_turns(None):  # else threads decide how many requests are sent, and the fleet's clock ticks at each
+        for back, changes in zip(range(len(DAYS) - 1, -1, -1), DAYS, strict=True):
+            runs.server.fleet.apply(changes)
+            runs.run(now=today - back * 86_400_000_000)
+    db.execute("SET TimeZone = 'UTC'; SET threads = 1; CREATE SCHEMA tcss; USE tcss")
     for table in TABLES:
         rows = as_arrow(table, runs.warehouse[table])  # noqa: F841  (DuckDB finds it by its name)
         db.execute(f"CREATE TABLE {table.name} AS SELECT * FROM rows")
