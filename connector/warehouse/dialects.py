@@ -1,4 +1,4 @@
-"""A select in DuckDB's SQL, as other databases have it: sqlglot's work, but for what would not mean the same there."""
+"""Translates a select in DuckDB's SQL for other databases. sqlglot does the work, except where its SQL would differ."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -61,12 +61,12 @@ DIALECTS = tuple(_MEANINGS)
 
 @cache
 def edition() -> str:
-    """As long as this stays the same, the same select becomes the same SQL."""
+    """Return a text that changes with the translation: while the text stays, the same select becomes the same SQL."""
     return f"{version('sqlglot')} {sha256(Path(__file__).read_bytes()).hexdigest()}"
 
 
 def translate(sql: str, dialect: str, names: Mapping[str, str]) -> str:
-    """The select as SQL of that dialect, without comments. `names` says what tables are called in that SQL.
+    """Return the select as SQL of that dialect, without comments. `names` maps tables to their names in that SQL.
 
     Of time, it may use `current_timestamp`, `cast(instant at time zone 'UTC' as date)`,
     `date_diff('second', instant, instant)` and `date_add(date, interval (number) day)`; other functions of time, and
@@ -89,7 +89,7 @@ _CLICKHOUSE = ("join_use_nulls", "prefer_column_name_to_alias")
 
 
 def _make_plain(tree: Any) -> None:
-    """Has ClickHouse read a select as others do; it would also name the column of a join after its table."""
+    """Make ClickHouse read a select as others do: ClickHouse would also name the column of a join after its table."""
     for select in tree.find_all(exp.Select):
         named = [exp.alias_(e, e.name) if isinstance(e, exp.Column) else e for e in select.expressions]
         select.set("expressions", named)
@@ -97,7 +97,7 @@ def _make_plain(tree: Any) -> None:
 
 
 def _written(node: Any, dialect: str) -> Any:
-    """What the node is in that dialect; None: sqlglot knows."""
+    """Return the node's SQL in that dialect; None: sqlglot knows the SQL."""
     meaning, *values = _meaning(node)
     template = _MEANINGS[dialect].get(meaning)
     if template is None:
@@ -111,7 +111,7 @@ def _written(node: Any, dialect: str) -> Any:
 
 
 def _meaning(node: Any) -> tuple[Any, ...]:
-    """A key of `_MEANINGS`, or an empty text, and what its template calls a and b."""
+    """Return a key of `_MEANINGS`, or an empty text, and the values of a and b in its template."""
     match node:
         case exp.CurrentTimestamp():
             return ("now",)
