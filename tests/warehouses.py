@@ -22,6 +22,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from connector.tables import TABLES, Table
+from connector.warehouse.inventory import Inventory
 from connector.warehouse.loading import Loader
 from connector.warehouse.locations import Location, locate
 from connector.warehouse.pipeline import open_pipeline
@@ -29,6 +30,7 @@ from tests.missing import leave_out
 
 if TYPE_CHECKING:
     import dlt
+    import pytest
 
 FILES = ("duckdb", "sqlite")
 SERVERS = {
@@ -183,6 +185,19 @@ def place(kind: str, directory: Path) -> Iterator[Place]:
     finally:
         for name in made.datasets():
             made.sql(f"DROP SCHEMA {made.quoted(name)}{' CASCADE' if kind == 'postgresql' else ''}")
+
+
+def connections(monkeypatch: pytest.MonkeyPatch) -> list[Inventory]:
+    """Return a list that grows with each connection that an inventory opens from now on."""
+    opened: list[Inventory] = []
+    connect = Inventory._new_client
+
+    def counted(self: Inventory) -> Any:
+        opened.append(self)
+        return connect(self)
+
+    monkeypatch.setattr(Inventory, "_new_client", counted)
+    return opened
 
 
 _PROBLEMS: dict[str, str] = {}

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
+from connector import texts
 from connector.detail.hashing import numbered_hash
 from connector.detail.lists import KeyOf, key_by
 from connector.detail.parsing import ColumnParser, Rejected
+from connector.listing.page import text_of
 from connector.runs.identity import Identity
 from connector.tables import CONTAINERS, HOSTS, Row, Table
+
+log = texts.logger(__name__)
 
 HASH_DEFINITION = 1
 """Number of the definition of `row_hash`."""
@@ -52,6 +57,19 @@ PLACES = (
         ("cpu_usage", "ram_usage", "update_time"),
     ),
 )
+
+
+CONTAINERS_ACTION = next(place.action for place in PLACES if place.table is CONTAINERS)
+
+
+def running(containers: dict[str, Any]) -> dict[str, Any]:
+    """Return the running containers. If none of many is running, the log says so, because the API's words are not
+    documented."""
+    found = {key: item for key, item in containers.items() if is_running(item)}
+    if containers and not found:
+        words = Counter(text_of(item, "Status") for item in containers.values()).most_common(3)
+        log.warning("no container is RUNNING: %s", ", ".join(f"{count} {word}" for word, count in words))
+    return found
 
 
 class PlaceDiff:

@@ -6,13 +6,11 @@ settled, the threads of the others read theirs. One thread settles and writes al
 
 from __future__ import annotations
 
-import json
 import time
-from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,17 +19,17 @@ from connector.api.answers import CallStats
 from connector.detail.facts import Facts
 from connector.detail.findings import FindingParser
 from connector.detail.lists import Listed, key_by, read_list
-from connector.detail.places import PLACES, STATUSES, Place, PlaceDiff, is_running
-from connector.detail.queue import UNFINISHED, Due, image_columns, queue_of, rules_of, without_findings
+from connector.detail.places import CONTAINERS_ACTION, PLACES, STATUSES, Place, PlaceDiff, is_running, running
+from connector.detail.queue import Due, image_columns, queue_of, rules_of, without_findings
 from connector.detail.reading import BATCH, Batch, BatchReader
 from connector.detail.rows import DetailRun, DetailVerdict
 from connector.detail.sets import Fetch, SetReader
 from connector.detail.settling import Settler, Tally
 from connector.detail.store import Holdings
+from connector.detail.verdicts import Outcome, judge
 from connector.errors import AccessError, DestinationError, LockedError, RequestRejectedError, TcssError
 from connector.images.records import Rejected
 from connector.images.times import time_zone
-from connector.listing.page import text_of
 from connector.runs.assembly import image_list, instants
 from connector.runs.identity import Identity
 from connector.runs.progress import begin
@@ -58,42 +56,24 @@ COMMIT_EVERY = 60.0  # seconds
 LISTS = {"DescribeSystemVulList": False, "DescribeWebVulList": False, "DescribeEmergencyVulList": True}
 """The account's lists of vulnerabilities, and whether each is that of emergencies."""
 
-REASONS = 3  # that are named of those why sets are not proven
 
-
-@dataclass
-class Outcome:
-    """Says how an aspect ended; `reasons` say why the aspect is not complete."""
-
-    tally: Tally
-    due: int | None = None
-    behind: int | None = None
-    unknown_tags: Sequence[str] = ()
-    reasons: Sequence[str] = ()
-    waiting: Counter[str] = field(default_factory=Counter)
-
-
+@dataclass(frozen=True)
 class Details:
     """Reads the details of one run. `execute` raises DestinationError and LockedError; what the API raises ends an
     aspect."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        client: Client,
-        identity: Identity,
-        store: Holdings,
-        steady: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._settings, self._client, self._identity, self._store = settings, client, identity, store
-        self._steady = steady
+    settings: Settings
+    client: Client
+    identity: Identity
+    store: Holdings
+    steady: Callable[[], float] = time.monotonic
 
     def execute(self, report: Report | None = None) -> tuple[DetailRun, ...]:
         """Read every aspect that the settings name. Returns their rows, in the order of the settings."""
         with ExitStack() as stack:
             reading = {
-                name: stack.enter_context(closing(self._reading(name, report)))
-                for name in dict.fromkeys(self._settings.detail or ())
+                name: stack.enter_context(closing(_Aspect(self).read(name, report)))
+                for name in dict.fromkeys(self.settings.detail or ())
             }
             rows: dict[str, DetailRun | None] = dict.fromkeys(reading)
             while under_way := [name for name, row in rows.items() if row is None]:
@@ -101,25 +81,14 @@ class Details:
                     rows[name] = next(reading[name])
         return tuple(row for row in rows.values() if row is not None)
 
-    def _reading(self, name: str, report: Report | None) -> Generator[DetailRun | None]:
-        aspect = _Aspect(self._settings, self._client, self._identity, self._store.branch(), self._steady)
-        return aspect.read(name, report)
-
 
 class _Aspect:
     """Reads one aspect of a run, with rows of its own to commit, and counters of its own requests."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        client: Client,
-        identity: Identity,
-        store: Holdings,
-        steady: Callable[[], float],
-    ) -> None:
-        self._settings, self._client, self._identity, self._store = settings, client, identity, store
-        self._zone = time_zone(settings.naive_time_zone)
-        self._steady = steady
+    def __init__(self, of: Details) -> None:
+        self._settings, self._client, self._identity, self._steady = of.settings, of.client, of.identity, of.steady
+        self._store = of.store.branch()
+        self._zone = time_zone(of.settings.naive_time_zone)
         self._sent = CallStats()
 
     def read(self, name: str, report: Report | None) -> Generator[DetailRun | None]:
@@ -132,7 +101,7 @@ class _Aspect:
                 outcome = self._places(tally)
             else:
                 outcome = yield from self._images(ASPECTS[name], tally, report)
-            _judge(row, outcome)
+            judge(row, outcome)
         except (DestinationError, LockedError):
             raise
         except TcssError as error:
@@ -260,7 +229,7 @@ class _Aspect:
             filters = self._running_only() if place.table is CONTAINERS else ()
             listed = self._list(place.action, place.key, filters)
             if place.table is CONTAINERS:
-                listed.items = _running(listed.items)
+                listed.items = running(listed.items)
             nothing = nothing and not listed.items
             if nothing and listed.whole:
                 listed.reason = self._doubt_nothing(place)
@@ -321,46 +290,3 @@ class _Aspect:
     def _reject(self, table: str, rejected: list[Any]) -> None:
         self._store.reject(Rejected(None, f"{table}.{name}", raw, reason) for name, raw, reason in rejected)
         rejected.clear()
-
-
-CONTAINERS_ACTION = next(place.action for place in PLACES if place.table is CONTAINERS)
-
-
-def _running(containers: dict[str, Any]) -> dict[str, Any]:
-    """Return the running containers. If none of many is running, the log says so, because the API's words are not
-    documented."""
-    running = {key: item for key, item in containers.items() if is_running(item)}
-    if containers and not running:
-        words = Counter(text_of(item, "Status") for item in containers.values()).most_common(REASONS)
-        log.warning("no container is RUNNING: %s", ", ".join(f"{count} {word}" for word, count in words))
-    return running
-
-
-def _judge(row: DetailRun, outcome: Outcome) -> None:
-    """Fill in the verdict: the worst of all that applies."""
-    tally = outcome.tally
-    doubts = [f"{count} x {reason}" for reason, count in tally.doubts.most_common(REASONS)]
-    reasons = [*outcome.reasons, *doubts]
-    unknown = Counter({word: count for word, count in outcome.waiting.items() if word not in UNFINISHED})
-    left = [f"{outcome.behind} images are left to the next run"] if outcome.behind else []
-    row.images_due, row.opened, row.closed = outcome.due, tally.opened, tally.closed
-    if outcome.behind is not None:
-        row.images_behind = outcome.behind + unknown.total()
-    if outcome.due is None:
-        row.opened = row.closed = None
-    else:
-        row.images_read, row.images_unproven = tally.read, tally.unproven
-    row.unknown_tags = json.dumps(list(outcome.unknown_tags)) if outcome.unknown_tags else None
-    if reasons:
-        row.verdict = DetailVerdict.PARTIAL
-    elif left or unknown:
-        row.verdict, reasons = DetailVerdict.BEHIND, left
-    else:
-        row.verdict = DetailVerdict.COMPLETE
-    row.verdict_reason = texts.shortened("; ".join([*reasons, *_not_scanned(outcome.waiting)])) or None
-
-
-def _not_scanned(waiting: Counter[str]) -> list[str]:
-    """Say which images were not read because of their status."""
-    statuses = ", ".join(f"{count} {status}" for status, count in waiting.most_common(REASONS))
-    return [f"not read, since the ScanStatus is not SCANNED: {statuses}"] if waiting else []

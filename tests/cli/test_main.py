@@ -22,8 +22,8 @@ from connector.cli.main import app
 from connector.sandbox import Fault
 from connector.tables import ALL_TABLES, SYNC_RUNS, TABLES
 from connector.warehouse.dictionary import data_dictionary
-from connector.warehouse.inventory import Inventory
 from connector.warehouse.views import views_of
+from tests.warehouses import connections
 from tests.world import ACCOUNT_ID, World, open_elsewhere, open_until_refused, world
 
 
@@ -346,14 +346,7 @@ def test_status_asks_of_all_accounts_over_one_connection(account: World, monkeyp
                     "- to_hours(?) as started_at) from tcss.sync_runs where account_id not in ('2', '3', '4')",
                     [other, f"{other}-{n}", hours + ago * n],
                 )
-    opened: list[Inventory] = []
-    connect = Inventory._new_client
-
-    def counted(self: Inventory) -> Any:
-        opened.append(self)
-        return connect(self)
-
-    monkeypatch.setattr(Inventory, "_new_client", counted)
+    opened = connections(monkeypatch)
     result = account.tcss("status", "--json", "--limit", "4")
     assert [json.loads(line)["account_id"] for line in result.stdout.splitlines()] == ["4", "4", ACCOUNT_ID, "3"]
     *told, last = account.tcss("status").stdout.splitlines()[-4:]

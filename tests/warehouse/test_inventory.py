@@ -16,7 +16,7 @@ from connector.warehouse.inventory import KNOWN, AccountInventory, Inventory
 from connector.warehouse.loading import Loader
 from connector.warehouse.locations import locate
 from connector.warehouse.pipeline import open_pipeline
-from tests.warehouses import Place, place
+from tests.warehouses import Place, connections, place
 
 A_DAY = 86_400_000_000
 IMAGE = {"account_id": "1", "version": 1, "first_seen_at": 1, "row_hash": "1:a", "sync_id": "s1"}
@@ -246,14 +246,7 @@ def test_options_of_duckdb_are_taken_from_the_url(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["duckdb", "sqlite", "postgresql", "mysql"])
 def test_a_session_asks_all_over_one_connection(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A query of a table that is not there does not spoil the connection for the next query."""
-    opened: list[Inventory] = []
-    connect = Inventory._new_client
-
-    def counted(self: Inventory) -> Any:
-        opened.append(self)
-        return connect(self)
-
-    monkeypatch.setattr(Inventory, "_new_client", counted)
+    opened = connections(monkeypatch)
     with place(kind, tmp_path) as made:
         found = loaded(made)
         made.sql("DROP TABLE {data}.sync_runs")
