@@ -29,6 +29,10 @@ _NARROW = (
     "WHERE table_schema = :name AND character_set_name <> 'utf8mb4'"
 )
 
+# PostgreSQL's codes for a schema that the first sync of another account has created since we looked: committed before
+# our CREATE (duplicate_schema), or while our CREATE waited (unique_violation).
+_MADE_MEANWHILE = ("42P06", "23505")
+
 
 def probe(location: Location) -> str | None:
     """Test the warehouse; return what a sync would create: the dataset's database, schema or file; None if it exists.
@@ -81,6 +85,15 @@ def _writable(location: Location) -> Path:
 
 
 def _postgresql(location: Location) -> str | None:
+    try:
+        return _try_postgresql(location)
+    except sa.exc.DBAPIError as error:
+        if getattr(error.orig, "pgcode", None) not in _MADE_MEANWHILE:
+            raise
+        return _try_postgresql(location)  # finds the schema, and creates none
+
+
+def _try_postgresql(location: Location) -> str | None:
     dataset, staging = location.dataset, location.staging_named(_PROBE)
     with _engine(location, "postgresql+psycopg2").connect() as connection:
         _refuse_encoding(location, str(connection.execute(sa.text("SHOW server_encoding")).scalar()))
