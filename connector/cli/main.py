@@ -72,6 +72,9 @@ def sync(
     all_accounts: Annotated[
         bool, typer.Option("--all-accounts", envvar="TCSS_ALL_ACCOUNTS", help="Every configured account.")
     ] = False,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, envvar="TCSS_JOBS", help="Accounts at once, with --all-accounts.")
+    ] = None,
     account_id: AccountId = None,
     max_delete_share: Annotated[
         float | None, _setting("max_delete_share", "Share of images that may be called gone at once. [0.2]")
@@ -100,7 +103,7 @@ def sync(
             "detail": detail or None,
         }
         names = accounts.chosen(account, all_accounts=all_accounts, account_id=account_id)
-        raise typer.Exit(accounts.sync_all(names, given, reporter))
+        raise typer.Exit(accounts.sync_all(names, given, reporter, jobs))
 
 
 @app.command(epilog=codes.FIND)

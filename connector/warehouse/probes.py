@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from connector.errors import DestinationError
 from connector.tables import ALL_TABLES
+from connector.warehouse import turns
 from connector.warehouse.causes import UTF8_DATABASE
 from connector.warehouse.ddl import refuse_character_set
 from connector.warehouse.errors import destination_errors
@@ -45,7 +46,7 @@ def probe(location: Location) -> str | None:
         "postgresql": _postgresql,
         "mysql": _mysql,
     }
-    with destination_errors(location, "write to"):
+    with destination_errors(location, "write to"), turns.turn():
         return probes.get(location.kind, _other)(location)
 
 
