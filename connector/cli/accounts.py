@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from connector.cli.report import Outcome, Reporter
+from connector.cli.report import Outcome, Reporter, log_lines_named
 from connector.errors import ConfigurationError, TcssError
 from connector.settings import Settings, account_names
 from connector.settings.places import GIVEN
@@ -58,7 +58,12 @@ def sync_all(names: Names, given: Mapping[str, Any], reporter: Reporter, jobs: i
         outcomes = _sync_each(names, partial(_outcome, given=given), given, reporter, jobs)
     if steps := [step for outcome in outcomes for step in outcome.steps]:
         reporter.line(None, steps[-1])
-    return min((outcome.code for outcome in outcomes), key=WORST_FIRST.index)
+    return worst(outcome.code for outcome in outcomes)
+
+
+def worst(codes: Iterable[int]) -> int:
+    """Return the worst of the exit codes."""
+    return min(codes, key=WORST_FIRST.index)
 
 
 def _sync_each(
@@ -91,12 +96,13 @@ def _outcome(name: str | None, reporter: Reporter, given: Mapping[str, Any]) -> 
 
 def _sync_one(name: str | None, reporter: Reporter, given: Mapping[str, Any]) -> Outcome:
     settings = Settings.load(name, **given)
-    with reporter.progress() as progress:
-        run = sync(settings=settings, progress=progress)
-    from connector.warehouse.locations import locate  # loaded by now, beside the first requests
+    with log_lines_named(name):
+        with reporter.progress() as progress:
+            run = sync(settings=settings, progress=progress)
+        from connector.warehouse.locations import locate  # loaded by now, beside the first requests
 
-    location = locate(settings.destination, settings.dataset)
-    reporter.finished(run, _written_to(location), account=name)
+        location = locate(settings.destination, settings.dataset)
+        reporter.finished(run, _written_to(location), account=name)
     return Outcome(run.exit_code(strict=settings.strict), [_next_step(run, settings, location)])
 
 

@@ -58,7 +58,7 @@ class Jobs:
 
     def run(self, names: Sequence[str | None], locations: Sequence[Location]) -> list[Outcome]:
         """Sync the accounts, and return their outcomes in the order of their ends. `locations` are the warehouses."""
-        _import()
+        _import(locations)
         waiting, outcomes = deque(names), []
         with _lent(locations) as lent, Board.of(len(names)) as board, self._ending():
             while waiting or self._under_way:
@@ -137,15 +137,18 @@ def locations_of(names: Sequence[str | None], given: Mapping[str, Any]) -> list[
     return found
 
 
-def _import() -> None:
-    """Import what a sync needs, once for all processes, and keep the collector off these objects: it would write to
-    their pages, which the processes share."""
+def _import(locations: Sequence[Location]) -> None:
+    """Import what a sync needs, once for all processes, and keep the garbage collector off these objects: it would
+    write into memory that the processes share."""
     import connector.detail.run
     import connector.detail.store
     import connector.runs.run
     import connector.sync
     import connector.warehouse.probes  # noqa: F401
+    from connector.warehouse.pipeline import import_destination
 
+    for location in {location.kind: location for location in locations}.values():
+        import_destination(location)
     gc.collect()
     gc.freeze()
 

@@ -13,6 +13,7 @@ import typer
 from connector import __version__
 from connector.cli import codes, dictionary, process
 from connector.cli.process import reported as _reported
+from connector.cli.report import LOG_FORMAT
 from connector.texts import Visible
 
 app = typer.Typer(
@@ -56,7 +57,7 @@ def _options(
     level = logging.DEBUG if verbose else logging.INFO
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(Visible())  # for the records of other loggers than ours, too
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING, handlers=[handler])
+    logging.basicConfig(format=LOG_FORMAT, level=logging.WARNING, handlers=[handler])
     logging.getLogger("connector").setLevel(level)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -23,11 +24,27 @@ if TYPE_CHECKING:
     from connector.runs.row import SyncRun
 
 log = texts.logger("connector")
+LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 
 def say(*lines: str, file: TextIO | None = None) -> None:
     """Print these lines on stdout, or to `file`. No value can forge a line or control a terminal."""
     print(*map(visible, lines), sep="\n", file=file, flush=True)
+
+
+@contextmanager
+def log_lines_named(account: str | None) -> Iterator[None]:
+    """Begin each line that the command logs in the block with the account's name."""
+    handlers = [handler for handler in logging.getLogger().handlers if type(handler) is logging.StreamHandler]
+    usual = [handler.formatter for handler in handlers]
+    prefix = _prefix(account).replace("%", "%%")
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter(LOG_FORMAT.replace("%(message)s", f"{prefix}%(message)s")))
+    try:
+        yield
+    finally:
+        for handler, formatter in zip(handlers, usual, strict=True):
+            handler.setFormatter(formatter)
 
 
 @dataclass(frozen=True)
@@ -59,7 +76,7 @@ class Reporter:
         where = f"  account {run.account_id}, written to {warehouse}"
         self.line(run.to_json(), f"{_prefix(account)}{first}", *others, where)
         for text in run.warnings():
-            log.warning("%s%s", _prefix(account), text)
+            log.warning("%s", text)
 
     def line(self, as_json: str | None, *lines: str) -> None:
         """Print the JSON if JSON was asked for and is given, else the lines; no lines where JSON was asked for."""
