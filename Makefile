@@ -174,7 +174,7 @@ INSTALL_BOUND = $(INSTALL) -p $(@D) --compile-bytecode -e '.[postgres,mysql]' --
 # What people use today; kept apart, because pandas in our environment would change our own figures.
 .venv-rivals/.ready: constraints/default.txt | $(UV)
 	$(UV) venv -q --clear --python $(PYTHON) .venv-rivals
-	$(INSTALL) -p .venv-rivals -c constraints/default.txt pandas duckdb tencentcloud-sdk-python-tcss tencentcloud-sdk-python-common
+	$(INSTALL) -p .venv-rivals -c constraints/default.txt pandas duckdb pyarrow httpx orjson tencentcloud-sdk-python-tcss tencentcloud-sdk-python-common
 	@touch $@
 
 $(UV): constraints/uv.txt

@@ -3,6 +3,7 @@ directory."""
 
 from __future__ import annotations
 
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,7 @@ class _Rows:
 
     def __init__(self, table: Table, files: list[_File]) -> None:
         self._table, self._files = table, files
+        self._texts = itemgetter(*(place for place, column in enumerate(table.columns) if column.type == "text"))
         self._buffer: list[tuple[Any, ...]] = []
         self._batches: list[pa.Table] = []
         self._buffered = 0  # characters of texts in the buffer
@@ -85,7 +87,7 @@ class _Rows:
         if self._finished:
             raise ValueError(f"the file of {self._table.name} is finished")
         self._buffer.append(row)
-        self._buffered += sum([len(value) for value in row if value.__class__ is str])
+        self._buffered += sum(map(len, filter(None, self._texts(row))))
         self.added += 1
         if len(self._buffer) >= BATCH or self._buffered >= MOST_BYTES:
             self._pack()
