@@ -58,6 +58,7 @@ class Diff:
         every_scan: bool = False,
     ) -> None:
         self.known, self._rows, self._parse = known, rows, parse
+        self._held = known.count
         self._account_id, self._sync_id, self._observed_at = run.account_id, run.sync_id, run.started_at
         self._rejected_ids = rejected_ids
         self.audit = audit or Audit()
@@ -139,6 +140,10 @@ class Diff:
     def live_after(self) -> int:
         """The number of images that are live in the warehouse once the rows are loaded."""
         return self.known.live() + self.kinds["new"] + self.kinds["returned"] - self.kinds["gone"]
+
+    def held_after(self) -> int:
+        """The number of images in the warehouse once the rows are loaded, gone ones included."""
+        return self._held + self.kinds["new"]
 
     def rehash(self, stored: pa.Table) -> None:
         """Hash images anew whose hash has an older definition, so that they compare with what the sweep shows."""
