@@ -94,6 +94,7 @@ def test_images_that_changed_meanwhile_go_on_with_the_next_version(place: Place)
     assert len(shown(place)) == len(after) == len(history) + 5
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 def test_history_is_asked_only_about_images_that_seem_new(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A first sync asks once whether there is any history, and an idle sync asks nothing."""

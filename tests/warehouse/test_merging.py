@@ -59,6 +59,7 @@ def test_one_merge_inserts_and_replaces_each_key_once(cloud: Place, monkeypatch:
     assert ran == [["MERGE"], ["MERGE"]]
 
 
+@pytest.mark.thorough
 def test_a_plain_upsert_of_dlt_does_not_take_a_file_that_was_staged_twice(
     cloud: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
