@@ -58,7 +58,9 @@ def sync(
             run = Run(settings, client, identity, location, workdir, still_held, tables)
             try:
                 row = run.execute(progress)
-                return _with_details(row, run, settings, client, workdir, progress) if settings.detail else row
+                if settings.detail:
+                    row = _with_details(row, run, settings, client, workdir, progress)
+                return replace(row, rows_written=dict(run.loader.written))
             finally:
                 run.clean_up()
 

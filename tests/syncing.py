@@ -32,13 +32,13 @@ Row = dict[str, Any]
 
 def sync(place: Place, endpoint: str, progress: Report | None = None, **given: Any) -> Row:
     """Sync the sandbox's first account, unless `given` has other keys, and return the run's row."""
-    return connector.sync.sync(settings=Settings.load(**_settings(place, endpoint, given)), progress=progress)
+    return connector.sync.sync(settings=Settings.load(**settings_of(place, endpoint, given)), progress=progress)
 
 
 def start(place: Place, endpoint: str, account: Account, *, staging: str | None = None) -> BaseProcess:
     """Start a full sync of an account in a process of its own, which ends with the exit code of `tcss sync`."""
     given = {"mode": "full", "credentials": keys(account)}
-    process = PROCESSES.Process(target=_run, args=(_settings(place, endpoint, given), staging))
+    process = PROCESSES.Process(target=_run, args=(settings_of(place, endpoint, given), staging))
     process.start()
     return process
 
@@ -53,7 +53,7 @@ def keys(account: Account) -> dict[str, str]:
     return {"secret_id": account.secret_id, "secret_key": account.secret_key}
 
 
-def _settings(place: Place, endpoint: str, given: dict[str, Any]) -> dict[str, Any]:
+def settings_of(place: Place, endpoint: str, given: dict[str, Any]) -> dict[str, Any]:
     default = {"secret_id": DEFAULT_ID, "secret_key": DEFAULT_KEY}
     where = {"destination": place.url, "dataset": place.dataset, "endpoint": endpoint}
     at_once = {"requests_per_second": 1e6, "max_delete_share": 1.0, "confirm_gone_after": 0}

@@ -10,11 +10,15 @@ if TYPE_CHECKING:
     from connector.airflow.accounts import pools, sync_accounts
     from connector.airflow.assets import detail_assets, table_asset
     from connector.airflow.hook import TcssHook
+    from connector.airflow.links import TcssConsoleLink
     from connector.airflow.operators import TcssPublishOperator, TcssSyncOperator
     from connector.airflow.sensors import TcssFreshnessSensor
+    from connector.airflow.triggers import TcssFreshnessTrigger
 
 __all__ = [
+    "TcssConsoleLink",
     "TcssFreshnessSensor",
+    "TcssFreshnessTrigger",
     "TcssHook",
     "TcssPublishOperator",
     "TcssSyncOperator",
@@ -25,7 +29,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "TcssConsoleLink": "links",
     "TcssFreshnessSensor": "sensors",
+    "TcssFreshnessTrigger": "triggers",
     "TcssHook": "hook",
     "TcssPublishOperator": "operators",
     "TcssSyncOperator": "operators",

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from connector.airflow.assets import announce
 from connector.airflow.hook import TcssHook, failing_fast
+from connector.airflow.links import TcssConsoleLink
 from connector.airflow.warehouses import destination as destination_url
 from connector.texts import visible
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from connector.runs.row import SyncRun
     from connector.settings import Settings
 
 REFUSED = 3
 """The exit code of a run with no failure but a refused action for a detail: a retry cannot mend the refusal."""
+
+
+class Synced(NamedTuple):
+    """What a task has synced: the run, and into which dataset of which destination."""
+
+    destination: str
+    dataset: str | None
+    run: SyncRun
 
 
 class TcssSyncOperator(BaseOperator):
@@ -48,10 +58,13 @@ class TcssSyncOperator(BaseOperator):
     :param fail_on_partial: fail, and so retry, if `tcss sync` would exit with a code other than 0. If only a permission
         for a detail is missing, the task fails at once.
     :param settings: further fields of `connector.settings.Settings`, such as ``{"full_every": 43200}``.
+
+    After `execute`, ``synced`` says what was synced, in the process of the task.
     """
 
     template_fields: Sequence[str] = ("tcss_conn_id", "destination_conn_id", "dataset", "mode", "filters", "detail")
     template_fields_renderers: ClassVar[dict[str, str]] = {"filters": "json"}
+    operator_extra_links = (TcssConsoleLink(),)
     ui_color = "#d5e8ff"
 
     def __init__(
@@ -82,6 +95,7 @@ class TcssSyncOperator(BaseOperator):
         self.rate_shares = rate_shares
         self.fail_on_partial = fail_on_partial
         self.settings = settings
+        self.synced: Synced | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the sync.
@@ -105,7 +119,7 @@ class TcssSyncOperator(BaseOperator):
             self.log.warning("exit code %s: %s", code, said)
         result: dict[str, Any] = json.loads(run.to_json())
         announce(context, self.outlets, [result])
-        self._done = (settings, run)
+        self.synced = Synced(settings.destination, settings.dataset, run)
         return result
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002
@@ -113,8 +127,9 @@ class TcssSyncOperator(BaseOperator):
         from connector.airflow.lineage import lineage
         from connector.warehouse.locations import locate
 
-        settings, run = self._done
-        return lineage(locate(settings.destination, settings.dataset), run)
+        if self.synced is None:
+            return None
+        return lineage(locate(self.synced.destination, self.synced.dataset), self.synced.run)
 
     def _settings(self) -> Settings:
         hook = TcssHook(self.tcss_conn_id, settings=self.settings)

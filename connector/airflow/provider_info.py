@@ -28,6 +28,8 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [{"integration-name": integration, "python-modules": [f"{package}.hook"]}],
         "operators": [{"integration-name": integration, "python-modules": [f"{package}.operators"]}],
         "sensors": [{"integration-name": integration, "python-modules": [f"{package}.sensors"]}],
+        "triggers": [{"integration-name": integration, "python-modules": [f"{package}.triggers"]}],
+        "extra-links": [f"{package}.links.TcssConsoleLink"],
         "connection-types": [
             {
                 "connection-type": "tcss",

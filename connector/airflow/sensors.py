@@ -7,10 +7,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
+from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from connector.airflow.hook import failing_fast, leave_variables_alone
-from connector.airflow.warehouses import destination as destination_url
-from connector.texts import visible
+from connector.airflow.freshness import Wanted
+from connector.airflow.hook import failing_fast
+from connector.airflow.triggers import TcssFreshnessTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -21,14 +23,17 @@ class TcssFreshnessSensor(BaseSensorOperator):
 
     Partial runs do not count. Use this sensor for a consumer that is scheduled by the clock; a consumer that is
     scheduled by the assets needs no sensor. The sensor frees its slot between two checks (``mode="reschedule"``) and
-    checks every five minutes, unless told otherwise.
+    checks every five minutes, unless told otherwise. With ``deferrable``, the checks are made in Airflow's triggerer,
+    which needs the packages and the connections of a worker.
 
     :param max_age: the greatest age, such as ``timedelta(hours=26)``.
     :param account_ids: the accounts that have to be fresh; by default all accounts in the warehouse, at least one.
         (templated)
     :param destination_conn_id: connection to the warehouse; see `connector.airflow.warehouses.url_of`. (templated)
-    :param destination: the warehouse's SQLAlchemy URL instead.
+    :param destination: the warehouse's SQLAlchemy URL instead. Airflow stores the URL with a deferred task: use a
+        connection if there is a password.
     :param dataset: schema of the tables, ``tcss`` unless given. (templated)
+    :param deferrable: wait in the triggerer; by default as `default_deferrable` of Airflow's section `operators` says.
     """
 
     template_fields: Sequence[str] = ("account_ids", "destination_conn_id", "dataset")
@@ -44,6 +49,7 @@ class TcssFreshnessSensor(BaseSensorOperator):
         dataset: str | None = None,
         mode: str = "reschedule",
         poke_interval: timedelta | float = timedelta(minutes=5),
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
         super().__init__(mode=mode, poke_interval=poke_interval, **kwargs)
@@ -52,6 +58,39 @@ class TcssFreshnessSensor(BaseSensorOperator):
         self.destination_conn_id = destination_conn_id
         self.destination = destination
         self.dataset = dataset
+        self.deferrable = deferrable
+
+    @property
+    def wanted(self) -> Wanted:
+        """What has to be fresh, once the templates are rendered."""
+        return Wanted(
+            self.max_age.total_seconds(), self.account_ids, self.destination_conn_id, self.destination, self.dataset
+        )
+
+    def execute(self, context: Context) -> Any:
+        """Wait until all accounts are fresh.
+
+        :return: the age of each account's data in seconds.
+        """
+        if not self.deferrable:
+            return super().execute(context)
+        found = self.poke(context)
+        if found.is_done:
+            return found.xcom_value
+        trigger = TcssFreshnessTrigger(poke_interval=self.poke_interval, **self.wanted.as_json())
+        return self.defer(
+            trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=float(self.timeout))
+        )
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, float]:  # noqa: ARG002
+        """Go on after the trigger's event.
+
+        :return: the age of each account's data in seconds.
+        """
+        if "error" in event:
+            raise (AirflowException if event["retry"] else AirflowFailException)(event["error"])
+        ages: dict[str, float] = event["ages"]
+        return ages
 
     def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002
         """Check once.
@@ -59,16 +98,5 @@ class TcssFreshnessSensor(BaseSensorOperator):
         :return: whether all accounts are fresh, and the age of each account's data in seconds.
         """
         with failing_fast():
-            leave_variables_alone()
-            from connector.runs.freshness import Freshness, freshness_by_account
-            from connector.settings import Settings
-
-            url = destination_url(self.destination_conn_id, self.destination)
-            found = freshness_by_account(Settings.load(destination=url, dataset=self.dataset or None))
-        wanted = {account_id: found.get(account_id, Freshness(None)) for account_id in self.account_ids or found}
-        for account_id, freshness in wanted.items():
-            self.log.info("account %s: %s", visible(account_id), freshness)
-        limit = self.max_age.total_seconds()
-        fresh = bool(wanted) and all(freshness.within(limit) for freshness in wanted.values())
-        ages = {account_id: freshness.seconds for account_id, freshness in wanted.items()}
-        return PokeReturnValue(is_done=fresh, xcom_value=ages if fresh else None)
+            ages = self.wanted.ages(self.log.info)
+        return PokeReturnValue(is_done=ages is not None, xcom_value=ages)

@@ -1,7 +1,7 @@
 """Gives Dagster the tables as assets, partitioned by account, with checks, schedules and a component.
 
 Needs the extra `dagster`. A sync loads all tables of one account, so the tables are one multi-asset, and each account
-is a partition:
+is a partition. `tcss_assets` and `TcssResource.materialize` put code of the user's around a sync:
 
     import dagster as dg
     from connector import dagster as tcss
@@ -16,8 +16,8 @@ is a partition:
     )
 """
 
-from connector.dagster.assets import SyncConfig, build_tcss_assets
-from connector.dagster.checks import build_tcss_asset_checks
+from connector.dagster.assets import SyncConfig, build_tcss_assets, tcss_assets
+from connector.dagster.checks import build_tcss_asset_checks, build_tcss_key_checks
 from connector.dagster.component import TcssComponent
 from connector.dagster.resource import TcssAccount, TcssResource
 from connector.dagster.schedules import ACCOUNT_TAG, build_tcss_schedule
@@ -32,5 +32,7 @@ __all__ = [
     "TcssResource",
     "build_tcss_asset_checks",
     "build_tcss_assets",
+    "build_tcss_key_checks",
     "build_tcss_schedule",
+    "tcss_assets",
 ]

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
@@ -18,6 +19,7 @@ from connector.tables import ASPECTS, DETAIL_RUNS, IMAGES, SYNC_RUNS, TABLES, Ta
 from connector.warehouse.inventory import AccountInventory, Inventory
 
 Judge = Callable[[Inventory, str], dg.AssetCheckResult]
+Judged = tuple[dg.AssetCheckSpec, Judge]
 
 MAX_AGE = timedelta(hours=26)
 
@@ -32,11 +34,11 @@ def build_tcss_asset_checks(
     blocking: bool = False,
     retry_policy: dg.RetryPolicy = RETRIES,
 ) -> dg.AssetChecksDefinition:
-    """Make checks of an account's data in the warehouse, which run after its sync, or by themselves.
+    """Make checks of an account's last runs, which run after its sync, or by themselves. They cost a few short queries.
 
-    `complete` on `images`: the account's last sync has the verdict complete. `keys_unique` on every table: no two rows
-    have the same key. `fresh` on `sync_runs`: the last complete sync of all images started less than `max_age` ago. A
-    sync that fails runs no checks, so schedule the checks on their own as well.
+    `complete` on `images`: the account's last sync has the verdict complete. `fresh` on `sync_runs`: the last complete
+    sync of all images started less than `max_age` ago. A sync that fails runs no checks, so schedule the checks on
+    their own as well.
 
     With `detail`, also `covered` on each table of findings: every scanned image has the set of its present scan, and
     the set is proven whole. `complete` on `detail_runs`: the last run of each detail is complete, or has left images
@@ -55,33 +57,73 @@ def build_tcss_asset_checks(
         checks = build_tcss_asset_checks(partitions_def=accounts, max_age=timedelta(hours=3))
         hourly = build_tcss_schedule(checks, cron_schedule="30 * * * *", partitions_def=accounts)
     """
-    translator = translator or DagsterTcssTranslator()
+    spec = _Specs(translator or DagsterTcssTranslator(), partitions_def, blocking=blocking).make
+    complete = spec("complete", IMAGES, "The last sync saw every image that was listed while it ran.")
+    fresh = spec("fresh", SYNC_RUNS, f"The last complete sync of all images started less than {max_age} ago.")
+    judged: list[Judged] = [(complete, _complete), (fresh, partial(_fresh, max_age=max_age))]
+    for aspect in (ASPECTS[each] for each in details(detail) if each in ASPECTS):
+        covered = spec("covered", aspect.table, f"Every scanned image has its present set: {aspect.name}.")
+        judged.append((covered, partial(covers, aspect=aspect)))
+    if detail:
+        ended = spec("complete", DETAIL_RUNS, "The last run of each detail has no failure.")
+        judged.append((ended, partial(ran, detail=detail)))
+    return _checks(name, judged, retry_policy)
 
-    def spec(check: str, table: Table, description: str) -> dg.AssetCheckSpec:
-        key = translator.get_asset_spec(table).key
+
+def build_tcss_key_checks(
+    *,
+    name: str = "tcss_key_checks",
+    detail: Sequence[str] = (),
+    partitions_def: dg.PartitionsDefinition[str] | None = None,
+    translator: DagsterTcssTranslator | None = None,
+    blocking: bool = False,
+    retry_policy: dg.RetryPolicy = RETRIES,
+) -> dg.AssetChecksDefinition:
+    """Make the check `keys_unique` of every table: no two rows of the account have the same key.
+
+    The check reads the keys of the whole history, so run it once a day, and leave it out of the schedule of the syncs.
+
+    Args: as for `build_tcss_asset_checks`.
+
+    Example:
+        keys = build_tcss_key_checks(partitions_def=accounts)
+        hourly = build_tcss_schedule(assets, cron_schedule="0 * * * *", partitions_def=accounts, without=[keys])
+        daily = build_tcss_schedule(keys, cron_schedule="0 4 * * *", partitions_def=accounts)
+    """
+    spec = _Specs(translator or DagsterTcssTranslator(), partitions_def, blocking=blocking).make
+    judged: list[Judged] = [
+        (spec("keys_unique", t, f"No two rows have the same {', '.join(t.key)}."), partial(_unique, table=t))
+        for t in (*TABLES, *of_details(details(detail)))
+    ]
+    return _checks(name, judged, retry_policy)
+
+
+@dataclass(frozen=True)
+class _Specs:
+    """Makes specs of checks of the tables' assets."""
+
+    translator: DagsterTcssTranslator
+    partitions_def: dg.PartitionsDefinition[str] | None
+    blocking: bool
+
+    def make(self, check: str, table: Table, description: str) -> dg.AssetCheckSpec:
+        key = self.translator.get_asset_spec(table).key
         with warnings.catch_warnings():  # Dagster calls the argument a preview; without it all accounts share a result
             warnings.simplefilter("ignore", dg.PreviewWarning)
             return dg.AssetCheckSpec(
-                check, asset=key, description=description, blocking=blocking, partitions_def=partitions_def
+                check,
+                asset=key,
+                description=description,
+                blocking=self.blocking,
+                partitions_def=self.partitions_def,
             )
 
-    complete = spec("complete", IMAGES, "The last sync saw every image that was listed while it ran.")
-    fresh = spec("fresh", SYNC_RUNS, f"The last complete sync of all images started less than {max_age} ago.")
-    tables = (*TABLES, *of_details(details(detail)))
-    unique = [(spec("keys_unique", t, f"No two rows have the same {', '.join(t.key)}."), t) for t in tables]
-    aspects = [ASPECTS[each] for each in details(detail) if each in ASPECTS]
-    covered = [(spec("covered", a.table, f"Every scanned image has its present set: {a.name}."), a) for a in aspects]
-    detailed = [spec("complete", DETAIL_RUNS, "The last run of each detail has no failure.")] if detail else []
-    judges: dict[dg.AssetCheckKey, Judge] = {
-        complete.key: _complete,
-        fresh.key: partial(_fresh, max_age=max_age),
-        **{check.key: partial(_unique, table=table) for check, table in unique},
-        **{check.key: partial(covers, aspect=aspect) for check, aspect in covered},
-        **{check.key: partial(ran, detail=detail) for check in detailed},
-    }
-    specs = [complete, fresh, *(check for check, _ in (*unique, *covered)), *detailed]
 
-    @dg.multi_asset_check(name=name, specs=specs, can_subset=True)
+def _checks(name: str, judged: Sequence[Judged], retry_policy: dg.RetryPolicy) -> dg.AssetChecksDefinition:
+    """Make checks of one op, whose judges query over one connection."""
+    judges = {spec.key: judge for spec, judge in judged}
+
+    @dg.multi_asset_check(name=name, specs=[spec for spec, _ in judged], can_subset=True)
     def checks(context: dg.AssetCheckExecutionContext, tcss: TcssResource) -> Iterator[dg.AssetCheckResult]:
         account = context.partition_key if context.has_partition_key else None
         with retried(context.retry_number, retry_policy), tcss.inventory(account) as (inventory, account_id):

@@ -1,5 +1,6 @@
 """Defines the component for `dg`: assets, checks and schedules of the accounts, from a `defs.yaml`."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any
@@ -8,8 +9,8 @@ import dagster as dg
 from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
 from pydantic import BaseModel, ConfigDict
 
-from connector.dagster.assets import build_tcss_assets
-from connector.dagster.checks import build_tcss_asset_checks
+from connector.dagster.assets import SyncConfig, tcss_assets
+from connector.dagster.checks import build_tcss_asset_checks, build_tcss_key_checks
 from connector.dagster.resource import TcssAccount, TcssResource
 from connector.dagster.schedules import build_tcss_schedule
 from connector.dagster.translator import DagsterTcssTranslator
@@ -66,7 +67,7 @@ class TcssComponent(dg.Component, dg.Resolvable):
 
     Five tables as assets, partitioned by account; checks that syncs are complete, keys unique and data fresh; schedules
     of the syncs and of the checks. With `detail`, the tables of details are assets too. Secrets are given as
-    `{env: NAME}`.
+    `{env: NAME}`. A subclass may put code around each sync, by its own `execute`.
 
     Example:
 
@@ -109,6 +110,9 @@ class TcssComponent(dg.Component, dg.Resolvable):
     ] = field(default_factory=list)
     schedule: Annotated[str | None, dg.Resolver.default(description="when to sync, as a cron expression")] = None
     checks_schedule: Annotated[str | None, dg.Resolver.default(description="when to check beside each sync")] = None
+    keys_schedule: Annotated[
+        str | None, dg.Resolver.default(description="when to check that keys are unique, such as once a day")
+    ] = None
     execution_timezone: str = "UTC"
     max_age_hours: Annotated[float, dg.Resolver.default(description="most hours since the last complete sync")] = 26.0
     translation: Annotated[TranslationFn[Table], TranslationFnResolver(lambda table: {"table": table})] | None = None
@@ -116,27 +120,50 @@ class TcssComponent(dg.Component, dg.Resolvable):
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
         """Make the assets, checks, schedules and the resource `tcss`."""
         accounts = dg.StaticPartitionsDefinition(list(self.accounts)) if self.accounts else None
-        translator = _ComponentTranslator(self)
-        assets = build_tcss_assets(detail=self.detail, partitions_def=accounts, translator=translator)
-        checks = build_tcss_asset_checks(
-            detail=self.detail,
-            partitions_def=accounts,
-            translator=translator,
-            max_age=timedelta(hours=self.max_age_hours),
+        about: Any = {"detail": self.detail, "partitions_def": accounts, "translator": _ComponentTranslator(self)}
+
+        @tcss_assets(name="tcss_sync", **about)
+        def assets(
+            context: dg.AssetExecutionContext, config: SyncConfig, tcss: TcssResource
+        ) -> Iterator[dg.MaterializeResult[Any]]:
+            yield from self.execute(context, config, tcss)
+
+        checks = build_tcss_asset_checks(max_age=timedelta(hours=self.max_age_hours), **about)
+        keys = build_tcss_key_checks(**about)
+        planned: Any = (
+            (assets, self.schedule, [keys]),
+            (checks, self.checks_schedule, ()),
+            (keys, self.keys_schedule, ()),
         )
-        planned = ((assets, self.schedule), (checks, self.checks_schedule))
         return dg.Definitions(
             assets=[assets],
-            asset_checks=[checks],
+            asset_checks=[checks, keys],
             schedules=[
                 build_tcss_schedule(
-                    definition, cron_schedule=cron, partitions_def=accounts, execution_timezone=self.execution_timezone
+                    definition,
+                    cron_schedule=cron,
+                    partitions_def=accounts,
+                    without=without,
+                    execution_timezone=self.execution_timezone,
                 )
-                for definition, cron in planned
+                for definition, cron, without in planned
                 if cron
             ],
             resources={"tcss": self.resource()},
         )
+
+    def execute(
+        self, context: dg.AssetExecutionContext, config: SyncConfig, tcss: TcssResource
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        """Sync the account of the run's partition. Override this method to put code around a sync.
+
+        Example:
+            class Announced(TcssComponent):
+                def execute(self, context, config, tcss):
+                    yield from super().execute(context, config, tcss)
+                    context.log.info("synced %s", context.partition_key)
+        """
+        yield from tcss.materialize(context, mode=config.mode)
 
     def resource(self) -> TcssResource:
         """Return the resource with these accounts; accounts without attributes are left to dlt's configuration."""

@@ -9,14 +9,17 @@ from typing import Any, Unpack
 import dagster as dg
 from pydantic import Field
 
+from connector.dagster.errors import RETRIES, retried
+from connector.dagster.results import details_of, materialised, tables_of
 from connector.errors import ConfigurationError
 from connector.runs.assembly import client_of
-from connector.runs.progress import Report
+from connector.runs.progress import Lines, Report
 from connector.runs.row import SyncRun
 from connector.settings import Given, Settings
 from connector.settings.lookup import WHOSE
 from connector.settings.table import SECRET
 from connector.sync import sync
+from connector.texts import visible
 from connector.warehouse.inventory import Inventory
 from connector.warehouse.locations import locate, may_hold_secret
 from connector.warehouse.pipeline import open_pipeline
@@ -126,6 +129,27 @@ class TcssResource(dg.ConfigurableResource[Any]):
     def sync(self, account: str | None = None, *, progress: Report | None = None, **given: Unpack[Given]) -> SyncRun:
         """Sync an account, and return the run's row in `sync_runs`. See `connector.sync`."""
         return sync(settings=self.settings(account, **given), progress=progress)
+
+    def materialize(
+        self, context: dg.AssetExecutionContext, *, retry_policy: dg.RetryPolicy = RETRIES, **given: Unpack[Given]
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        """Sync the account of the run's partition, and yield a result for each asset of `tcss_assets`.
+
+        Each result carries the run's verdict, its counts of rows and requests, and the first and last RequestId. A
+        partial sync has loaded rows and materialises; then the check `complete` fails. Throttling, outages, held locks
+        and errors of the warehouse raise dg.RetryRequested, as `retry_policy` says; refused keys, permissions and
+        configurations raise dg.Failure. `given` are settings of this run alone, such as `mode`.
+        """
+        tables, account = tables_of(context.assets_def.specs), None
+        given = {"detail": details_of(context.assets_def.specs) or None, **given}
+        if context.has_partition_key:
+            account = context.partition_key
+        with retried(context.retry_number, retry_policy):
+            run = self.sync(account, progress=Lines(context.log.info), **given)
+        context.log.info(run.summary())
+        for text in run.warnings():
+            context.log.warning(visible(text))
+        yield from materialised(run, tables, partitioned=account is not None)
 
     @contextmanager
     def inventory(

@@ -1,6 +1,6 @@
 """Makes a schedule that starts a run for each account, with a tag that allows one run per account at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
@@ -20,6 +20,7 @@ def build_tcss_schedule(
     cron_schedule: str,
     name: str | None = None,
     partitions_def: dg.PartitionsDefinition[str] | None = None,
+    without: Sequence[dg.AssetChecksDefinition] = (),
     execution_timezone: str = "UTC",
     default_status: dg.DefaultScheduleStatus = dg.DefaultScheduleStatus.STOPPED,
 ) -> dg.ScheduleDefinition:
@@ -30,6 +31,7 @@ def build_tcss_schedule(
         cron_schedule: the times, such as `0 * * * *`.
         name: the job's name, and with `_schedule` the schedule's; by default the op's name and `_job`.
         partitions_def: the partitions of the definition; the keys at the tick are the accounts. None: one run.
+        without: checks of the assets that are left out, because they have a schedule of their own.
         execution_timezone: the time zone of the cron schedule.
         default_status: whether the schedule runs as soon as it is deployed.
 
@@ -38,9 +40,10 @@ def build_tcss_schedule(
     """
     name = name or f"{definition.op.name}_job"
     checks = isinstance(definition, dg.AssetChecksDefinition)
+    selection = dg.AssetSelection.checks(definition) if checks else dg.AssetSelection.assets(definition)
     job = dg.define_asset_job(
         name,
-        selection=dg.AssetSelection.checks(definition) if checks else dg.AssetSelection.assets(definition),
+        selection=selection - dg.AssetSelection.checks(*without) if without else selection,
         config=None if partitions_def is None else _tagged(partitions_def),
         executor_def=dg.in_process_executor,  # one step, with the checks after it: they need no process of their own
     )

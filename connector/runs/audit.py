@@ -33,12 +33,13 @@ class Audit:
         self._shown: dict[int, int] = {}  # by the incremental sweep of this run: the newest ScanTime of each image
         self._watching = False
         self._judged = False
-        self._missed: set[int] = set()
+        self._lacking: set[int] = set()  # images whose scans the warehouse did not have
+        self._missed: set[int] = set()  # by the incremental sweep of this run
 
     @property
     def missed(self) -> int | None:
         """Images that were missed; None where nothing was audited."""
-        return len(self._missed) if self._judged else None
+        return len(self._lacking | self._missed) if self._judged else None
 
     @property
     def idle(self) -> bool:
@@ -59,18 +60,23 @@ class Audit:
     def note(self, image: int, scan_time: int, *, stored: int, first: bool) -> None:
         """Note an image with its ScanTime. The warehouse has `stored`; `first`: this run had not shown it before."""
         if first and _within(self._span, scan_time):
-            self._judge(image, missed=scan_time != stored)
+            self._judge(image, self._lacking, missed=scan_time != stored)
         if not _within(self._trial, scan_time):
             return
         if self._watching:
             self._shown[image] = max(scan_time, self._shown.get(image, scan_time))
         else:
-            self._judge(image, missed=image not in self._shown or self._shown[image] < scan_time)
+            missed = image not in self._shown or self._shown[image] < scan_time
+            self._judge(image, self._missed, missed=missed)
 
-    def _judge(self, image: int, *, missed: bool) -> None:
+    def acquit(self, image: int) -> None:
+        """Take back that earlier runs have missed the image: they found this scan, and the row was lost later."""
+        self._lacking.discard(image)
+
+    def _judge(self, image: int, images: set[int], *, missed: bool) -> None:
         self._judged = True
         if missed:
-            self._missed.add(image)
+            images.add(image)
 
 
 def _within(span: Span | None, scan_time: int) -> bool:

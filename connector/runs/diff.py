@@ -12,7 +12,8 @@ import pyarrow as pa
 from connector.images.records import Record, Rejected, former_reject_id, hash_of_row, raw, reject_id
 from connector.runs.audit import Audit
 from connector.runs.identity import Identity
-from connector.runs.known import ABSENT, ROOM, UNWRITTEN, Kind, Known, short_hash
+from connector.runs.known import ABSENT, PREFIX, ROOM, UNWRITTEN, Kind, Known, short_hash
+from connector.runs.spool import Place
 from connector.runs.twins import Parse, Twins
 from connector.tables import API_COLUMNS, IMAGE_SCANS, IMAGES, REJECTED_VALUES, Table, plain_rows
 
@@ -30,6 +31,8 @@ class Rows(Protocol):
     def add(self, table: Table, row: tuple[Any, ...]) -> int: ...
 
     def amend(self, row: tuple[Any, ...]) -> int: ...
+
+    def move(self, number: int, place: Place, *, is_version: bool) -> None: ...
 
     def drop(self, table: Table, number: int) -> None: ...
 
@@ -55,6 +58,7 @@ class Diff:
         every_scan: bool = False,
     ) -> None:
         self.known, self._rows, self._parse = known, rows, parse
+        self._held = known.count
         self._account_id, self._sync_id, self._observed_at = run.account_id, run.sync_id, run.started_at
         self._rejected_ids = rejected_ids
         self.audit = audit or Audit()
@@ -102,6 +106,21 @@ class Diff:
             values = tuple(row[name] for name in IMAGES.column_names if name != "missing_since")
             self.known.image_row[self.known.slots[row["image_id"]]] = self._rows.amend((*values, since))
 
+    def recall(self, stored: pa.Table) -> int:
+        """Go on from the history of images that `images` lacks; `stored` holds all their versions. Called after the
+        last `absorb`, once for each image. Return the number of these images.
+
+        An image in the state of its last version gets the row of this version back, and no new version. An image in
+        another state gets the next version. Either is seen since its first version, and counts as new.
+        """
+        histories: dict[str, list[dict[str, Any]]] = {}
+        for row in plain_rows(stored):
+            histories.setdefault(row["image_id"], []).append(row)
+        for image_id, history in histories.items():
+            first_seen_at = min(row["observed_at"] for row in history)
+            self._continue(self.known.slots[image_id], max(history, key=itemgetter("version")), first_seen_at)
+        return len(histories)
+
     def settle(self) -> None:
         """Write the faults that the warehouse does not have. Called after the last `absorb`."""
         if not self._faults:
@@ -121,6 +140,10 @@ class Diff:
     def live_after(self) -> int:
         """The number of images that are live in the warehouse once the rows are loaded."""
         return self.known.live() + self.kinds["new"] + self.kinds["returned"] - self.kinds["gone"]
+
+    def held_after(self) -> int:
+        """The number of images in the warehouse once the rows are loaded, gone ones included."""
+        return self._held + self.kinds["new"]
 
     def rehash(self, stored: pa.Table) -> None:
         """Hash images anew whose hash has an older definition, so that they compare with what the sweep shows."""
@@ -179,6 +202,19 @@ class Diff:
         missing_since = self._missing_since(slot) if gone else None
         row = (self._account_id, image_id, *values, *times, row_hash, self._sync_id, missing_since)
         known.image_row[slot] = self._rows.add(IMAGES, row)
+
+    def _continue(self, slot: int, last: dict[str, Any], first_seen_at: int) -> None:
+        """Put the image's row of this run behind its `last` version, or in the place of that version."""
+        known, row_hash = self.known, last["row_hash"]
+        is_same = row_hash.startswith(PREFIX) and short_hash(row_hash) == known.shown[slot]
+        if last["scan_time"] == known.state_scan[slot]:
+            self.audit.acquit(slot)
+        if is_same and last["deleted_at"] is None:
+            place = Place(last["version"], first_seen_at, last["observed_at"], last["sync_id"])
+            self._rows.move(known.image_row[slot], place, is_version=False)
+        else:
+            place = Place(last["version"] + 1, first_seen_at, self._observed_at, self._sync_id)
+            self._rows.move(known.image_row[slot], place, is_version=True)
 
     def _missing_since(self, slot: int) -> int:
         """Return since when an image that is gone now has been missing."""

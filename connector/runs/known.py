@@ -93,6 +93,10 @@ class Known:
             return "returned"
         return "unchanged" if self.hash[slot] == self.shown[slot] else "changed"
 
+    def added(self) -> list[str]:
+        """The ids of images that this run has shown, and that `images` does not have."""
+        return [image_id for image_id, slot in self.slots.items() if slot >= self.count]
+
     def live_ids(self) -> list[str]:
         """The ids of images that the warehouse holds as not deleted."""
         return [image_id for image_id, slot in self.slots.items() if self.deleted_at[slot] == ABSENT]

@@ -24,6 +24,7 @@ from connector.runs.gone import Strikes
 from connector.runs.identity import Identity
 from connector.runs.known import Known
 from connector.runs.policy import History, Mode, Policy, RunReason, Verdict, choose, error_code
+from connector.runs.recall import Past, recall
 from connector.runs.spool import Spool
 from connector.runs.twins import Parse
 from connector.tables import Row
@@ -32,7 +33,7 @@ UNSCANNED_STATUSES = {"NOT_SCAN", "SCANNING", "SCAN_ERR"}  # the filter's words,
 IDS_AT_ONCE = 1_000  # whole rows of `images` per query
 
 
-class Held(Protocol):
+class Held(Past, Protocol):
     """What the warehouse holds of one account (`warehouse.inventory`)."""
 
     def known(self) -> pa.Table: ...
@@ -90,10 +91,16 @@ class Observation:
         if outcome.complete and not self.policy.filters:
             self._close_gone()
         self._set_missing(self.diff.known.found_again(), None)
+        self.settle()
         if self.mode == Mode.FULL:
             warn_of_misses(self.identity.account_id, self.diff.audit.missed)
-        self.diff.settle()
         self.diff.forget()  # the load needs the memory
+
+    def settle(self) -> None:
+        """Complete the rows by what only the warehouse knows. `observe` does this last; so does its caller, after
+        ending a sweep early."""
+        recall(self.diff, self._held, self.identity.account_id)
+        self.diff.settle()
 
     def fail(self, error: Exception) -> None:
         """Note that an error ended the run."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from connector.runs.identity import rfc3339
@@ -42,7 +42,8 @@ class Detail(Protocol):
 @dataclass(frozen=True, eq=False)
 class SyncRun(Mapping[str, Any]):
     """A row of `sync_runs`: a field for each column, in order. Instants are microseconds since the epoch, UTC.
-    `details` are the run's rows of `detail_runs`, one for each aspect that the run was asked for.
+    `details` are the run's rows of `detail_runs`, one for each aspect that the run was asked for. `rows_written` says
+    how many rows `sync` merged into each table, and `images_held` how many rows of `images` the account has then.
 
     For one more release, the class is also a mapping by column name, as the row was before.
     """
@@ -84,6 +85,8 @@ class SyncRun(Mapping[str, Any]):
     naive_time_zone: str | None
     listed_twice: int | None
     details: tuple[Detail, ...] = ()
+    rows_written: Mapping[str, int] = field(default_factory=dict)
+    images_held: int | None = None
 
     def __getitem__(self, name: str) -> Any:
         if name not in SYNC_RUNS.column_names:
@@ -211,6 +214,7 @@ def run_row(observation: Observation, finished_at: int, sent: Sent) -> SyncRun:
         first_request_id=observation.first_request_id or sent.first_request_id,
         last_request_id=sent.last_request_id,
         endpoint=sent.endpoint,
+        images_held=diff.held_after(),
     )
 
 

@@ -3,11 +3,13 @@ directory."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from connector.tables import IMAGE_HISTORY, IMAGES, Table, versions
@@ -16,6 +18,20 @@ BATCH = 1_000  # rows per table that are held as Python objects, which take ten 
 ROW_GROUP = 10  # batches
 MOST_BYTES = 16_000_000  # of texts in a batch, and of a row group; with large rows, both have fewer rows
 UNIQUE = ("image_id", "row_hash")  # columns whose dictionary would be as large as the column
+
+
+class Place(NamedTuple):
+    """The place of a row of `images` in the history of its image: the values of these columns, instants in
+    microseconds."""
+
+    version: int
+    first_seen_at: int
+    changed_at: int
+    sync_id: str
+
+
+# The columns of a place in `images` and in `image_history`.
+_PLACES = ({"version"}, {"first_seen_at"}, {"changed_at", "observed_at"}, {"sync_id"})
 
 
 class Spool:
@@ -43,6 +59,14 @@ class Spool:
         number = rows.add(row)
         rows.amended.add(number)
         return number
+
+    def move(self, number: int, place: Place, *, is_version: bool) -> None:
+        """Give row `number` of `images` another place in its image's history. Unless `is_version`, the history has this
+        version already, and the row is a row of `images` alone."""
+        rows = self._of(IMAGES)
+        rows.moved[number] = place
+        if not is_version:
+            rows.amended.add(number)
 
     def drop(self, table: Table, number: int) -> None:
         """Take row `number` back."""
@@ -82,6 +106,7 @@ class _Rows:
         self.added = 0
         self.dropped: set[int] = set()
         self.amended: set[int] = set()
+        self.moved: dict[int, Place] = {}
 
     def add(self, row: tuple[Any, ...]) -> int:
         if self._finished:
@@ -103,7 +128,7 @@ class _Rows:
         if self._batches:
             self._write()
         for file in self._files:
-            file.close(self.left_out(file.table))
+            file.close(self.left_out(file.table), self.moved)
         self._finished = True
 
     def left_out(self, table: Table) -> set[int]:
@@ -134,12 +159,13 @@ class _File:
             self._writer = self._open(self._path)
         self._writer.write_table(versions(group) if self.table is IMAGE_HISTORY else group)
 
-    def close(self, left_out: set[int]) -> None:
-        """Finish the file, without the rows whose numbers are `left_out`."""
+    def close(self, left_out: set[int], moved: Mapping[int, Place]) -> None:
+        """Finish the file, without the rows whose numbers are `left_out`, and with the others where they were
+        `moved`."""
         if self._writer is not None:
             self._writer.close()
-            if left_out:
-                self._leave_out(left_out)
+            if left_out or moved:
+                self._rewrite(left_out, moved)
 
     def _open(self, path: Path) -> pq.ParquetWriter:
         repeated: Any = [name for name in self.table.column_names if name not in UNIQUE]  # pyarrow's stubs want bool
@@ -148,11 +174,26 @@ class _File:
             path, self.table.arrow_schema, compression="zstd", use_dictionary=repeated, write_statistics=False
         )
 
-    def _leave_out(self, left_out: set[int]) -> None:
+    def _rewrite(self, left_out: set[int], moved: Mapping[int, Place]) -> None:
         kept, start = self._path.with_suffix(".kept.parquet"), 0
         with pq.ParquetFile(self._path) as source, self._open(kept) as sink:
             for group in map(source.read_row_group, range(source.num_row_groups)):
-                keep = pa.array([number not in left_out for number in range(start, start + len(group))])
-                sink.write_table(group.filter(keep))
+                numbers = range(start, start + len(group))
+                keep = pa.array([number not in left_out for number in numbers])
+                sink.write_table(_moved(group, numbers, moved).filter(keep))
                 start += len(group)
         kept.replace(self._path)
+
+
+def _moved(group: pa.Table, numbers: range, moved: Mapping[int, Place]) -> pa.Table:
+    """Return the rows, which have these numbers, at the places to which they were moved."""
+    if not (here := [moved[number] for number in numbers if number in moved]):
+        return group
+    mask = pa.array([number in moved for number in numbers])
+    for names, values in zip(_PLACES, zip(*here, strict=True), strict=True):
+        for name in names & {*group.column_names}:
+            field = group.schema.field(name)
+            column: Any = group[name].combine_chunks()
+            replaced = pc.replace_with_mask(column, mask, pa.array(values).cast(field.type))
+            group = group.set_column(group.column_names.index(name), field, replaced)
+    return group

@@ -27,7 +27,7 @@ from connector.runs.spool import BATCH, Spool
 from connector.settings import Settings
 from connector.source.details import read_details
 from connector.source.selection import Selection
-from connector.tables import ALL_TABLES, IMAGES, SYNC_RUNS, TABLES, Row, Table
+from connector.tables import ALL_TABLES, IMAGE_HISTORY, IMAGES, SYNC_RUNS, TABLES, Row, Table
 from connector.warehouse import workdirs
 from connector.warehouse.inventory import AccountInventory, Inventory, inventory_of
 
@@ -88,8 +88,8 @@ def _swept(settings: Settings, selection: Selection) -> Spool:
         with closing(observation.observe()) as progress:
             for _ in progress:
                 if selection.images is not None and spool.count(IMAGES) >= selection.images:
+                    observation.settle()
                     break
-        observation.diff.settle()  # here too, since the sweep may have ended early
         observation.leave_out(selection.causes())
         spool.add(SYNC_RUNS, tuple(run_row(observation, client.now(), sent(client)).values()))
         if selection.details:
@@ -122,6 +122,12 @@ class _Nothing:
 
     def rejected_ids(self, _: Any) -> set[str]:
         return set()
+
+    def has_history(self) -> bool:
+        return False
+
+    def history(self, _: Any) -> pa.Table:
+        return IMAGE_HISTORY.arrow_schema.empty_table()
 
 
 def _with_columns_of_dlt(batch: Any, table: Table) -> Any:

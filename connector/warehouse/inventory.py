@@ -14,7 +14,7 @@ import pyarrow as pa
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from connector.errors import DestinationError
-from connector.tables import IMAGES, REJECTED_VALUES, SYNC_RUNS, TABLES, Row, Table, plain_rows
+from connector.tables import IMAGE_HISTORY, IMAGES, REJECTED_VALUES, SYNC_RUNS, TABLES, Row, Table, plain_rows
 from connector.warehouse.backends import Backend
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
@@ -23,6 +23,7 @@ from connector.warehouse.results import collect, execute
 from connector.warehouse.selects import accounts, newest, select
 
 KNOWN = ("image_id", "row_hash", "version", "first_seen_at", "deleted_at", "scan_time", "missing_since")
+VERSIONS = ("image_id", "version", "row_hash", "observed_at", "deleted_at", "scan_time", "sync_id")
 BATCH_ROWS = 10_000
 RUNS = 2_000  # earlier runs of an account that a run looks at
 # Parameters in one statement; SQL Server allows 2,100, older SQLite 999.
@@ -103,6 +104,10 @@ class Inventory:
     def rows(self, account_id: str, image_ids: Sequence[str]) -> pa.Table:
         """Whole rows of `images`, for those ids that the table has, in no order."""
         return self._those(IMAGES, IMAGES.column_names, account_id, "image_id", image_ids)
+
+    def history(self, account_id: str, image_ids: Sequence[str]) -> pa.Table:
+        """All versions of these images that `image_history` has: the columns of `VERSIONS`, in no order."""
+        return self._those(IMAGE_HISTORY, VERSIONS, account_id, "image_id", image_ids)
 
     def runs(self, account_id: str, names: Sequence[str] = SYNC_RUNS.column_names, limit: int = 10) -> pa.Table:
         """Columns of the account's rows of `sync_runs`, newest first by started_at, at most `limit` rows.
@@ -254,6 +259,14 @@ class AccountInventory:
     def rejected_ids(self, reject_ids: Sequence[str]) -> set[str]:
         """See `Inventory.rejected_ids`."""
         return self._inventory.rejected_ids(self._account_id, reject_ids)
+
+    def has_history(self) -> bool:
+        """Whether `image_history` has any version of the account's images."""
+        return not self.is_new and self._account_id in self._inventory.accounts_in(IMAGE_HISTORY)
+
+    def history(self, image_ids: Sequence[str]) -> pa.Table:
+        """See `Inventory.history`."""
+        return self._inventory.history(self._account_id, image_ids)
 
     def other_accounts(self) -> list[str]:
         """The other accounts that have images or runs here, sorted."""

@@ -1,5 +1,6 @@
 """Loads rows into the tables: creates what a load needs, and merges finished parquet files, all of them or none."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -34,11 +35,13 @@ _DOUBLED = (
 
 
 class Loader:
-    """Writes into the dataset of a location, through a pipeline of `open_pipeline`."""
+    """Writes into the dataset of a location, through a pipeline of `open_pipeline`. `written` counts the rows that were
+    merged, by table."""
 
     def __init__(self, location: Location, pipeline: dlt.Pipeline) -> None:
         self._location = location
         self._pipeline = pipeline
+        self.written: Counter[str] = Counter()
 
     @contextmanager
     def session(self) -> Iterator[None]:
@@ -83,6 +86,7 @@ class Loader:
                 self._pipeline.drop()
                 install_schema(self._location, self._pipeline)
             self._run(DltSource(self._pipeline.default_schema, SCHEMA, resources))
+        self.written.update({name: pq.read_metadata(file).num_rows for name, file in files.items()})
 
     def drop_staging(self) -> None:
         """Remove the pipeline's staging dataset with all its tables. Raises DestinationError."""

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import dlt
-from dlt.common.destination import Destination
 from dlt.common.schema import Schema
 from dlt.extract import DltResource
 
 from connector import texts
 from connector.tables import TABLES, Table
+from connector.warehouse.clouds import MERGING, over_cloud
 from connector.warehouse.duckdb import Credentials, DuckDb
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.isolation import IsolatedPipeline, isolated
@@ -100,11 +100,11 @@ def _hints(location: Location, table: Table) -> dict[str, Any]:
         "name": table.name,
         "columns": table.dlt_columns(),
         "primary_key": list(table.key),
-        # Where a commit's outcome can be unknown, dlt may stage a file twice, so dlt has to deduplicate. In an embedded
-        # database the outcome is always known, and `Loader.load` has verified that keys are unique.
+        # Where a commit's outcome can be unknown, dlt may stage a file twice, so the merge has to deduplicate. In an
+        # embedded database the outcome is always known, and `Loader.load` has verified that keys are unique.
         "write_disposition": {
             "disposition": "merge",
-            "strategy": "delete-insert",
+            "strategy": "upsert" if location.backend.destination in MERGING else "delete-insert",
             "deduplicated": location.file is not None,
         },
         "schema_contract": {"data_type": "freeze"},
@@ -137,4 +137,4 @@ def _factory(location: Location, staging: str, workdir: Path) -> Any:
         from connector.warehouse.sqlalchemy import over_sqlalchemy
 
         return over_sqlalchemy(location.url.get_backend_name() if location.url else "", **options)
-    return Destination.from_reference(location.backend.destination, **options)
+    return over_cloud(location.backend.destination, **options)

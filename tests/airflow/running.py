@@ -69,6 +69,16 @@ def run(dag: DAG, **conf: Any) -> dict[str, Task]:
     return found
 
 
+def pushed(dag_id: str, key: str) -> list[Any]:
+    """Return the XComs of the DAG's tasks with that key."""
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        stored = session.query(XComModel).filter_by(dag_id=dag_id, key=key)
+        return [XComModel.deserialize_value(row) for row in stored]
+
+
 def events(dag_id: str) -> list[dict[str, Any]]:
     """Return the extra of every asset event that the DAG has emitted."""
     from airflow.models.asset import AssetEvent

@@ -32,6 +32,11 @@ def test_a_sync_says_what_it_read_and_wrote(tmp_path: Path, monkeypatch: pytest.
     assert counts == {f"{account.file}/tcss.images": 40}
 
 
+def test_a_task_that_has_not_synced_says_nothing() -> None:
+    """Such as one whose process is not that of the sync."""
+    assert TcssSyncOperator(task_id="sync").get_openlineage_facets_on_complete(None) is None
+
+
 @pytest.mark.parametrize(
     ("url", "place"),
     [

@@ -10,8 +10,10 @@ from importlib.resources import files
 import jsonschema
 import pytest
 from airflow.providers_manager import ProvidersManager
+from airflow.sdk.module_loading import import_string
 
 import connector.airflow
+from connector.airflow import TcssSyncOperator
 from connector.airflow.hook import TcssHook
 from connector.airflow.provider_info import get_provider_info
 from connector.settings import Settings
@@ -23,9 +25,11 @@ def test_the_metadata_are_valid() -> None:
     """By Airflow's own schema; every module and class that they name is there."""
     info = get_provider_info()
     jsonschema.validate(info, json.loads((files("airflow") / "provider_info.schema.json").read_text()))
-    for kind in ("hooks", "operators", "sensors"):
+    for kind in ("hooks", "operators", "sensors", "triggers"):
         for module in info[kind][0]["python-modules"]:
             __import__(module)
+    for path in info["extra-links"]:
+        assert import_string(path) in {type(link) for link in TcssSyncOperator.operator_extra_links}
     assert CONNECTION["hook-class-name"] == f"{TcssHook.__module__}.{TcssHook.__qualname__}"
     assert (CONNECTION["connection-type"], CONNECTION["hook-name"]) == (TcssHook.conn_type, TcssHook.hook_name)
 

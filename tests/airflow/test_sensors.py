@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -9,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import Context
+from airflow.sdk import Context, PokeReturnValue
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
+from airflow.sdk.module_loading import import_string
 
-from connector.airflow import TcssFreshnessSensor
+from connector.airflow import TcssFreshnessSensor, TcssFreshnessTrigger
+from connector.airflow.freshness import Wanted
 from connector.sandbox import Quirks
 from tests.airflow.running import airflow_world, run, written
 from tests.world import ACCOUNT_ID, World
@@ -77,3 +82,75 @@ def test_in_a_dag_it_frees_its_slot(account: World, monkeypatch: pytest.MonkeyPa
     wrong = "TcssFreshnessSensor(dag=dag, task_id='fresh', destination_conn_id='warehouse', destination='x')"
     task = run(written(wrong))["fresh"]
     assert (task.state, task.tries) == ("failed", 1)
+
+
+# ---- deferred ----
+
+
+def deferrable(**given: Any) -> TcssFreshnessSensor:
+    return TcssFreshnessSensor(task_id="fresh", destination_conn_id="warehouse", deferrable=True, **given)
+
+
+async def fired(trigger: TcssFreshnessTrigger) -> dict[str, Any]:
+    """The only event of the trigger."""
+    events = [event.payload async for event in trigger.run()]
+    (event,) = events
+    return dict(event)
+
+
+def test_fresh_data_are_not_waited_for(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker looks once before it hands the task over."""
+    sync(account, monkeypatch)
+    assert list(deferrable().execute(Context())) == [ACCOUNT_ID]
+
+
+def test_a_deferred_sensor_is_made_anew_in_the_triggerer(account: World) -> None:
+    """By the path of its class and values that JSON can hold; the sensor's timeout holds there too."""
+    sensor = deferrable(max_age=timedelta(hours=2), account_ids=["7"], dataset="tcss", timeout=60, poke_interval=5)
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor.execute(Context())
+    path, arguments = deferred.value.trigger.serialize()
+    made = import_string(path)(**json.loads(json.dumps(arguments)))
+    assert (made.wanted, made.poke_interval) == (Wanted(7200.0, ["7"], "warehouse", None, "tcss"), 5)
+    assert (deferred.value.method_name, deferred.value.timeout) == ("execute_complete", timedelta(seconds=60))
+    assert not account.file.exists()
+
+
+def test_the_trigger_fires_when_the_data_are_fresh(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not before: it looks, waits, and looks again, without blocking other triggers."""
+    waits: list[float] = []
+
+    async def waited(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            await asyncio.get_running_loop().run_in_executor(None, sync, account, monkeypatch)
+
+    monkeypatch.setattr("connector.airflow.triggers.asyncio.sleep", waited)
+    event = asyncio.run(fired(TcssFreshnessTrigger(poke_interval=30, max_age=3600, destination_conn_id="warehouse")))
+    assert (waits, list(event["ages"])) == ([30, 30], [ACCOUNT_ID])
+    assert deferrable().execute_complete(Context(), event) == event["ages"]
+
+
+@pytest.mark.parametrize(
+    ("given", "retried"),
+    [({"destination": "duckdb:///a.duckdb"}, False), ({}, True)],
+    ids=["a wrong setting", "a warehouse that fails"],
+)
+def test_an_error_of_the_trigger_fails_the_task(account: World, given: dict[str, str], retried: bool) -> None:
+    """As in a worker: with a retry only where that may help."""
+    account.file.write_text("no database")
+    trigger = TcssFreshnessTrigger(poke_interval=30, max_age=3600, destination_conn_id="warehouse", **given)
+    event = asyncio.run(fired(trigger))
+    assert event["retry"] is retried
+    with pytest.raises(AirflowException) as failed:
+        deferrable().execute_complete(Context(), event)
+    assert isinstance(failed.value, AirflowFailException) is not retried
+
+
+def test_a_deferred_sensor_in_a_dag(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the task to the trigger and back."""
+    sync(account, monkeypatch)
+    monkeypatch.setattr(TcssFreshnessSensor, "poke", lambda *_: PokeReturnValue(is_done=False))
+    code = "TcssFreshnessSensor(dag=dag, task_id='fresh', destination_conn_id='warehouse', deferrable=True)"
+    task = run(written(code))["fresh"]
+    assert (task.state, list(task.result)) == ("success", [ACCOUNT_ID])

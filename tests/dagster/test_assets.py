@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from connector.dagster import DagsterTcssTranslator, TcssAccount, TcssResource, build_tcss_assets
+from connector.dagster import DagsterTcssTranslator, TcssAccount, TcssResource, build_tcss_assets, tcss_assets
 from connector.errors import ConfigurationError
 from connector.runs.row import rfc3339
 from connector.sandbox import Fault, Fleet, wall_clock
 from connector.settings import Settings
 from connector.tables import TABLES, Table
+from connector.warehouse.inventory import Inventory
 from connector.warehouse.locks import lock
 from tests.dagster.accounts import NOW, Accounts, accounts_on, failure, metadata, retries
 from tests.syncing import loaded, truth
@@ -49,6 +51,47 @@ def test_a_table_alone_cannot_be_materialised(accounts: Accounts, duckdb_file: P
             [build_tcss_assets()], selection=["tcss/images"], resources={"tcss": accounts.resource(duckdb_file)}
         )
     assert isinstance(refused.value.__cause__, dg.DagsterInvalidSubsetError)
+
+
+def test_a_function_of_the_users_puts_code_around_a_sync(
+    accounts: Accounts, duckdb_file: Place, instance: dg.DagsterInstance
+) -> None:
+    """`@tcss_assets` gives the function the tables, and `materialize` knows their keys and the account."""
+
+    @tcss_assets(partitions_def=accounts.partitions, translator=DagsterTcssTranslator(key_prefix=["raw"]))
+    def ours(context, tcss: TcssResource) -> Iterator[Any]:  # type: ignore[no-untyped-def]
+        assert tcss.settings(context.partition_key).mode == "auto"
+        yield from tcss.materialize(context, mode="full")
+
+    assert ours.op.name == "ours"
+    result = dg.materialize(
+        [ours], partition_key="two", resources={"tcss": accounts.resource(duckdb_file)}, instance=instance
+    )
+    events = [event.materialization for event in result.get_asset_materialization_events()]
+    assert [event.asset_key.path for event in events] == [["raw", table.name] for table in TABLES]
+    assert {event.metadata["mode"].value for event in events} == {"full"}
+    assert loaded(duckdb_file, accounts.id("two")) == truth(accounts.by_name["two"].fleet)
+
+
+def test_assets_of_another_kind_are_not_materialised(accounts: Accounts, duckdb_file: Place) -> None:
+    """Their tables are not known, and nothing is synced."""
+
+    @dg.asset
+    def other(context, tcss: TcssResource) -> Any:  # type: ignore[no-untyped-def]
+        return [*tcss.materialize(context)]
+
+    with pytest.raises(ValueError, match="are not those of @tcss_assets"):
+        dg.materialize([other], resources={"tcss": accounts.resource(duckdb_file)})
+    assert not duckdb_file.file.exists()
+
+
+def test_nothing_is_queried_for_the_materialisations(
+    accounts: Accounts, duckdb_file: Place, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All facts come from the run, so that a sync costs no more with a long history."""
+    monkeypatch.delattr(TcssResource, "inventory")
+    monkeypatch.delattr(Inventory, "count")
+    assert accounts.materialize(duckdb_file, "one", instance).success
 
 
 # ---- what the assets look like ----

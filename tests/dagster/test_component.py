@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import traceback
+from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,9 @@ from dagster.components.core.component_tree import ComponentTreeException
 from dagster.components.testing import create_defs_folder_sandbox
 
 from connector import dagster as tcss
-from connector.dagster.component import TcssComponent
+from connector.dagster.component import AccountAttributes, TcssComponent
 from connector.tables import TABLES
-from tests.dagster.accounts import Accounts
+from tests.dagster.accounts import Accounts, metadata
 from tests.syncing import loaded, truth
 from tests.warehouses import Place
 
@@ -77,6 +78,7 @@ def test_the_attributes_are_those_of_the_factories() -> None:
             "accounts": {"one": KEYS, "two": {}},
             "schedule": "0 * * * *",
             "checks_schedule": "30 * * * *",
+            "keys_schedule": "0 4 * * *",
             "execution_timezone": "Europe/Berlin",
             "translation": {"group_name": "security", "key_prefix": "raw", "tags": {"table": "{{ table.name }}"}},
         }
@@ -94,11 +96,36 @@ def test_the_attributes_are_those_of_the_factories() -> None:
     assert schedules == {
         "tcss_sync_job_schedule": ("0 * * * *", "Europe/Berlin"),
         "tcss_checks_job_schedule": ("30 * * * *", "Europe/Berlin"),
+        "tcss_key_checks_job_schedule": ("0 4 * * *", "Europe/Berlin"),
     }
     checks = definitions.resolve_asset_graph().asset_check_keys
     assert {(key.name, *key.asset_key.path[:2]) for key in checks} == {
         (name, "raw", "tcss") for name in ("complete", "fresh", "keys_unique")
     }
+
+
+class Announced(TcssComponent):
+    """Puts code around each sync."""
+
+    def execute(self, context: Any, config: Any, tcss: Any) -> Iterator[Any]:
+        for result in super().execute(context, config, tcss):
+            yield result._replace(metadata={**result.metadata, "announced": context.partition_key})
+
+
+def test_a_subclass_puts_code_around_each_sync(
+    accounts: Accounts, duckdb_file: Place, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
+) -> None:
+    """By `execute`, which gets the run's configuration and the resource."""
+    monkeypatch.setenv("ONE_SECRET_ID", accounts.by_name["one"].secret_id)
+    keys = AccountAttributes(secret_id=dg.EnvVar("ONE_SECRET_ID"), secret_key=dg.EnvVar("ONE_SECRET_KEY"))
+    where: Any = {"destination": duckdb_file.url, "endpoint": accounts.sandbox.url, "options": {"metadata": False}}
+    component = Announced(accounts={"one": keys}, schedule="@daily", **where)
+    job = component.build_defs(None).resolve_job_def("tcss_sync_job")  # type: ignore[arg-type]
+    mode = {"ops": {"tcss_sync": {"config": {"mode": "full"}}}}
+    result = job.execute_in_process(run_config=mode, partition_key="one", instance=instance)
+    said = metadata(result)
+    assert {(facts["announced"], facts["mode"]) for facts in said.values()} == {("one", "full")}
+    assert set(said) == {table.name for table in TABLES}
 
 
 def test_without_accounts_there_is_one() -> None:

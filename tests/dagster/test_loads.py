@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from connector.tables import SYNC_RUNS, TABLES, Table
+from connector.tables import IMAGES, SYNC_RUNS, TABLES, Table
 from tests.dagster.accounts import Accounts, metadata
 from tests.syncing import loaded, truth
 from tests.warehouses import Place
@@ -48,7 +48,8 @@ def test_the_same_again_changes_nothing(accounts: Accounts, warehouse: Place, in
 def test_a_materialisation_tells_what_the_run_did(
     accounts: Accounts, warehouse: Place, instance: dg.DagsterInstance
 ) -> None:
-    """Verdict, counts and RequestIds are those of the row in `sync_runs`, and rows are what plain SQL counts."""
+    """Verdict, counts and RequestIds are those of the row in `sync_runs`, and rows are what plain SQL counts. Of
+    `images` alone, the run knows how many rows there are."""
     accounts.materialize(warehouse, "two", instance)
     accounts.materialize(warehouse, "one", instance)
     accounts.sandbox.change({"rescan": 7, "insert": 3}, accounts.id("one"))
@@ -65,5 +66,6 @@ def test_a_materialisation_tells_what_the_run_did(
     assert found["images"]["rows"] == found["image_history"]["rows"] == 10
     for table in TABLES:
         own = rows(warehouse, table, accounts.id("one"))
-        assert found[table.name]["dagster/partition_row_count"] == len(own)
+        held = len(own) if table is IMAGES else None
+        assert found[table.name].get("dagster/partition_row_count") == held
         assert found[table.name]["rows"] == len([row for row in own if row["sync_id"] == run["sync_id"]])

@@ -72,7 +72,7 @@ def test_the_definitions_sync_an_account_as_they_stand(
         monkeypatch.setenv(f"{prefix}SECRET_ID", account.secret_id)
         monkeypatch.setenv(f"{prefix}SECRET_KEY", account.secret_key)
     made: dict[str, Any] = {}
-    exec(compile(manual.code(PAGE, "python"), PAGE, "exec"), made)
+    exec(compile(manual.code(PAGE, "python"), PAGE, "exec", dont_inherit=True), made)
     definitions: dg.Definitions = made["defs"]
     context = dg.build_schedule_context(instance=instance, repository_def=definitions.get_repository_def())
     requests = made["hourly"].evaluate_tick(context).run_requests
@@ -87,13 +87,13 @@ def test_the_definitions_sync_an_account_as_they_stand(
 @pytest.mark.filterwarnings("ignore:`parse_obj_as` is deprecated:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
 def test_the_component_is_read_as_it_stands() -> None:
-    """Its type is ours; its account is a partition, and its schedule is there."""
+    """Its type is ours; its account is a partition, and its schedules are there."""
     component = yaml.safe_load(manual.code(PAGE, "yaml"))
     assert component["type"] == f"{tcss.__name__}.{tcss.TcssComponent.__name__}"
     definitions = built(component["attributes"])
     assets = definitions.resolve_assets_def(dg.AssetKey(["tcss", "images"]))
     assert assets.partitions_def == dg.StaticPartitionsDefinition(["production"])
-    assert [schedule.cron_schedule for schedule in definitions.schedules or ()] == ["0 * * * *"]
+    assert [schedule.cron_schedule for schedule in definitions.schedules or ()] == ["0 * * * *", "0 4 * * *"]
 
 
 def test_the_export_list_is_true() -> None:

@@ -65,6 +65,13 @@ class Warehouse:
         found = [row for row in self[IMAGE_HISTORY] if row["image_id"] == image_id and row["version"] <= last]
         return sorted(found, key=lambda row: row["version"])
 
+    def lose(self, count: int) -> list[str]:
+        """Delete so many rows of `images`, those with the highest ids, and return the ids."""
+        lost = sorted(self.tables[IMAGES.name])[-count:] if count else []
+        for key in lost:
+            del self.tables[IMAGES.name][key]
+        return [image_id for _, image_id in lost]
+
     def merge(self, table: Table, path: Path | None) -> None:
         """Delete the keys of the file and insert its rows; a file has each key once, and the schema of the table."""
         if path is None:
@@ -92,6 +99,13 @@ class Warehouse:
 
     def rejected_ids(self, reject_ids: Sequence[str]) -> set[str]:
         return {row["reject_id"] for row in self[REJECTED_VALUES]} & {*reject_ids}
+
+    def has_history(self) -> bool:
+        return bool(self[IMAGE_HISTORY])
+
+    def history(self, image_ids: Sequence[str]) -> pa.Table:
+        wanted = set(image_ids)
+        return as_arrow(IMAGE_HISTORY, [row for row in self[IMAGE_HISTORY] if row["image_id"] in wanted])
 
 
 def fetching(server: LocalServer) -> Fetch:

@@ -166,6 +166,49 @@ def test_an_unchanged_image_is_not_written(tmp_path: Path) -> None:
     assert trial.diff.listed == 1
 
 
+def past(*versions: dict[str, Any]) -> Any:
+    """Rows of `image_history`, of these versions of `stored`."""
+    return as_arrow(IMAGE_HISTORY, [{**row, "observed_at": row["changed_at"]} for row in versions])
+
+
+def test_an_image_that_images_lacks_gets_the_row_of_its_last_version_back(tmp_path: Path) -> None:
+    """As the sync wrote it that observed the version. No new version is made; the versions may come in any order."""
+    trial = Trial(tmp_path).show([ITEM, {**ITEM, "ImageID": "i2"}])
+    last = {**stored(version=2), "changed_at": BEFORE + 1}
+    assert trial.diff.known.added() == ["i1", "i2"]
+    assert trial.diff.recall(past(last, stored(version=1, HostCnt=11))) == 1
+    row = {**last, "first_seen_at": BEFORE, "sync_id": "s1"}
+    assert trial.written(IMAGES)[0] == row
+    assert [(row["image_id"], row["version"]) for row in trial.written(IMAGE_HISTORY)] == [("i2", 1)]
+    assert trial.kinds == {"new": 2}
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        stored(version=7, HostCnt=11),
+        stored(version=7, deleted_at=BEFORE),
+        {**stored(version=7), "row_hash": "0:" + stored()["row_hash"][2:]},
+    ],
+    ids=["another state", "gone", "another definition of the hash"],
+)
+def test_an_image_that_images_lacks_goes_on_with_the_next_version(tmp_path: Path, last: dict[str, Any]) -> None:
+    """Where its last version is not its present state, or does not compare with it."""
+    trial = Trial(tmp_path).show([ITEM])
+    trial.diff.recall(past(last))
+    assert versions(trial) == [("i1", 8, 12, None)]
+    (row,) = trial.written(IMAGES)
+    assert (row["first_seen_at"], row["changed_at"], row["sync_id"]) == (BEFORE, NOW, "s2")
+
+
+@pytest.mark.parametrize(("known", "expected"), [(SCANNED, 0), (None, 1)], ids=["found before", "never found"])
+def test_a_lost_row_is_no_miss_of_incremental_runs(tmp_path: Path, known: int | None, expected: int) -> None:
+    """They are judged by the scans in the history."""
+    trial = Trial(tmp_path, audit=Audit(Span(SCANNED - 1, SCANNED))).show([ITEM])
+    trial.diff.recall(past({**stored(), "scan_time": known}))
+    assert trial.diff.audit.missed == expected
+
+
 @pytest.mark.parametrize(("before", "after"), [(None, NOW), (BEFORE, BEFORE)], ids=["at once", "missing before"])
 def test_a_gone_image_keeps_its_values(tmp_path: Path, before: int | None, after: int) -> None:
     """The row that is read back is written again with deleted_at, as a version of its own. It says since when the

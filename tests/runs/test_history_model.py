@@ -1,6 +1,7 @@
 """Whatever happens to a fleet, and whenever runs die: the warehouse tells the truth about it, and its whole history.
 
 Random fleets that change between and during runs of random modes, some of which die after some of their packages.
+Between runs, rows of `images` disappear.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ NOTHING: Row = dict.fromkeys(IMAGES.column_names)
 
 @dataclass(frozen=True)
 class Step:
-    """What happens before a run and after each `every`-th of its answers, and how many packages it commits."""
+    """What happens before a run and after each `every`-th of its answers, how many packages it commits, and how many
+    rows of `images` are lost before it."""
 
     before: Mapping[str, int]
     during: Mapping[str, int]
@@ -48,6 +50,7 @@ class Step:
     filters: Filters
     packages: int
     confirm: int
+    lost: int
 
     def policy(self) -> Policy:
         return Policy(mode=self.mode, filters=self.filters, lookback=0, confirm_gone_after=self.confirm)
@@ -67,6 +70,7 @@ STEPS = st.builds(
     filters=st.sampled_from([(), (), (), FILTERED]),
     packages=st.sampled_from([3, 3, 3, 0, 1, 2]),
     confirm=st.sampled_from([0, HOUR // 6, HOUR // 6, 2 * HOUR]),
+    lost=st.sampled_from([0, 0, 0, 0, 3, 1000]),
 )
 
 
@@ -86,7 +90,8 @@ class Watching(ItemParser):
 
 
 class Restless(Fleet):
-    """Remembers which images came back: with an old ScanTime, which no incremental sweep looks for."""
+    """Remembers which images came back: with an old ScanTime, which no incremental sweep looks for. So do images whose
+    rows were lost."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -105,6 +110,7 @@ class World:
     fleet: Restless
     parser: Watching = field(default_factory=Watching)
     scans: set[tuple[str, int]] = field(default_factory=set)
+    valid: dict[tuple[str, int], Row] = field(default_factory=dict)  # every version that was ever valid
 
     def __post_init__(self) -> None:
         self.runs = Runs(LocalServer(self.fleet), limit=8, parser=self.parser)
@@ -116,6 +122,7 @@ class World:
     def take(self, step: Step) -> None:
         self.fleet.now += step.hours * HOUR
         self.fleet.apply(step.before)
+        self.fleet.back.update(self.warehouse.lose(step.lost))
         self.runs.server.backend.churn = Churn(every=step.every, **step.during)
         self.parser.scans.clear()
         mark = self.fleet.mark()
@@ -133,7 +140,8 @@ class World:
             self.check_watermark(row, mark)
 
     def check_history(self) -> None:
-        """Versions are 1..n, no two neighbours are alike, the last one is the row of images, and no scan is lost."""
+        """Versions are 1..n, no two neighbours are alike, the last one is the row of images, and no scan is lost. What
+        was valid once stays as it is, and is not hidden."""
         versions = defaultdict(list)
         for row in sorted(self.warehouse[IMAGE_HISTORY], key=lambda row: row["version"]):
             versions[row["image_id"]].append(row)
@@ -144,6 +152,9 @@ class World:
             assert all(one != next_one for one, next_one in pairwise(states))
             assert {name: found[-1][name] for name in SHARED} == {name: image[name] for name in SHARED}
             assert (found[0]["observed_at"], found[-1]["observed_at"]) == (image["first_seen_at"], image["changed_at"])
+            known = {version: row for (image_id, version), row in self.valid.items() if image_id == image["image_id"]}
+            assert {row["version"]: row for row in found if row["version"] in known} == known
+            self.valid |= {(row["image_id"], row["version"]): row for row in found}
         assert {(row["image_id"], row["scan_time"]) for row in self.warehouse[IMAGE_SCANS]} == self.scans
 
     def check_strikes(self, step: Step, row: Row, mark: int, before: Mapping[str, Row]) -> None:

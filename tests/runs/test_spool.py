@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from connector.runs import spool as spool_module
-from connector.runs.spool import Spool
+from connector.runs.spool import Place, Spool
 from connector.tables import IMAGE_HISTORY, IMAGES, REJECTED_VALUES, SYNC_RUNS, Table
 from tests.runs.memory import plain
 
@@ -126,6 +126,24 @@ def test_amended_rows_alone_make_no_history(spool: Spool) -> None:
     spool.amend(image(0))
     assert [row["version"] for row in _read(spool, IMAGES)] == [0]
     assert (spool.finish(IMAGE_HISTORY), spool.count(IMAGE_HISTORY)) == (None, 0)
+
+
+@pytest.mark.parametrize("dropped", [set(), {0}, {2, 3}], ids=str)
+def test_a_moved_row_has_another_place_in_its_history(spool: Spool, dropped: set[int]) -> None:
+    """The four columns of the place, and no others; in image_history only if the row is a version."""
+    for number in range(5):
+        spool.add(IMAGES, image(number))
+    spool.move(1, Place(11, 101, 1001, "s1"), is_version=True)
+    spool.move(3, Place(13, 103, 1003, "s3"), is_version=False)
+    for number in dropped:
+        spool.drop(IMAGES, number)
+    names = ("version", "first_seen_at", "changed_at", "sync_id", "row_hash", "missing_since")
+    expected = {number: (number, 7, number, "s", "1:0", 8) for number in range(5)}
+    expected |= {1: (11, 101, 1001, "s1", "1:0", 8), 3: (13, 103, 1003, "s3", "1:0", 8)}
+    kept = [row for number, row in expected.items() if number not in dropped]
+    assert [tuple(row[name] for name in names) for row in _read(spool, IMAGES)] == kept
+    history = [(row["version"], row["observed_at"], row["sync_id"]) for row in _read(spool, IMAGE_HISTORY)]
+    assert history == [(row[0], row[2], row[3]) for row in kept if row[0] != 13]
 
 
 def image(version: int) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from connector.tables import ALL_TABLES, IMAGES
 from tests.tools import ROOT, UV
 
 pytestmark = pytest.mark.thorough
@@ -76,11 +77,45 @@ def test_the_table_is_created_with_faithful_types(name: str, clouds: dict[str, d
     } == wanted
 
 
+# What makes a merge whole. ClickHouse has neither MERGE nor transactions.
+MERGED = {
+    "motherduck": "transaction",
+    "redshift": "transaction",
+    "snowflake": "transaction",
+    "bigquery": "one statement",
+    "clickhouse": "one by one",
+    "databricks": "one statement",
+    "oracle": "transaction",
+    "trino": "transaction",
+}
+
+
 @pytest.mark.parametrize("name", EXPECTED)
+def test_no_merge_can_be_half_done(name: str, clouds: dict[str, dict[str, Any]]) -> None:
+    """Of any table, whether it names create_time or not: dlt looks for CREATE in the SQL."""
+    assert clouds[name]["merged"] == {table.name: MERGED[name] for table in ALL_TABLES}
+
+
+@pytest.mark.parametrize("name", [name for name, how in MERGED.items() if how == "one statement"])
+def test_one_merge_takes_each_key_once_and_replaces_whole_rows(name: str, clouds: dict[str, dict[str, Any]]) -> None:
+    """From the account's staging, by the whole key; a row that is there gets every column."""
+    merge = clouds[name]["merge"].replace("`", "")
+    source, on, matched, others = (merge.index(word) for word in ("USING (", "ON d.", "WHEN MATCHED", "WHEN NOT"))
+    assert merge.strip().startswith(f"MERGE INTO {EXPECTED[name][0].replace('`', '')} d USING (")
+    assert source < on < matched < others
+    assert "ROW_NUMBER() OVER (partition BY account_id, image_id" in merge[source:on]
+    assert ".tcss_staging_1.images" in merge[source:on]
+    assert "_dlt_dedup_rn = 1" in merge[source:on]
+    assert " ".join(merge[on:matched].split()) == "ON d.account_id = s.account_id AND d.image_id = s.image_id"
+    assert all(f"{column} = s.{column}" in merge[matched:others] for column in IMAGES.column_names)
+    assert all(f"s.{column}" in merge[others:] for column in IMAGES.column_names)
+
+
+@pytest.mark.parametrize("name", [name for name, how in MERGED.items() if how != "one statement"])
 def test_a_merge_deletes_by_the_whole_key_and_inserts_from_the_accounts_staging(
     name: str, clouds: dict[str, dict[str, Any]]
 ) -> None:
-    """Delete by account and image, then insert: the one strategy on every destination."""
+    """Delete by account and image, then insert."""
     merge = clouds[name]["merge"].lower()
     delete, insert = merge.index("delete from"), merge.index("insert into")
     assert delete < insert
