@@ -17,12 +17,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connector.cli.board import Board
 from connector.cli.report import Outcome, Reporter
-from connector.cli.worker import Shown, work
+from connector.cli.worker import Lent, Shown, work
 from connector.errors import TcssError
 from connector.settings import Settings
 
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 
 JOBS_PER_CORE = 4
 """How many syncs pay off for each core, because a sync waits most of the time."""
-Lent = tuple[Sequence[Path], Path]
-"""Files whose locks the command holds, and a directory in which its processes take turns."""
 _PATIENCE = 10.0  # seconds for a process to clean up before it is killed
 
 
@@ -81,7 +78,7 @@ class Jobs:
         job = self._under_way[pipe]
         try:
             message = pipe.recv()
-        except EOFError:
+        except (EOFError, OSError):  # at a message's end, or within a message
             del self._under_way[pipe]
             pipe.close()
             return [self._ended(job, board)]
@@ -171,4 +168,4 @@ def _lent(locations: Sequence[Location]) -> Iterator[Lent]:
                 files.append(file)
             except TcssError:
                 continue
-        yield files, directory
+        yield Lent(files, directory, os.getpid())

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -43,17 +43,25 @@ class Printed:
     text: str
 
 
+@dataclass(frozen=True)
+class Lent:
+    """The files whose locks the command holds, a directory in which its processes take turns, and its process id."""
+
+    files: Sequence[Path]
+    directory: Path
+    command: int
+
+
 def work(
     name: str | None,
     sync_one: Callable[[str | None, Reporter], Outcome],
-    lent: tuple[Sequence[Path], Path],
+    lent: Lent,
     pipe: Connection,
     *,
     as_json: bool,
     is_drawn: bool,
 ) -> NoReturn:
-    """Sync the account, send `Shown`, `Printed` and last the `Outcome`, and end the process. `lent` are the files to
-    use in turns, and the directory for that."""
+    """Sync the account, send `Shown`, `Printed` and last the `Outcome`, and end the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the command too, which ends this process
     signal.signal(signal.SIGTERM, _terminate)
     streams = [_Sent(pipe, stream) for stream in ("stdout", "stderr")]
@@ -61,11 +69,11 @@ def work(
     for handler in logging.getLogger().handlers:
         if type(handler) is logging.StreamHandler:
             handler.setStream(sys.stderr)
-    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_watch, args=(lent.command,), daemon=True).start()
     try:
         from connector.warehouse import turns
 
-        turns.borrow(*lent)
+        turns.borrow(lent.files, lent.directory, lent.command)
         outcome = sync_one(name, _Remote(pipe, as_json=as_json) if is_drawn else Reporter(as_json=as_json))
         for stream in streams:
             stream.flush()
@@ -127,4 +135,5 @@ class _Sent(io.TextIOBase):
     def flush(self) -> None:
         text, self._texts = "".join(self._texts), []
         if text:
-            self._pipe.send(Printed(self._name, text))
+            with suppress(BrokenPipeError):  # the command has ended, and nobody reads
+                self._pipe.send(Printed(self._name, text))

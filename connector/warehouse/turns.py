@@ -36,11 +36,11 @@ class _Lent:
 _lent: _Lent | None = None
 
 
-def borrow(files: Iterable[Path], directory: Path) -> None:
-    """Use these files in turns, for the rest of this process. The parent process holds their locks; all processes that
-    share the files name the same directory."""
+def borrow(files: Iterable[Path], directory: Path, owner: int) -> None:
+    """Use these files in turns, for the rest of this process. The parent process, `owner`, holds their locks; all
+    processes that share the files name the same directory."""
     global _lent
-    _lent = _Lent(frozenset(file.resolve() for file in files), directory, os.getppid())
+    _lent = _Lent(frozenset(file.resolve() for file in files), directory, owner)
     sa.event.listen(sa.Pool, "checkout", _checkout)
     sa.event.listen(sa.Pool, "checkin", _checkin)
 

@@ -61,8 +61,10 @@ class Accounts:
         }
         return {**{k: v for k, v in os.environ.items() if not k.startswith(("TCSS_", "TENCENTCLOUD_"))}, **ours}
 
-    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+    @contextmanager
+    def start(self, *arguments: str, **options: Any) -> Iterator[subprocess.Popen[str]]:
+        """Start the command; if it still runs after the block, kill it."""
+        with subprocess.Popen(
             self.command(*arguments),
             cwd=self.directory,
             env=self.environment(),
@@ -70,7 +72,11 @@ class Accounts:
             stderr=subprocess.PIPE,
             text=True,
             **options,
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def sync(self, *arguments: str) -> tuple[int, dict[str, dict[str, Any]], str]:
         """Return the exit code, the line of each account by its name or its id, and stderr."""
@@ -138,8 +144,16 @@ def hanging(given: Accounts) -> Iterator[None]:
         yield
 
 
-def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+def only_child(pid: int) -> int:
+    """Wait until a process has one child process left, and return its id."""
+    found: list[str] = []
+
+    def is_alone() -> bool:
+        found[:] = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return len(found) == 1
+
+    until(is_alone)
+    return int(found[0])
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -197,7 +211,7 @@ def test_an_account_that_hangs_holds_no_other_up_and_ctrl_c_ends_all(three: Acco
         assert process.stdout is not None
         lines = [json.loads(process.stdout.readline()) for _ in three.fleets]
         assert {line["verdict"] for line in lines} == {"complete"}
-        (child,) = children(process.pid)
+        child = only_child(process.pid)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
@@ -213,7 +227,7 @@ def test_an_account_whose_process_is_killed_is_an_error_of_its_own(three: Accoun
     with hanging(three), three.start("--jobs", "2") as process:
         assert process.stdout is not None
         lines = [json.loads(process.stdout.readline()) for _ in three.fleets]
-        (child,) = children(process.pid)
+        child = only_child(process.pid)
         os.kill(child, signal.SIGKILL)
         out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
@@ -230,7 +244,7 @@ def test_with_the_command_its_processes_end(three: Accounts) -> None:
         assert process.stdout is not None
         for _ in three.fleets:
             process.stdout.readline()
-        (child,) = children(process.pid)
+        child = only_child(process.pid)
         process.kill()
         process.wait()
         until(lambda: not Path(f"/proc/{child}").exists())
@@ -287,9 +301,9 @@ from connector.warehouse.locations import locate
 from connector.warehouse.locks import lock
 
 location = locate(sys.argv[1])
-turns.borrow([location.file], Path(sys.argv[2]))
+turns.borrow([location.file], Path(sys.argv[2]), os.getppid())
 try:
-    with lock(location, "1") as still_held, turns.turn(), turns.turn():
+    with lock(location, sys.argv[4]) as still_held, turns.turn(), turns.turn():
         print("turn", flush=True)
         if sys.argv[3] == "wait":
             sys.stdin.read()
@@ -300,24 +314,22 @@ except LockedError as error:
 """
 
 
-def take(made: Place, directory: Path, what: str = "") -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", TAKE, made.url, str(directory), what]
+def take(made: Place, directory: Path, what: str = "", account: str = "1") -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", TAKE, made.url, str(directory), what, account]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def test_another_process_of_the_command_waits_for_its_turn(tmp_path: Path) -> None:
     """A turn ends with the last of its blocks, or with its process, even by SIGKILL."""
-    with place("duckdb", tmp_path) as made, place("duckdb", tmp_path) as other:
-        first = take(made, tmp_path, "wait")
+    with place("duckdb", tmp_path) as made, take(made, tmp_path, "wait") as first:
         assert first.stdout is not None
         assert first.stdout.readline() == "turn\n"
-        second = take(other, tmp_path)
-        assert second.stdout is not None
-        assert not select.select([second.stdout], [], [], 0.5)[0]
-        first.kill()
-        assert second.stdout.readline() == "turn\n"
-        for process in (first, second):
-            process.communicate()
+        with take(made, tmp_path, account="2") as second:
+            assert second.stdout is not None
+            until(lambda: f"-> FLOCK  ADVISORY  WRITE {second.pid} " in Path("/proc/locks").read_text())
+            assert not select.select([second.stdout], [], [], 0)[0]
+            first.kill()
+            assert second.stdout.readline() == "turn\n"
 
 
 def test_two_names_of_one_account_are_refused(tmp_path: Path) -> None:
@@ -337,7 +349,7 @@ def test_a_process_whose_command_has_ended_writes_nothing(tmp_path: Path) -> Non
     with place("duckdb", tmp_path) as made:
         read, write = os.pipe()
         pipes = {"stdin": read, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        command = [sys.executable, "-c", start, sys.executable, "-c", TAKE, made.url, str(tmp_path), "wait"]
+        command = [sys.executable, "-c", start, sys.executable, "-c", TAKE, made.url, str(tmp_path), "wait", "1"]
         with subprocess.Popen(command, text=True, **pipes) as parent:
             assert parent.stdout is not None
             assert parent.stderr is not None
