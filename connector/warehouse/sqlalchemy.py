@@ -7,6 +7,7 @@ MySQL deletes by a join with the staged rows, which uses the index. For dlt's DE
 reads every row of the table, so a merge of a few rows would cost more with every version that is kept.
 """
 
+from pathlib import Path
 from typing import Any
 
 import dlt
@@ -64,7 +65,8 @@ class _MySqlClient(SqlalchemyJobClient):
         return super().create_load_job(table, file_path, load_id, restore)
 
     def _create_merge_followup_jobs(self, table_chain: Any) -> list[FollowupJobRequest]:
-        super()._create_merge_followup_jobs(table_chain)  # makes the tables known to SQLAlchemy
+        for job in super()._create_merge_followup_jobs(table_chain):  # which makes the tables known to SQLAlchemy
+            Path(job.new_file_path()).unlink()  # its SQL, in the directory for temporary files
         return [_MergeByJoin.from_table_chain(table_chain, self.sql_client)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -205,3 +206,14 @@ def test_an_interrupt_is_not_a_failed_load(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setattr("dlt.load.load.Load.start_new_jobs", interrupt)
         with pytest.raises(KeyboardInterrupt):
             made.load(pipeline, IMAGES, IMAGE)
+
+
+def test_a_load_leaves_no_temporary_files(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hourly loads would fill the directory for temporary files."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    pipeline = place.prepared()
+    for _ in range(2):
+        place.load(pipeline, IMAGES, {"account_id": "1", "image_id": "a"})
+    assert list(temporary.iterdir()) == []
