@@ -7,6 +7,7 @@ A version is counted once, after its row of `images` is committed, in the order 
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any
 
 import dlt
@@ -24,12 +25,12 @@ from connector.warehouse.selects import dialect_of, instant
 DAY = 86_400_000_000  # microseconds, as all instants here
 SLICE = 30 * DAY
 """How much of the history one transaction counts: the first count of years is resumed where a run was killed."""
+NEVER = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp()) * 1_000_000
 # MySQL and MariaDB would read the whole history for the changes of a month.
 _SLICES: dict[Kind, int] = {"mysql": DAY}
 
 _CHANGES = POSTURE_CHANGES.column_names[2:]
-_BOUND = IMAGE_HISTORY.arrow_schema.field("observed_at").type
-_BOUNDS = pa.schema([("oldest", _BOUND), ("newest", _BOUND)])
+_BOUNDS = pa.schema([(name, IMAGES.arrow_schema.field("changed_at").type) for name in ("oldest", "newest")])
 # `given_` names stand for values, because the statement is translated before it has values.
 _SUMS = ", ".join(f"cast(sum({name}) as bigint) as {name}" for name in _CHANGES)
 _COUNT = f"""
@@ -81,19 +82,17 @@ class Posture:
         return next(iter(self._rows(client, query, [self._account_id] * 2, POSTURE_CHANGES.arrow_schema)), None)
 
     def _slices(self, client: Any, last: Row | None) -> Iterator[tuple[int, int]]:
-        """Yield what is to be counted: after an instant, until another. All slices but the last end with a day."""
-        history = client.make_qualified_table_name(IMAGE_HISTORY.name)
-        condition = "" if last is None else f" AND observed_at > {self._instant(last['changed_at'])}"
-        query = (
-            "SELECT min(observed_at) AS oldest, max(observed_at) AS newest "  # noqa: S608
-            f"FROM {history} WHERE account_id = %s{condition}"
-        )
+        """Yield what is to be counted: after an instant, until another. All slices but the last end with a day, and the
+        last slice has no end. Where no image has changed since the mark, there are no slices."""
+        images = client.make_qualified_table_name(IMAGES.name)
+        query = f"SELECT min(first_seen_at) AS oldest, max(changed_at) AS newest FROM {images} WHERE account_id = %s"  # noqa: S608
         (bounds,) = self._rows(client, query, [self._account_id], _BOUNDS)
-        if bounds["oldest"] is None:
+        after, newest = last["changed_at"] if last is not None else 0, bounds["newest"]
+        if newest is None or newest <= after:
             return
-        after, newest, length = bounds["oldest"] - 1, bounds["newest"], _SLICES.get(self._location.kind, SLICE)
-        while after < newest:
-            until = min((after + 1 + length) // DAY * DAY - 1, newest)
+        length = _SLICES.get(self._location.kind, SLICE)
+        ends = range((max(after, bounds["oldest"]) + length) // DAY * DAY - 1, newest, length)
+        for until in (*ends, NEVER):
             yield after, until
             after = until
 
