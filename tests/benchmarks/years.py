@@ -1,17 +1,31 @@
 """Measures the views over years of history: 10 million versions of 20,000 images, on DuckDB, PostgreSQL and MariaDB.
 
-`python -m tests.benchmarks.years [--short] [KIND]...` fills a warehouse by SQL, in the order in which runs would fill
-it, and asks each question three times.
+`python -m tests.benchmarks.years [--short] [--before] [KIND]...` fills a warehouse by SQL, in the order in which runs
+would fill it, and asks each question three times. With `--before`, posture_by_day is also asked where nothing is
+counted, which takes minutes in MariaDB. Memory is this process's, in which DuckDB runs.
 """
 
 from __future__ import annotations
 
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import dlt
 
-from connector.tables import IMAGE_HISTORY, IMAGES, SYNC_RUNS, Row
-from tests.warehouses import Place
+from connector.tables import IMAGE_HISTORY, IMAGES, POSTURE_CHANGES, SYNC_RUNS, TABLES, Row
+from connector.warehouse import views
+from connector.warehouse.counting import Posture
+from connector.warehouse.dialects import translate
+from connector.warehouse.selects import dialect_of
+from tests.benchmarks.measuring import medians
+from tests.warehouses import Place, place
 
 KINDS = ("duckdb", "postgresql", "mysql")
 ACCOUNTS, DAYS = 2, 1_000
@@ -98,3 +112,74 @@ def _drop_indexes(made: Place) -> None:
         found = made.sql("SHOW INDEX FROM {data}.image_history")
         for name in {row[2] for row in found}:
             made.sql(f"DROP INDEX {name} ON {{data}}.image_history")
+
+
+_MOMENT = "current_timestamp - interval 4320 hour"  # half a year ago
+QUESTIONS = {
+    "posture_by_day": "select count(*) as rows, sum(vul_cnt) as vul from posture_by_day",
+    "changes_since_yesterday": "select count(*) as rows, sum(vul_change) as vul from changes_since_yesterday",
+    "data_freshness": "select count(*) as rows, sum(images) as images from data_freshness",
+    "as of a moment, by the view": f"""
+        select count(*) as rows, sum(vul_cnt) as vul from image_versions
+        where valid_from <= {_MOMENT} and (valid_to > {_MOMENT} or valid_to is null) and deleted_at is null""",
+    "as of a moment, image by image": f"""
+        select count(*) as rows, sum(history.vul_cnt) as vul
+        from images
+        join image_history as history on history.account_id = images.account_id
+            and history.image_id = images.image_id
+            and history.version = (
+                select max(earlier.version) from image_history as earlier
+                where earlier.account_id = images.account_id and earlier.image_id = images.image_id
+                    and earlier.version <= images.version and earlier.observed_at <= {_MOMENT}
+            )
+        where history.deleted_at is null""",
+}
+
+
+def measure(kind: str, images: int, versions: int, *, before: bool, say: Callable[[str], None]) -> None:
+    """Say the seconds of each step and question, and the answers, which are the same on every database."""
+    with tempfile.TemporaryDirectory(prefix="tcss_years_") as directory, place(kind, Path(directory)) as made:
+        pipeline = made.prepared(tables=(*TABLES, POSTURE_CHANGES))
+        _say(say, f"{kind}, {images * versions:,} versions", lambda: fill(made, pipeline, images, versions))
+        with pipeline.sql_client() as client:
+            views.create(client)
+            if before:
+                _ask(say, client, "posture_by_day, before", QUESTIONS["posture_by_day"], 1)
+            for account in range(ACCOUNTS):
+                posture = Posture(made.location, pipeline, f"10000000000{account}")
+                _say(say, f"first count of account {account}", posture.count)
+            for title, sql in QUESTIONS.items():
+                _ask(say, client, title, sql, 3)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    say(f"  peak memory {peak:,.0f} MB; load {os.getloadavg()[0]:.1f}")
+
+
+def _ask(say: Callable[[str], None], client: Any, title: str, sql: str, rounds: int) -> None:
+    names = (*(table.name for table in TABLES), *(view.name for view in views.views()))
+    query = translate(sql, dialect_of(client), {name: client.make_qualified_table_name(name) for name in names})
+    answer: list[Any] = []
+
+    def once() -> dict[str, float]:
+        started = time.perf_counter()
+        answer[:] = client.execute_sql(query)
+        return {"seconds": time.perf_counter() - started}
+
+    seconds = medians(rounds, once)["seconds"]
+    say(f"  {title:34} {seconds:8.2f} s  {tuple(map(int, answer[0]))}")
+
+
+def _say(say: Callable[[str], None], title: str, do: Callable[[], object]) -> None:
+    started = time.perf_counter()
+    do()
+    say(f"  {title:34} {time.perf_counter() - started:8.2f} s")
+
+
+def main(say: Callable[[str], None] = print) -> None:
+    """Measure the kinds that the arguments name, or all."""
+    images, versions = (2_000, 50) if "--short" in sys.argv else (20_000, 500)
+    for kind in [kind for kind in KINDS if kind in sys.argv] or KINDS:
+        measure(kind, images, versions, before="--before" in sys.argv, say=say)
+
+
+if __name__ == "__main__":
+    main()

@@ -89,7 +89,7 @@ def test_a_table_in_the_place_of_a_view_is_named(account: World, caplog: pytest.
 def test_a_sync_counts_its_versions_and_the_command_counts_again(account: World) -> None:
     """Each account under its lock. The view adds up the rows, so a row that somebody changed shows there."""
     account.sync()
-    account.server.change({"delete": 3, "insert": 5, "rescan": 7})
+    account.sandbox.change({"delete": 3, "insert": 5, "rescan": 7})
     account.sync()
     assert account.query("select max(changed_at) = max(observed_at) from tcss.posture_changes, tcss.image_history") == [
         (True,)
