@@ -33,11 +33,15 @@ _CHANGES = POSTURE_CHANGES.column_names[2:]
 _BOUNDS = pa.schema([(name, IMAGES.arrow_schema.field("changed_at").type) for name in ("oldest", "newest")])
 # `given_` names stand for values, because the statement is translated before it has values.
 _SUMS = ", ".join(f"cast(sum({name}) as bigint) as {name}" for name in _CHANGES)
-_COUNT = f"""
-select account_id, max(observed_at) as changed_at, {_SUMS}
-from posture_differences
-where account_id = given_account and observed_at > given_after and observed_at <= given_until
-group by account_id, cast(observed_at at time zone 'UTC' as date)"""  # noqa: S608
+_FRESH = " union all ".join(
+    f"select account_id, observed_at, {', '.join(_CHANGES)} from {fragment} "  # noqa: S608
+    "where account_id = given_account and observed_at > given_after and observed_at <= given_until"
+    for fragment in ("posture_begins", "posture_ends")
+)
+_COUNT = (
+    f"select account_id, max(observed_at) as changed_at, {_SUMS} from ({_FRESH}) as fresh "  # noqa: S608
+    "group by account_id, cast(observed_at at time zone 'UTC' as date)"
+)
 
 
 class Posture:
@@ -102,7 +106,7 @@ class Posture:
         query = translate(_COUNT, dialect_of(client), names)
         query = query.replace("given_account", "%s")
         query = query.replace("given_after", self._instant(after)).replace("given_until", self._instant(until))
-        found = self._rows(client, query, [self._account_id], POSTURE_CHANGES.arrow_schema)
+        found = self._rows(client, query, [self._account_id] * 2, POSTURE_CHANGES.arrow_schema)
         return sorted(found, key=lambda row: row["changed_at"])
 
     def _write(self, client: Any, rows: Sequence[Row], since: int) -> None:

@@ -29,6 +29,49 @@
 -- vul_change: how many more vulnerabilities
 -- virus_change: how many more malicious files
 -- risk_change: how many more findings of sensitive data
+with pairs as (
+    select
+        history.account_id,
+        history.image_id,
+        history.version,
+        history.observed_at,
+        history.image_name,
+        earlier.version as version_before,
+        case when history.deleted_at is null then 1 else 0 end as is_there,
+        case when earlier.version is not null and earlier.deleted_at is null then 1 else 0 end as was_there,
+        history.scan_status,
+        earlier.scan_status as scan_status_before,
+        history.scan_time,
+        earlier.scan_time as scan_time_before,
+        history.host_cnt,
+        earlier.host_cnt as host_cnt_before,
+        history.container_cnt,
+        earlier.container_cnt as container_cnt_before,
+        history.critical_level_vul_cnt,
+        earlier.critical_level_vul_cnt as critical_before,
+        history.high_level_vul_cnt,
+        earlier.high_level_vul_cnt as high_before,
+        history.medium_level_vul_cnt,
+        earlier.medium_level_vul_cnt as medium_before,
+        history.low_level_vul_cnt,
+        earlier.low_level_vul_cnt as low_before,
+        history.vul_cnt,
+        earlier.vul_cnt as vul_before,
+        history.virus_cnt,
+        earlier.virus_cnt as virus_before,
+        history.risk_cnt,
+        earlier.risk_cnt as risk_before
+    from images
+    join image_history as history
+        on history.account_id = images.account_id
+        and history.image_id = images.image_id
+        and history.version <= images.version
+    left join image_history as earlier
+        on earlier.account_id = history.account_id
+        and earlier.image_id = history.image_id
+        and earlier.version = history.version - 1
+    where history.version = 1 or earlier.version is not null
+)
 select
     account_id,
     image_id,
@@ -76,5 +119,4 @@ select
     coalesce(is_there * vul_cnt, 0) - coalesce(was_there * vul_before, 0) as vul_change,
     coalesce(is_there * virus_cnt, 0) - coalesce(was_there * virus_before, 0) as virus_change,
     coalesce(is_there * risk_cnt, 0) - coalesce(was_there * risk_before, 0) as risk_change
-from version_pairs
-where version = 1 or version_before is not null
+from pairs

@@ -56,7 +56,29 @@ differences as (
         fresh.low_change,
         fresh.virus_change,
         fresh.risk_change
-    from posture_differences as fresh
+    from posture_begins as fresh
+    left join marks on marks.account_id = fresh.account_id
+    where
+        fresh.image_changed_at > (select min(since) from marks)
+        and fresh.image_changed_at <= (select max(changed_at) from images)
+        and fresh.image_changed_at > marks.since
+        and (marks.counted_at is null or fresh.observed_at > marks.counted_at)
+    union all
+    select
+        fresh.account_id,
+        cast(fresh.observed_at at time zone 'UTC' as date) as day,
+        fresh.images_change,
+        fresh.scanned_change,
+        fresh.rated_change,
+        fresh.affected_change,
+        fresh.vul_change,
+        fresh.critical_change,
+        fresh.high_change,
+        fresh.medium_change,
+        fresh.low_change,
+        fresh.virus_change,
+        fresh.risk_change
+    from posture_ends as fresh
     left join marks on marks.account_id = fresh.account_id
     where
         fresh.image_changed_at > (select min(since) from marks)
