@@ -38,9 +38,12 @@ _FRESH = " union all ".join(
     "where account_id = given_account and observed_at > given_after and observed_at <= given_until"
     for fragment in ("posture_begins", "posture_ends")
 )
+_CONSIDERED = (
+    "select account_id, image_id, version, changed_at as counted_at from images where account_id = given_account"
+)
 _COUNT = (
-    f"select account_id, max(observed_at) as changed_at, {_SUMS} from ({_FRESH}) as fresh "  # noqa: S608
-    "group by account_id, cast(observed_at at time zone 'UTC' as date)"
+    f"with considered as ({_CONSIDERED}) select account_id, max(observed_at) as changed_at, {_SUMS} "  # noqa: S608
+    f"from ({_FRESH}) as fresh group by account_id, cast(observed_at at time zone 'UTC' as date)"
 )
 
 
@@ -106,7 +109,7 @@ class Posture:
         query = translate(_COUNT, dialect_of(client), names)
         query = query.replace("given_account", "%s")
         query = query.replace("given_after", self._instant(after)).replace("given_until", self._instant(until))
-        found = self._rows(client, query, [self._account_id] * 2, POSTURE_CHANGES.arrow_schema)
+        found = self._rows(client, query, [self._account_id] * query.count("%s"), POSTURE_CHANGES.arrow_schema)
         return sorted(found, key=lambda row: row["changed_at"])
 
     def _write(self, client: Any, rows: Sequence[Row], since: int) -> None:

@@ -2,11 +2,11 @@
 --
 -- The sum of posture_begins and posture_ends up to the end of a day is the posture at the end of that day.
 --
--- image_changed_at: changed_at of the image's latest version
+-- counted_at: of the image, as `considered` says: the images whose versions are considered
 select
     history.account_id,
     history.observed_at,
-    images.changed_at as image_changed_at,
+    images.counted_at,
     1 as images_change,
     case when history.scan_time is null then 0 else 1 end as scanned_change,
     case when history.critical_level_vul_cnt is null then 0 else 1 end as rated_change,
@@ -18,7 +18,7 @@ select
     coalesce(history.low_level_vul_cnt, 0) as low_change,
     coalesce(history.virus_cnt, 0) as virus_change,
     coalesce(history.risk_cnt, 0) as risk_change
-from images
+from considered as images
 join image_history as history
     on history.account_id = images.account_id
     and history.image_id = images.image_id

@@ -1,11 +1,11 @@
 -- What a version of an image takes from the posture of its account when the next version begins.
 --
 -- observed_at: when a sync first observed the next version
--- image_changed_at: changed_at of the image's latest version
+-- counted_at: of the image, as `considered` says: the images whose versions are considered
 select
     history.account_id,
     history.observed_at,
-    images.changed_at as image_changed_at,
+    images.counted_at,
     -1 as images_change,
     case when earlier.scan_time is null then 0 else -1 end as scanned_change,
     case when earlier.critical_level_vul_cnt is null then 0 else -1 end as rated_change,
@@ -17,7 +17,7 @@ select
     -coalesce(earlier.low_level_vul_cnt, 0) as low_change,
     -coalesce(earlier.virus_cnt, 0) as virus_change,
     -coalesce(earlier.risk_cnt, 0) as risk_change
-from images
+from considered as images
 join image_history as history
     on history.account_id = images.account_id
     and history.image_id = images.image_id

@@ -23,8 +23,17 @@ marks as (
     left join posture_changes on posture_changes.account_id = accounts.account_id
     group by accounts.account_id, accounts.oldest_at
 ),
--- What posture_changes has, and what has come since. Usually nothing has: then no image is newer than its account's
--- mark, and image_history is not read. PostgreSQL takes a range of unknown bounds for a small one, and uses indexes.
+-- The images that have changed since their account was counted: usually none, and then image_history is not read.
+-- PostgreSQL takes a range of unknown bounds for a small one, and then uses indexes.
+considered as (
+    select images.account_id, images.image_id, images.version, marks.counted_at
+    from images
+    join marks on marks.account_id = images.account_id
+    where
+        images.changed_at > (select min(since) from marks)
+        and images.changed_at <= (select max(changed_at) from images)
+        and images.changed_at > marks.since
+),
 differences as (
     select
         account_id,
@@ -57,12 +66,7 @@ differences as (
         fresh.virus_change,
         fresh.risk_change
     from posture_begins as fresh
-    left join marks on marks.account_id = fresh.account_id
-    where
-        fresh.image_changed_at > (select min(since) from marks)
-        and fresh.image_changed_at <= (select max(changed_at) from images)
-        and fresh.image_changed_at > marks.since
-        and (marks.counted_at is null or fresh.observed_at > marks.counted_at)
+    where fresh.counted_at is null or fresh.observed_at > fresh.counted_at
     union all
     select
         fresh.account_id,
@@ -79,12 +83,7 @@ differences as (
         fresh.virus_change,
         fresh.risk_change
     from posture_ends as fresh
-    left join marks on marks.account_id = fresh.account_id
-    where
-        fresh.image_changed_at > (select min(since) from marks)
-        and fresh.image_changed_at <= (select max(changed_at) from images)
-        and fresh.image_changed_at > marks.since
-        and (marks.counted_at is null or fresh.observed_at > marks.counted_at)
+    where fresh.counted_at is null or fresh.observed_at > fresh.counted_at
 ),
 changes as (
     select
