@@ -15,7 +15,7 @@ from connector.errors import ConfigurationError, TcssError
 from connector.runs.assembly import account_of, client_of
 from connector.runs.identity import Identity
 from connector.settings import Given, Settings
-from connector.tables import ALL_TABLES, TABLES
+from connector.tables import LOADED_TABLES, TABLES
 
 if TYPE_CHECKING:
     from connector.api.client import Client
@@ -54,7 +54,7 @@ def sync(
         with lock(location, account_id.result()) as still_held, workdirs.held(_PREFIX, _STALE) as workdir:
             probe(location)
             identity = Identity.new(account_id.result(), client.now())
-            tables = ALL_TABLES if settings.detail else TABLES
+            tables = LOADED_TABLES if settings.detail else TABLES
             run = Run(settings, client, identity, location, workdir, still_held, tables)
             try:
                 row = run.execute(progress)

@@ -16,6 +16,7 @@ from dlt.common.destination.client import RunnableLoadJob
 
 from connector.settings import Settings
 from connector.sync import sync
+from connector.warehouse.counting import Posture
 from connector.warehouse.loading import Loader
 from tests import hints
 
@@ -24,6 +25,7 @@ STEPS = (
     (Loader, "load"),
     (dlt.Pipeline, "extract"),
     (dlt.Pipeline, "normalize"),
+    (Posture, "_write"),
     (RunnableLoadJob, "run_managed"),  # a staging file or the merge of one table: its commit is inside
 )
 

@@ -11,6 +11,7 @@ import duckdb
 
 from connector.sandbox import Fleet, LocalServer
 from connector.tables import ALL_TABLES, ASPECTS, TABLES, VULNERABILITIES
+from connector.warehouse.fragments import with_fragments
 from connector.warehouse.views import View, views
 from tests.findings import invent_details
 from tests.listing.lists import in_turns
@@ -114,7 +115,8 @@ def _fill(db: duckdb.DuckDBPyConnection) -> None:
         db.execute(f"CREATE TABLE {table.name} AS SELECT * FROM rows")
     invent_details(db)
     for view in views():
-        select = view.sql.replace("current_timestamp", f"TIMESTAMPTZ '{NOW:%Y-%m-%d %H:%M:%S+00}'")
+        select = with_fragments(view.sql, {}).sql("duckdb", comments=False)
+        select = select.replace("CURRENT_TIMESTAMP", f"TIMESTAMPTZ '{NOW:%Y-%m-%d %H:%M:%S+00}'")
         db.execute(f"CREATE VIEW {view.name} AS {select}")
 
 

@@ -86,6 +86,10 @@ COLUMNS = {
         sync_id aspect account_id started_at finished_at verdict verdict_reason images_due images_read images_behind
         images_unproven opened closed requests throttled unknown_tags
     """),
+    "posture_changes": words("""
+        account_id changed_at images_change scanned_change rated_change affected_change vul_change critical_change
+        high_change medium_change low_change virus_change risk_change
+    """),
 }
 KEYS = {
     "images": ("account_id", "image_id"),
@@ -100,6 +104,7 @@ KEYS = {
     "containers": ("account_id", "container_id"),
     "hosts": ("account_id", "host_id"),
     "detail_runs": ("sync_id", "aspect"),
+    "posture_changes": ("account_id", "changed_at"),
 }
 BIGINTS = words("""
     size host_cnt super_node_cnt container_cnt is_suggest is_authorized component_cnt vul_cnt critical_level_vul_cnt
@@ -108,7 +113,8 @@ BIGINTS = words("""
     throttled retries seam_repairs passes missed_by_incremental listed_twice attack_level local_image_count
     container_count opened_read level occurrences closed_read risk_level read_no distinct_vulnerabilities
     distinct_findings cpu_usage ram_usage pod_cpu pod_mem image_cnt region_id project_id charge_cores_cnt cores_cnt
-    images_due images_read images_behind images_unproven opened closed
+    images_due images_read images_behind images_unproven opened closed images_change scanned_change rated_change
+    affected_change vul_change critical_change high_change medium_change low_change virus_change risk_change
 """)
 BOOLS = words("""
     is_trust_image is_latest_image recommended_fix order_proven has_poc has_exploit is_known_exploited is_emergency
@@ -136,6 +142,10 @@ NEVER_NULL = {
     "containers": {"account_id", "container_id", "first_seen_at", "last_seen_at", "row_hash", "sync_id"},
     "hosts": {"account_id", "host_id", "first_seen_at", "last_seen_at", "row_hash", "sync_id"},
     "detail_runs": {"sync_id", "aspect", "account_id", "started_at", "verdict"},
+    "posture_changes": {
+        *("account_id", "changed_at", "images_change", "scanned_change", "rated_change", "affected_change"),
+        *("vul_change", "critical_change", "high_change", "medium_change", "low_change", "virus_change", "risk_change"),
+    },
 }
 EACH_TABLE = pytest.mark.parametrize("table", ALL_TABLES, ids=lambda table: table.name)
 

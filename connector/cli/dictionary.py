@@ -20,9 +20,9 @@ def text(form: Form, destination: str | None, dataset: str | None) -> str:
 
         return data_dictionary()
     from connector.settings import Settings
-    from connector.tables import ALL_TABLES, TABLES
+    from connector.tables import LOADED_TABLES, TABLES
     from connector.warehouse.dbt import sources
     from connector.warehouse.locations import locate
 
     settings = Settings.load(destination=destination, dataset=dataset)
-    return sources(locate(settings.destination, settings.dataset).dataset, ALL_TABLES if settings.detail else TABLES)
+    return sources(locate(settings.destination, settings.dataset).dataset, LOADED_TABLES if settings.detail else TABLES)

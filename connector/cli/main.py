@@ -225,7 +225,13 @@ def tables(
 
 
 @app.command(epilog=codes.VIEWS)
-def views(destination: Destination = None, dataset: Dataset = None) -> None:
+def views(
+    destination: Destination = None,
+    dataset: Dataset = None,
+    recount: Annotated[
+        bool, typer.Option("--recount", help="Also count the history again, from which posture_by_day adds up.")
+    ] = False,
+) -> None:
     """Make the views again, and the descriptions of tables and columns; and list them with their questions."""
     from connector.cli.report import Reporter, say
 
@@ -233,7 +239,7 @@ def views(destination: Destination = None, dataset: Dataset = None) -> None:
         from connector.cli.publish import publish
         from connector.settings import Settings
 
-        publish(Settings.load(destination=destination, dataset=dataset), say)
+        publish(Settings.load(destination=destination, dataset=dataset), say, recount=recount)
 
 
 @app.command(epilog=codes.DASHBOARD)

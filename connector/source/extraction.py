@@ -27,7 +27,7 @@ from connector.runs.spool import BATCH, Spool
 from connector.settings import Settings
 from connector.source.details import read_details
 from connector.source.selection import Selection
-from connector.tables import ALL_TABLES, IMAGE_HISTORY, IMAGES, SYNC_RUNS, TABLES, Row, Table
+from connector.tables import IMAGE_HISTORY, IMAGES, LOADED_TABLES, SYNC_RUNS, TABLES, Row, Table
 from connector.warehouse import workdirs
 from connector.warehouse.inventory import AccountInventory, Inventory, inventory_of
 
@@ -74,7 +74,7 @@ def _swept(settings: Settings, selection: Selection) -> Spool:
     with client_of(settings) as client:
         identity = Identity.new(account_of(settings, client), client.now())
         inventory = _inventory()
-        tables = ALL_TABLES if selection.details else TABLES
+        tables = LOADED_TABLES if selection.details else TABLES
         with inventory.session() if inventory else nullcontext():
             observation = Observation(
                 identity,

@@ -15,7 +15,7 @@ from connector.errors import DestinationError
 from connector.settings import Given, Settings
 from connector.source.extraction import Extractions
 from connector.source.selection import with_companions
-from connector.tables import ALL_TABLES, TABLES, Table
+from connector.tables import LOADED_TABLES, TABLES, Table
 from connector.warehouse.inventory import inventory_of, location_of
 from connector.warehouse.pipeline import SCHEMA
 from connector.warehouse.views import publish
@@ -67,7 +67,7 @@ def tcss(account: str | None = None, **given: Unpack[Given]) -> Any:
     """
     settings = Settings.load(account, **given)
     extractions = Extractions(settings)
-    return [_resource(table, extractions) for table in (ALL_TABLES if settings.detail else TABLES)]
+    return [_resource(table, extractions) for table in (LOADED_TABLES if settings.detail else TABLES)]
 
 
 def make_views(pipeline: dlt.Pipeline) -> None:

@@ -1,7 +1,8 @@
 """Defines what is loaded: every table and column, with its type and meaning, as data; and a few conversions of tables.
 
 Column names, order and types are a contract with everyone who queries the warehouse; dlt never changes a column's type.
-`TABLES` are loaded by every sync, `DETAIL_TABLES` by a sync that is asked for details (`aspects`).
+`TABLES` are loaded by every sync, `DETAIL_TABLES` by a sync that is asked for details (`aspects`). `POSTURE_CHANGES` is
+counted in the warehouse, by a sync that holds the account's lock.
 """
 
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from connector.tables.images import (
     IMAGE_HISTORY,
     IMAGE_SCANS,
     IMAGES,
+    POSTURE_CHANGES,
     REJECTED_VALUES,
     SYNC_RUNS,
     TABLES,
@@ -29,7 +31,8 @@ DETAIL_TABLES = (
     HOSTS,
     DETAIL_RUNS,
 )
-ALL_TABLES = TABLES + DETAIL_TABLES
+LOADED_TABLES = TABLES + DETAIL_TABLES
+ALL_TABLES = (*LOADED_TABLES, POSTURE_CHANGES)
 RUNNING_DETAIL = "running"
 """The detail that says where images run, and is no aspect of an image."""
 
@@ -62,6 +65,8 @@ __all__ = [
     "IMAGE_READS",
     "IMAGE_SCANS",
     "IMAGE_VULNERABILITIES",
+    "LOADED_TABLES",
+    "POSTURE_CHANGES",
     "REJECTED_VALUES",
     "RUNNING_DETAIL",
     "SYNC_RUNS",

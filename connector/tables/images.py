@@ -9,6 +9,8 @@ import pyarrow as pa
 
 from connector.tables.model import Column, Table
 
+LEVELS = ("critical", "high", "medium", "low")
+
 
 def _error(name: str, source: str, what: str) -> Column:
     return Column(
@@ -271,10 +273,7 @@ _API_COLUMNS = (
         unit="vulnerabilities",
         example="5",
     ),
-    _level("critical", "CriticalLevelVulCnt"),
-    _level("high", "HighLevelVulCnt"),
-    _level("medium", "MediumLevelVulCnt"),
-    _level("low", "LowLevelVulCnt"),
+    *(_level(level, f"{level.capitalize()}LevelVulCnt") for level in LEVELS),
     Column(
         "virus_cnt",
         "bigint",
@@ -578,6 +577,36 @@ SYNC_RUNS = Table(
             "exceed the number of images by this number. Null for other sweeps.",
             unit="rows",
         ),
+    ),
+)
+
+
+def _change(name: str, what: str, unit: str) -> Column:
+    return Column(name, "bigint", f"How many more {what} than before.", nullable=False, unit=unit, example="1")
+
+
+POSTURE_CHANGES = Table(
+    "posture_changes",
+    "How the posture of an account changed on a day, one row per account and UTC day with a change. A sync counts each "
+    "version in image_history once, so that posture_by_day need not read the whole history. A version that a sync has "
+    "not counted yet is added by posture_by_day: ask that view. To count again, run `tcss views --recount`.",
+    ("account_id", "changed_at"),
+    (
+        ACCOUNT_ID,
+        Column(
+            "changed_at",
+            "timestamp",
+            "The newest observed_at among the versions that the row counts, all of the same day.",
+            nullable=False,
+        ),
+        _change("images_change", "images", "images"),
+        _change("scanned_change", "images with a ScanTime", "images"),
+        _change("rated_change", "images with counts by severity", "images"),
+        _change("affected_change", "images with a critical vulnerability", "images"),
+        _change("vul_change", "vulnerabilities", "vulnerabilities"),
+        *(_change(f"{level}_change", f"{level} vulnerabilities", "vulnerabilities") for level in LEVELS),
+        _change("virus_change", "malicious files", "files"),
+        _change("risk_change", "findings of sensitive data", "findings"),
     ),
 )
 

@@ -10,9 +10,11 @@ from typing import Any
 import sqlglot
 from sqlglot import ErrorLevel, exp
 
-# By sqlglot's names. `now`; the UTC `day` of instant a; `seconds` from instant a to b; date a plus b `days`; `floor`,
-# `true` and `false` where they do not exist. Instants of MySQL and SQLite are wall clocks in UTC; SQLite's are texts
-# with six decimals, and its FLOOR is left out of many builds.
+from connector.warehouse.fragments import fragments, with_fragments
+
+# By sqlglot's names. `now`; instant a less b `hours`; the UTC `day` of instant a; `seconds` from instant a to b; date a
+# plus b `days`; `floor`, `true` and `false` where they do not exist. Instants of MySQL and SQLite are wall clocks in
+# UTC; SQLite's are texts with six decimals, and its FLOOR is left out of many builds.
 _MEANINGS: dict[str, dict[str, str]] = {
     # An instant with a zone asks ICU for every row, which is most of a query's time.
     "duckdb": {
@@ -28,6 +30,7 @@ _MEANINGS: dict[str, dict[str, str]] = {
     },
     "sqlite": {
         "now": "STRFTIME('%Y-%m-%d %H:%M:%f000', 'now')",
+        "hours": "STRFTIME('%Y-%m-%d %H:%M:%f000', a, -b || ' hours')",
         "day": "DATE(a)",
         "seconds": "(STRFTIME('%s', b) - STRFTIME('%s', a))",
         "days": "DATE(a, b || ' days')",
@@ -35,6 +38,7 @@ _MEANINGS: dict[str, dict[str, str]] = {
     },
     "tsql": {
         "now": "SYSUTCDATETIME()",
+        "hours": "DATEADD(HOUR, -b, a)",
         "seconds": "DATEDIFF_BIG(SECOND, a, b)",
         "days": "DATEADD(DAY, b, a)",
         "true": "CAST(1 AS BIT)",
@@ -62,17 +66,19 @@ DIALECTS = tuple(_MEANINGS)
 @cache
 def edition() -> str:
     """Return a text that changes with the translation: while the text stays, the same select becomes the same SQL."""
-    return f"{version('sqlglot')} {sha256(Path(__file__).read_bytes()).hexdigest()}"
+    written = "".join(fragments().values()).encode()
+    return f"{version('sqlglot')} {sha256(Path(__file__).read_bytes() + written).hexdigest()}"
 
 
 def translate(sql: str, dialect: str, names: Mapping[str, str]) -> str:
-    """Return the select as SQL of that dialect, without comments. `names` maps tables to their names in that SQL.
+    """Return the select as SQL of that dialect, without comments. `names` maps tables to their names in that SQL. A
+    fragment (`fragments`) is written in place.
 
-    Of time, it may use `current_timestamp`, `cast(instant at time zone 'UTC' as date)`,
+    Of time, it may use `current_timestamp`, `instant - interval 24 hour`, `cast(instant at time zone 'UTC' as date)`,
     `date_diff('second', instant, instant)` and `date_add(date, interval (number) day)`; other functions of time, and
     `//`, do not mean the same everywhere. Raises sqlglot's errors for what it cannot read, or the dialect cannot say.
     """
-    tree = sqlglot.parse_one(sql, read="duckdb")
+    tree = with_fragments(sql, names)
     for node in reversed(list(tree.walk(bfs=False))):  # the innermost first
         if isinstance(node, exp.Table) and node.name in names:
             table = exp.to_table(names[node.name], dialect=dialect)
@@ -81,7 +87,8 @@ def translate(sql: str, dialect: str, names: Mapping[str, str]) -> str:
             node.replace(written)
     if dialect == "clickhouse":
         _make_plain(tree)
-    return tree.sql(dialect=dialect, comments=False, pretty=True, unsupported_level=ErrorLevel.RAISE)
+    text: str = tree.sql(dialect=dialect, comments=False, pretty=True, unsupported_level=ErrorLevel.RAISE)
+    return text
 
 
 # Without these, ClickHouse's outer joins find zeros where there is nothing, and an alias hides the column of its name.
@@ -115,6 +122,8 @@ def _meaning(node: Any) -> tuple[Any, ...]:
     match node:
         case exp.CurrentTimestamp():
             return ("now",)
+        case exp.Sub(expression=exp.Interval()):
+            return "hours", node.this, exp.Literal.number(node.expression.this.name)
         case exp.Cast(this=exp.AtTimeZone(this=instant)):
             return "day", instant
         case exp.DateDiff():

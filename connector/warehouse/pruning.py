@@ -6,17 +6,18 @@ a prune that is killed in between has done a part of the work, and the next prun
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 import dlt
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
-from connector.tables import ALL_TABLES, DETAIL_RUNS, IMAGE_HISTORY, IMAGE_SCANS, SYNC_RUNS
+from connector.tables import ALL_TABLES, DETAIL_RUNS, IMAGE_HISTORY, IMAGE_SCANS, POSTURE_CHANGES, SYNC_RUNS
 from connector.warehouse.backends import Kind
+from connector.warehouse.counting import Posture
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
 from connector.warehouse.pipeline import SCHEMA
+from connector.warehouse.selects import instant
 
 LOADS = "_dlt_loads"
 """dlt's own table, with a row for each load of any account."""
@@ -102,15 +103,16 @@ class Pruner:
     def __init__(self, location: Location, pipeline: dlt.Pipeline, cut: int) -> None:
         self._location = location
         self._pipeline = pipeline
-        moment = datetime.fromtimestamp(cut // 1_000_000, UTC).replace(microsecond=cut % 1_000_000)
-        text = moment.replace(tzinfo=None).isoformat(" ", "microseconds")
-        self._cut = f"'{text}'" if location.kind in ("sqlite", "mysql") else f"TIMESTAMPTZ '{text}+00:00'"
+        self._cut = instant(location.kind, cut)
 
     def account(self, account_id: str, *, dry_run: bool) -> dict[str, int]:
         """Prune the tables of an account, whose lock is held. Return the number of rows that went, by table, or with
         `dry_run` would go. Raises DestinationError."""
         with destination_errors(self._location, "prune"), self._pipeline.sql_client(SCHEMA) as client:
             there = [old for old in OF_ACCOUNT if _exists(client, old.table)]
+            if not dry_run and _exists(client, POSTURE_CHANGES.name):
+                # A version that is not counted yet is counted against the version before, which may go.
+                Posture(self._location, self._pipeline, account_id).count()
             return {old.table: self._prune(client, old, account_id, dry_run=dry_run) for old in there}
 
     def loads(self, *, dry_run: bool) -> dict[str, int]:

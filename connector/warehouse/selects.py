@@ -5,9 +5,11 @@ account. Other databases read single columns, and get one plain GROUP BY.
 """
 
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connector.tables import SYNC_RUNS, Table
+from connector.warehouse.backends import Kind
 from connector.warehouse.dialects import DIALECTS
 
 LONGEST_TEXT = 20_000  # characters of a text of `sync_runs` that are fetched; the present release stores fewer
@@ -32,6 +34,16 @@ _NEWEST = (
     "SELECT r.account_id, max(r.started_at) AS last_run, max(CASE WHEN {whole} THEN r.started_at END) AS last_whole "
     "FROM {table} r{where} GROUP BY r.account_id"
 )
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def instant(kind: Kind, microseconds: int) -> str:
+    """Write an instant, in microseconds since the epoch, as a literal of that kind of database."""
+    moment = _EPOCH + timedelta(microseconds=microseconds)
+    text = moment.replace(tzinfo=None).isoformat(" ", "microseconds")
+    return f"'{text}'" if kind in ("sqlite", "mysql") else f"TIMESTAMPTZ '{text}+00:00'"
 
 
 def dialect_of(client: Any) -> str:

@@ -222,7 +222,7 @@ def _kept(client: Any, definitions: Mapping[str, str]) -> set[str]:
 def _sources(client: Any, tables: Tables) -> dict[str, str]:
     """Return the sources of every view's select, by name, and the descriptions of the tables, which are written
     together with the views."""
-    dialect, names = _dialect(client), _names(client)
+    dialect, names = _dialect(client), _names(client, tables)
     described = "\n".join(descriptions.definition(table, dialect) for table in tables)
     made_from = (edition(), dialect, repr(names), described)
     return {view.name: "\n".join((*made_from, view.sql)) for view in views_of(tables)}
@@ -230,14 +230,15 @@ def _sources(client: Any, tables: Tables) -> dict[str, str]:
 
 def _selects(client: Any, tables: Tables) -> dict[str, str]:
     dialect = _dialect(client)
-    return {view.name: view.select(dialect, _names(client)) for view in views_of(tables)}
+    names = _names(client, tables)
+    return {view.name: view.select(dialect, names) for view in views_of(tables)}
 
 
-def _names(client: Any) -> dict[str, str]:
+def _names(client: Any, tables: Tables) -> dict[str, str]:
     """Return what the tables are called in a view. A view in SQLite sees the tables beside it, and cannot name their
     database."""
-    tables = () if _dialect(client) == "sqlite" else ALL_TABLES
-    return {table.name: client.make_qualified_table_name(table.name) for table in tables}
+    plain = _dialect(client) == "sqlite"
+    return {t.name: t.name if plain else client.make_qualified_table_name(t.name) for t in tables}
 
 
 def _marker(client: Any, definitions: Mapping[str, str], tables: Tables) -> str:
@@ -294,9 +295,10 @@ def _described(client: Any) -> str | None:
 
 
 def _tables(client: Any) -> Tables:
-    """Return our tables in the dataset: those of every sync, and the existing tables of details."""
-    present = _named(client, [table.name for table in DETAIL_TABLES])
-    return (*TABLES, *(table for table in DETAIL_TABLES if table.name in present))
+    """Return our tables in the dataset: those of every sync, and those of the others that exist."""
+    others = ALL_TABLES[len(TABLES) :]
+    present = _named(client, [table.name for table in others])
+    return (*TABLES, *(table for table in others if table.name in present))
 
 
 def _present(client: Any) -> dict[str, bool]:

@@ -21,34 +21,26 @@
 -- vul_change: how many more vulnerabilities
 -- virus_change: how many more malicious files
 -- risk_change: how many more findings of sensitive data
-with versions as (
+with recent as (
     select
         history.account_id,
         history.image_id,
-        history.version,
-        history.deleted_at,
-        case when date_diff('second', history.observed_at, current_timestamp) < 86400 then 1 else 0 end as is_recent
+        min(history.version) as first_version,
+        count(*) as versions,
+        max(case when history.deleted_at is null then 0 else 1 end) as was_gone
     from images
     join image_history as history
         on history.account_id = images.account_id
         and history.image_id = images.image_id
         and history.version <= images.version
-    where date_diff('second', images.changed_at, current_timestamp) < 86400
+    where history.observed_at > current_timestamp - interval 24 hour
+        and images.changed_at > current_timestamp - interval 24 hour
         and images.account_id in (
             select account_id
             from images
-            where date_diff('second', first_seen_at, current_timestamp) >= 86400
+            where first_seen_at <= current_timestamp - interval 24 hour
         )
-),
-recent as (
-    select
-        account_id,
-        image_id,
-        max(case when is_recent = 0 then version end) as version_before,
-        cast(sum(is_recent) as bigint) as versions,
-        max(case when is_recent = 1 and deleted_at is not null then 1 else 0 end) as was_gone
-    from versions
-    group by account_id, image_id
+    group by history.account_id, history.image_id
 ),
 pairs as (
     select
@@ -86,7 +78,7 @@ pairs as (
     left join image_history as earlier
         on earlier.account_id = recent.account_id
         and earlier.image_id = recent.image_id
-        and earlier.version = recent.version_before
+        and earlier.version = recent.first_version - 1
 )
 select
     account_id,

@@ -9,62 +9,99 @@
 -- images_scanned: images among these with a ScanTime
 -- images_rated: images among these with counts by severity; the other images add nothing to the counts by severity
 -- images_critical: images among these with a critical vulnerability
-with versions as (
-    select
-        version.account_id,
-        cast(version.observed_at at time zone 'UTC' as date) as first_day,
-        cast(later.observed_at at time zone 'UTC' as date) as last_day,
-        count(*) as images,
-        sum(case when version.scan_time is null then 0 else 1 end) as scanned,
-        sum(case when version.critical_level_vul_cnt is null then 0 else 1 end) as rated,
-        sum(case when version.critical_level_vul_cnt > 0 then 1 else 0 end) as affected,
-        sum(coalesce(version.vul_cnt, 0)) as vul,
-        sum(coalesce(version.critical_level_vul_cnt, 0)) as critical,
-        sum(coalesce(version.high_level_vul_cnt, 0)) as high,
-        sum(coalesce(version.medium_level_vul_cnt, 0)) as medium,
-        sum(coalesce(version.low_level_vul_cnt, 0)) as low,
-        sum(coalesce(version.virus_cnt, 0)) as virus,
-        sum(coalesce(version.risk_cnt, 0)) as risk
+with accounts as (
+    select account_id, min(first_seen_at) as first_seen_at, min(changed_at) as oldest_at
     from images
-    join image_history as version
-        on version.account_id = images.account_id
-        and version.image_id = images.image_id
-        and version.version <= images.version
-    left join image_history as later
-        on later.account_id = version.account_id
-        and later.image_id = version.image_id
-        and later.version = version.version + 1
-        and version.version < images.version
-    where version.deleted_at is null
-    group by
-        version.account_id,
-        cast(version.observed_at at time zone 'UTC' as date),
-        cast(later.observed_at at time zone 'UTC' as date)
+    group by account_id
 ),
--- Versions with the same days count together: added on the day when they begin, subtracted on the day when they end.
-signs as (
-    select 1 as sign
-    union all select -1
+marks as (
+    select
+        accounts.account_id,
+        max(posture_changes.changed_at) as counted_at,
+        coalesce(max(posture_changes.changed_at), accounts.oldest_at - interval 24 hour) as since
+    from accounts
+    left join posture_changes on posture_changes.account_id = accounts.account_id
+    group by accounts.account_id, accounts.oldest_at
+),
+-- The images that have changed since their account was counted: usually none, and then image_history is not read.
+-- PostgreSQL takes a range of unknown bounds for a small one, and then uses indexes.
+considered as (
+    select images.account_id, images.image_id, images.version, marks.counted_at
+    from images
+    join marks on marks.account_id = images.account_id
+    where
+        images.changed_at > (select min(since) from marks)
+        and images.changed_at <= (select max(changed_at) from images)
+        and images.changed_at > marks.since
+),
+differences as (
+    select
+        account_id,
+        cast(changed_at at time zone 'UTC' as date) as day,
+        images_change,
+        scanned_change,
+        rated_change,
+        affected_change,
+        vul_change,
+        critical_change,
+        high_change,
+        medium_change,
+        low_change,
+        virus_change,
+        risk_change
+    from posture_changes
+    union all
+    select
+        fresh.account_id,
+        cast(fresh.observed_at at time zone 'UTC' as date) as day,
+        fresh.images_change,
+        fresh.scanned_change,
+        fresh.rated_change,
+        fresh.affected_change,
+        fresh.vul_change,
+        fresh.critical_change,
+        fresh.high_change,
+        fresh.medium_change,
+        fresh.low_change,
+        fresh.virus_change,
+        fresh.risk_change
+    from posture_begins as fresh
+    where fresh.counted_at is null or fresh.observed_at > fresh.counted_at
+    union all
+    select
+        fresh.account_id,
+        cast(fresh.observed_at at time zone 'UTC' as date) as day,
+        fresh.images_change,
+        fresh.scanned_change,
+        fresh.rated_change,
+        fresh.affected_change,
+        fresh.vul_change,
+        fresh.critical_change,
+        fresh.high_change,
+        fresh.medium_change,
+        fresh.low_change,
+        fresh.virus_change,
+        fresh.risk_change
+    from posture_ends as fresh
+    where fresh.counted_at is null or fresh.observed_at > fresh.counted_at
 ),
 changes as (
     select
         account_id,
-        case when sign = 1 then first_day else last_day end as day,
-        sum(sign * images) as images,
-        sum(sign * scanned) as scanned,
-        sum(sign * rated) as rated,
-        sum(sign * affected) as affected,
-        sum(sign * vul) as vul,
-        sum(sign * critical) as critical,
-        sum(sign * high) as high,
-        sum(sign * medium) as medium,
-        sum(sign * low) as low,
-        sum(sign * virus) as virus,
-        sum(sign * risk) as risk
-    from versions
-    cross join signs
-    where sign = 1 or last_day is not null
-    group by account_id, case when sign = 1 then first_day else last_day end
+        day,
+        sum(images_change) as images,
+        sum(scanned_change) as scanned,
+        sum(rated_change) as rated,
+        sum(affected_change) as affected,
+        sum(vul_change) as vul,
+        sum(critical_change) as critical,
+        sum(high_change) as high,
+        sum(medium_change) as medium,
+        sum(low_change) as low,
+        sum(virus_change) as virus,
+        sum(risk_change) as risk
+    from differences
+    group by account_id, day
 ),
 digits as (
     select 0 as digit
@@ -86,9 +123,8 @@ numbers as (
     cross join digits as thousands
 ),
 spans as (
-    select account_id, cast(min(first_seen_at) at time zone 'UTC' as date) as first_day
-    from images
-    group by account_id
+    select account_id, cast(first_seen_at at time zone 'UTC' as date) as first_day
+    from accounts
 ),
 calendar as (
     select spans.account_id, cast(date_add(spans.first_day, interval (numbers.days) day) as date) as day

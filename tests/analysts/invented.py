@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from connector.tables import ALL_TABLES, IMAGE_HISTORY, IMAGES, SYNC_RUNS, TABLES, Table
+from connector.tables import IMAGE_HISTORY, IMAGES, LOADED_TABLES, SYNC_RUNS, TABLES, Table
 from connector.warehouse import views
 from tests.findings import invent_details
 
@@ -95,7 +95,7 @@ def invent(file: Path, images: int, *, days: int = 730, every: int = 45, details
         _insert(db, SYNC_RUNS, _RUNS, "range(48) as t(n)")
         if details:
             invent_details(db)
-        _views(db, ALL_TABLES if details else TABLES)
+        _views(db, LOADED_TABLES if details else TABLES)
         (count,) = db.execute("select count(*) from tcss.image_history").fetchall()[0]
         return int(count)
 

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from connector import __version__
 from connector.cli.main import app
 from connector.sandbox import Fault
-from connector.tables import ALL_TABLES, SYNC_RUNS, TABLES
+from connector.tables import LOADED_TABLES, SYNC_RUNS, TABLES
 from connector.warehouse.dictionary import data_dictionary
 from connector.warehouse.views import views_of
 from tests.warehouses import connections
@@ -420,7 +420,7 @@ def test_tables_for_dbt_describes_every_column_in_the_dataset_of_the_destination
 ) -> None:
     """Of the tables that a sync with the same settings makes; the views are there by their names.
     `tests/analysts/test_dbt.py` gives the source to dbt."""
-    tables = ALL_TABLES if detail else TABLES
+    tables = LOADED_TABLES if detail else TABLES
     if detail:
         monkeypatch.setenv("TCSS_DETAIL", detail)
     result = CliRunner().invoke(app, ["tables", "--format", "dbt", "--destination", "mysql://u:p@h/bronze"])

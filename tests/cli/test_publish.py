@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from connector.errors import DestinationError
 from connector.tables import TABLES
 from connector.warehouse import views
+from connector.warehouse.counting import Posture
 from connector.warehouse.views import MARKER
 from tests.world import World, world
 
@@ -82,3 +84,53 @@ def test_a_table_in_the_place_of_a_view_is_named(account: World, caplog: pytest.
     assert "has a table os_exposure that this connector has not made" in caplog.text
     assert account.tcss("views").exit_code == 6
     assert account.query("select count(*) from tcss.os_exposure") == [(0,)]
+
+
+def test_a_sync_counts_its_versions_and_the_command_counts_again(account: World) -> None:
+    """Each account under its lock. The view adds up the rows, so a row that somebody changed shows there."""
+    account.sync()
+    account.sandbox.change({"delete": 3, "insert": 5, "rescan": 7})
+    account.sync()
+    assert account.query("select max(changed_at) = max(observed_at) from tcss.posture_changes, tcss.image_history") == [
+        (True,)
+    ]
+    posture = "select images, vul_cnt from tcss.posture_by_day order by day desc limit 1"
+    ((images, vul_cnt),) = account.query("select count(*), sum(vul_cnt) from tcss.current_images")
+    assert account.query(posture) == [(images, vul_cnt)]
+    with account.writing() as connection:
+        connection.execute("update tcss.posture_changes set images_change = images_change + 1")
+    assert account.query(posture) != [(images, vul_cnt)]
+    assert account.tcss("views").exit_code == 0
+    assert account.query(posture) != [(images, vul_cnt)]
+    assert account.tcss("views", "--recount").exit_code == 0
+    assert account.query(posture) == [(images, vul_cnt)]
+
+
+def test_a_sync_whose_count_fails_is_a_sync(
+    account: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The view counts by itself, and the next sync makes up for it."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise DestinationError("no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Posture, "_write", fail)
+        assert account.sync()["verdict"] == "complete"
+    assert "the new versions are not counted yet" in caplog.text
+    assert account.query("select count(*) from tcss.posture_changes") == [(0,)]
+    assert account.query("select images from tcss.posture_by_day order by day desc limit 1") == [(50,)]
+    account.sync()
+    assert account.query("select sum(images_change) from tcss.posture_changes") == [(50,)]
+
+
+def test_nothing_is_counted_again_where_nothing_was_counted(account: World) -> None:
+    """In a warehouse that only an older release has filled. Exit code 6, and the views are made."""
+    account.sync()
+    with account.writing() as connection:
+        connection.execute("drop view tcss.posture_by_day")
+        connection.execute("drop table tcss.posture_changes")
+    result = account.tcss("views", "--recount")
+    assert (result.exit_code, made(account)) == (6, sorted([*NAMES, MARKER]))
+    assert "has no table posture_changes" in result.stderr
+    assert account.query("select images from tcss.posture_by_day order by day desc limit 1") == [(50,)]

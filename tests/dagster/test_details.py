@@ -12,7 +12,7 @@ from connector.dagster import build_tcss_asset_checks, build_tcss_assets
 from connector.dagster.component import TcssComponent
 from connector.errors import ConfigurationError
 from connector.sandbox import Fault, Fleet, wall_clock
-from connector.tables import ALL_TABLES, TABLES
+from connector.tables import LOADED_TABLES, TABLES
 from tests.dagster.accounts import NOW, Accounts, accounts_on, metadata
 from tests.warehouses import Place
 
@@ -52,7 +52,7 @@ def test_the_assets_are_the_tables_of_the_details() -> None:
     assert [spec.key.path[-1] for spec in build_tcss_assets().specs] == names
     assert [spec.key.path[-1] for spec in build_tcss_assets(detail=["malware"]).specs] == names + OF_MALWARE
     everything = build_tcss_assets(detail=["vulnerabilities", *DETAIL])
-    assert [spec.key.path[-1] for spec in everything.specs] == [table.name for table in ALL_TABLES]
+    assert [spec.key.path[-1] for spec in everything.specs] == [table.name for table in LOADED_TABLES]
     with pytest.raises(ConfigurationError, match="detail 'secrets' is none of"):
         build_tcss_assets(detail=["secrets"])
 
