@@ -166,3 +166,25 @@ def _killed_between(settings: dict[str, Any]) -> None:
 
     with mock.patch.object(SqlLoadJob, "run", halfway), mock.patch("connector.runs.run.round_trip"):
         connector.sync.sync(settings=Settings.load(**settings))
+
+
+@SHORT
+@pytest.mark.parametrize("place", KINDS, indirect=True)
+def test_versions_that_come_back_are_counted(place: Place) -> None:
+    """A run dies between the history and `images`, and its new image is not listed when the next run counts. Once the
+    image is back, `posture_by_day` has it: the version is older than what was counted since."""
+    with Sandbox(Fleet.seeded(20, clock=wall_clock), rate=None) as sandbox:
+        sync(place, sandbox.url)
+        (added,) = sandbox.change({"insert": 1})["insert"]
+        sync(place, sandbox.url, mode="full")
+        assert lose(place, f"image_id = '{added}'") == 1  # as the run left `images`
+        place.sql("DELETE FROM {data}.posture_changes")
+        sandbox.change({"delete": [added], "rescan": 1})
+        sync(place, sandbox.url, mode="full")
+        sandbox.change({"bring_back": [added]})
+        sync(place, sandbox.url, mode="full")
+        counts = "sum(vul_cnt), sum(virus_cnt), sum(risk_cnt), sum(critical_level_vul_cnt)"
+        live = place.sql(f"SELECT count(*), {counts} FROM {{data}}.images WHERE deleted_at IS NULL")
+        columns = "images, vul_cnt, virus_cnt, risk_cnt, critical_level_vul_cnt"
+        shown = place.sql(f"SELECT {columns} FROM {{data}}.posture_by_day ORDER BY day DESC LIMIT 1")
+    assert list(map(int, shown[0])) == [21, *map(int, live[0][1:])]

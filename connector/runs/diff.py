@@ -44,6 +44,8 @@ class Diff:
     shown again with other contents, the new row replaces the first row, unless the new ScanTime is smaller; an image
     that is again as in the warehouse is not written. `kinds` counts images, and `rejected` holds the ids of faults.
     `audit` is told of every ScanTime. With `every_scan`, scans of unchanged images are written too. `settle` is last.
+    `oldest_version` is when the oldest version was observed that the rows bring into `images`; after `recall` it may be
+    older than the run.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Diff:
         self._earlier_scans: dict[tuple[int, int], int] = {}
         self.kinds: Counter[Kind] = Counter()
         self.newest_scan: int | None = None
+        self.oldest_version = run.started_at
         self.unknown_fields: set[str] = set()
         self.rejected: set[str] = set()
 
@@ -206,6 +209,7 @@ class Diff:
     def _continue(self, slot: int, last: dict[str, Any], first_seen_at: int) -> None:
         """Put the image's row of this run behind its `last` version, or in the place of that version."""
         known, row_hash = self.known, last["row_hash"]
+        self.oldest_version = min(self.oldest_version, first_seen_at)
         is_same = row_hash.startswith(PREFIX) and short_hash(row_hash) == known.shown[slot]
         if last["scan_time"] == known.state_scan[slot]:
             self.audit.acquit(slot)

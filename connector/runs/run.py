@@ -94,7 +94,7 @@ class Run:
         pa.default_memory_pool().release_unused()  # DuckDB has a pool of its own
         with self.loader.session():
             if self._posture is not None:
-                self._posture.expect(self.identity.started_at)
+                self._posture.expect(self._observation.diff.oldest_version)
             for tables in PACKAGES[:2]:
                 self._load(tables)
             row = self._record()

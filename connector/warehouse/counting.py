@@ -53,14 +53,15 @@ class Posture:
     def __init__(self, location: Location, pipeline: dlt.Pipeline, account_id: str) -> None:
         self._location, self._pipeline, self._account_id = location, pipeline, account_id
 
-    def expect(self, started_at: int) -> None:
-        """Prepare for versions that will have `started_at` as their `observed_at`. Raises DestinationError.
+    def expect(self, oldest: int) -> None:
+        """Prepare for new versions, the oldest of which was observed at `oldest`. Raises DestinationError.
 
-        Where the clock went back behind the mark, those versions would never be counted: forget what was counted.
+        Where that is not after the mark, the versions would never be counted: forget what was counted. The clock went
+        back, or versions come into `images` that an earlier run left in the history alone.
         """
         with destination_errors(self._location, "count the history of"), self._client() as client:
             last = self._last(client)
-            if last is not None and last["changed_at"] >= started_at:
+            if last is not None and last["changed_at"] >= oldest:
                 self._forget(client)
 
     def count(self, *, again: bool = False) -> None:
