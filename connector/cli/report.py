@@ -83,8 +83,10 @@ def _failure(error: Exception, account: str | None) -> str:
         "message": getattr(error, "sentence", str(error)),
         "request_id": getattr(error, "request_id", None),
     }
-    named = {"account": account} if account else {}
-    return json.dumps({"verdict": "failed", **named, "error": facts})
+    name = account or getattr(error, "account_name", None)
+    named = {"account": name} if name else {}
+    whose = {"account_id": getattr(error, "account_id", None), "account_name": name}
+    return json.dumps({"verdict": "failed", **named, "error": facts, **whose})
 
 
 class _Bar:

@@ -68,40 +68,45 @@ class Settings(BaseConfiguration):
     detail: list[str] | None = None
     detail_patience: float = 600.0
 
+    __account__: str | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
     __places__: Mapping[str, str] | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
     __by_directory__: frozenset[str] = dataclasses.field(default=frozenset(), init=False, repr=False, compare=False)
     __searched__: Searched | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
     __notes__: tuple[str, ...] = dataclasses.field(default=(), init=False, repr=False, compare=False)
 
     @classmethod
-    def load(cls, account: str | None = None, *, whose: str | None = None, **given: Unpack[Given]) -> Settings:
+    def load(
+        cls, account: str | None = None, *, whose: str | None = None, name: str | None = None, **given: Unpack[Given]
+    ) -> Settings:
         """Load the settings of a configured account (None: the account of TCSS_ACCOUNT, else the only account).
 
         A setting has the given value unless that is None, else the value of `TCSS_<NAME>`, else that of dlt's
         configuration in the account's own section or in `[sources.tcss]`. `whose` describes for people an account that
-        the caller has configured elsewhere. Keys, role and account id are never those of another account: a named
-        account takes them from the call or its own section. Only an account with neither keys nor role uses the keys
-        that all accounts share.
+        the caller has configured elsewhere, and `name` is the name of that account.
+
+        Keys, role and account id are never those of another account: a named account takes them from the call or its
+        own section. Only an account with neither keys nor role uses the keys that all accounts share.
 
         Raises ConfigurationError for values that cannot be used, and for keys that are no settings.
         """
         refuse_unknown(given)
         try:
-            name = None if whose else chosen(account)
-            found = list(strays(name))
+            configured = None if whose else chosen(account)
+            found = list(strays(configured))
             refuse(stray for stray in found if stray.certain)
-            looked_up = Lookup(given, name, whose)
-            set_ = {*looked_up.found, *(["account"] if name or whose else [])}
+            looked_up = Lookup(given, configured, whose)
+            set_ = {*looked_up.found, *(["account"] if configured or whose else [])}
             refuse(stray for stray in found if stray.setting and stray.setting not in set_)
         except ConfigurationError:
             raise
         except Exception as error:
             raise ConfigurationError(f"the configuration cannot be read: {error}", hint="See [sources.tcss].") from None
-        return cls._of(looked_up)
+        return cls._of(looked_up, configured or name)
 
     @classmethod
-    def _of(cls, looked_up: Lookup) -> Settings:
+    def _of(cls, looked_up: Lookup, account: str | None) -> Settings:
         settings = cls()
+        settings.__account__ = account
         for name, found in looked_up.found.items():
             value = TcssCredentials(**found.value) if name == "credentials" else found.value
             setattr(settings, name, value)
@@ -112,6 +117,10 @@ class Settings(BaseConfiguration):
         settings.check()
         require_modest_destination(settings)
         return settings
+
+    def account_name(self) -> str | None:
+        """The account's name in the configuration; None for the only account, which needs no name."""
+        return self.__account__
 
     def places(self) -> Mapping[str, str]:
         """The place, in words, of each setting that is not left to its default."""
