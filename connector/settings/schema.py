@@ -15,6 +15,7 @@ from connector.errors import ConfigurationError
 from connector.images.times import parse_instant, time_zone
 from connector.settings.accounts import chosen
 from connector.settings.lookup import Lookup, refuse_unknown
+from connector.settings.members import ACCOUNT
 from connector.settings.places import GIVEN, Searched
 from connector.settings.strays import refuse, strays
 from connector.settings.table import DETAILS
@@ -150,6 +151,8 @@ class Settings(BaseConfiguration):
         for name in self.filters or {}:
             if name not in FILTERS:
                 raise ConfigurationError(f"there is no filter {name!r}", hint=f"Filters: {', '.join(FILTERS)}.")
+        if self.role_arn and {*"{}"} & {*self.role_arn.replace(ACCOUNT, "")}:
+            self._refuse("role_arn", "has braces", f"Only {ACCOUNT} may stand in them.")
         self._check_with(initial_instant, "initial_scan_time", "For example 2026-01-31T00:00:00Z.")
         self._check_with(time_zone, "naive_time_zone", "For example +08:00 or Asia/Shanghai.")
 
