@@ -60,7 +60,8 @@ class TcssFreshnessSensor(BaseSensorOperator):
         """
         with failing_fast():
             leave_variables_alone()
-            from connector.runs.freshness import Freshness, freshness_by_account
+            from connector.runs.freshness import Freshness
+            from connector.runs.standing import freshness_by_account
             from connector.settings import Settings
 
             url = destination_url(self.destination_conn_id, self.destination)

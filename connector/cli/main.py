@@ -38,6 +38,9 @@ Dataset = Annotated[str | None, _setting("dataset", "Schema of the tables. [tcss
 Endpoint = Annotated[str | None, _setting("endpoint", "URL of the API, instead of the site's.")]
 Site = Annotated[str | None, _setting("site", "intl or cn. [intl]")]
 Account = Annotated[str | None, typer.Option(envvar="TCSS_ACCOUNT", help="Name of a configured account.")]
+ReadAccount = Annotated[
+    str | None, typer.Option("--account", envvar="TCSS_ACCOUNT", help="Name of an account in the warehouse. [all]")
+]
 AccountId = Annotated[str | None, _setting("account_id", "Written to account_id; without it STS is asked.")]
 Detail = Annotated[
     list[str] | None, _setting("detail", "vulnerabilities, malware or running; may be repeated.", "--detail")
@@ -165,14 +168,19 @@ def check(
 def status(
     destination: Destination = None,
     dataset: Dataset = None,
-    account_id: AccountId = None,
+    account: ReadAccount = None,
+    account_id: Annotated[str | None, _setting("account_id", "Id of an account in the warehouse. [all]")] = None,
     max_age: Annotated[
-        str | None, typer.Option(envvar="TCSS_MAX_AGE", help="Exit with 1 if the data is older, such as 26h or 90m.")
+        str | None,
+        typer.Option(envvar="TCSS_MAX_AGE", help="Exit with 5 if an account's data is older, such as 26h or 90m."),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Runs to show.")] = 10,
-    as_json: AsJson = False,
+    accounts: Annotated[bool, typer.Option("--accounts", help="Show the accounts alone, and no runs.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", envvar="TCSS_JSON", help="A line of JSON per run, or with --accounts per account.")
+    ] = False,
 ) -> None:
-    """Show the last runs, their verdicts, and how old the data is."""
+    """Show the last runs, and at a glance how each account stands and how old its data is."""
     from connector.cli.report import Reporter
 
     reporter = Reporter(as_json=as_json)
@@ -180,8 +188,8 @@ def status(
         from connector.cli.status import show
         from connector.settings import Settings
 
-        settings = Settings.load(destination=destination, dataset=dataset, account_id=account_id)
-        raise typer.Exit(show(settings, reporter, max_age=max_age, limit=limit))
+        settings = Settings.of_warehouse(account, destination=destination, dataset=dataset, account_id=account_id)
+        raise typer.Exit(show(settings, reporter, max_age=max_age, limit=0 if accounts else limit))
 
 
 @app.command(epilog=codes.PRUNE)

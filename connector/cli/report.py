@@ -55,7 +55,8 @@ class Reporter:
     def line(self, as_json: str | None, *lines: str) -> None:
         """Print the JSON if JSON was asked for and is given, else the lines; no lines where JSON was asked for."""
         if not self._as_json:
-            say(*lines)
+            if lines:
+                say(*lines)
         elif as_json is not None:
             say(as_json)
 

@@ -13,7 +13,7 @@ from dlt.common.typing import TSecretStrValue
 
 from connector.errors import ConfigurationError
 from connector.images.times import parse_instant, time_zone
-from connector.settings.accounts import chosen
+from connector.settings.accounts import account_names, chosen
 from connector.settings.lookup import Lookup, refuse_unknown
 from connector.settings.members import ACCOUNT
 from connector.settings.places import GIVEN, Searched
@@ -103,6 +103,14 @@ class Settings(BaseConfiguration):
         except Exception as error:
             raise ConfigurationError(f"the configuration cannot be read: {error}", hint="See [sources.tcss].") from None
         return cls._of(looked_up, configured or name)
+
+    @classmethod
+    def of_warehouse(cls, account: str | None = None, **given: Unpack[Given]) -> Settings:
+        """Load the settings to read a warehouse with. Any name may be that of an account there, configured here or not.
+        Raises what `load` raises."""
+        if account is None or account in account_names():
+            return cls.load(account, **given)
+        return cls.load(whose=f"account {account!r}", name=account, **given)
 
     @classmethod
     def _of(cls, looked_up: Lookup, account: str | None) -> Settings:
