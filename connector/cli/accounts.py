@@ -28,12 +28,14 @@ Names = Sequence[str | None]
 """Names of configured accounts; None stands for the only account."""
 
 
-def chosen(account: str | None, *, all_accounts: bool, account_id: str | None) -> Names:
+def chosen(account: str | None, *, all_accounts: bool, account_id: str | None, api: bool = False) -> Names:
     """Return the accounts that the options mean. Raises ConfigurationError for options that exclude each other."""
     if not all_accounts:
         return [account]
     if account:
         raise ConfigurationError("--account and --all-accounts exclude each other")
+    if api:
+        raise ConfigurationError("--api and --all-accounts exclude each other", hint="Name an account with --account.")
     if account_id:
         raise ConfigurationError(
             "--account-id cannot be the id of all accounts",

@@ -42,6 +42,9 @@ ReadAccount = Annotated[
     str | None, typer.Option("--account", envvar="TCSS_ACCOUNT", help="Name of an account in the warehouse. [all]")
 ]
 AccountId = Annotated[str | None, _setting("account_id", "Written to account_id; without it STS is asked.")]
+AllAccounts = Annotated[
+    bool, typer.Option("--all-accounts", envvar="TCSS_ALL_ACCOUNTS", help="Every configured account.")
+]
 Detail = Annotated[
     list[str] | None, _setting("detail", "vulnerabilities, malware or running; may be repeated.", "--detail")
 ]
@@ -72,9 +75,7 @@ def sync(
     site: Site = None,
     filter_: Annotated[list[str] | None, _setting("filters", "NAME=VALUE; may be repeated.", "--filter")] = None,
     account: Account = None,
-    all_accounts: Annotated[
-        bool, typer.Option("--all-accounts", envvar="TCSS_ALL_ACCOUNTS", help="Every configured account.")
-    ] = False,
+    all_accounts: AllAccounts = False,
     account_id: AccountId = None,
     max_delete_share: Annotated[
         float | None, _setting("max_delete_share", "Share of images that may be called gone at once. [0.2]")
@@ -132,32 +133,43 @@ def check(
     endpoint: Endpoint = None,
     site: Site = None,
     account: Account = None,
+    all_accounts: AllAccounts = False,
     account_id: AccountId = None,
     api: Annotated[
         bool, typer.Option("--api", help="Ask the API what it does where its page is silent, instead of the warehouse.")
     ] = False,
     detail: Detail = None,
     as_json: Annotated[
-        bool, typer.Option("--json", envvar="TCSS_JSON", help="One object without ids, names and keys on stdout.")
+        bool,
+        typer.Option(
+            "--json",
+            envvar="TCSS_JSON",
+            help="One object without ids, names and keys; with --all-accounts a line per account, with both.",
+        ),
     ] = False,
 ) -> None:
     """Say, line by line, whether keys, permission, clock and destination are as a sync needs them."""
     from connector.cli.report import Reporter, say
 
     with _reported(Reporter(as_json=as_json)):
-        from connector.cli.check import check as check_all
+        from connector.cli import accounts, check
         from connector.settings import Settings
 
-        settings = Settings.load(
-            account,
-            destination=destination,
-            dataset=dataset,
-            endpoint=endpoint,
-            site=site,
-            account_id=account_id,
-            detail=detail or None,
-        )
-        report = check_all(settings, (lambda _: None) if as_json else say, api=api, account=account)
+        given: Any = {
+            "destination": destination,
+            "dataset": dataset,
+            "endpoint": endpoint,
+            "site": site,
+            "account_id": account_id,
+            "detail": detail or None,
+        }
+        if all_accounts:
+            from connector.cli.checks import check_all
+
+            names = accounts.chosen(account, all_accounts=True, account_id=account_id, api=api)
+            raise typer.Exit(check_all(names, given, as_json=as_json))
+        settings = Settings.load(account, **given)
+        report = check.check(settings, (lambda _: None) if as_json else say, api=api, account=account)
         if as_json:
             typer.echo(report.to_json())
             say(*report.failures, file=sys.stderr)

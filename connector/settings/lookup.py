@@ -89,7 +89,7 @@ class Lookup:
         own = self._read(WHOSE, self._own_levels())
         shared = self._shared(own)
         for path in VARIABLES:
-            if path[0] not in shared and (left := in_environment(*path)):
+            if path[0] not in shared and (left := in_environment(*path)) and ACCOUNT not in left.value:
                 self.notes.append(f"{left.place} is not used for {self.whose}: it would be that of every account")
         return {**shared, **own}
 

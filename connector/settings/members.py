@@ -92,7 +92,9 @@ def _member(file: FilePath, number: int, name: str, line: Mapping[str, str]) -> 
         hint = f"Correct one of them, or write {ACCOUNT} into the role."
         _refuse(file, number, f"has the account_id {account_id}, but its role is of account {other}", hint)
     settings = {column: setting for column, setting in COLUMNS.items() if setting and column in line}
-    return {setting: Found(line[column], f"{file.name} line {number} {column}") for column, setting in settings.items()}
+    return {
+        setting: Found(line[column], f"{ACCOUNTS_FROM} line {number} {column}") for column, setting in settings.items()
+    }
 
 
 def _account_of(role: str) -> str | None:

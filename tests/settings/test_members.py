@@ -48,7 +48,7 @@ def test_every_line_is_an_account(folder: Folder) -> None:
     assert whose("shop") == ("shop", "100000000001", roles[0], "AKIDSHARED", ())
     assert whose("pay, eu") == ("pay, eu", "100000000002", roles[1], "AKIDSHARED", ())
     assert whose("audit") == ("audit", None, OTHER, "AKIDSHARED", ())
-    assert Settings.load("shop").places()["account_id"] == "members.csv line 2 account_id"
+    assert Settings.load("shop").places()["account_id"] == "accounts_from line 2 account_id"
 
 
 @pytest.mark.parametrize("place", ["TCSS_ACCOUNTS_FROM", "SOURCES__TCSS__ACCOUNTS_FROM"])
@@ -167,6 +167,13 @@ def test_a_pattern_is_for_accounts_of_sections_too(folder: Folder) -> None:
     assert whose("a") == ("a", "5", "qcs::cam::uin/5:roleName/TcssReader", "AKIDSHARED", ())
     assert whose("own") == ("own", "6", None, "AKIDOWN", ())
     assert whose(account_id="8")[:3] == (None, "8", "qcs::cam::uin/8:roleName/TcssReader")
+
+
+def test_a_pattern_of_the_environment_is_nobodys(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No note says that an account with its own keys does not use it, as of the role of one account."""
+    monkeypatch.setenv("TCSS_ROLE_ARN", PATTERN)
+    folder.write("secrets.toml", section("own", 'secret_id = "AKIDOWN"\nsecret_key = "OWN"', "credentials"))
+    assert whose("own") == ("own", None, None, "AKIDOWN", ())
 
 
 def test_a_pattern_without_an_id_asks_nothing(folder: Folder) -> None:
