@@ -62,8 +62,17 @@ class Inventory:
         return there
 
     def missing(self) -> list[str]:
-        """The tables that do not exist."""
-        return [table.name for table in TABLES if not self._columns(table)]
+        """The tables that do not exist, and columns that the tables of an older release do not have, in words."""
+        there = {table: self._columns(table) for table in TABLES}
+        return [
+            *(f"table {table.name}" for table, present in there.items() if not present),
+            *(
+                f"column {name} in {table.name}"
+                for table, present in there.items()
+                for name in (table.column_names if present else ())
+                if name not in present
+            ),
+        ]
 
     def _columns(self, table: Table) -> set[str]:
         """The columns that the table has in the warehouse; none if the table does not exist."""

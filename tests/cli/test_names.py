@@ -11,6 +11,7 @@ from connector.runs.identity import Identity
 from connector.sandbox import Fault
 from connector.warehouse.locks import lock
 from tests.cli.conftest import BLUE_ID
+from tests.settings.conftest import read_again
 from tests.warehouses import KINDS, Place
 from tests.warehouses import place as place_of
 from tests.world import ACCOUNT_ID, World
@@ -68,8 +69,18 @@ def test_the_warehouse_of_an_older_release_gets_the_column(fleets: World, kind: 
         where = ("--account", "blue", "--destination", place.url, "--dataset", place.dataset)
         fleets.sync(*where)
         forget_names(place)
+        told = fleets.tcss("views", *where[2:])
+        assert told.exit_code == 6
+        assert "there is no column account_name in sync_runs" in told.stderr
+        assert "Run `tcss sync` first" in told.stderr
         assert fleets.sync(*where)["account_name"] == "blue"
         assert place.sql("select account_name from {data}.sync_runs order by started_at") == [(None,), ("blue",)]
+        assert place.sql("select account_id, account_name from {data}.accounts") == [(BLUE_ID, "blue")]
+        secrets = fleets.directory / ".dlt" / "secrets.toml"
+        secrets.write_text(secrets.read_text(encoding="utf-8").replace(".blue.", ".azure."), encoding="utf-8")
+        read_again()
+        fleets.sync("--account", "azure", *where[2:])
+        assert place.sql("select account_id, account_name from {data}.accounts") == [(BLUE_ID, "azure")]
 
 
 def forget_names(place: Place) -> None:
@@ -77,6 +88,8 @@ def forget_names(place: Place) -> None:
     views = place.sql("select name from {data}.tcss_views")
     for name in ("tcss_views", *(name for (name,) in views)):
         place.sql(f"drop view {{data}}.{name}")
+    if place.kind == "sqlite":
+        place.sql("drop index tcss_sync_runs_account_name")  # others drop it with the column
     tables = ["{data}.sync_runs"]
     if place.kind in ("postgresql", "mysql"):
         staging = f"{place.dataset}_staging_{BLUE_ID}"
