@@ -241,7 +241,7 @@ def tables(
 
 
 @app.command(epilog=codes.VIEWS)
-def views(destination: Destination = None, dataset: Dataset = None) -> None:
+def views(destination: Destination = None, dataset: Dataset = None, account: Account = None) -> None:
     """Make the views again, and the descriptions of tables and columns; and list them with their questions."""
     from connector.cli.report import Reporter, say
 
@@ -249,13 +249,14 @@ def views(destination: Destination = None, dataset: Dataset = None) -> None:
         from connector.cli.publish import publish
         from connector.settings import Settings
 
-        publish(Settings.load(destination=destination, dataset=dataset), say)
+        publish(Settings.load(account, destination=destination, dataset=dataset), say)
 
 
 @app.command(epilog=codes.DASHBOARD)
 def dashboard(
     destination: Destination = None,
     dataset: Dataset = None,
+    account: ReadAccount = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free port.")] = 0,
 ) -> None:
     """Serve the fleet's posture as a page on a loopback address. Needs tcss-connector[notebooks]."""
@@ -265,7 +266,9 @@ def dashboard(
         from connector.posture.queries import Queries
         from connector.posture.server import serve
 
-        serve(Queries.open(destination, dataset), port, say)
+        queries = Queries.open(destination, dataset, account)
+        queries.of_account()
+        serve(queries, port, say)
     process.end(0)
 
 
@@ -276,6 +279,7 @@ def report(
     ] = REPORT,
     destination: Destination = None,
     dataset: Dataset = None,
+    account: ReadAccount = None,
 ) -> None:
     """Write the fleet's posture as one HTML file that loads nothing from anywhere."""
     from connector.cli.report import Reporter, say
@@ -283,7 +287,7 @@ def report(
     with _reported(Reporter(as_json=False)):
         from connector.posture.report import write
 
-        write(destination, dataset, output)
+        write(destination, dataset, output, account)
         say(f"wrote {output}")
 
 

@@ -16,7 +16,7 @@ from connector.images.times import parse_instant, time_zone
 from connector.settings.accounts import account_names, chosen
 from connector.settings.lookup import Lookup, refuse_unknown
 from connector.settings.members import ACCOUNT
-from connector.settings.places import GIVEN, Searched
+from connector.settings.places import GIVEN, Searched, in_environment
 from connector.settings.strays import refuse, strays
 from connector.settings.table import DETAILS
 from connector.settings.trust import require_modest_destination
@@ -106,11 +106,13 @@ class Settings(BaseConfiguration):
 
     @classmethod
     def of_warehouse(cls, account: str | None = None, **given: Unpack[Given]) -> Settings:
-        """Load the settings to read a warehouse with. Any name may be that of an account there, configured here or not.
-        Raises what `load` raises."""
-        if account is None or account in account_names():
+        """Load the settings to read a warehouse with. The name, or that in TCSS_ACCOUNT, may be one that only the
+        warehouse has, and no configuration here. Raises what `load` raises."""
+        if account is None and (found := in_environment("account")):
+            account = found.value
+        if account is None or not account.strip() or account in account_names():
             return cls.load(account, **given)
-        return cls.load(whose=f"account {account!r}", name=account, **given)
+        return cls.load(whose=f"account {account!r}", name=account.strip(), **given)
 
     @classmethod
     def _of(cls, looked_up: Lookup, account: str | None) -> Settings:
