@@ -1,14 +1,14 @@
-"""Runs `tcss sync`: chooses the accounts, syncs one after the other, and computes the common exit code."""
+"""Runs `tcss sync`: chooses the accounts, syncs each of them, and computes the common exit code."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from connector import texts
-from connector.cli.report import Reporter
+from connector.cli.report import Outcome, Reporter, log_lines_named
 from connector.errors import ConfigurationError, TcssError
 from connector.settings import Settings, account_names, shared_keys
 from connector.settings.places import GIVEN
@@ -59,28 +59,61 @@ def filters(given: Sequence[str]) -> dict[str, list[str]] | None:
         raise ConfigurationError(f"--filter {error}") from None
 
 
-def sync_all(names: Names, given: Mapping[str, Any], reporter: Reporter) -> int:
-    """Sync the accounts with the settings `given`, print the next steps, and return the exit code. A single account
-    raises its errors."""
-    steps: list[str] = []
-    sync_one = partial(_sync_one, given=given, reporter=reporter, steps=steps)
-    code = sync_one(names[0]) if len(names) == 1 else _worst(names, sync_one, reporter)
-    if steps:
+def sync_all(names: Names, given: Mapping[str, Any], reporter: Reporter, jobs: int | None = None) -> int:
+    """Sync the accounts with the settings `given`, print the next steps, and return the exit code: of several accounts
+    the worst. A single account raises its errors. `jobs` is how many accounts are synced at once (`jobs.default`)."""
+    if len(names) == 1:
+        outcomes = [_sync_one(names[0], reporter, given)]
+    else:
+        outcomes = _sync_each(names, partial(_outcome, given=given), given, reporter, jobs)
+    if steps := [step for outcome in outcomes for step in outcome.steps]:
         reporter.line(None, steps[-1])
-    return code
+    return worst(outcome.code for outcome in outcomes)
 
 
-def _sync_one(name: str | None, *, given: Mapping[str, Any], reporter: Reporter, steps: list[str]) -> int:
-    """Sync one account, and add the next step to `steps`."""
+def worst(codes: Iterable[int]) -> int:
+    """Return the worst of the exit codes."""
+    return min(codes, key=WORST_FIRST.index)
+
+
+def _sync_each(
+    names: Names,
+    sync_one: Callable[[str | None, Reporter], Outcome],
+    given: Mapping[str, Any],
+    reporter: Reporter,
+    most: int | None,
+) -> list[Outcome]:
+    """Sync every account, whatever happens to the others."""
+    from connector.cli import jobs
+
+    most = jobs.default(len(names)) if most is None else min(most, len(names))
+    if most == 1:
+        return [sync_one(name, reporter) for name in names]
+    return jobs.Jobs(sync_one, most, reporter).run(names, jobs.locations_of(names, given))
+
+
+def _outcome(name: str | None, reporter: Reporter, given: Mapping[str, Any]) -> Outcome:
+    """Sync one account of several, and print its error."""
+    try:
+        return _sync_one(name, reporter, given)
+    except TcssError as error:
+        reporter.failed(error, account=name)
+        return Outcome(error.exit_code)
+    except Exception as error:
+        reporter.crashed(error, account=name)
+        return Outcome(1)
+
+
+def _sync_one(name: str | None, reporter: Reporter, given: Mapping[str, Any]) -> Outcome:
     settings = Settings.load(name, **given)
-    with reporter.progress() as progress:
-        run = sync(settings=settings, progress=progress)
-    from connector.warehouse.locations import locate  # loaded by now, beside the first requests
+    with log_lines_named(name):
+        with reporter.progress() as progress:
+            run = sync(settings=settings, progress=progress)
+        from connector.warehouse.locations import locate  # loaded by now, beside the first requests
 
-    location = locate(settings.destination, settings.dataset)
-    reporter.finished(run, _written_to(location), account=name)
-    steps.append(_next_step(run, settings, location))
-    return run.exit_code(strict=settings.strict)
+        location = locate(settings.destination, settings.dataset)
+        reporter.finished(run, _written_to(location), account=name)
+    return Outcome(run.exit_code(strict=settings.strict), [_next_step(run, settings, location)])
 
 
 def _written_to(location: Location) -> str:
@@ -95,18 +128,3 @@ def _next_step(run: SyncRun, settings: Settings, location: Location) -> str:
     values = {"destination": location.display if location.file else "...", "dataset": location.dataset}
     given = (f"--{name} {shlex.quote(v)}" for name, v in values.items() if settings.places().get(name) == GIVEN)
     return f"next: {' '.join(('tcss report', *given))} makes a page of the fleet; tcss tables explains the tables"
-
-
-def _worst(names: Names, sync_one: Callable[[str | None], int], reporter: Reporter) -> int:
-    """Sync every account, whatever happens to the others, and return the worst exit code."""
-    codes = []
-    for name in names:
-        try:
-            codes.append(sync_one(name))
-        except TcssError as error:
-            reporter.failed(error, account=name)
-            codes.append(error.exit_code)
-        except Exception as error:
-            reporter.crashed(error, account=name)
-            codes.append(1)
-    return min(codes, key=WORST_FIRST.index)

@@ -13,6 +13,7 @@ import typer
 from connector import __version__
 from connector.cli import codes, dictionary, process
 from connector.cli.process import reported as _reported
+from connector.cli.report import LOG_FORMAT
 from connector.texts import Visible
 
 app = typer.Typer(
@@ -62,7 +63,7 @@ def _options(
     level = logging.DEBUG if verbose else logging.INFO
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(Visible())  # for the records of other loggers than ours, too
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING, handlers=[handler])
+    logging.basicConfig(format=LOG_FORMAT, level=logging.WARNING, handlers=[handler])
     logging.getLogger("connector").setLevel(level)
 
 
@@ -76,6 +77,9 @@ def sync(
     filter_: Annotated[list[str] | None, _setting("filters", "NAME=VALUE; may be repeated.", "--filter")] = None,
     account: Account = None,
     all_accounts: AllAccounts = False,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, envvar="TCSS_JOBS", help="Accounts at once, with --all-accounts.")
+    ] = None,
     account_id: AccountId = None,
     max_delete_share: Annotated[
         float | None, _setting("max_delete_share", "Share of images that may be called gone at once. [0.2]")
@@ -104,7 +108,7 @@ def sync(
             "detail": detail or None,
         }
         names = accounts.chosen(account, all_accounts=all_accounts, account_id=account_id)
-        raise typer.Exit(accounts.sync_all(names, given, reporter))
+        raise typer.Exit(accounts.sync_all(names, given, reporter, jobs))
 
 
 @app.command(epilog=codes.FIND)

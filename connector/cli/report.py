@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from connector import texts
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from connector.runs.row import SyncRun
 
 log = texts.logger("connector")
+LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 
 def say(*lines: str, file: TextIO | None = None) -> None:
@@ -29,11 +32,34 @@ def say(*lines: str, file: TextIO | None = None) -> None:
     print(*map(visible, lines), sep="\n", file=file, flush=True)
 
 
+@contextmanager
+def log_lines_named(account: str | None) -> Iterator[None]:
+    """Begin each line that the command logs in the block with the account's name."""
+    handlers = [handler for handler in logging.getLogger().handlers if type(handler) is logging.StreamHandler]
+    usual = [handler.formatter for handler in handlers]
+    prefix = _prefix(account).replace("%", "%%")
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter(LOG_FORMAT.replace("%(message)s", f"{prefix}%(message)s")))
+    try:
+        yield
+    finally:
+        for handler, formatter in zip(handlers, usual, strict=True):
+            handler.setFormatter(formatter)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of an account's sync: its exit code, and the next steps."""
+
+    code: int
+    steps: Sequence[str] = ()
+
+
 class Reporter:
     """Prints the course and the end of runs."""
 
     def __init__(self, *, as_json: bool) -> None:
-        self._as_json = as_json
+        self.as_json = as_json
 
     @contextmanager
     def progress(self) -> Iterator[Report]:
@@ -50,23 +76,23 @@ class Reporter:
         where = f"  account {run.account_id}, written to {warehouse}"
         self.line(run.to_json(), f"{_prefix(account)}{first}", *others, where)
         for text in run.warnings():
-            log.warning("%s%s", _prefix(account), text)
+            log.warning("%s", text)
 
     def line(self, as_json: str | None, *lines: str) -> None:
         """Print the JSON if JSON was asked for and is given, else the lines; no lines where JSON was asked for."""
-        if not self._as_json:
+        if not self.as_json:
             if lines:
                 say(*lines)
         elif as_json is not None:
             say(as_json)
 
     def failed(self, error: TcssError, account: str | None = None) -> None:
-        if self._as_json:
+        if self.as_json:
             say(error.run.to_json() if error.run else _failure(error, account))
         say(f"error: {_prefix(account)}{error}", file=sys.stderr)
 
     def crashed(self, error: Exception, account: str | None = None) -> None:
-        if self._as_json:
+        if self.as_json:
             say(_failure(error, account))
         log.debug("unexpected", exc_info=error)
         text = f"{_prefix(account)}unexpected {type(error).__name__}: {error}"
@@ -106,23 +132,33 @@ class _Bar:
             self._tasks[phase] = self._bar.add_task(phase, total=None, rates="")
 
     def __call__(self, shown: int, total: int | None, stats: CallStats) -> None:
-        elapsed = max(time.monotonic() - self._started[self._phase], 1e-3)
-        rates = f"{shown / elapsed:,.0f} images/s, {stats.requests:,} requests"
-        rates += f", {stats.throttled} throttled" if stats.throttled else ""
-        self._bar.update(self._tasks[self._phase], completed=shown, total=total, rates=rates)
+        text = rates(shown, time.monotonic() - self._started[self._phase], stats)
+        self._bar.update(self._tasks[self._phase], completed=shown, total=total, rates=text)
+
+
+def rates(shown: int, seconds: float, stats: CallStats) -> str:
+    """Say how quick a sync is."""
+    text = f"{shown / max(seconds, 1e-3):,.0f} images/s, {stats.requests:,} requests"
+    return f"{text}, {stats.throttled} throttled" if stats.throttled else text
 
 
 @contextmanager
 def _bar() -> Iterator[Report]:
+    with drawn_progress() as bar:
+        yield _Bar(bar)
+
+
+def drawn_progress(*, auto_refresh: bool = True) -> Progress:
+    """Return rich's display of bars on stderr, each with a text `rates`, which is gone after its block."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rates]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(file=drawing(sys.stderr)), transient=True) as bar:
-        yield _Bar(bar)
+    console = Console(file=drawing(sys.stderr))
+    return Progress(*columns, console=console, transient=True, auto_refresh=auto_refresh)

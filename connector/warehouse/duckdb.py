@@ -19,6 +19,7 @@ from dlt.destinations.impl.duckdb.configuration import (
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
+from connector.warehouse import turns
 from connector.warehouse.opening import connect_to
 
 # MERGE INTO is slower from 200,000 rows on, and cannot spill to disk.
@@ -41,9 +42,20 @@ class _Pool(DuckDbConnectionPool):
 
     def borrow_conn(self, *_: object, **__: object) -> Any:
         with self._conn_lock:
-            self._conn = self._conn or connect_to(self.credentials._conn_str(), self.credentials.global_config or {})
+            if not self._conn_borrows:
+                turns.begin()
+                try:
+                    self._conn = connect_to(self.credentials._conn_str(), self.credentials.global_config or {})
+                except BaseException:
+                    turns.end()
+                    raise
             self._conn_borrows += 1
             return self._conn.duplicate()
+
+    def _close_conn(self) -> None:
+        if self._conn:
+            super()._close_conn()
+            turns.end()
 
 
 @configspec(init=False)

@@ -7,7 +7,7 @@ before each write, with the function that `lock` gives.
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from connector.errors import DestinationError, LockedError
+from connector.warehouse import turns
 from connector.warehouse.backends import Kind
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
@@ -79,11 +80,13 @@ _ADVISORY: dict[Kind, _Advisory] = {
 def lock(location: Location, account_id: str) -> AbstractContextManager[StillHeld]:
     """Hold the lock of an account in a dataset; raises LockedError when another process or thread holds the lock.
 
-    DuckDB and SQLite have one writer per file, so a lock file beside the warehouse locks the whole file. For databases
+    DuckDB and SQLite have one writer per file, so a lock file beside the warehouse locks the whole file; or the command
+    holds that lock for several processes (`turns`). For databases
     without a lock that ends with its holder, nothing is locked: there the scheduler must not start a sync twice.
     """
     if location.file is not None:
-        return _file_lock(location, location.file)
+        borrowed = turns.is_borrowed(location.file)
+        return _turns_lock(location, location.file, account_id) if borrowed else file_lock(location, location.file)
     if location.kind in _ADVISORY:
         return _server_lock(location, account_id)
     return nullcontext(_held_by_the_process)
@@ -109,7 +112,8 @@ def prove(location: Location) -> None:
 
 
 @contextmanager
-def _file_lock(location: Location, file: Path) -> Iterator[StillHeld]:
+def file_lock(location: Location, file: Path) -> Iterator[StillHeld]:
+    """Hold the lock of a DuckDB or SQLite file. Raises LockedError, and DestinationError for a missing directory."""
     with destination_errors(location, "lock"):
         # filelock would create the directory.
         if not file.parent.is_dir():
@@ -151,6 +155,26 @@ def _own_directory(file: Path) -> Path:
 
 
 @contextmanager
+def _turns_lock(location: Location, file: Path, account_id: str) -> Iterator[StillHeld]:
+    """Hold the lock of an account in a file whose lock the parent process holds."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(turns.account(file, account_id))
+        except BlockingIOError:
+            raise LockedError(_beside(location, account_id), hint=_HINT) from None
+        yield partial(_require_owner, location)
+
+
+def _require_owner(location: Location) -> None:
+    if not turns.is_owner_alive():
+        raise DestinationError(f"the command that holds the lock of {location.display} has ended", hint="Run again.")
+
+
+def _beside(location: Location, account_id: str) -> str:
+    return f"another sync of account {account_id} is writing to {location}"
+
+
+@contextmanager
 def _server_lock(location: Location, account_id: str) -> Iterator[StillHeld]:
     advisory = _ADVISORY[location.kind]
     name = {"name": sha256(f"tcss\n{location.dataset}\n{account_id}".encode()).hexdigest()[:48]}
@@ -161,7 +185,7 @@ def _server_lock(location: Location, account_id: str) -> Iterator[StillHeld]:
             connection.execute(sa.text(advisory.keep))
             taken = connection.execute(sa.text(advisory.take), name).scalar()
         if not taken:
-            raise LockedError(f"another sync of account {account_id} is writing to {location}", hint=_HINT)
+            raise LockedError(_beside(location, account_id), hint=_HINT)
         try:
             yield partial(_require_lock, location, connection, advisory.held, name)
         finally:

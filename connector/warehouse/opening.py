@@ -14,6 +14,7 @@ import duckdb
 import tenacity
 
 from connector import texts
+from connector.warehouse import turns
 from connector.warehouse.causes import FILE_IN_USE
 from connector.warehouse.locations import Location
 
@@ -83,7 +84,8 @@ def make_file(location: Location) -> None:
     """
     if location.file is None or location.url is None or location.file.exists():
         return
-    connect(location).close()
+    with turns.turn():
+        connect(location).close()
     if _STORAGE not in location.url.query:
         log.info(
             "%s is made by DuckDB %s, and an older one cannot read it; for a new file that it can, add ?%s=v1.0.0 to "

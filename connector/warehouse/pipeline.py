@@ -4,6 +4,7 @@ A user's own pipelines see none of this, and our pipelines see none of their con
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,17 @@ def open_pipeline(
     pipeline.connecting = connecting
     install_schema(location, pipeline, tables)
     return pipeline
+
+
+def import_destination(location: Location) -> None:
+    """Import dlt's destination for the location, and the driver. What cannot be imported is left to the load, which
+    says what is missing."""
+    import pyarrow.dataset  # noqa: F401
+
+    with suppress(Exception), isolated(connecting=location.kind == "other"):
+        _ = _factory(location, "", Path()).client_class
+        if location.url is not None and location.kind != "duckdb":
+            location.url.set(drivername=location.backend.drivername).get_dialect().import_dbapi()
 
 
 def install_schema(location: Location, pipeline: dlt.Pipeline, tables: Sequence[Table] = TABLES) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from connector.errors import DestinationError
 from connector.tables import ALL_TABLES
+from connector.warehouse import turns
 from connector.warehouse.causes import UTF8_DATABASE
 from connector.warehouse.ddl import refuse_character_set
 from connector.warehouse.errors import destination_errors
@@ -29,6 +30,10 @@ _NARROW = (
     "WHERE table_schema = :name AND character_set_name <> 'utf8mb4'"
 )
 
+# PostgreSQL's codes for a schema that the first sync of another account has created since we looked: committed before
+# our CREATE (duplicate_schema), or while our CREATE waited (unique_violation).
+_MADE_MEANWHILE = ("42P06", "23505")
+
 
 def probe(location: Location) -> str | None:
     """Test the warehouse; return what a sync would create: the dataset's database, schema or file; None if it exists.
@@ -41,7 +46,7 @@ def probe(location: Location) -> str | None:
         "postgresql": _postgresql,
         "mysql": _mysql,
     }
-    with destination_errors(location, "write to"):
+    with destination_errors(location, "write to"), turns.turn():
         return probes.get(location.kind, _other)(location)
 
 
@@ -81,6 +86,15 @@ def _writable(location: Location) -> Path:
 
 
 def _postgresql(location: Location) -> str | None:
+    try:
+        return _try_postgresql(location)
+    except sa.exc.DBAPIError as error:
+        if getattr(error.orig, "pgcode", None) not in _MADE_MEANWHILE:
+            raise
+        return _try_postgresql(location)  # finds the schema, and creates none
+
+
+def _try_postgresql(location: Location) -> str | None:
     dataset, staging = location.dataset, location.staging_named(_PROBE)
     with _engine(location, "postgresql+psycopg2").connect() as connection:
         _refuse_encoding(location, str(connection.execute(sa.text("SHOW server_encoding")).scalar()))

@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
 
 from connector.errors import DestinationError
 from connector.warehouse.locations import locate
@@ -164,3 +170,39 @@ def test_a_mysql_database_of_a_narrow_character_set_is_refused(tmp_path: Path) -
         made.sql("CREATE DATABASE {data} CHARACTER SET latin1")
         with pytest.raises(DestinationError, match=r"character set latin1.*ALTER DATABASE"):
             probe(made.location)
+
+
+@pytest.mark.parametrize("committed", [True, False], ids=["committed before", "committed while the probe waits"])
+def test_a_schema_that_another_sync_makes_meanwhile_is_no_error(committed: bool, tmp_path: Path) -> None:
+    """The first syncs of several accounts race: each finds no schema, and one creates the schema first."""
+    with place("postgresql", tmp_path) as made, ExitStack() as stack:
+        server = sa.create_engine(make_url(made.url).set(drivername="postgresql+psycopg2"), poolclass=NullPool)
+        made_by: list[sa.Connection] = []
+        wanted = f'CREATE SCHEMA "{made.dataset}"'
+
+        def create(connection: Any, _: Any, statement: str, *__: Any) -> None:
+            if statement != wanted or made_by:
+                return
+            made_by.append(stack.enter_context(server.connect()))
+            (other,) = made_by
+            other.exec_driver_sql(wanted)
+            if committed:
+                other.commit()
+            else:
+                waiting = connection.connection.dbapi_connection.info.backend_pid
+                commits.submit(commit_once_waited_for, other, server, waiting)
+
+        with ThreadPoolExecutor(1) as commits:
+            sa.event.listen(sa.Engine, "before_cursor_execute", create)
+            stack.callback(sa.event.remove, sa.Engine, "before_cursor_execute", create)
+            assert probe(made.location) is None
+        assert made.datasets() == {made.dataset}
+
+
+def commit_once_waited_for(connection: sa.Connection, server: sa.Engine, pid: int) -> None:
+    """Commit when the session `pid` waits for a lock."""
+    blocked = sa.text("SELECT cardinality(pg_blocking_pids(:pid))")
+    with server.connect() as looking:
+        while not looking.execute(blocked, {"pid": pid}).scalar():
+            time.sleep(0.01)
+    connection.commit()
