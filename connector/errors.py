@@ -19,6 +19,7 @@ class TcssError(Exception):
     are cut at the end.
 
     `code`, `action`, `request_id` and `attempt` are those of the API call, if there was a call; `hint` says what to do.
+    `account_id` and `account_name` are those of the sync that this error ended, as far as they were known.
     """
 
     exit_code: ClassVar[int] = 1
@@ -40,6 +41,8 @@ class TcssError(Exception):
         self.attempt = attempt
         self.hint = hint
         self.run: SyncRun | None = None  # the row in `sync_runs` of the run that this error ended
+        self.account_id: str | None = None
+        self.account_name: str | None = None
 
     @property
     def message(self) -> str:

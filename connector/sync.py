@@ -53,7 +53,7 @@ def sync(
         location = locate(settings.destination, settings.dataset)
         with lock(location, account_id.result()) as still_held, workdirs.held(_PREFIX, _STALE) as workdir:
             probe(location)
-            identity = Identity.new(account_id.result(), client.now())
+            identity = Identity.new(account_id.result(), client.now(), settings.account_name())
             tables = LOADED_TABLES if settings.detail else TABLES
             run = Run(settings, client, identity, location, workdir, still_held, tables)
             try:
@@ -92,7 +92,7 @@ def _settings(settings: Settings | None, account: str | None, given: Given) -> S
 
 @contextmanager
 def _asked_meanwhile(settings: Settings, client: Client) -> Iterator[Future[str]]:
-    """Yield the account's id (`account_of`), which is asked for while other work goes on.
+    """Yield the account's id (`account_of`), which is asked for while other work goes on. An error says whose it is.
 
     If the id is no longer needed, the request under way has a second to end.
     """
@@ -100,6 +100,11 @@ def _asked_meanwhile(settings: Settings, client: Client) -> Iterator[Future[str]
     asked = pool.submit(account_of, settings, client)
     try:
         yield asked
+    except TcssError as error:
+        known = asked.done() and not asked.cancelled() and asked.exception() is None
+        error.account_id = settings.account_id or (asked.result() if known else None)
+        error.account_name = settings.account_name()
+        raise
     finally:
         wait([asked], timeout=1)
         pool.shutdown(wait=False)

@@ -65,7 +65,7 @@ def _(mo):
     mo.md("""
     ## What is there
 
-    Eleven views, each with the question that the view answers; `tcss tables` explains the five tables.
+    Twelve views, each with the question that the view answers; `tcss tables` explains the five tables.
     """)
     return
 

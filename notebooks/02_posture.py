@@ -56,16 +56,18 @@ def _(CHOICES, Queries, TcssError, document, mo):
 
 
 @app.cell
-def _(choices, formats, mo):
-    def choice(label, column):
-        """Every value of the column, and how many images have it."""
-        counts = {}
+def _(choices, formats, mo, queries):
+    def choice(label, column, shown=None, chosen=None):
+        """Every value of the column, and how many images have it. The column `shown` has what a value is called."""
+        counts, called = {}, {}
         for row in choices:
             counts[row[column]] = counts.get(row[column], 0) + row["images"]
-        options = {f"{formats.isolated(value or '(none)')} ({n:,})": value for value, n in sorted(counts.items())}
-        return mo.ui.dropdown({"all": None, **options}, value="all", label=label)
+            called[row[column]] = row[shown or column] or "(none)"
+        options = {f"{formats.isolated(called[value])} ({n:,})": value for value, n in sorted(counts.items())}
+        first = next((text for text, value in options.items() if value == chosen), "all")
+        return mo.ui.dropdown({"all": None, **options}, value=first, label=label)
 
-    account = choice("Account", "account_id")
+    account = choice("Account", "account_id", "account", queries.of_account().get("account"))
     registry = choice("Registry", "registry")
     system = choice("OS", "os")
     used = mo.ui.dropdown({"all": None, "in use": "yes", "not in use": "no"}, value="all", label="Images")

@@ -22,6 +22,9 @@ DAYS = ({}, {"rescan": 20, "insert": 6}, {"rescan": 9, "delete": 4, "change_coun
 """The changes of the fleet before the sync of each day, at nine o'clock; the last day is today."""
 
 EXAMPLES = {
+    "accounts": """
+        select account_id, account_name, first_sync_at, last_sync_at
+        from tcss.accounts""",
     "changes": f"""
         select kind, count(*) as images, sum(critical_change)::bigint as critical, sum(high_change)::bigint as high
         from tcss.changes

@@ -32,7 +32,7 @@ from connector.listing.reasons import ListReason
 from connector.runs.policy import RunReason, Verdict, error_code
 from connector.sandbox import Fleet, wall_clock
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY, Account
-from connector.settings import Settings
+from connector.settings import Settings, account_names
 from connector.settings.table import DETAILS, KEYS
 from connector.tables import ALL_TABLES, DETAIL_TABLES, TABLES
 from connector.warehouse import locations
@@ -144,7 +144,7 @@ def test_pictures_load_nothing_and_name_no_machine() -> None:
 
 def test_every_block_is_run_by_a_test() -> None:
     """By those below, or by one that names the page."""
-    ways = {"sh", "sql", "json", "toml", "ini", "crontab", "text"}
+    ways = {"sh", "sql", "json", "toml", "csv", "ini", "crontab", "text"}
     for name in PAGES:
         for block in blocks(name):
             test = ELSEWHERE.get((name, block.language))
@@ -244,7 +244,7 @@ def test_several_accounts_work_as_they_stand(tmp_path: Path) -> None:
     name = "docs/accounts.md"
     second = Account(Fleet.seeded(30, seed=2, clock=wall_clock), "AKIDSECOND", "SECRETSECOND", "100000000002")
     keys = iter((DEFAULT_ID, DEFAULT_KEY))
-    text = re.sub(re.escape(f'"{PLACEHOLDER}"'), lambda _: f'"{next(keys)}"', manual.code(name, "toml"))
+    text = re.sub(re.escape(f'"{PLACEHOLDER}"'), lambda _: f'"{next(keys)}"', blocks(name, "toml")[0].text)
     with pytest.MonkeyPatch.context() as patch, world(tmp_path, patch, images=50, accounts=[second]) as made:
         patch.setenv("TCSS_ENDPOINT", made.sandbox.url)
         (tmp_path / ".dlt").mkdir()
@@ -254,6 +254,25 @@ def test_several_accounts_work_as_they_stand(tmp_path: Path) -> None:
             run_tcss(shlex.split(line))
         loaded = "select account_id, count(*) from tcss.images group by all order by all"
         assert made.query(loaded) == [("100000000001", 50), ("100000000002", 30)]
+    read_again()
+
+
+def test_an_organisation_is_configured_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the page's sections and its file: a role for each account."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt" / "secrets.toml").write_text(blocks("docs/accounts.md", "toml")[1].text, encoding="utf-8")
+    assert manual.save("docs/accounts.md", tmp_path) == ["members.csv"]
+    read_again()
+    found = {name: Settings.load(name) for name in account_names()}
+    read = {name: (own.account_id, own.role_arn) for name, own in found.items()}
+    assert read == {
+        "audit": ("100000000003", "qcs::cam::uin/100000000003:roleName/audit-reader"),
+        "payments": ("100000000002", "qcs::cam::uin/100000000002:roleName/tcss-reader"),
+        "shop": ("100000000001", "qcs::cam::uin/100000000001:roleName/tcss-reader"),
+    }
+    monkeypatch.undo()
     read_again()
 
 
@@ -483,11 +502,13 @@ def test_the_destinations_that_it_lists_are_understood(monkeypatch: pytest.Monke
 
 def test_the_sections_of_accounts_name_settings() -> None:
     """Every key is a setting, or one of the three keys."""
-    sources = tomllib.loads(manual.code("docs/accounts.md", "toml"))["sources"]["tcss"]
-    accounts = sources.pop("accounts")
-    for own in (sources, *accounts.values()):
-        assert set(own) <= set(Settings())
-        assert set(own.get("credentials", {})) <= set(KEYS)
+    for block in blocks("docs/accounts.md", "toml"):
+        sources = tomllib.loads(block.text)["sources"]["tcss"]
+        accounts = sources.pop("accounts", {})
+        sources.pop("accounts_from", None)
+        for own in (sources, *accounts.values()):
+            assert set(own) <= set(Settings())
+            assert set(own.get("credentials", {})) <= set(KEYS)
 
 
 def test_the_files_that_the_architecture_names_exist() -> None:

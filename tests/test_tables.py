@@ -49,7 +49,7 @@ COLUMNS = {
         images_listed images_new images_changed images_unchanged images_gone images_returned values_rejected
         unknown_fields pages requests throttled retries seam_repairs passes order_proven missed_by_incremental
         watermark_before watermark_after first_request_id last_request_id endpoint filters connector_version
-        reason_code naive_time_zone listed_twice
+        reason_code naive_time_zone listed_twice account_name
     """),
     "vulnerabilities": words("""
         account_id vul_id cve_id poc_ids name category category_type level severity cvss_v3_score cvss_v3_vector
@@ -182,11 +182,11 @@ def test_key_can_be_indexed_by_mysql(table: Table) -> None:
 
 
 def test_identifiers_have_one_length_everywhere() -> None:
-    """Only identifiers have a length, the same in every table, so that joins compare like with like."""
+    """Only identifiers and an account's name have a length, the same in every table: joins compare like with like."""
     lengths = {(c.name, c.precision) for table in ALL_TABLES for c in table.columns if c.precision is not None}
     assert lengths == {
         *(("account_id", 64), ("image_id", 256), ("reject_id", 64), ("sync_id", 64), ("aspect", 64), ("vul_id", 64)),
-        *(("finding_id", 64), ("container_id", 256), ("host_id", 128)),
+        *(("finding_id", 64), ("container_id", 256), ("host_id", 128), ("account_name", 255)),
     }
 
 

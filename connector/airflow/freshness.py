@@ -29,7 +29,8 @@ class Wanted:
         """Return the age of each account's data in seconds; None unless all accounts are fresh, at least one. `say` is
         a logger's method. Raises ConfigurationError and DestinationError."""
         leave_variables_alone()
-        from connector.runs.freshness import Freshness, freshness_by_account
+        from connector.runs.freshness import Freshness
+        from connector.runs.standing import freshness_by_account
         from connector.settings import Settings
 
         url = destination_url(self.destination_conn_id, self.destination)

@@ -57,7 +57,7 @@ class TcssHook(BaseHook):
 
         own = _from_connection(self.get_connection(self.tcss_conn_id))
         chosen = {**own, **_present(self._given), **_present(given)}
-        return Settings.load(whose=f"connection {self.tcss_conn_id!r}", **chosen)
+        return Settings.load(whose=f"connection {self.tcss_conn_id!r}", name=self.tcss_conn_id, **chosen)
 
     def get_conn(self) -> Client:
         """Return a client with this account's keys; the caller closes it (``with hook.get_conn() as client``)."""

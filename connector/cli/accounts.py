@@ -7,29 +7,35 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from connector import texts
 from connector.cli.report import Outcome, Reporter, log_lines_named
 from connector.errors import ConfigurationError, TcssError
-from connector.settings import Settings, account_names
+from connector.settings import Settings, account_names, shared_keys
 from connector.settings.places import GIVEN
 from connector.settings.values import pairs
 from connector.sync import sync
+from connector.texts import some_of
 
 if TYPE_CHECKING:
     from connector.runs.row import SyncRun
     from connector.warehouse.locations import Location
 
+log = texts.logger("connector")
+_TO_HAVE_THAT = "to have that, write them into a section [sources.tcss.accounts.<name>.credentials]"
 WORST_FIRST = (1, 6, 3, 4, 7, 5, 2, 0)  # the first of these codes that any account ended with is the exit code
 
 Names = Sequence[str | None]
 """Names of configured accounts; None stands for the only account."""
 
 
-def chosen(account: str | None, *, all_accounts: bool, account_id: str | None) -> Names:
+def chosen(account: str | None, *, all_accounts: bool, account_id: str | None, api: bool = False) -> Names:
     """Return the accounts that the options mean. Raises ConfigurationError for options that exclude each other."""
     if not all_accounts:
         return [account]
     if account:
         raise ConfigurationError("--account and --all-accounts exclude each other")
+    if api:
+        raise ConfigurationError("--api and --all-accounts exclude each other", hint="Name an account with --account.")
     if account_id:
         raise ConfigurationError(
             "--account-id cannot be the id of all accounts",
@@ -37,7 +43,11 @@ def chosen(account: str | None, *, all_accounts: bool, account_id: str | None) -
         )
     names = account_names()
     if not names:
-        raise ConfigurationError("no account is configured", hint="Name them in [sources.tcss.accounts.<name>].")
+        hint = "Name them in [sources.tcss.accounts.<name>], or in the file of accounts_from."
+        raise ConfigurationError("no account is configured", hint=hint)
+    log.info("--all-accounts takes %d accounts: %s", len(names), ", ".join(some_of(names)))
+    if place := shared_keys():
+        log.info("the keys of %s are no account of their own for --all-accounts; %s", place, _TO_HAVE_THAT)
     return names
 
 

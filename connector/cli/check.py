@@ -39,21 +39,24 @@ FIELDS = tuple(dict.fromkeys(column.source for column in IMAGES.columns if colum
 
 @dataclass
 class Report:
-    """Collects the results of the checks, and the findings; `say` gets each line at once.
+    """Collects the results of the checks, and the findings; `say` gets each line at once. `texts` are those of the
+    checks that passed.
 
     `code` is the exit code of the first check that failed, or 0. A finding is never a failure.
     """
 
     say: Callable[[str], None]
     site: str
+    account_id: str | None = None
     code: int = 0
     failures: list[str] = field(default_factory=list)
     checks: dict[str, Any] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
     survey: dict[str, Any] | None = None
     settings: dict[str, Any] | None = None
 
     def passed(self, name: str, text: str) -> None:
-        self.checks[name] = {"ok": True}
+        self.checks[name], self.texts[name] = {"ok": True}, text
         self.say(f"ok      {name}: {text}")
 
     def failed(self, name: str, error: TcssError) -> None:
@@ -87,15 +90,34 @@ def check(settings: Settings, say: Callable[[str], None], *, api: bool = False, 
         settings = copy.copy(settings)
         settings.patience = min(settings.patience, PATIENCE)
     with client_of(settings) as client:
-        fine = _run(_api(client), report)
-        if fine:
-            for one in detail_checks(settings.detail or (), client):
-                _run([one], report)
+        fine = _access(settings, client, report)
         if not api:
             _run(_destination(settings), report)
         elif fine:
             _survey(settings, client, report)
     return report
+
+
+def check_api(settings: Settings, report: Report) -> None:
+    """Run the checks of the API alone. Raises ConfigurationError where no client can be made."""
+    with client_of(settings) as client:
+        _access(settings, client, report)
+        if "signature" in report.texts:
+            report.account_id = client.account_id()
+
+
+def check_destination(settings: Settings, report: Report) -> None:
+    """Run the checks of the warehouse alone."""
+    _run(_destination(settings), report)
+
+
+def _access(settings: Settings, client: Client, report: Report) -> bool:
+    """Run the checks of the API, and of the actions of the details; return whether a sync may list images."""
+    fine = _run(_api(client), report)
+    if fine:
+        for one in detail_checks(settings.detail or (), client):
+            _run([one], report)
+    return fine
 
 
 def _run(checks: Iterable[Check], report: Report) -> bool:

@@ -31,7 +31,14 @@ FIND = told(
     (0, 1, 2, 3, 4, 5),
     {0: "found", 1: "not found", 4: "API unavailable, or anything unexpected", 5: "not proven whole, found or not"},
 )
-STATUS = told((0, 1, 2, 6), {0: "the data is young enough", 1: "older than --max-age, no complete sync, or unexpected"})
+STATUS = told(
+    (0, 1, 2, 5, 6),
+    {
+        0: "shown, and young enough",
+        1: "without --max-age no complete sync of any account, or unexpected",
+        5: "an account's data is older than --max-age",
+    },
+)
 PRUNE = told((0, 1, 2, 6, 7), {0: "done", 7: "a sync holds an account's lock, and that account was left"})
 TABLES = DEMO = REPORT = told((0, 1, 2, 6), {0: "done"})
 VIEWS = told((0, 1, 2, 6, 7), {0: "done"})

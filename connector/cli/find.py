@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from io import StringIO
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from connector.cli.grids import grid
 from connector.cli.report import Reporter
 from connector.detail.find import Finder, Wanted
 from connector.detail.found import Component, Container, Found, Image, Vulnerability
@@ -20,8 +16,6 @@ from connector.texts import visible
 
 NOT_FOUND = "This is what scans have found: an image that was not scanned may have it all the same."
 SHORT_ID = len("sha256:") + 12
-
-Rows = Iterable[Sequence[str]]
 
 
 def find(text: str, settings: Settings, reporter: Reporter) -> int:
@@ -36,7 +30,8 @@ def find(text: str, settings: Settings, reporter: Reporter) -> int:
 def _lines(found: Found) -> Iterator[str]:
     if found.images is None:
         yield f"{len(found.vulnerabilities)} vulnerabilities match {found.query}. Name one to see its images."
-        yield from _table(("VULNERABILITY", "NAME", "SEVERITY", "IMAGES"), map(_matched, found.vulnerabilities), 1)
+        heads = ("VULNERABILITY", "NAME", "SEVERITY", "IMAGES")
+        yield from ("", *grid(heads, map(_matched, found.vulnerabilities), numbers=1))
     else:
         yield from map(_about, found.vulnerabilities)
         yield from _places(found)
@@ -52,9 +47,9 @@ def _places(found: Found) -> Iterator[str]:
     hosts = {container.host_id or container.node_unique_id for container in containers} - {None}
     yield f"{_count(images, 'image')}; {_count(containers, 'container')} on {_count(hosts, 'host')}"
     heads = ("IMAGE", "PACKAGE", "FIXED IN", "HOSTS", "CONTAINERS")
-    yield from _table(heads, chain.from_iterable(map(_image, images)), 2)
+    yield from ("", *grid(heads, chain.from_iterable(map(_image, images)), numbers=2))
     if containers:
-        yield from _table(("CONTAINER", "STATUS", "POD", "HOST"), map(_container, containers))
+        yield from ("", *grid(("CONTAINER", "STATUS", "POD", "HOST"), map(_container, containers)))
 
 
 def _about(one: Vulnerability) -> str:
@@ -97,19 +92,6 @@ def _container(one: Container) -> Sequence[str]:
 def _cell(*texts: str | None) -> str:
     """Join the texts that are not missing, with one line per text."""
     return "\n".join(visible(text) for text in texts if text)
-
-
-def _table(heads: Sequence[str], rows: Rows, numbers: int = 0) -> list[str]:
-    """Return the lines of a table whose last columns are numbers. Cells come from others, so they are never markup."""
-    table = Table(box=None, pad_edge=False, header_style="")
-    for place, head in enumerate(heads):
-        is_number = place >= len(heads) - numbers
-        table.add_column(head, justify="right" if is_number else "left", overflow="fold", no_wrap=is_number)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    file = StringIO()
-    Console(file=file, color_system=None, force_terminal=False).print("", table)
-    return [line.rstrip() for line in file.getvalue().split("\n")[:-1]]
 
 
 def _count(things: Sequence[object] | set[str | None], name: str) -> str:

@@ -39,7 +39,13 @@ Dataset = Annotated[str | None, _setting("dataset", "Schema of the tables. [tcss
 Endpoint = Annotated[str | None, _setting("endpoint", "URL of the API, instead of the site's.")]
 Site = Annotated[str | None, _setting("site", "intl or cn. [intl]")]
 Account = Annotated[str | None, typer.Option(envvar="TCSS_ACCOUNT", help="Name of a configured account.")]
+ReadAccount = Annotated[
+    str | None, typer.Option("--account", envvar="TCSS_ACCOUNT", help="Name of an account in the warehouse. [all]")
+]
 AccountId = Annotated[str | None, _setting("account_id", "Written to account_id; without it STS is asked.")]
+AllAccounts = Annotated[
+    bool, typer.Option("--all-accounts", envvar="TCSS_ALL_ACCOUNTS", help="Every configured account.")
+]
 Detail = Annotated[
     list[str] | None, _setting("detail", "vulnerabilities, malware or running; may be repeated.", "--detail")
 ]
@@ -70,9 +76,7 @@ def sync(
     site: Site = None,
     filter_: Annotated[list[str] | None, _setting("filters", "NAME=VALUE; may be repeated.", "--filter")] = None,
     account: Account = None,
-    all_accounts: Annotated[
-        bool, typer.Option("--all-accounts", envvar="TCSS_ALL_ACCOUNTS", help="Every configured account.")
-    ] = False,
+    all_accounts: AllAccounts = False,
     jobs: Annotated[
         int | None, typer.Option(min=1, envvar="TCSS_JOBS", help="Accounts at once, with --all-accounts.")
     ] = None,
@@ -133,32 +137,43 @@ def check(
     endpoint: Endpoint = None,
     site: Site = None,
     account: Account = None,
+    all_accounts: AllAccounts = False,
     account_id: AccountId = None,
     api: Annotated[
         bool, typer.Option("--api", help="Ask the API what it does where its page is silent, instead of the warehouse.")
     ] = False,
     detail: Detail = None,
     as_json: Annotated[
-        bool, typer.Option("--json", envvar="TCSS_JSON", help="One object without ids, names and keys on stdout.")
+        bool,
+        typer.Option(
+            "--json",
+            envvar="TCSS_JSON",
+            help="One object without ids, names and keys; with --all-accounts a line per account, with both.",
+        ),
     ] = False,
 ) -> None:
     """Say, line by line, whether keys, permission, clock and destination are as a sync needs them."""
     from connector.cli.report import Reporter, say
 
     with _reported(Reporter(as_json=as_json)):
-        from connector.cli.check import check as check_all
+        from connector.cli import accounts, check
         from connector.settings import Settings
 
-        settings = Settings.load(
-            account,
-            destination=destination,
-            dataset=dataset,
-            endpoint=endpoint,
-            site=site,
-            account_id=account_id,
-            detail=detail or None,
-        )
-        report = check_all(settings, (lambda _: None) if as_json else say, api=api, account=account)
+        given: Any = {
+            "destination": destination,
+            "dataset": dataset,
+            "endpoint": endpoint,
+            "site": site,
+            "account_id": account_id,
+            "detail": detail or None,
+        }
+        if all_accounts:
+            from connector.cli.checks import check_all
+
+            names = accounts.chosen(account, all_accounts=True, account_id=account_id, api=api)
+            raise typer.Exit(check_all(names, given, as_json=as_json))
+        settings = Settings.load(account, **given)
+        report = check.check(settings, (lambda _: None) if as_json else say, api=api, account=account)
         if as_json:
             typer.echo(report.to_json())
             say(*report.failures, file=sys.stderr)
@@ -169,14 +184,19 @@ def check(
 def status(
     destination: Destination = None,
     dataset: Dataset = None,
-    account_id: AccountId = None,
+    account: ReadAccount = None,
+    account_id: Annotated[str | None, _setting("account_id", "Id of an account in the warehouse. [all]")] = None,
     max_age: Annotated[
-        str | None, typer.Option(envvar="TCSS_MAX_AGE", help="Exit with 1 if the data is older, such as 26h or 90m.")
+        str | None,
+        typer.Option(envvar="TCSS_MAX_AGE", help="Exit with 5 if an account's data is older, such as 26h or 90m."),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Runs to show.")] = 10,
-    as_json: AsJson = False,
+    accounts: Annotated[bool, typer.Option("--accounts", help="Show the accounts alone, and no runs.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", envvar="TCSS_JSON", help="A line of JSON per run, or with --accounts per account.")
+    ] = False,
 ) -> None:
-    """Show the last runs, their verdicts, and how old the data is."""
+    """Show the last runs, and at a glance how each account stands and how old its data is."""
     from connector.cli.report import Reporter
 
     reporter = Reporter(as_json=as_json)
@@ -184,8 +204,8 @@ def status(
         from connector.cli.status import show
         from connector.settings import Settings
 
-        settings = Settings.load(destination=destination, dataset=dataset, account_id=account_id)
-        raise typer.Exit(show(settings, reporter, max_age=max_age, limit=limit))
+        settings = Settings.of_warehouse(account, destination=destination, dataset=dataset, account_id=account_id)
+        raise typer.Exit(show(settings, reporter, max_age=max_age, limit=0 if accounts else limit))
 
 
 @app.command(epilog=codes.PRUNE)
@@ -228,6 +248,7 @@ def tables(
 def views(
     destination: Destination = None,
     dataset: Dataset = None,
+    account: Account = None,
     recount: Annotated[
         bool, typer.Option("--recount", help="Also count the history again, from which posture_by_day adds up.")
     ] = False,
@@ -239,13 +260,14 @@ def views(
         from connector.cli.publish import publish
         from connector.settings import Settings
 
-        publish(Settings.load(destination=destination, dataset=dataset), say, recount=recount)
+        publish(Settings.load(account, destination=destination, dataset=dataset), say, recount=recount)
 
 
 @app.command(epilog=codes.DASHBOARD)
 def dashboard(
     destination: Destination = None,
     dataset: Dataset = None,
+    account: ReadAccount = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free port.")] = 0,
 ) -> None:
     """Serve the fleet's posture as a page on a loopback address. Needs tcss-connector[notebooks]."""
@@ -255,7 +277,9 @@ def dashboard(
         from connector.posture.queries import Queries
         from connector.posture.server import serve
 
-        serve(Queries.open(destination, dataset), port, say)
+        queries = Queries.open(destination, dataset, account)
+        queries.of_account()
+        serve(queries, port, say)
     process.end(0)
 
 
@@ -266,6 +290,7 @@ def report(
     ] = REPORT,
     destination: Destination = None,
     dataset: Dataset = None,
+    account: ReadAccount = None,
 ) -> None:
     """Write the fleet's posture as one HTML file that loads nothing from anywhere."""
     from connector.cli.report import Reporter, say
@@ -273,7 +298,7 @@ def report(
     with _reported(Reporter(as_json=False)):
         from connector.posture.report import write
 
-        write(destination, dataset, output)
+        write(destination, dataset, output, account)
         say(f"wrote {output}")
 
 

@@ -35,8 +35,9 @@ def publish(settings: Settings, say: Callable[[str], None], *, recount: bool = F
         pipeline = open_pipeline(location, _NAME, directory)
         inventory = Inventory(location, pipeline)
         inventory.verify()
-        if inventory.missing():
-            raise DestinationError(f"there are no tables yet in {location}", hint="Run `tcss sync` first.")
+        if missing := inventory.missing():
+            hint = "Run `tcss sync` first: it makes tables, and adds the columns of this release."
+            raise DestinationError(f"there is no {missing[0]} in {location}", hint=hint)
         blocked = publish_views(location, pipeline, anew=True)
         made = published(location, pipeline)
         locked.close()  # the lock of a file is that of each account too

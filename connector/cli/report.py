@@ -81,7 +81,8 @@ class Reporter:
     def line(self, as_json: str | None, *lines: str) -> None:
         """Print the JSON if JSON was asked for and is given, else the lines; no lines where JSON was asked for."""
         if not self.as_json:
-            say(*lines)
+            if lines:
+                say(*lines)
         elif as_json is not None:
             say(as_json)
 
@@ -109,8 +110,10 @@ def _failure(error: Exception, account: str | None) -> str:
         "message": getattr(error, "sentence", str(error)),
         "request_id": getattr(error, "request_id", None),
     }
-    named = {"account": account} if account else {}
-    return json.dumps({"verdict": "failed", **named, "error": facts})
+    name = account or getattr(error, "account_name", None)
+    named = {"account": name} if name else {}
+    whose = {"account_id": getattr(error, "account_id", None), "account_name": name}
+    return json.dumps({"verdict": "failed", **named, "error": facts, **whose})
 
 
 class _Bar:

@@ -114,7 +114,8 @@ class TcssResource(dg.ConfigurableResource[Any]):
             raise ConfigurationError(f"the account {account!r} of the resource has neither keys nor a role")
         credentials, site = own.credentials or self._credentials, own.site or self.site
         whose = {"credentials": credentials, "role_arn": own.role_arn, "account_id": own.account_id}
-        return Settings.load(whose=f"account {account!r} of the resource", **{**common, "site": site, **whose})
+        described = f"account {account!r} of the resource"
+        return Settings.load(whose=described, name=account, **{**common, "site": site, **whose})
 
     def _common(self) -> dict[str, Any]:
         """Return what all accounts share. Raises ConfigurationError for an option that is a field of the resource."""

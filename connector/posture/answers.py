@@ -87,8 +87,9 @@ def heading(queries: Queries, filters: Filters, now: datetime) -> Part:
     narrowed = known(FRESHNESS, filters)
     rows = queries.ask(FRESHNESS, narrowed)
     names = ("account_id", "images", "complete_at", "data_age_hours", "full_at", "last_run_verdict", "last_run_reason")
-    chosen = [(LABELS[name], value or "(none)") for name, value in filters.items()]
-    more = {"title": queries.title, "now": now, "narrowed": chosen, "old": _old(rows, now)}
+    values = {**filters, **({"account": queries.account(filters["account"])} if "account" in filters else {})}
+    chosen = [(LABELS[name], value or "(none)") for name, value in values.items()]
+    more = {"title": queries.title, "now": now, "narrowed": chosen, "old": list(map(queries.account, _old(rows, now)))}
     return section("freshness", FRESHNESS, queries, narrowed, table=table(rows, names, name="freshness"), **more)
 
 
@@ -202,7 +203,8 @@ def history(queries: Queries, account_id: str, image_id: str) -> Part:
     """Return an image and its versions, the newest first."""
     filters = {"account": account_id, "image": image_id}
     rows = queries.ask(HISTORY, filters)
-    about = {"image_name": rows[0]["image_name"] if rows else None, "image_id": image_id, "account_id": account_id}
+    about = {"image_name": rows[0]["image_name"] if rows else None, "image_id": image_id}
+    about["account"] = queries.account(account_id)
     return section("history", HISTORY, queries, filters, versions=_versions(rows), **about)
 
 

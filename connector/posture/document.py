@@ -100,9 +100,12 @@ def fragment(parts: Sequence[Part]) -> str:
 
 
 def report(queries: Queries) -> str:
-    """Return the report: one HTML file that loads nothing, and runs only the script of its tables.
+    """Return the report: one HTML file that loads nothing, and runs only the script of its tables. The report is about
+    the account that the queries ask about, or about all.
 
     The report's policy (CSP) forbids all other scripts, and all loading. Raises what `Queries.ask` raises.
     """
     queries.ask(FRESHNESS)
-    return render("report", body(queries, {}, (*SECTIONS, drilldowns.vulnerabilities, drilldowns.histories)))
+    return render(
+        "report", body(queries, queries.of_account(), (*SECTIONS, drilldowns.vulnerabilities, drilldowns.histories))
+    )

@@ -96,10 +96,20 @@ def table(
     rows: Rows, names: Iterable[str], *, name: str, saved: Iterable[str] = (), links: Sequence[str] = ()
 ) -> Table:
     """Make a table of an answer. The column `matching` is the number of rows without a limit; an answer without
-    `matching` has all its rows. The columns `saved` are in the CSV alone."""
+    `matching` has all its rows. The columns `saved` are in the CSV alone.
+
+    Where an account has a name, the column of accounts shows what each is called, and the CSV has both.
+    """
     matching = rows[0].get("matching", len(rows)) if rows else 0
-    columns = [Column(column, _heading(column), _classes(rows, column)) for column in names]
-    columns += [Column(column, _heading(column), f"{_classes(rows, column)} saved") for column in saved]
+    names, saved, headings = list(names), list(saved), {}
+    if any(row.get("account") != row.get("account_id") for row in rows):
+        headings = {"account_id": "account id"}
+        saved += {"account_id"} - {*saved} if "account_id" in names else {"account"} if "account_id" in saved else ()
+        names = ["account" if column == "account_id" else column for column in names]
+    columns = [Column(column, headings.get(column) or _heading(column), _classes(rows, column)) for column in names]
+    columns += [
+        Column(column, headings.get(column) or _heading(column), f"{_classes(rows, column)} saved") for column in saved
+    ]
     return Table(columns, rows, matching, links, name)
 
 

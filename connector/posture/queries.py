@@ -17,9 +17,11 @@ from sqlalchemy.pool import NullPool
 from sqlglot import exp
 
 from connector.errors import ConfigurationError, DestinationError
-from connector.posture.questions import VIEWS, Filters, Question
+from connector.posture.questions import NAMES, VIEWS, Filters, Question
 from connector.settings import Settings
+from connector.settings.values import meant
 from connector.tables import ALL_TABLES
+from connector.texts import some_of
 from connector.warehouse.dialects import DIALECTS, translate
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location, locate
@@ -27,6 +29,8 @@ from connector.warehouse.opening import connect
 from connector.warehouse.views import MARKER, views
 
 Rows = list[dict[str, Any]]
+Wanted = tuple[str | None, str | None]
+"""The name of the account that is asked about, and its id if the id is configured; without a name, all are."""
 
 _SQLGLOT = {"duckdb": "duckdb", "sqlite": "sqlite", "postgresql": "postgres", "mysql": "mysql"}
 _VALUE = re.compile(r"\bfilter_(\w+)\b")
@@ -49,15 +53,16 @@ class Queries:
     """
 
     location: Location
+    wanted: Wanted = None, None
     _answers: dict[tuple[Any, ...], Rows] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def open(cls, destination: str | None = None, dataset: str | None = None) -> Queries:
-        """Find the warehouse as `Settings.load` does. Connects to nothing.
+    def open(cls, destination: str | None = None, dataset: str | None = None, account: str | None = None) -> Queries:
+        """Find the warehouse as `Settings.of_warehouse` does; `account` is the name of an account. Connects to nothing.
 
         Raises ConfigurationError, also for a database that neither SQLAlchemy nor DuckDB reaches by a URL.
         """
-        settings = Settings.load(destination=destination, dataset=dataset)
+        settings = Settings.of_warehouse(account, destination=destination, dataset=dataset)
         location = locate(settings.destination, settings.dataset)
         if location.url is None or _dialect(location) not in DIALECTS:
             raise ConfigurationError(
@@ -65,7 +70,7 @@ class Queries:
                 "by its URL",
                 hint="Query the views there; `tcss views` lists them.",
             )
-        return cls(location)
+        return cls(location, (settings.account_name(), settings.account_id))
 
     def __str__(self) -> str:
         return f"{self.location.dataset} in {self.location.display}"
@@ -104,13 +109,53 @@ class Queries:
         return engine
 
     def ask(self, question: Question, filters: Filters | None = None) -> Rows:
-        """Return the answer's rows; instants in UTC. Raises DestinationError if the warehouse cannot be read or has no
-        tables yet, and ConfigurationError if its file does not exist."""
+        """Return the answer's rows; instants in UTC. A row of an account has what the account is called in `account`.
+
+        Raises DestinationError if the warehouse cannot be read or has no tables yet, and ConfigurationError if its file
+        does not exist.
+        """
         filters = filters or {}
         key = (question.text, *sorted(filters.items()))
         if key not in self._answers:
-            self._answers[key] = self._select(self._translated(question, filters), filters)
+            rows = self._select(self._translated(question, filters), filters)
+            if question is not NAMES and any("account_id" in row for row in rows[:1]):
+                rows = [{**row, "account": self._called.get(row["account_id"], row["account_id"])} for row in rows]
+            self._answers[key] = rows
         return self._answers[key]
+
+    def account(self, account_id: str) -> str:
+        """Return the account's name and id, or its id alone. Raises what `ask` raises."""
+        name = self._accounts.get(account_id)
+        return f"{name} ({account_id})" if name else account_id
+
+    def of_account(self) -> dict[str, str]:
+        """Return the filter for the account that is asked about; none for all. Raises ConfigurationError for a name
+        that no account of the warehouse has, or that several have, and what `ask` raises."""
+        name, account_id = self.wanted
+        if name is None or account_id is not None:
+            return {} if name is None else {"account": str(account_id)}
+        found = [one for one, called in self._accounts.items() if called == name]
+        if len(found) == 1:
+            return {"account": found[0]}
+        if found:
+            hint = "Give them different names in the configuration, and sync."
+            raise ConfigurationError(f"several accounts are called {name!r}: {', '.join(found)}", hint=hint)
+        names = self._accounts.values()
+        hint = meant(name, names, f"Names there: {', '.join(some_of(names)) or 'none'}.")
+        raise ConfigurationError(f"no run in {self} is of an account {name!r}", hint=hint)
+
+    @cached_property
+    def _accounts(self) -> Mapping[str, str]:
+        """The name of each account that has one. An older release's warehouse has no names."""
+        if "accounts" not in self.views():
+            return {}
+        return {row["account_id"]: row["account_name"] for row in self.ask(NAMES) if row["account_name"]}
+
+    @cached_property
+    def _called(self) -> Mapping[str, str]:
+        """What each account with a name is called in a table: by the name, with the id if others have the name too."""
+        names = list(self._accounts.values())
+        return {one: name if names.count(name) == 1 else self.account(one) for one, name in self._accounts.items()}
 
     def sql(self, question: Question, filters: Filters | None = None) -> str:
         """Return the SQL that `ask` runs, with the filters' values, to be run by hand."""

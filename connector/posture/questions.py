@@ -46,6 +46,7 @@ _VERSIONS = ",\n        ".join(f"sum(coalesce(image.{level}_level_vul_cnt, 0)) a
 _ACCOUNT = frozenset({"account"})
 
 VIEWS = Question("Which views are there?", "select name from tcss_views")
+NAMES = Question("What is each account called?", "select account_id, account_name from accounts order by account_id")
 FRESHNESS = Question(
     "Can I trust the data, and how old is it?",
     """

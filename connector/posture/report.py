@@ -11,14 +11,14 @@ from connector.posture import document
 from connector.posture.queries import Queries
 
 
-def write(destination: str | None, dataset: str | None, output: Path) -> None:
-    """Write the whole report, or leave the existing file as it is.
+def write(destination: str | None, dataset: str | None, output: Path, account: str | None = None) -> None:
+    """Write the whole report, of the account with that name or of all, or leave the existing file as it is.
 
     Raises ConfigurationError if the warehouse's file does not exist, or if `output` cannot be a file, and
     DestinationError if the warehouse cannot be read.
     """
     mode = _mode(output)
-    text = document.report(Queries.open(destination, dataset))
+    text = document.report(Queries.open(destination, dataset, account))
     try:
         with NamedTemporaryFile("w", encoding="utf-8", dir=output.parent, prefix=".tcss_", delete=False) as file:
             file.write(text)

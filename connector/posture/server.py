@@ -44,6 +44,8 @@ def serve(queries: Queries, port: int, announce: Callable[[str], None]) -> None:
     # The notebook reads its environment, as if run by hand; the URL may hold a password, so no argument has the URL.
     os.environ["TCSS_DESTINATION"] = _url(queries)
     os.environ["TCSS_DATASET"] = queries.location.dataset
+    if name := queries.wanted[0]:
+        os.environ["TCSS_ACCOUNT"] = name
     path = f"/{token_urlsafe()}"
     with _listen(port) as listening, _alone() as notebook:
         pages = marimo.create_asgi_app(quiet=True, include_code=False, session_ttl=IDLE, html_head=script())

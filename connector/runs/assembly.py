@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from connector import texts
 from connector.api.credentials import AssumeRole, Credentials, Provider, Searched, Static, default_chain
 from connector.api.endpoints import Endpoints
-from connector.errors import ResponseTooLargeError
+from connector.errors import ConfigurationError, ResponseTooLargeError
 from connector.images.records import ItemParser
 from connector.images.times import parse_instant, parse_plain, time_zone
 from connector.listing.remote import RemoteList
 from connector.runs.policy import HOUR, Mode, Policy
 from connector.runs.row import Sent
 from connector.settings import Settings, filters_of, initial_instant
+from connector.settings.members import ACCOUNT
 from connector.settings.trust import require_own_endpoint
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ def client_of(settings: Settings) -> Client:
         log.warning(note)
     provider = _provider(settings)
     if settings.role_arn:
+        if ACCOUNT in settings.role_arn:
+            raise ConfigurationError(
+                f"role_arn is a pattern, {settings.role_arn}, and the account has no account_id",
+                hint="Name an account with --account, take --all-accounts, or set account_id.",
+            )
         provider = AssumeRole(provider, settings.role_arn)
     return Client(
         provider,

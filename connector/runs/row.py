@@ -84,6 +84,7 @@ class SyncRun(Mapping[str, Any]):
     reason_code: str | None
     naive_time_zone: str | None
     listed_twice: int | None
+    account_name: str | None
     details: tuple[Detail, ...] = ()
     rows_written: Mapping[str, int] = field(default_factory=dict)
     images_held: int | None = None
@@ -208,6 +209,7 @@ def run_row(observation: Observation, finished_at: int, sent: Sent) -> SyncRun:
         reason_code=observation.reason_code,
         naive_time_zone=observation.policy.naive_time_zone,
         listed_twice=found.listed_twice if full else None,
+        account_name=run.account_name,
         requests=sent.requests,
         throttled=sent.throttled,
         retries=sent.retries,

@@ -1,24 +1,39 @@
-"""Finds the configured accounts: sections `[sources.tcss.accounts.<name>]`, and variables with upper-case names."""
+"""Finds the configured accounts: sections `[sources.tcss.accounts.<name>]`, variables with upper-case names, and the
+lines of the file that `accounts_from` names."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from connector.errors import ConfigurationError
-from connector.settings.places import SECTION, files, in_environment, own_section, place_of, tree, unquoted, written
+from connector.settings.members import members
+from connector.settings.places import (
+    SECTION,
+    files,
+    in_dlt,
+    in_environment,
+    own_section,
+    place_of,
+    tree,
+    unquoted,
+    written,
+)
 from connector.settings.values import meant
+from connector.texts import some_of
 
 IN_ENVIRONMENT = "__".join((*SECTION, "accounts", "")).upper()
 
 
 def account_names() -> list[str]:
-    """List the configured accounts: the sections in dlt's config and secrets, by name, and in lower case the accounts
-    that only variables `SOURCES__TCSS__ACCOUNTS__<NAME>__...` name. Raises ConfigurationError for sections that are no
-    accounts, or whose variables would have the same name."""
-    found = sorted(_sections())
+    """List the configured accounts: the sections in dlt's config and secrets and the lines of `accounts_from`, by name,
+    and in lower case the accounts that only variables `SOURCES__TCSS__ACCOUNTS__<NAME>__...` name. Raises
+    ConfigurationError for sections and lines that are no accounts, or whose variables would have the same name."""
+    found = sorted({*_sections(), *members()})
+    alike = Counter(name.upper() for name in found)
     for name in found:
-        if [other for other in found if other.upper() == name.upper()] != [name] and _has_variables(name):
+        if alike[name.upper()] > 1 and _has_variables(name):
             raise ConfigurationError(
                 f"several accounts differ from {name!r} only by case, and variables {_prefix(name)}... do not",
                 hint="Rename one of them, or write their settings into a file.",
@@ -50,9 +65,17 @@ def chosen(account: str | None) -> str | None:
     for name in (account, unquoted(account).strip()):
         if name in names:
             return name
-    known = f"Configured: {', '.join(names)}." if names else f"Name it in {written(own_section(account))}."
+    known = f"Configured: {', '.join(some_of(names))}." if names else f"Name it in {written(own_section(account))}."
     hint = f"{known} {meant(account, names, '')}".rstrip()
     raise ConfigurationError(f"no account {account!r} is configured", hint=hint)
+
+
+def shared_keys() -> str | None:
+    """Return the place of the keys that all accounts share, which may be those of an account without a name."""
+    for path in (("credentials", "secret_id"), ("credentials",)):
+        if found := in_environment(*path) or in_dlt(path, [SECTION]):
+            return found.place
+    return None
 
 
 def _sections() -> Iterator[str]:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from connector.errors import ConfigurationError
+from connector.settings.members import ACCOUNT, Member, members
 from connector.settings.places import (
     GIVEN,
     SECTION,
@@ -17,6 +18,7 @@ from connector.settings.places import (
     in_dlt,
     in_environment,
     own_section,
+    written,
 )
 from connector.settings.table import ELSEWHERE, KEYS, SECRET, SETTINGS
 from connector.settings.values import mapping, meant, text
@@ -42,9 +44,12 @@ class Lookup:
     whose: str | None = None
     found: dict[str, Found] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    line: Member | None = field(default=None, init=False)
+    """What the file of `accounts_from` says of the account; None: no line has its name."""
 
     def __post_init__(self) -> None:
         refuse_unknown(self.given)
+        self.line = None if self.account is None else members().get(self.account)
         if self.account is not None:
             self.whose = f"account {self.account!r}"
         for name in SETTINGS:
@@ -59,21 +64,32 @@ class Lookup:
     def _own_levels(self) -> list[Level]:
         if self.account is None:
             return [self._given]
-        return [self._given, partial(_configured, [own_section(self.account)])]
+        return [self._given, partial(_configured, [own_section(self.account)]), self._in_line]
 
     def _given(self, *path: str) -> Found | None:
         name, *inside = path
         value = self.given.get(name)
         return None if value is None or inside else Found(value, GIVEN)
 
+    def _in_line(self, *path: str) -> Found | None:
+        name, *inside = path
+        return None if inside else (self.line or {}).get(name)
+
     def _identity(self) -> dict[str, Found]:
-        """Look up the settings that say whose images are read."""
+        """Look up the settings that say whose images are read. A pattern of roles gets the account's id."""
+        found = self._whose()
+        if {"role_arn", "account_id"} <= found.keys():
+            role = found["role_arn"]
+            found["role_arn"] = replace(role, value=role.value.replace(ACCOUNT, found["account_id"].value))
+        return found
+
+    def _whose(self) -> dict[str, Found]:
         if self.whose is None:
             return self._read(WHOSE, self._levels())
         own = self._read(WHOSE, self._own_levels())
         shared = self._shared(own)
         for path in VARIABLES:
-            if path[0] not in shared and (left := in_environment(*path)):
+            if path[0] not in shared and (left := in_environment(*path)) and ACCOUNT not in left.value:
                 self.notes.append(f"{left.place} is not used for {self.whose}: it would be that of every account")
         return {**shared, **own}
 
@@ -83,7 +99,12 @@ class Lookup:
             return {}
         names = ("credentials",) if "role_arn" in own else ("credentials", "role_arn")
         shared = self._read(names, [in_environment, partial(_configured, [SECTION])])
-        if "role_arn" not in own:
+        if "role_arn" not in own and not is_pattern(shared.get("role_arn")):
+            if self.line is not None:
+                raise ConfigurationError(
+                    f"{next(iter(self.line.values())).place}: {self.whose} has no role, and no keys of its own",
+                    hint=f"Add a column role, or set role_arn with {ACCOUNT} in {written(SECTION)}.",
+                )
             places = " and ".join(found.place for found in shared.values()) or USUAL
             self.notes.append(f"{self.whose} has no keys of its own, and those of {places} are used")
         return shared
@@ -96,6 +117,11 @@ class Lookup:
             if found := _keys(level) if name == "credentials" else _plain(name, level):
                 return found
         return None
+
+
+def is_pattern(role: Found | None) -> bool:
+    """Whether a role is that of whatever account the id is of."""
+    return role is not None and "{" in role.value  # another name in braces is refused later
 
 
 def refuse_unknown(given: Mapping[str, Any]) -> None:

@@ -115,7 +115,7 @@ def providers() -> list[ConfigProvider]:
     """Return dlt's providers, in the order in which dlt asks them."""
     found = [provider for provider in _all_providers() if not provider.is_empty]
     for file in files_read(found):
-        _refuse_strangers(file)
+        refuse_strangers(file)
     return found
 
 
@@ -131,7 +131,7 @@ def files_read(found: Iterable[ConfigProvider]) -> list[FilePath]:
     return [FilePath(name).absolute() for provider in found for name in provider.present_locations]
 
 
-def _refuse_strangers(file: FilePath) -> None:
+def refuse_strangers(file: FilePath) -> None:
     """Refuse a file of another user, root excepted, in a directory that everybody may write to. (dlt uses `/tmp/dlt`
     for a user without a home directory.) Raises ConfigurationError."""
     for path in (file, file.parent) if file.exists() else ():  # the program may have changed its directory since

@@ -13,9 +13,10 @@ from dlt.common.typing import TSecretStrValue
 
 from connector.errors import ConfigurationError
 from connector.images.times import parse_instant, time_zone
-from connector.settings.accounts import chosen
+from connector.settings.accounts import account_names, chosen
 from connector.settings.lookup import Lookup, refuse_unknown
-from connector.settings.places import GIVEN, Searched
+from connector.settings.members import ACCOUNT
+from connector.settings.places import GIVEN, Searched, in_environment
 from connector.settings.strays import refuse, strays
 from connector.settings.table import DETAILS
 from connector.settings.trust import require_modest_destination
@@ -68,40 +69,55 @@ class Settings(BaseConfiguration):
     detail: list[str] | None = None
     detail_patience: float = 600.0
 
+    __account__: str | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
     __places__: Mapping[str, str] | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
     __by_directory__: frozenset[str] = dataclasses.field(default=frozenset(), init=False, repr=False, compare=False)
     __searched__: Searched | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
     __notes__: tuple[str, ...] = dataclasses.field(default=(), init=False, repr=False, compare=False)
 
     @classmethod
-    def load(cls, account: str | None = None, *, whose: str | None = None, **given: Unpack[Given]) -> Settings:
+    def load(
+        cls, account: str | None = None, *, whose: str | None = None, name: str | None = None, **given: Unpack[Given]
+    ) -> Settings:
         """Load the settings of a configured account (None: the account of TCSS_ACCOUNT, else the only account).
 
         A setting has the given value unless that is None, else the value of `TCSS_<NAME>`, else that of dlt's
         configuration in the account's own section or in `[sources.tcss]`. `whose` describes for people an account that
-        the caller has configured elsewhere. Keys, role and account id are never those of another account: a named
-        account takes them from the call or its own section. Only an account with neither keys nor role uses the keys
-        that all accounts share.
+        the caller has configured elsewhere, and `name` is the name of that account.
+
+        Keys, role and account id are never those of another account: a named account takes them from the call or its
+        own section. Only an account with neither keys nor role uses the keys that all accounts share.
 
         Raises ConfigurationError for values that cannot be used, and for keys that are no settings.
         """
         refuse_unknown(given)
         try:
-            name = None if whose else chosen(account)
-            found = list(strays(name))
+            configured = None if whose else chosen(account)
+            found = list(strays(configured))
             refuse(stray for stray in found if stray.certain)
-            looked_up = Lookup(given, name, whose)
-            set_ = {*looked_up.found, *(["account"] if name or whose else [])}
+            looked_up = Lookup(given, configured, whose)
+            set_ = {*looked_up.found, *(["account"] if configured or whose else [])}
             refuse(stray for stray in found if stray.setting and stray.setting not in set_)
         except ConfigurationError:
             raise
         except Exception as error:
             raise ConfigurationError(f"the configuration cannot be read: {error}", hint="See [sources.tcss].") from None
-        return cls._of(looked_up)
+        return cls._of(looked_up, configured or name)
 
     @classmethod
-    def _of(cls, looked_up: Lookup) -> Settings:
+    def of_warehouse(cls, account: str | None = None, **given: Unpack[Given]) -> Settings:
+        """Load the settings to read a warehouse with. The name, or that in TCSS_ACCOUNT, may be one that only the
+        warehouse has, and no configuration here. Raises what `load` raises."""
+        if account is None and (found := in_environment("account")):
+            account = found.value
+        if account is None or not account.strip() or account in account_names():
+            return cls.load(account, **given)
+        return cls.load(whose=f"account {account!r}", name=account.strip(), **given)
+
+    @classmethod
+    def _of(cls, looked_up: Lookup, account: str | None) -> Settings:
         settings = cls()
+        settings.__account__ = account
         for name, found in looked_up.found.items():
             value = TcssCredentials(**found.value) if name == "credentials" else found.value
             setattr(settings, name, value)
@@ -112,6 +128,10 @@ class Settings(BaseConfiguration):
         settings.check()
         require_modest_destination(settings)
         return settings
+
+    def account_name(self) -> str | None:
+        """The account's name in the configuration; None for the only account, which needs no name."""
+        return self.__account__
 
     def places(self) -> Mapping[str, str]:
         """The place, in words, of each setting that is not left to its default."""
@@ -141,6 +161,8 @@ class Settings(BaseConfiguration):
         for name in self.filters or {}:
             if name not in FILTERS:
                 raise ConfigurationError(f"there is no filter {name!r}", hint=f"Filters: {', '.join(FILTERS)}.")
+        if self.role_arn and {*"{}"} & {*self.role_arn.replace(ACCOUNT, "")}:
+            self._refuse("role_arn", "has braces", f"Only {ACCOUNT} may stand in them.")
         self._check_with(initial_instant, "initial_scan_time", "For example 2026-01-31T00:00:00Z.")
         self._check_with(time_zone, "naive_time_zone", "For example +08:00 or Asia/Shanghai.")
 

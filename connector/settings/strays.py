@@ -10,6 +10,7 @@ from typing import Any
 
 from connector.errors import ConfigurationError
 from connector.settings.accounts import IN_ENVIRONMENT, account_names, account_of_variable
+from connector.settings.members import ACCOUNTS_FROM
 from connector.settings.places import (
     PREFIX,
     SECTION,
@@ -25,6 +26,7 @@ from connector.settings.table import ELSEWHERE, KEYS, SETTINGS
 from connector.settings.values import close_to
 
 COMMAND = ("account", "all_accounts", "json", "max_age")  # options of the command that are no settings
+SHARED = (ACCOUNTS_FROM,)  # keys of our section that are about all accounts
 DLT = ("data_writer", "extract", "normalize", "schema")  # sections of dlt's own, for a user's pipeline with our source
 _CONFIGURED = "__".join((*SECTION, "")).upper()
 # Where people write a setting by mistake: sections, and variables.
@@ -37,7 +39,7 @@ _PATHS: Mapping[str, Path] = {
 _VARIABLES: Mapping[str, str] = {
     **{name: path[0] for name, path in _PATHS.items()},
     **ELSEWHERE,
-    **{name: name for name in COMMAND},
+    **{name: name for name in (*COMMAND, *SHARED)},
 }
 # How similar to ours a variable must be to be refused: other programs may use a TCSS_DATABASE or a TCSS_IMAGE.
 _ALIKE = 0.81
@@ -104,8 +106,8 @@ def _configured_variables(account: str | None) -> Iterator[Stray]:
             continue
         prefix = f"{IN_ENVIRONMENT}{owner.upper()}__" if owner else _CONFIGURED
         key = upper[len(prefix) :].lower()
-        if key not in _PATHS and not (owner is None and key.split("__")[0] in DLT):
-            close = _outer(key) or close_to(key, _PATHS)
+        if key not in _PATHS and not (owner is None and key.split("__")[0] in (*DLT, *SHARED)):
+            close = _outer(key) or close_to(key, (*_PATHS, *SHARED))
             yield Stray(name, close and prefix + close.upper())
         elif name != upper:
             yield Stray(name, upper)
@@ -131,13 +133,13 @@ def _in_section(provider: Any, found: Any, section: Path) -> Iterator[Stray]:
     if not isinstance(found, dict):
         yield Stray(place_of(provider, "", section[-1], section[:-1]), written(section))
         return
-    nested = ("accounts", *DLT) if section == SECTION else ()
+    nested = ("accounts", *SHARED, *DLT) if section == SECTION else ()
     for key, value in found.items():
         place = place_of(provider, "", key, section)
         if key == "credentials" and isinstance(value, dict):
             yield from _in_credentials(provider, value, (*section, key))
         elif key not in SETTINGS and key not in nested:
-            yield Stray(place, _account_meant(key, value, section) or close_to(key, (*SETTINGS, *nested[:1])))
+            yield Stray(place, _account_meant(key, value, section) or close_to(key, (*SETTINGS, *nested[:2])))
 
 
 def _in_credentials(provider: Any, found: Mapping[str, Any], section: Path) -> Iterator[Stray]:

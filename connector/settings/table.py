@@ -36,7 +36,9 @@ SETTINGS: Mapping[str, Setting] = {
     "credentials": Setting(
         values.mapping, "The keys `secret_id`, `secret_key` and `token`; without them the usual places are searched."
     ),
-    "role_arn": Setting(values.text, "A role of the account, which the keys assume."),
+    "role_arn": Setting(
+        values.text, "A role of the account, which the keys assume. In it `{account_id}` stands for the account's id."
+    ),
     "site": Setting(values.one_of(*SITES), "The site of the account: `intl` (tencentcloud.com) or `cn`."),
     "endpoint": Setting(values.text, "The URL of the API, in place of the site's."),
     "language": Setting(values.language, "The language of the texts that the API gives: `en-US` or `zh-CN`."),

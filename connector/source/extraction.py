@@ -72,7 +72,7 @@ def _swept(settings: Settings, selection: Selection) -> Spool:
     spool = Spool(directory)
     weakref.finalize(spool, shutil.rmtree, directory, ignore_errors=True)
     with client_of(settings) as client:
-        identity = Identity.new(account_of(settings, client), client.now())
+        identity = Identity.new(account_of(settings, client), client.now(), settings.account_name())
         inventory = _inventory()
         tables = LOADED_TABLES if selection.details else TABLES
         with inventory.session() if inventory else nullcontext():

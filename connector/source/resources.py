@@ -80,7 +80,7 @@ def make_views(pipeline: dlt.Pipeline) -> None:
     inventory.verify()
     if missing := inventory.missing():
         raise DestinationError(
-            f"{location.dataset} has no table {missing[0]}", hint="Run the pipeline with all resources of tcss() first."
+            f"{location.dataset} has no {missing[0]}", hint="Run the pipeline with all resources of tcss() first."
         )
     publish(location, pipeline, anew=True)
 

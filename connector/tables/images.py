@@ -53,6 +53,7 @@ IMAGE_ID = Column(
     source="ImageID",
     example="sha256:2061084bfcc0d9ff44f479efc582e3ac9feaf96b556f6901bb39dbddfb9676b2",
 )
+LONGEST_ACCOUNT_NAME = 255
 SYNC_ID = Column(
     "sync_id",
     "text",
@@ -576,6 +577,15 @@ SYNC_RUNS = Table(
             "Rows in the last pass of a full sweep that showed an image again within the same answer. TotalCount may "
             "exceed the number of images by this number. Null for other sweeps.",
             unit="rows",
+        ),
+        Column(
+            "account_name",
+            "text",
+            "Name of the account in the configuration of the run: its section `[sources.tcss.accounts.<name>]`, its "
+            "line in accounts_from, Airflow's connection or Dagster's partition. Null: the account has no name. The "
+            "view accounts has the newest name of each account.",
+            precision=LONGEST_ACCOUNT_NAME,
+            example="production",
         ),
     ),
 )

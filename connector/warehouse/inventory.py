@@ -14,13 +14,23 @@ import pyarrow as pa
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from connector.errors import DestinationError
-from connector.tables import IMAGE_HISTORY, IMAGES, REJECTED_VALUES, SYNC_RUNS, TABLES, Row, Table, plain_rows
+from connector.tables import (
+    DETAIL_RUNS,
+    IMAGE_HISTORY,
+    IMAGES,
+    REJECTED_VALUES,
+    SYNC_RUNS,
+    TABLES,
+    Row,
+    Table,
+    plain_rows,
+)
 from connector.warehouse.backends import Backend
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
 from connector.warehouse.pipeline import SCHEMA
 from connector.warehouse.results import collect, execute
-from connector.warehouse.selects import accounts, newest, select
+from connector.warehouse.selects import BEHIND, STANDINGS, accounts, behind, select, standings
 
 KNOWN = ("image_id", "row_hash", "version", "first_seen_at", "deleted_at", "scan_time", "missing_since")
 VERSIONS = ("image_id", "version", "row_hash", "observed_at", "deleted_at", "scan_time", "sync_id")
@@ -28,9 +38,6 @@ BATCH_ROWS = 10_000
 RUNS = 2_000  # earlier runs of an account that a run looks at
 # Parameters in one statement; SQL Server allows 2,100, older SQLite 999.
 IDS_IN_ONE_QUERY = 900
-_START = SYNC_RUNS.arrow_schema.field("started_at").type
-STARTS = pa.schema([("account_id", pa.string()), ("last_run", _START), ("last_whole", _START)])
-"""The starts of an account's newest run, and of its newest complete run without filters; null: there is none."""
 
 
 class Inventory:
@@ -66,8 +73,17 @@ class Inventory:
         return there
 
     def missing(self) -> list[str]:
-        """The tables that do not exist."""
-        return [table.name for table in TABLES if not self._columns(table)]
+        """The tables that do not exist, and columns that the tables of an older release do not have, in words."""
+        there = {table: self._columns(table) for table in TABLES}
+        return [
+            *(f"table {table.name}" for table, present in there.items() if not present),
+            *(
+                f"column {name} in {table.name}"
+                for table, present in there.items()
+                for name in (table.column_names if present else ())
+                if name not in present
+            ),
+        ]
 
     def _columns(self, table: Table) -> set[str]:
         """The columns that the table has in the warehouse; none if the table does not exist."""
@@ -116,10 +132,19 @@ class Inventory:
         """
         return self._read(SYNC_RUNS, names, "account_id = %s", [account_id], newest_by="started_at", limit=limit)
 
-    def starts(self, account_id: str | None = None) -> pa.Table:
-        """The starts of the newest runs, as `STARTS` says: a row for each account that has runs, or for one account."""
+    def standings(self, account_id: str | None = None) -> pa.Table:
+        """What the newest runs say, as `STANDINGS` says: a row for each account that has runs, or for one account."""
         one = () if account_id is None else (account_id,)
-        return self._ask(SYNC_RUNS, STARTS, lambda client: newest(client, one=bool(one)), *one)
+
+        def write(client: Any, present: set[str]) -> tuple[str, list[str]]:
+            return standings(client, one=bool(one), present=present), STANDINGS.names
+
+        return self._collect(SYNC_RUNS, STANDINGS, write, one)
+
+    def behind(self, account_id: str | None = None) -> pa.Table:
+        """The images that the newest run for each account and aspect has left for later; empty without details."""
+        one = () if account_id is None else (account_id,)
+        return self._ask(DETAIL_RUNS, BEHIND, lambda client: behind(client, one=bool(one)), *one)
 
     def rejected_ids(self, account_id: str, reject_ids: Sequence[str]) -> set[str]:
         """Those of `reject_ids` that `rejected_values` has for the account."""

@@ -4,17 +4,32 @@ A row store (`ROW_STORES`) finds the accounts and their newest runs by the index
 account. Other databases read single columns, and get one plain GROUP BY.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from connector.tables import SYNC_RUNS, Table
+import pyarrow as pa
+
+from connector.tables import DETAIL_RUNS, SYNC_RUNS, Table
 from connector.warehouse.backends import Kind
 from connector.warehouse.dialects import DIALECTS
 
 LONGEST_TEXT = 20_000  # characters of a text of `sync_runs` that are fetched; the present release stores fewer
 ROW_STORES = ("postgres", "sqlite", "mysql")
 """Row stores that get the indexes of `ddl`, by sqlglot's names."""
+
+_SAID = ("account_id", "verdict", "account_name", "total_count")
+_STARTS = ("last_run", "last_whole")
+STANDINGS: pa.Schema = pa.schema(
+    {
+        **{name: SYNC_RUNS.arrow_schema.field(name).type for name in _SAID},
+        **dict.fromkeys(_STARTS, SYNC_RUNS.arrow_schema.field("started_at").type),
+    }
+)
+"""An account: the starts of its newest run, and of its newest complete run without filters (null: there is none); the
+verdict of the former, and the TotalCount of the latter."""
+BEHIND = pa.schema([DETAIL_RUNS.arrow_schema.field(name) for name in ("account_id", "aspect", "images_behind")])
+"""The images that an account's newest run for an aspect has left for later."""
 
 # A `complete` run without filters, as `runs.policy.is_whole` says.
 _WHOLE = "r.verdict = 'complete' AND r.filters IS NULL"
@@ -33,6 +48,18 @@ _NEWEST_BY_INDEX = (
 _NEWEST = (
     "SELECT r.account_id, max(r.started_at) AS last_run, max(CASE WHEN {whole} THEN r.started_at END) AS last_whole "
     "FROM {table} r{where} GROUP BY r.account_id"
+)
+
+# What the newest run says of itself; the name is the newest whole run's where the newest run has none.
+_STANDINGS = (
+    "SELECT n.account_id, r.verdict, {name} AS account_name, w.total_count, n.last_run, n.last_whole "
+    "FROM ({newest}) n LEFT JOIN {table} r ON r.account_id = n.account_id AND r.started_at = n.last_run "
+    "LEFT JOIN {table} w ON w.account_id = n.account_id AND w.started_at = n.last_whole"
+)
+_BEHIND = (
+    "SELECT d.account_id, d.aspect, d.images_behind FROM {table} d JOIN (SELECT account_id, aspect, "
+    "max(started_at) AS last_run FROM {table}{where} GROUP BY account_id, aspect) n "
+    "ON n.account_id = d.account_id AND n.aspect = d.aspect AND n.last_run = d.started_at"
 )
 
 
@@ -67,6 +94,20 @@ def newest(client: Any, *, one: bool) -> str:
         return _NEWEST.format(table=source, whole=_WHOLE, where=" WHERE r.account_id = %s" if one else "")
     listed = "SELECT %s AS account_id" if one else accounts(client, SYNC_RUNS)
     return _NEWEST_BY_INDEX.format(table=source, whole=_WHOLE, accounts=listed, alias="AS a")
+
+
+def standings(client: Any, *, one: bool, present: Collection[str]) -> str:
+    """Write the query for what the newest runs of each account say; with `one`, of the account in a parameter.
+    `present` are the columns that the table has in the warehouse."""
+    name = "coalesce(r.account_name, w.account_name)" if "account_name" in present else "NULL"
+    source = client.make_qualified_table_name(SYNC_RUNS.name)
+    return _STANDINGS.format(newest=newest(client, one=one), table=source, name=name)
+
+
+def behind(client: Any, *, one: bool) -> str:
+    """Write the query for the images that the newest run for each account and aspect has left for later."""
+    source = client.make_qualified_table_name(DETAIL_RUNS.name)
+    return _BEHIND.format(table=source, where=" WHERE account_id = %s" if one else "")
 
 
 def select(

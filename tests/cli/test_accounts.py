@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from typer.testing import CliRunner
 
+from connector.cli.accounts import chosen
 from connector.cli.accounts import worst as worst_of
 from connector.cli.main import app
 from connector.errors import ConfigurationError
 from connector.sandbox import Fleet, wall_clock
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY, Account
 from connector.settings import Settings, account_names
+from tests.cli.conftest import OWN_KEYS, ROLE
 from tests.world import ACCOUNT_ID, World, world
 
 SECRETS = f"""
@@ -150,3 +154,34 @@ def test_people_see_which_account_a_line_is_about(accounts: World) -> None:
     assert result.stdout.splitlines()[-1].startswith("next: ")
     with pytest.raises(ConfigurationError):
         Settings.load("nobody")
+
+
+def test_all_accounts_says_which_it_takes(accounts: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Those with a name; that of the keys which all share is not among them."""
+    (accounts.directory / ".dlt" / "secrets.toml").write_text(SECRETS + OWN_KEYS, encoding="utf-8")
+    Container()[PluggableRunContext].reload_providers()
+    caplog.set_level("INFO", "connector")
+    assert chosen(None, all_accounts=True, account_id=None) == ["first", "second", "third", "wrong"]
+    assert caplog.messages == [
+        "--all-accounts takes 4 accounts: first, second, third, wrong",
+        "the keys of secrets.toml [sources.tcss.credentials] secret_id are no account of their own for --all-accounts; "
+        "to have that, write them into a section [sources.tcss.accounts.<name>.credentials]",
+    ]
+
+
+def test_an_organisation_is_synced_by_its_file(accounts: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each line by its role, with the keys that all share; the id of a line is not asked of STS."""
+    ids = ("200000000002", "300000000003")
+    members = "name,account_id\n" + "".join(f"member {place},{one}\n" for place, one in enumerate(ids))
+    (accounts.directory / "members.csv").write_text(members, encoding="utf-8")
+    for name in ("config.toml", "secrets.toml"):
+        (accounts.directory / ".dlt" / name).unlink()
+    Container()[PluggableRunContext].reload_providers()
+    monkeypatch.setenv("TCSS_ACCOUNTS_FROM", "members.csv")
+    monkeypatch.setenv("TCSS_ROLE_ARN", ROLE)
+    result = accounts.tcss("sync", "--all-accounts", "--json")
+    assert result.exit_code == 0, result.output
+    rows = [(row["account_name"], row["account_id"], row["images_new"]) for row in lines(result)]
+    assert rows == [("member 0", "200000000002", 230), ("member 1", "300000000003", 120)]
+    actions = accounts.sandbox.stats()["actions"]
+    assert (actions["AssumeRole"], actions.get("GetCallerIdentity", 0)) == (2, 0)

@@ -107,7 +107,7 @@ def _id(name: str) -> str:
 
 
 def _key(line: dict[str, Any]) -> str:
-    return str(line["account_id"] if "account_id" in line else line["account"])
+    return str(line["account_id"] or line["account"])
 
 
 @contextmanager

@@ -23,7 +23,6 @@ from connector.sandbox import Fault
 from connector.tables import LOADED_TABLES, SYNC_RUNS, TABLES
 from connector.warehouse.dictionary import data_dictionary
 from connector.warehouse.views import views_of
-from tests.warehouses import connections
 from tests.world import ACCOUNT_ID, World, open_elsewhere, open_until_refused, world
 
 
@@ -308,60 +307,6 @@ def test_check_ends_with_the_code_of_what_failed(account: World) -> None:
     assert "FAILED  permission" in result.stdout
     assert "tcss:DescribeAssetImageList" in result.stdout
     assert "ok      writable" in result.stdout
-
-
-def test_status_shows_runs_and_age(account: World) -> None:
-    """The newest runs first, and 1 only when the data is older than --max-age."""
-    account.sync()
-    account.sync()
-    result = account.tcss("status", "--json", "--max-age", "1h")
-    assert result.exit_code == 0, result.output
-    assert [json.loads(line)["mode"] for line in result.stdout.splitlines()] == ["incremental", "full"]
-    assert account.tcss("status", "--max-age", "0s").exit_code == 1
-    assert account.tcss("status", "--max-age", "soon").exit_code == 2
-
-
-def test_status_tells_of_an_account_that_has_no_complete_run(account: World) -> None:
-    """Only --max-age makes it an error, since another account's data is there."""
-    account.sync()
-    with account.writing() as db:
-        db.execute(
-            "insert into tcss.sync_runs by name select * replace ('2' as account_id, 'x' as sync_id, "
-            "'failed' as verdict) from tcss.sync_runs"
-        )
-        db.execute("insert into tcss.images by name select * replace ('2' as account_id) from tcss.images limit 1")
-    result = account.tcss("status")
-    assert (result.exit_code, "account 2: no complete sync yet" in result.stdout) == (0, True)
-    assert account.tcss("status", "--max-age", "1h").exit_code == 1
-
-
-def test_status_asks_of_all_accounts_over_one_connection(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The runs that it shows are the newest of all accounts, and a run in the future makes no account young."""
-    account.sync()
-    with account.writing() as db:
-        for other, hours, ago in (("2", 2, 3), ("3", 1, 9), ("4", -48, 1)):
-            for n in range(2):
-                db.execute(
-                    "insert into tcss.sync_runs by name select * replace (? as account_id, ? as sync_id, started_at "
-                    "- to_hours(?) as started_at) from tcss.sync_runs where account_id not in ('2', '3', '4')",
-                    [other, f"{other}-{n}", hours + ago * n],
-                )
-    opened = connections(monkeypatch)
-    result = account.tcss("status", "--json", "--limit", "4")
-    assert [json.loads(line)["account_id"] for line in result.stdout.splitlines()] == ["4", "4", ACCOUNT_ID, "3"]
-    *told, last = account.tcss("status").stdout.splitlines()[-4:]
-    ages = zip((ACCOUNT_ID, "2", "3"), ("0.0", "2.0", "1.0"), strict=True)
-    assert told == [f"account {one}: the last complete sync started {age} h ago" for one, age in ages]
-    assert last.startswith("account 4: a complete sync started at 20")
-    assert last.endswith("which is in the future, and does not count")
-    assert len(opened) == 2
-
-
-def test_status_of_a_warehouse_that_is_not_there(account: World) -> None:
-    """A wrong name is said, and no file is made."""
-    result = account.tcss("status")
-    assert result.exit_code == 2
-    assert not account.file.exists()
 
 
 def test_tables_prints_the_data_dictionary() -> None:

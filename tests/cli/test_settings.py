@@ -62,9 +62,9 @@ def test_the_same_variables_do_for_every_way_in(account: World, monkeypatch: pyt
 def test_what_is_misspelt_is_refused(
     account: World, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, says: str
 ) -> None:
-    """With exit code 2, before anything is asked or made."""
+    """With exit code 2, before anything is asked or made. (`status` takes names that only the warehouse knows.)"""
     monkeypatch.setenv(variable, value)
-    for command in ("sync", "check", "status", "views"):
+    for command in ("sync", "check", "views", *([] if variable == "TCSS_ACCOUNT" else ["status"])):
         result = CliRunner().invoke(app, [command])
         assert (result.exit_code, says in result.stderr) == (2, True), result.output
     assert (account.sandbox.stats()["actions"], account.file.exists()) == ({}, False)

@@ -285,6 +285,13 @@ def test_the_id_of_one_account_is_not_inherited(monkeypatch: pytest.MonkeyPatch)
     assert [resource.settings(name).account_id for name in (None, "one", "two")] == ["42", None, "43"]
 
 
+def test_an_account_has_the_name_of_its_partition(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the resource has configured the account, or dlt's configuration."""
+    monkeypatch.setenv("SOURCES__TCSS__ACCOUNTS__THREE__ACCOUNT_ID", "3")
+    resource = TcssResource(accounts={"one": TcssAccount(secret_id="AKIDEXAMPLE", secret_key="KEYEXAMPLE")})
+    assert [resource.settings(name).account_name() for name in (None, "one", "three")] == [None, "one", "three"]
+
+
 def test_times_are_texts_in_utc(accounts: Accounts, duckdb_file: Place, instance: dg.DagsterInstance) -> None:
     """Of the start and the end of the run."""
     found = metadata(accounts.materialize(duckdb_file, "one", instance))["sync_runs"]

@@ -307,6 +307,7 @@ def test_a_first_run_reads_all(tmp_path: Path) -> None:
         "reason_code": "order",
         "naive_time_zone": "+08:00",
         "listed_twice": 0,
+        "account_name": None,
     }
     assert [observation.spool.count(table) for table in (IMAGES, IMAGE_HISTORY, REJECTED_VALUES)] == [7, 7, 1]
 

@@ -36,8 +36,9 @@ Blanks and line breaks around a value are dropped. An empty value is refused: ta
 Durations are in seconds. Truth is `true`, `1`, `yes` or `on`; falsehood is `false`, `0`, `no` or `off`.
 
 The keys, `role_arn` and `account_id` say whose images are read. A named account, an Airflow connection and an account
-of Dagster's resource take the three from the call or from their own section only. An account with neither keys nor a
-role uses those that all share, and a warning says so. Without any keys the usual places are searched: the variables
+of Dagster's resource take the three from the call or from their own section only, or from the account's line in the
+file of `accounts_from`. An account with neither keys nor a role uses those that all share, and a warning says so; a
+line of the file does not. Without any keys the usual places are searched: the variables
 `TENCENTCLOUD_SECRET_ID` and `TENCENTCLOUD_SECRET_KEY`, a profile file, a TKE service account, a CVM role.
 
 dlt's own settings, such as `refresh`, `dev_mode` or `[normalize]`, are for other pipelines: they do not reach
@@ -49,6 +50,9 @@ of a cloud's warehouse, dlt's section `[destination.<name>]` says how to connect
 |---|---|---|---|---|
 """
 FOOT = """
+`accounts_from`, in `[sources.tcss]` or as `TCSS_ACCOUNTS_FROM`, is about all accounts: a CSV file with a line for each
+account of an organisation ([Accounts](accounts.md#an-organisation)).
+
 Options of the command that are no settings have variables too:
 {variables}. `TCSS_ACCOUNT` also names the account of
 `connector.sync()` and `connector.tcss()`, where these are not given one.

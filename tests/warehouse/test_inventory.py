@@ -117,29 +117,30 @@ def test_runs_come_newest_first(place: Place) -> None:
     assert found.runs("1").num_rows == 4
 
 
-def test_the_newest_starts_of_each_account_are_asked_in_one_query(place: Place) -> None:
+def test_how_each_account_stands_is_asked_in_one_query(place: Place) -> None:
     """Of more accounts than MariaDB makes rows of in a recursion; a partial or a filtered run is no whole run."""
     pipeline = place.prepared()
-    assert Inventory(place.location, pipeline).starts().num_rows == 0
+    assert Inventory(place.location, pipeline).standings().num_rows == 0
     whole = {"verdict": "complete"}
     many = [{"sync_id": f"m{n}", "account_id": f"9{n:04d}", "started_at": n, **whole} for n in range(1100)]
     runs = [
-        {"sync_id": "a", "account_id": "1", "started_at": 5, **whole},
-        {"sync_id": "b", "account_id": "1", "started_at": 3, **whole},
+        {"sync_id": "a", "account_id": "1", "started_at": 5, **whole, "account_name": "new", "total_count": 50},
+        {"sync_id": "b", "account_id": "1", "started_at": 3, **whole, "account_name": "old", "total_count": 30},
         {"sync_id": "c", "account_id": "1", "started_at": 7, **whole, "filters": "{}"},
         {"sync_id": "d", "account_id": "1", "started_at": 8, "verdict": "partial"},
         {"sync_id": "e", "account_id": "2", "started_at": 4, "verdict": "failed"},
     ]
     place.load(pipeline, SYNC_RUNS, *runs, *many)
     found = Inventory(place.location, pipeline)
-    first, second, *others = plain(found.starts().sort_by("account_id"))
-    assert first == {"account_id": "1", "last_run": 8, "last_whole": 5}
-    assert second == {"account_id": "2", "last_run": 4}
+    first, second, *others = plain(found.standings().sort_by("account_id"))
+    told = {"verdict": "partial", "account_name": "new", "total_count": 50}
+    assert first == {"account_id": "1", "last_run": 8, "last_whole": 5, **told}
+    assert second == {"account_id": "2", "last_run": 4, "verdict": "failed"}
     assert [(row["account_id"], row["last_run"], row["last_whole"]) for row in others] == [
         (run["account_id"], run["started_at"], run["started_at"]) for run in many
     ]
-    assert plain(found.starts("1")) == [first]
-    assert [row.get("last_run") for row in plain(found.starts("3"))] in ([], [None])
+    assert plain(found.standings("1")) == [first]
+    assert [row.get("last_run") for row in plain(found.standings("3"))] in ([], [None])
 
 
 def test_accounts_are_those_with_images_or_runs(place: Place) -> None:

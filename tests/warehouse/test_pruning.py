@@ -95,6 +95,8 @@ def since(pipeline: dlt.Pipeline, cut: int) -> dict[str, list[Any]]:
         for row in chosen:
             if view.name == "image_versions" and row["valid_from"] < cut:
                 del row["event"]
+            if view.name == "accounts":
+                del row["first_sync_at"]  # of the runs that are left
         answers[view.name] = sorted(map(repr, chosen))
     return answers
 

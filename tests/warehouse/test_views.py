@@ -222,13 +222,13 @@ def run(account_id: str, hours: int, mode: str, verdict: str, reason: str | None
 RUNS = [
     {"sync_id": "now", "account_id": "clock", "started_at": NOW, "mode": "full", "verdict": "partial"},
     {"sync_id": "epoch", "account_id": "clock", "started_at": 0, "mode": "full", "verdict": "partial"},
-    run("1", 60, "full", "partial"),
-    run("1", 50, "full", "complete"),
-    run("1", 5, "incremental", "complete"),
+    run("1", 60, "full", "partial", account_name="once"),
+    run("1", 50, "full", "complete", account_name="x"),
+    run("1", 5, "incremental", "complete", account_name="once"),
     run("1", 4, "full", "partial", "the list moved"),
     run("1", 3, "incremental", "failed"),
     run("1", 2, "full", "complete", "by order", filters='{"ImageName": ["app"]}'),
-    run("2", 26, "full", "complete"),
+    run("2", 26, "full", "complete", account_name="two"),
     run("3", 1, "full", "failed", "throttled"),
 ]
 
@@ -287,6 +287,11 @@ def day(before: int) -> date:
 SCANNED_TWICE = ("SCANNED", "SCANNED")
 # Whole rows: tuples in the order of the columns, or by name where most columns are those of a table.
 EXPECTED: dict[str, list[tuple[Any, ...]] | list[Row]] = {
+    "accounts": [
+        ("1", "once", ago(hours=60), ago(hours=2)),
+        ("2", "two", ago(hours=26), ago(hours=26)),
+        ("3", None, ago(hours=1), ago(hours=1)),
+    ],
     "current_images": [
         current_image("1/app", in_use=True, licensed=True),
         current_image("1/back", in_use=True),

@@ -1,0 +1,98 @@
+"""An account's name: in the rows of its runs, in every line of JSON, and in a warehouse of an older release."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from connector.runs.identity import Identity
+from connector.sandbox import Fault
+from connector.warehouse.locks import lock
+from tests.cli.conftest import BLUE_ID
+from tests.settings.conftest import read_again
+from tests.warehouses import KINDS, Place
+from tests.warehouses import place as place_of
+from tests.world import ACCOUNT_ID, World
+
+
+def test_a_run_has_the_name_of_its_account(fleets: World) -> None:
+    """The only account has none, and needs none."""
+    rows = [fleets.sync(), fleets.sync("--account", "blue")]
+    assert [(row["account_id"], row["account_name"]) for row in rows] == [(ACCOUNT_ID, None), (BLUE_ID, "blue")]
+    stored = fleets.query("select account_id, account_name from tcss.sync_runs order by started_at")
+    assert stored == [(ACCOUNT_ID, None), (BLUE_ID, "blue")]
+
+
+@pytest.mark.parametrize(
+    ("name", "stored"),
+    [("blue", "blue"), (None, None), ("a\nb", "a\\nb"), ("x" * 300, "x" * 228 + "... and 72 more characters")],
+    ids=["plain", "none", "line break", "long"],
+)
+def test_a_stored_name_is_one_line_of_at_most_255_characters(name: str | None, stored: str | None) -> None:
+    """MySQL indexes no longer text, and refuses it."""
+    found = Identity.new("1", 0, name).account_name
+    assert found == stored
+    assert len(found or "") <= 255
+
+
+def failure(result: Any) -> tuple[Any, ...]:
+    row = json.loads(result.stdout)
+    return row["account_id"], row["account_name"], row["error"]["class"]
+
+
+def test_a_line_of_failure_names_the_account_too(fleets: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By id and name, as far as they are known: keys that are refused have no id."""
+    where = ("--account", "blue", "--json")
+    with lock_of(fleets, BLUE_ID):
+        assert failure(fleets.tcss("sync", *where)) == (BLUE_ID, "blue", "LockedError")
+        assert failure(fleets.tcss("sync", "--account-id", BLUE_ID, "--json")) == (BLUE_ID, None, "LockedError")
+    fleets.sandbox.backend.faults = (Fault("unauthorized"),)
+    result = fleets.tcss("sync", "--all-accounts", "--json")
+    assert failure(result) == (BLUE_ID, "blue", "PermissionDeniedError")
+    assert json.loads(result.stdout)["account"] == "blue"
+    monkeypatch.setenv("SOURCES__TCSS__ACCOUNTS__BLUE__CREDENTIALS__SECRET_KEY", "WRONGEXAMPLE")
+    assert failure(fleets.tcss("sync", *where)) == (None, "blue", "CredentialsError")
+
+
+def lock_of(fleets: World, account_id: str) -> Any:
+    from connector.warehouse.locations import locate
+
+    return lock(locate(fleets.destination), account_id)
+
+
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=pytest.mark.thorough if k != "duckdb" else ()) for k in KINDS])
+def test_the_warehouse_of_an_older_release_gets_the_column(fleets: World, kind: str) -> None:
+    """Rows of that release have no name; a renamed account has its new name from its next run on."""
+    with place_of(kind, fleets.directory) as place:
+        where = ("--account", "blue", "--destination", place.url, "--dataset", place.dataset)
+        fleets.sync(*where)
+        forget_names(place)
+        told = fleets.tcss("views", *where[2:])
+        assert told.exit_code == 6
+        assert "there is no column account_name in sync_runs" in told.stderr
+        assert "Run `tcss sync` first" in told.stderr
+        assert fleets.sync(*where)["account_name"] == "blue"
+        assert place.sql("select account_name from {data}.sync_runs order by started_at") == [(None,), ("blue",)]
+        assert place.sql("select account_id, account_name from {data}.accounts") == [(BLUE_ID, "blue")]
+        secrets = fleets.directory / ".dlt" / "secrets.toml"
+        secrets.write_text(secrets.read_text(encoding="utf-8").replace(".blue.", ".azure."), encoding="utf-8")
+        read_again()
+        fleets.sync("--account", "azure", *where[2:])
+        assert place.sql("select account_id, account_name from {data}.accounts") == [(BLUE_ID, "azure")]
+
+
+def forget_names(place: Place) -> None:
+    """Make the warehouse as the first release made it, without our views."""
+    views = place.sql("select name from {data}.tcss_views")
+    for name in ("tcss_views", *(name for (name,) in views)):
+        place.sql(f"drop view {{data}}.{name}")
+    if place.kind == "sqlite":
+        place.sql("drop index tcss_sync_runs_account_name")  # others drop it with the column
+    tables = ["{data}.sync_runs"]
+    if place.kind in ("postgresql", "mysql"):
+        staging = f"{place.dataset}_staging_{BLUE_ID}"
+        tables.append(f"{place.quoted(staging)}.sync_runs")
+    for table in tables:
+        place.sql(f"alter table {table} drop column account_name")
