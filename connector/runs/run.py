@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -38,9 +37,6 @@ from connector.warehouse.locks import StillHeld
 from connector.warehouse.pipeline import open_pipeline
 from connector.warehouse.roundtrip import round_trip
 from connector.warehouse.views import publish
-
-if TYPE_CHECKING:
-    pass
 
 log = texts.logger(__name__)
 
@@ -77,7 +73,7 @@ class Run:
         self.inventory = Inventory(location, self._pipeline)
         images, parser = image_list(settings, client), parser_of(settings)
         with self.inventory.session():
-            held = _held(self.inventory, identity.account_id, tables)
+            held = _held(self.inventory, identity, tables)
             self._is_new = held.is_new
             self._observation = Observation(identity, policy_of(settings), held, images, parser.parse, self._spool)
         client.refuse_answers(self._observation.history.request_ids)
@@ -173,13 +169,16 @@ class Run:
                 log.warning("the run's staging dataset is left behind: %s", error)
 
 
-def _held(inventory: Inventory, account_id: str, tables: Sequence[Table]) -> AccountInventory:
-    held = AccountInventory(inventory, account_id, tables)
-    if not held.runs(("sync_id",), 1) and (others := held.other_accounts()):
+def _held(inventory: Inventory, identity: Identity, tables: Sequence[Table]) -> AccountInventory:
+    """Look at what the warehouse holds of the account. Warn if the account is new there, beside accounts that may be
+    the same: for an account with a name, those whose newest run has this name; for an account without, all."""
+    held = AccountInventory(inventory, identity.account_id, tables)
+    if not held.runs(("sync_id",), 1) and (others := held.other_accounts(identity.account_name)):
         log.warning(
-            "account %s is new to this warehouse, which holds %s: the same images under two ids would count twice",
-            account_id,
+            "account %s is new to this warehouse, which holds %s%s: the same images under two ids would count twice",
+            identity.account_id,
             ", ".join(texts.some_of(others)),
+            f" by the name of {identity.account_name}" if identity.account_name else "",
         )
     return held
 

@@ -25,7 +25,7 @@ from connector.settings.places import (
 from connector.settings.table import ELSEWHERE, KEYS, SETTINGS
 from connector.settings.values import close_to
 
-COMMAND = ("account", "all_accounts", "json", "max_age")  # options of the command that are no settings
+COMMAND = ("account", "all_accounts", "jobs", "json", "max_age")  # options of the command that are no settings
 SHARED = (ACCOUNTS_FROM,)  # keys of our section that are about all accounts
 DLT = ("data_writer", "extract", "normalize", "schema")  # sections of dlt's own, for a user's pipeline with our source
 _CONFIGURED = "__".join((*SECTION, "")).upper()

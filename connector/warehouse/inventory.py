@@ -293,9 +293,13 @@ class AccountInventory:
         """See `Inventory.history`."""
         return self._inventory.history(self._account_id, image_ids)
 
-    def other_accounts(self) -> list[str]:
-        """The other accounts that have images or runs here, sorted."""
-        return sorted(self._inventory.account_ids() - {self._account_id})
+    def other_accounts(self, name: str | None = None) -> list[str]:
+        """The other accounts that have images or runs here, sorted; with `name`, those whose newest run has the name."""
+        found = self._inventory.account_ids()
+        if name is not None:
+            standings = self._inventory.standings().select(["account_id", "account_name"]).to_pylist()
+            found = {row["account_id"] for row in standings if row["account_name"] == name}
+        return sorted(found - {self._account_id})
 
 
 def inventory_of(pipeline: dlt.Pipeline) -> Inventory:

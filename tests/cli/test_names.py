@@ -83,6 +83,20 @@ def test_the_warehouse_of_an_older_release_gets_the_column(fleets: World, kind: 
         assert place.sql("select account_id, account_name from {data}.accounts") == [(BLUE_ID, "azure")]
 
 
+def test_only_an_account_that_may_be_there_under_another_id_is_warned_of(
+    fleets: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The same images under two ids would count twice. Several accounts with names of their own are no reason."""
+    fleets.sync()
+    fleets.sync("--account", "blue")
+    assert "count twice" not in caplog.text
+    fleets.sync("--account", "blue", "--account-id", "900000000009")
+    assert f"holds {BLUE_ID} by the name of blue: the same images under two ids would count twice" in caplog.text
+    caplog.clear()
+    fleets.sync("--account-id", "900000000008")
+    assert f"holds {ACCOUNT_ID}, {BLUE_ID}, 900000000009: the same images" in caplog.text
+
+
 def forget_names(place: Place) -> None:
     """Make the warehouse as the first release made it, without our views."""
     views = place.sql("select name from {data}.tcss_views")
