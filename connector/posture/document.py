@@ -62,6 +62,7 @@ def image(queries: Queries, account_id: str, image_id: str) -> list[Part]:
             lambda queries, _: drilldowns.image_findings(
                 queries, account_id, image_id, links=drilldowns.vulnerabilities_apart
             ),
+            lambda queries, _: drilldowns.image_malware(queries, account_id, image_id),
         ],
     )
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from connector.posture.answers import history
-from connector.posture.finding_questions import AFFECTED, EXPLOITABLE, FINDINGS, READ, VULNERABILITY
+from connector.posture.finding_questions import (
+    AFFECTED,
+    EXPLOITABLE,
+    FINDINGS,
+    MALWARE,
+    MALWARE_READ,
+    READ,
+    VULNERABILITY,
+)
 from connector.posture.findings import listed
-from connector.posture.formats import table
+from connector.posture.formats import Table, table
 from connector.posture.queries import Queries
-from connector.posture.questions import MOST_ROWS, RISK, Filters
+from connector.posture.questions import MOST_ROWS, RISK, Filters, Question
 from connector.posture.rankings import IDENTITY, LINKED, Links, linked_apart, unlinked
 from connector.posture.rendering import Part
 from connector.posture.sections import section
@@ -30,10 +40,32 @@ def image_findings(
     filters = {"account": account_id, "image": image_id}
     rows = queries.ask(FINDINGS, filters)[:most]
     names = ("vulnerability", "severity", "exploit", "component", "version", "fixed_versions", *_SINCE)
-    read = next(iter(queries.ask(READ, filters)), None)
-    behind = read is not None and (read["scan_time"] != read["set_scan_time"] or read["vul_cnt"] != read["set_vul_cnt"])
     found = table(rows, names, saved=("vul_id",), name="findings", links=links(rows))
-    return section("findings", FINDINGS, queries, filters, table=found, read=read, behind=behind)
+    return _set("findings", FINDINGS, queries, filters, found, next(iter(queries.ask(READ, filters)), None))
+
+
+def image_malware(queries: Queries, account_id: str, image_id: str, *, most: int = MOST_ROWS) -> Part | None:
+    """Return an image's malicious files, and whether they were read. None if there are no tables of details, and for an
+    image without malicious files whose files were never read."""
+    if not queries.has_details:
+        return None
+    filters = {"account": account_id, "image": image_id}
+    read = next(iter(queries.ask(MALWARE_READ, filters)), None)
+    if read is None or not (read["read_no"] or read["counted"]):
+        return None
+    names = ("virus_name", "risk_level", "path", "file_name", "size", *_SINCE)
+    found = table(queries.ask(MALWARE, filters)[:most], names, saved=("md5", "finding_id"), name="malware")
+    return _set("malware", MALWARE, queries, filters, found, read)
+
+
+def _set(
+    name: str, question: Question, queries: Queries, filters: Filters, found: Table, read: Mapping[str, Any] | None
+) -> Part:
+    """Return the section of a set of an image: what the set holds, and as of which scan."""
+    behind = read is not None and (read["scan_time"] != read["set_scan_time"] or read["counted"] != read["set_counted"])
+    of = "malicious files" if question is MALWARE else "vulnerabilities"
+    part = section(name, question, queries, filters, table=found, read=read, behind=behind, of=of)
+    return part._replace(template="findings.html.jinja")
 
 
 def affected(queries: Queries, account_id: str, vul_id: str, *, most: int = MOST_ROWS, links: Links = unlinked) -> Part:
@@ -51,8 +83,8 @@ def histories(queries: Queries, filters: Filters) -> Part:
     images = []
     for row in queries.ask(RISK, filters)[:LINKED]:
         identity = (row["account_id"], row["image_id"])
-        found = image_findings(queries, *identity, most=LISTED)
-        more = {"image_name": row["image_name"], "findings": found.shown if found else None}
+        sets = (image_findings(queries, *identity, most=LISTED), image_malware(queries, *identity, most=LISTED))
+        more = {"image_name": row["image_name"], "sets": [found.shown for found in sets if found]}
         images.append({**history(queries, *identity).shown, **more})
     return Part("histories.html.jinja", {"images": images})
 

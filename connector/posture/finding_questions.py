@@ -118,15 +118,18 @@ removed as (
 ){_REMOVED}from removed{_UPGRADES}""",
     knows=_ACCOUNT,
 )
-READ = Question(
-    "Were the vulnerabilities of this image read?",
-    """
+_READ = """
 select image.scan_time, reads.read_no, reads.scan_time as set_scan_time, reads.read_at, reads.verdict,
-    reads.verdict_reason, image.vul_cnt, reads.vul_cnt as set_vul_cnt
+    reads.verdict_reason, image.{counted} as counted, reads.vul_cnt as set_counted
 from current_images as image
 left join image_reads as reads on reads.account_id = image.account_id and reads.image_id = image.image_id
-    and reads.aspect = 'vulnerabilities'
-where image.account_id = filter_account and image.image_id = filter_image""",
+    and reads.aspect = '{aspect}'
+where image.account_id = filter_account and image.image_id = filter_image"""
+READ = Question(
+    "Were the vulnerabilities of this image read?", _READ.format(aspect="vulnerabilities", counted="vul_cnt")
+)
+MALWARE_READ = Question(
+    "Were the malicious files of this image read?", _READ.format(aspect="malware", counted="virus_cnt")
 )
 FINDINGS = Question(
     "Which vulnerabilities does this image have?",
@@ -138,6 +141,16 @@ select coalesce(found.cve_id, found.name) as vulnerability, found.severity,
 from current_findings as found
 where found.account_id = filter_account and found.image_id = filter_image
 order by exploit_rank, severity_rank, found.vul_id, found.component, found.version, found.finding_id
+limit {{most}}""",
+)
+MALWARE = Question(
+    "Which malicious files does this image have?",
+    f"""
+select found.virus_name, found.risk_level, found.path, found.file_name, found.size, found.first_found_at,
+    {_START} as start, found.md5, found.finding_id, count(*) over () as matching
+from current_malware as found
+where found.account_id = filter_account and found.image_id = filter_image
+order by found.path, found.file_name, found.finding_id
 limit {{most}}""",
 )
 VULNERABILITY = Question(
@@ -165,6 +178,8 @@ FINDING_QUESTIONS: Mapping[str, Question] = {
     "upgrades": UPGRADES,
     "read": READ,
     "findings": FINDINGS,
+    "malware_read": MALWARE_READ,
+    "malware": MALWARE,
     "vulnerability": VULNERABILITY,
     "affected": AFFECTED,
 }

@@ -294,7 +294,7 @@ class AccountInventory:
         return self._inventory.history(self._account_id, image_ids)
 
     def other_accounts(self, name: str | None = None) -> list[str]:
-        """The other accounts that have images or runs here, sorted; with `name`, those whose newest run has the name."""
+        """The other accounts that have images or runs here, sorted; with `name`, those whose newest run has it."""
         found = self._inventory.account_ids()
         if name is not None:
             standings = self._inventory.standings().select(["account_id", "account_name"]).to_pylist()

@@ -144,7 +144,7 @@ def test_drilling_down_on_every_database(read: Place) -> None:
     assert listed[0]["matching"] == sum(one["image_id"] == affected[0]["image_id"] for one in rows)
     for name, question in FINDING_QUESTIONS.items():
         filters = {"affected": by_vulnerability, "vulnerability": by_vulnerability, "findings": by_image}
-        given = filters.get(name, by_image if name == "read" else {})
+        given = filters.get(name, by_image if name in ("read", "malware_read", "malware") else {})
         asked = queries.ask(question, given)
         if read.kind != "mysql":  # whose driver gives other types
             assert len(read.sql(queries.sql(question, given))) == len(asked)
@@ -399,3 +399,27 @@ def test_a_link_names_an_image_or_a_vulnerability(invented: Invented) -> None:
     shown = drawn(*document.linked(queries, {"account_id": "1", "vul_id": "<b>none</b>"}))
     assert "No list of the account has shown this vulnerability." in shown
     assert "<b>" not in shown
+
+
+@pytest.mark.thorough(but=("duckdb",))
+def test_the_malicious_files_of_an_image_are_on_its_page(read: Place) -> None:
+    """Each file of the set, as the view has it. An image without such files says that its scan found none, and without
+    tables of details, or where nobody asked for malware, nothing is said."""
+    queries = Queries.open(read.url, read.dataset)
+    files = read.sql("select account_id, image_id, virus_name, path from {data}.current_malware")
+    counts = dict(read.sql("select image_id, virus_cnt from {data}.current_images where scan_time is not null"))
+    infected = {image_id for _, image_id, _, _ in files}
+    assert infected == {image_id for image_id, count in counts.items() if count}
+    clean = min(image_id for image_id, count in counts.items() if count == 0)
+    (account_id, *_), *_ = files
+    for image_id in (min(infected), clean):
+        part = drilldowns.image_malware(queries, account_id, image_id)
+        assert part is not None
+        rows = sorted((row["virus_name"], row["path"]) for row in part.shown["table"].rows)
+        assert rows == sorted((virus, path) for _, of, virus, path in files if of == image_id)
+        assert ("That scan found none." in drawn(part)) == (image_id == clean)
+    read.sql("delete from {data}.image_reads where aspect = 'malware'")
+    assert drilldowns.image_malware(Queries.open(read.url, read.dataset), account_id, clean) is None
+    unknown = drilldowns.image_malware(Queries.open(read.url, read.dataset), account_id, min(infected))
+    assert unknown is not None
+    assert "Not known:</span> the malicious files of this image" in drawn(unknown)
