@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from playwright.sync_api import Page
 from rich.console import Console
 from rich.text import Text
 
@@ -21,6 +22,8 @@ GALLERY = Path(__file__).parents[2] / "docs" / "gallery"
 COLUMNS = 80
 # By file: the window's width, its scheme and its height.
 DASHBOARD = {"dashboard.png": (1280, "light", 1150), "dashboard_phone.png": (390, "dark", 1150)}
+
+DETAILS = (1280, "light", 1150)
 
 
 def dashboard(directory: Path, images: int) -> None:
@@ -34,6 +37,33 @@ def dashboard(directory: Path, images: int) -> None:
                     page.goto(url)
                     page.locator("#history tbody tr").first.wait_for(timeout=60_000)
                     page.screenshot(path=directory / name)
+
+
+def details(directory: Path, images: int) -> None:
+    """Make a picture of what is exploitable and running, and one of the page of such an image."""
+    with tempfile.TemporaryDirectory(prefix="tcss_gallery_") as made:
+        file = Path(made) / "warehouse.duckdb"
+        invent(file, images, details=True)
+        with (
+            browsing.dashboard(f"duckdb:///{file}") as url,
+            browsing.chromium() as browser,
+            browsing.page(browser, *DETAILS) as page,
+        ):
+            page.goto(url)
+            exploitable = page.locator("section#exploitable")
+            exploitable.locator("tbody tr").first.wait_for(timeout=60_000)
+            exploitable.screenshot(path=directory / "exploitable.png")
+            vulnerability = _opened(page, "exploitable", "affected")
+            image = _opened(vulnerability, "affected", "findings")
+            image.screenshot(path=directory / "image.png")
+
+
+def _opened(page: Page, section: str, wanted: str) -> Page:
+    """Return the page that the first link of a section opens, once the page has the rows of a section."""
+    with page.expect_popup() as popup:
+        page.locator(f"section#{section} tbody a").first.click()
+    popup.value.locator(f"section#{wanted} tbody tr").first.wait_for(timeout=60_000)
+    return popup.value
 
 
 def terminal(directory: Path, images: int) -> None:
@@ -55,6 +85,7 @@ def make(directory: Path = GALLERY, images: int = 3_000) -> None:
     """Make all pictures in this directory."""
     directory.mkdir(parents=True, exist_ok=True)
     dashboard(directory, images)
+    details(directory, min(images, 300))
     terminal(directory, min(images, 2_000))
 
 

@@ -16,7 +16,7 @@ def test_it_makes_the_pictures_that_the_manual_shows(tmp_path: Path) -> None:
     gallery.make(tmp_path, images=200)
     made = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
     assert made.keys() == {file.name for file in gallery.GALLERY.iterdir()}
-    for name, (width, _, height) in gallery.DASHBOARD.items():
+    for name, (width, _, height) in {**gallery.DASHBOARD, "image.png": gallery.DETAILS}.items():
         assert struct.unpack(">8x4x4xII", made[name][:24]) == (width, height)
     shown = re.sub(r"<[^>]*>|\s+", " ", made["demo.svg"].decode()).replace("&#160;", " ")
     assert "A sandbox with 200 images" in shown
