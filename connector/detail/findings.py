@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from connector.detail.hashing import digest, numbered_hash
@@ -65,6 +66,7 @@ class FindingParser:
         self._fields = (
             *dict.fromkeys(["CVEID", "Name", *(str(c.source) for c in self._columns if c.source and not c.derived)]),
         )
+        self._values = itemgetter(*self._fields)
         self._identity = [self._names.index(name) for name in aspect.identity]
         self._hashed = [
             place for place, name in enumerate(self._names) if name not in (*aspect.identity, *aspect.volatile)
@@ -93,7 +95,10 @@ class FindingParser:
 
     def _row(self, item: Item, rejected: list[Rejected]) -> Finding:
         """Return the finding of one row."""
-        raw = tuple(map(item.get, self._fields))
+        try:
+            raw = self._values(item)
+        except KeyError:
+            raw = tuple(map(item.get, self._fields))
         try:
             known = self._parsed.get(raw)
         except TypeError:  # an array is no key
