@@ -27,7 +27,7 @@ HASH_DEFINITION = 1
 
 OWN_IDS = "pcmgr-"  # the begin of Tencent's ids of vulnerabilities (PocID), which a sample shows in CVEID too
 NOT_AN_OBJECT = "the row is not an object"
-MOST_CACHED = 200_000  # different rows whose findings are kept, for other images that have them too
+MOST_CACHED = 100_000  # different rows whose findings are kept, for other images that have them too: 85 MB
 
 _CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}", re.IGNORECASE)
 
