@@ -53,7 +53,8 @@ class Found:
 
 
 class FindingParser:
-    """Makes findings of the rows of one aspect. `new` collects rows that are unlike all rows before."""
+    """Makes findings of the rows of one aspect. `new` collects rows that are unlike all rows before. Safe for
+    concurrent use: if two threads meet a row for the first time, both parse the row, and both results are equal."""
 
     def __init__(self, aspect: Aspect, zone: tzinfo) -> None:
         self.new: list[Item] = []
