@@ -43,6 +43,7 @@ class Differ:
 
     def __init__(self, aspect: Aspect) -> None:
         self._names = aspect.table.column_names
+        self._finding_id = self._names.index("finding_id")
 
     def compare(self, read: Read, found: Mapping[str, Finding], stored: Iterable[Row]) -> Difference:
         """Compare a read with the stored rows. `stored` are all rows of the image, as `plain_rows` gives them."""
@@ -54,13 +55,13 @@ class Differ:
                 left[row["finding_id"]] = row
             elif row["closed_read"] is None or row["closed_read"] > read.read_no:
                 visible[row["finding_id"]] = row
-        for finding_id, finding in found.items():
-            if finding_id in visible:
-                self._keep(read, finding, visible[finding_id], difference)
-            else:
-                self._open(read, finding, left.get(finding_id), difference)
+        new = [finding for finding_id, finding in found.items() if finding_id not in visible]
+        self._open(read, new, left, difference)
         for finding_id, row in visible.items():
-            if finding_id not in found:
+            finding = found.get(finding_id)
+            if finding is not None:
+                self._keep(read, finding, row, difference)
+            else:
                 self._close(read, row, read.read_no + 1, difference)
                 difference.closed += 1
         for finding_id, row in left.items():
@@ -68,17 +69,20 @@ class Differ:
                 self._close(read, row, row["opened_read"], difference)
         return difference
 
+    def _open(self, read: Read, new: Iterable[Finding], left: Mapping[str, Row], difference: Difference) -> None:
+        rows = _rows(read, new, Interval(read.read_no + 1, read.scan_time, read.absent_at))
+        difference.opened += len(rows)
+        difference.rows += [row for row in rows if not self._is_left(row, left)] if left else rows
+
+    def _is_left(self, row: tuple[Any, ...], left: Mapping[str, Row]) -> bool:
+        """Return whether a run that was killed has left the row as it is; the last column is the run's id."""
+        found = left.get(row[self._finding_id])
+        return found is not None and tuple(found[name] for name in self._names[:-1]) == row[:-1]
+
     def _keep(self, read: Read, finding: Finding, row: Row, difference: Difference) -> None:
         if row["closed_read"] is not None or row["row_hash"] != finding.row_hash:
             interval = Interval(row["opened_read"], row["first_found_at"], row["absent_at"])
-            difference.rows.append(_row(read, finding, interval))
-
-    def _open(self, read: Read, finding: Finding, left: Row | None, difference: Difference) -> None:
-        new = _row(read, finding, Interval(read.read_no + 1, read.scan_time, read.absent_at))
-        difference.opened += 1
-        # The last column is the run's id.
-        if left is None or tuple(left[name] for name in self._names[:-1]) != new[:-1]:
-            difference.rows.append(new)
+            difference.rows += _rows(read, (finding,), interval)
 
     def _close(self, read: Read, row: Row, number: int, difference: Difference) -> None:
         if row["closed_read"] != number or row["closed_at"] != read.scan_time:
@@ -94,23 +98,29 @@ class Interval(NamedTuple):
     absent_at: int | None
 
 
-def _row(read: Read, finding: Finding, interval: Interval) -> tuple[Any, ...]:
-    """Return the row of an open finding, in the order of `tables.aspects`."""
-    return (
-        read.account_id,
-        read.image_id,
-        finding.finding_id,
-        interval.opened_read,
-        *finding.values,
-        finding.occurrences,
-        interval.first_found_at,
-        interval.absent_at,
-        None,
-        None,
-        finding.extra,
-        finding.row_hash,
-        read.sync_id,
-    )
+def _rows(read: Read, findings: Iterable[Finding], interval: Interval) -> list[tuple[Any, ...]]:
+    """Return the rows of open findings, in the order of `tables.aspects`. This is done for each finding of an account,
+    so names are looked up once."""
+    account_id, image_id, sync_id = read.account_id, read.image_id, read.sync_id
+    opened_read, first_found_at, absent_at = interval
+    return [
+        (
+            account_id,
+            image_id,
+            finding_id,
+            opened_read,
+            *values,
+            occurrences,
+            first_found_at,
+            absent_at,
+            None,
+            None,
+            extra,
+            row_hash,
+            sync_id,
+        )
+        for finding_id, values, occurrences, extra, row_hash in findings
+    ]
 
 
 def by_image(rows: Iterable[Row]) -> dict[str, list[Row]]:

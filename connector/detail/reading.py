@@ -58,31 +58,38 @@ class BatchReader:
     def read(self, due: Sequence[Due]) -> Batch:
         """Read the sets of these images, and then the images as listed afterwards."""
         batch = Batch(self._now())
-        for image_id, read in self._sets([each.image_id for each in due]):
-            if read.whole:
-                batch.found[image_id] = self._parser.parse(read.rows)
-                read.rows = []  # a hundred sets of long texts take much memory
+        for image_id, (read, found) in self._sets([each.image_id for each in due]):
             batch.sets[image_id] = read
+            if found is not None:
+                batch.found[image_id] = found
         batch.new, self._parser.new = self._parser.new, []
         batch.items = self._listed([*batch.sets])
         return batch
 
-    def _sets(self, image_ids: Sequence[str]) -> Iterator[tuple[str, ReadSet]]:
-        """Yield the sets as they come, with as many requests under way as the latency calls for."""
+    def _sets(self, image_ids: Sequence[str]) -> Iterator[tuple[str, tuple[ReadSet, Found | None]]]:
+        """Yield the sets as they come, without their rows, and their findings if they are whole. As many requests are
+        under way as the latency calls for."""
         waiting = list(reversed(image_ids))
-        under_way: dict[Future[ReadSet], str] = {}
+        under_way: dict[Future[tuple[ReadSet, Found | None]], str] = {}
         try:
             while waiting or under_way:
                 most = self._in_flight if isinstance(self._in_flight, int) else self._in_flight()
                 while waiting and len(under_way) < max(1, most):
                     image_id = waiting.pop()
-                    under_way[self._pool.submit(self._read, image_id)] = image_id
+                    under_way[self._pool.submit(self._parsed, image_id)] = image_id
                 done, _ = wait(under_way, return_when=FIRST_COMPLETED)
                 for future in done:
                     yield under_way.pop(future), future.result()
         finally:
             for future in under_way:
                 future.cancel()
+
+    def _parsed(self, image_id: str) -> tuple[ReadSet, Found | None]:
+        """Parse a set where it was read: rows of long texts take much memory, and are near the processor now."""
+        read = self._read(image_id)
+        found = self._parser.parse(read.rows) if read.whole else None
+        read.rows = []
+        return read, found
 
     def _read(self, image_id: str) -> ReadSet:
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -82,6 +82,18 @@ class Details:
         return tuple(row for row in rows.values() if row is not None)
 
 
+@contextmanager
+def _keeping(commit: Callable[[], None]) -> Iterator[None]:
+    """Commit what was read before an error of the API."""
+    try:
+        yield
+    except (DestinationError, LockedError):
+        raise
+    except TcssError:
+        commit()
+        raise
+
+
 class _Aspect:
     """Reads one aspect of a run, with rows of its own to commit, and counters of its own requests."""
 
@@ -129,14 +141,8 @@ class _Aspect:
         del images
         settler = Settler(aspect, self._identity, self._store, rules, self._scan_time, tally)
         commit = partial(self._commit, aspect, facts)
-        try:
-            with closing(self._batches(aspect, queue.due, facts, settler, markers)) as batches:
-                yield from self._absorb(aspect.name, batches, len(queue.due), commit, report)
-        except DestinationError:
-            raise
-        except TcssError:  # what was settled before stays
-            commit()
-            raise
+        with _keeping(commit), closing(self._batches(aspect, queue.due, facts, settler, markers)) as batches:
+            yield from self._absorb(aspect.name, batches, len(queue.due), commit, report)
         for start in range(0, len(queue.believed_empty), BATCH):
             settler.take_empty(queue.believed_empty[start : start + BATCH], self._client.now())
         commit()
@@ -199,11 +205,11 @@ class _Aspect:
         )
 
     def _commit(self, aspect: Aspect, facts: Facts | None) -> None:
-        """Commit facts, findings and markers, in this order: a set becomes visible at once, with its marker."""
+        """Commit facts and findings, and then markers: a set becomes visible at once, with its marker."""
         if facts is not None:
             self._store.add(VULNERABILITIES, facts.changed())
             self._reject(VULNERABILITIES.name, facts.rejected)
-        self._store.commit((VULNERABILITIES, REJECTED_VALUES), (aspect.table,), (IMAGE_READS,))
+        self._store.commit((VULNERABILITIES, aspect.table, REJECTED_VALUES), (IMAGE_READS,))
 
     def _facts(self) -> tuple[Facts, list[str]]:
         """Return the facts, with what the account's lists say; and the reasons why lists are not proven whole."""
@@ -223,6 +229,14 @@ class _Aspect:
     # Places.
 
     def _places(self, tally: Tally) -> Outcome:
+        commit = partial(self._store.commit, (*(place.table for place in PLACES), REJECTED_VALUES))
+        with _keeping(commit):
+            reasons = self._read_places()
+        commit()
+        return Outcome(tally, reasons=reasons)
+
+    def _read_places(self) -> list[str]:
+        """Add the rows of all places. Returns the reasons why lists are not proven whole."""
         reasons: list[str] = []
         seen_before, nothing = self._last_whole(), True
         for place in PLACES:
@@ -236,7 +250,7 @@ class _Aspect:
             self._place(place, listed, seen_before)
             if not listed.whole:
                 reasons.append(f"{place.action}: {listed.reason}")
-        return Outcome(tally, reasons=reasons)
+        return reasons
 
     def _doubt_nothing(self, place: Place) -> str | None:
         """Return why an empty list is not believed: without a licence, lists are empty too. An account with hosts may
@@ -250,7 +264,6 @@ class _Aspect:
         diff = PlaceDiff(place, self._identity, self._zone, self._store.rows(place.table))
         self._store.add(place.table, diff.rows(listed.items, whole=listed.whole, seen_before=seen_before))
         self._reject(place.table.name, diff.rejected)
-        self._store.commit((place.table, REJECTED_VALUES))
 
     def _running_only(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """Return the filter for running containers. Its value is not documented: the value that shows only running

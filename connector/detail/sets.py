@@ -22,13 +22,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import orjson
-
+from connector.detail.numbering import Numbering
 from connector.errors import RequestRejectedError, ResponseTooLargeError
 from connector.listing.page import count_of
 from connector.listing.query import MAX_LIMIT, Answer
 from connector.tables import Aspect
-from connector.wire import encode
 
 OVERLAP = 3  # rows that two pages share: as many equal rows may stand where a page ends
 PASSES = 8  # over one list whose rows are united
@@ -69,11 +67,11 @@ class _MovedError(Exception):
 class _Page:
     items: list[Any]
     total: int
-    volatile: Set[str]
+    numbering: Numbering
 
     @cached_property
-    def keys(self) -> list[bytes]:
-        return [key_of(item, self.volatile) for item in self.items]
+    def numbers(self) -> list[int]:
+        return [*map(self.numbering.of, self.items)]
 
 
 class SetReader:
@@ -103,9 +101,11 @@ class _Reading:
 
     def __init__(self, fetch: Fetch, aspect: Aspect, manner: Manner, image_id: str) -> None:
         self._fetch, self._aspect, self._manner, self._image_id = fetch, aspect, manner, image_id
+        self._numbering = self._new_numbering()
         self.requests = 0
 
     def once(self) -> ReadSet:
+        self._numbering = self._new_numbering()
         first = self._page(0)
         if first.total <= len(first.items):
             return _snapshot(first)
@@ -116,12 +116,15 @@ class _Reading:
             return union.whole("in order")
         return self._in_parts(first.total) or self._united(union)
 
+    def _new_numbering(self) -> Numbering:
+        return Numbering(self._aspect.identity_fields, self._aspect.volatile_fields)
+
     def _in_order(self, page: _Page, union: _Union) -> bool:
         """Make one pass, each page from the last rows of the page before. Returns whether every seam closed."""
         closed, end = True, len(page.items)
         while end < union.total and len(page.items) > OVERLAP:
             following = self._page(end - OVERLAP, total=union.total)
-            closed = closed and following.keys[:OVERLAP] == page.keys[-OVERLAP:]
+            closed = closed and following.numbers[:OVERLAP] == page.numbers[-OVERLAP:]
             union.add(following)
             page, end = following, end - OVERLAP + len(following.items)
         return closed and union.is_full and end == union.total
@@ -139,7 +142,7 @@ class _Reading:
         for part, each in zip(parts, filters, strict=True):
             if not part.is_full and not self._unite(part, each):
                 return part.lacking()
-        if len(set().union(*(part.keys for part in parts))) != sum(len(part.keys) for part in parts):
+        if len(set().union(*(part.numbers for part in parts))) != sum(len(part.numbers) for part in parts):
             return None  # a row that two parts have takes the place of another one
         self._page(0, total=total)  # the set may have changed between two parts
         return ReadSet([row for part in parts for row in part.rows()], total, True, f"in {len(parts)} parts")
@@ -204,7 +207,7 @@ class _Reading:
             raise _MovedError("the answer has no TotalCount")
         if total is not None and counted != total:
             raise _MovedError(f"TotalCount was {total}, and then {counted}")
-        return _Page(items, counted, self._aspect.volatile_fields)
+        return _Page(items, counted, self._numbering)
 
     def _ask(self, offset: int, limit: int, order: str | None, filters: Any) -> Answer:
         payload: dict[str, Any] = {"ImageID": self._image_id, "Limit": limit, "Offset": offset}
@@ -227,8 +230,8 @@ class _Union:
 
     def __init__(self, total: int) -> None:
         self.total = total
-        self._items: dict[bytes, Any] = {}
-        self._counts: Counter[bytes] = Counter()
+        self._items: dict[int, Any] = {}
+        self._counts: Counter[int] = Counter()
 
     @classmethod
     def of(cls, page: _Page) -> _Union:
@@ -237,11 +240,11 @@ class _Union:
         return union
 
     def add(self, page: _Page) -> None:
-        self._items |= zip(page.keys, page.items, strict=True)
-        self._counts |= Counter(page.keys)
+        self._items |= zip(page.numbers, page.items, strict=True)
+        self._counts |= Counter(page.numbers)
 
     @property
-    def keys(self) -> Set[bytes]:
+    def numbers(self) -> Set[int]:
         return self._items.keys()
 
     @property
@@ -249,7 +252,7 @@ class _Union:
         return self._counts.total() == self.total
 
     def rows(self) -> list[Any]:
-        return [self._items[key] for key in self._counts.elements()]
+        return [self._items[number] for number in self._counts.elements()]
 
     def whole(self, how: str) -> ReadSet:
         return ReadSet(self.rows(), self.total, True, how)
@@ -258,14 +261,3 @@ class _Union:
         return ReadSet(
             total=self.total, reason=f"{self._counts.total()} rows were shown, and TotalCount is {self.total}"
         )
-
-
-def key_of(item: Any, volatile: Set[str] = frozenset()) -> bytes:
-    """Return a key that is equal for items that differ in volatile fields only: such a row, shown before and after the
-    change, would else count twice, in the place of a row that was never shown."""
-    if volatile and isinstance(item, dict):
-        item = {name: value for name, value in item.items() if name not in volatile}
-    try:
-        return orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:
-        return encode(item).encode()

@@ -3,7 +3,8 @@ directory."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,9 +50,11 @@ class Spool:
     def add(self, table: Table, row: tuple[Any, ...]) -> int:
         """Take a row with one value per column, and return its number. Raises ValueError once the table is finished,
         and for `image_history`."""
-        if table is IMAGE_HISTORY:
-            raise ValueError("rows of image_history are added as rows of images")
-        return self._of(table).add(row)
+        return self._to(table).add(row)
+
+    def extend(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Take rows, as `add` does."""
+        self._to(table).extend(rows)
 
     def amend(self, row: tuple[Any, ...]) -> int:
         """Take a row of `images` that is no new version of its image, and return its number; see `add`."""
@@ -82,6 +85,11 @@ class Spool:
         self._of(table).finish()
         return self._path(table) if self.count(table) else None
 
+    def _to(self, table: Table) -> _Rows:
+        if table is IMAGE_HISTORY:
+            raise ValueError("rows of image_history are added as rows of images")
+        return self._of(table)
+
     def _of(self, table: Table) -> _Rows:
         table = IMAGES if table is IMAGE_HISTORY else table
         if table.name not in self._rows:
@@ -109,16 +117,35 @@ class _Rows:
         self.moved: dict[int, Place] = {}
 
     def add(self, row: tuple[Any, ...]) -> int:
+        self._take((row,), sum(map(len, filter(None, self._texts(row)))))
+        return self.added - 1
+
+    def extend(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        while rows:
+            taken, size = self._fitting(rows)
+            self._take(taken, size)
+            rows = rows[len(taken) :]
+
+    def _fitting(self, rows: Sequence[tuple[Any, ...]]) -> tuple[Sequence[tuple[Any, ...]], int]:
+        """Return as many of the first rows as fit into the batch, at least one, and the characters of their texts."""
+        taken = rows[: BATCH - len(self._buffer)]
+        while True:
+            size = sum(map(len, filter(None, chain.from_iterable(map(self._texts, taken)))))
+            if size <= MOST_BYTES or len(taken) == 1:
+                return taken, size
+            taken = taken[: len(taken) // 2]
+
+    def _take(self, rows: Sequence[tuple[Any, ...]], size: int) -> None:
+        """Take rows whose texts have `size` characters."""
         if self._finished:
             raise ValueError(f"the file of {self._table.name} is finished")
-        self._buffer.append(row)
-        self._buffered += sum(map(len, filter(None, self._texts(row))))
-        self.added += 1
+        self._buffer += rows
+        self._buffered += size
+        self.added += len(rows)
         if len(self._buffer) >= BATCH or self._buffered >= MOST_BYTES:
             self._pack()
             if len(self._batches) >= ROW_GROUP or sum(batch.nbytes for batch in self._batches) >= MOST_BYTES:
                 self._write()
-        return self.added - 1
 
     def finish(self) -> None:
         if self._finished:

@@ -54,13 +54,14 @@ class PackageHoldings(Holdings):
 
     def add(self, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
         """Add rows, each key once: facts are added again as they grow, and of these the last row stays."""
+        if table is not VULNERABILITIES:
+            super().add(table, rows)
+            return
         for row in rows:
-            number = self._spool.add(table, row)
-            if table is VULNERABILITIES:
-                before = self._facts.get(row[_VUL_ID])
-                if before is not None:
-                    self._spool.drop(table, before)
-                self._facts[row[_VUL_ID]] = number
+            before = self._facts.get(row[_VUL_ID])
+            if before is not None:
+                self._spool.drop(table, before)
+            self._facts[row[_VUL_ID]] = self._spool.add(table, row)
 
     def commit(self, *packages: tuple[Table, ...]) -> None:
         """Do nothing: dlt loads the rows after the extraction."""

@@ -57,6 +57,11 @@ class Aspect:
         return frozenset(str(column.source) for column in self.columns if column.name in self.volatile)
 
     @cached_property
+    def identity_fields(self) -> tuple[str, ...]:
+        """The API's names of the columns that identify a finding."""
+        return tuple(str(self.table.column(name).source) for name in self.identity)
+
+    @cached_property
     def columns(self) -> tuple[Column, ...]:
         """The table's columns, without those of all tables of findings."""
         return tuple(column for column in self.table.columns if column.name not in _OF_EVERY_FINDING)

@@ -153,7 +153,8 @@ class KilledError(BaseException):
 
 
 class Memory:
-    """A store whose tables are dicts by key. A commit is killed before its package `killed_before`.
+    """A store whose tables are dicts by key. A commit is killed in its package `killed_in`: the tables `committed` of
+    that package have arrived, because a package commits its tables in any order.
 
     With `arriving`, all rows of a run are one package, of which these tables arrive (`arrive`).
     """
@@ -165,7 +166,8 @@ class Memory:
         self.in_order = arriving is None
         self._added: list[tuple[Table, tuple[Any, ...]]] = []
         self.faults: list[Rejected] = []
-        self.killed_before: int | None = None
+        self.killed_in: int | None = None
+        self.committed: Collection[str] = ()
 
     def rows(self, table: Table, names: Sequence[str] = (), **equal: str) -> list[Row]:
         found = self.tables[table.name].values()
@@ -196,7 +198,7 @@ class Memory:
         if not self.in_order:
             return self
         made = Memory(self._server, self.tables)
-        made.killed_before = self.killed_before
+        made.killed_in, made.committed = self.killed_in, self.committed
         return made
 
     def add(self, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -214,11 +216,12 @@ class Memory:
         if not self.in_order:
             return
         for number, tables in enumerate(packages):
-            if self.killed_before == number and len(packages) > 1:
-                raise KilledError
+            killed = self.killed_in == number and len(packages) > 1
             for table, values in self._added:
-                if table in tables:
+                if table in tables and (not killed or table.name in self.committed):
                     self._merge(table, values)
+            if killed:
+                raise KilledError
         self._added.clear()
 
     def _merge(self, table: Table, values: tuple[Any, ...]) -> None:
@@ -235,17 +238,19 @@ def run(
     tables: dict[str, dict[Any, Row]],
     *,
     now: int = NOW,
-    killed_before: int | None = None,
+    killed_in: int | None = None,
+    committed: Collection[str] = (),
     arriving: Collection[str] | None = None,
     **given: Any,
 ) -> DetailRun | None:
-    """One run of the aspect vulnerabilities; None where it was killed. `arriving`: see `Memory`."""
+    """One run of the aspect vulnerabilities; None where it was killed. `killed_in`, `committed` and `arriving`:
+    see `Memory`."""
     settings = Settings()
     settings.detail, settings.in_flight = ["vulnerabilities"], 1
     for name, value in given.items():
         setattr(settings, name, value)
     store = Memory(server, tables, arriving)
-    store.killed_before = killed_before
+    store.killed_in, store.committed = killed_in, committed
     identity = Identity("1", f"run {now}", now)
     client: Any = FakeClient(server, lambda: now)
     try:

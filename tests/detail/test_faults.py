@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from connector.detail.reading import MOST_FAILING
-from connector.errors import RequestRejectedError, TransientError
+from connector.errors import AccessError, RequestRejectedError, TransientError
 from tests.detail.account import MINUTE, NOW, Image, Server, finding, new_tables, run, shown
 
 SCANNED = NOW - 10_000 * MINUTE
@@ -106,3 +106,21 @@ def test_an_api_that_fails_on_many_images_is_down() -> None:
     made = run(_Failing(_images(MOST_FAILING + 1)), tables)
     assert made is not None
     assert (made.verdict, made.images_read, tables["image_reads"]) == ("failed", 0, {})
+
+
+class _HostsAlone(Server):
+    """Lists one host, and refuses to list containers."""
+
+    def call(self, action: str, payload: Mapping[str, Any]) -> Any:
+        if action == "DescribeAssetHostList":
+            return self._page([{"HostID": "host"}], payload)
+        raise AccessError("not permitted")
+
+
+def test_hosts_stay_where_containers_are_refused() -> None:
+    """Both lists are committed together, and also what was read before an error."""
+    tables = new_tables()
+    made = run(_HostsAlone({}), tables, detail=["running"])
+    assert made is not None
+    assert made.verdict == "refused"
+    assert [row["host_id"] for row in tables["hosts"].values()] == ["host"]

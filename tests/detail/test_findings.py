@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from typing import Any
 
@@ -26,6 +27,58 @@ def test_a_row_is_a_finding() -> None:
     assert (made.occurrences, made.extra) == (1, None)
     assert made == parsed(finding(1, level=3))[0]
     assert made.finding_id.startswith("1:")
+
+
+@pytest.mark.parametrize(
+    ("aspect", "rows", "finding_id", "row_hash"),
+    [
+        (
+            "vulnerabilities",
+            [finding(1, level=3)],
+            "1:e7c4db09d08b529632c4ac1c62434d06",
+            "1:3be00c53a7c48ae4e363e3c0586e0408",
+        ),
+        (
+            "vulnerabilities",
+            [finding(7)] * 2,
+            "1:600fad3984bb0ee8e8b873490ae77b4a",
+            "1:e9025aab0bacb8718a1fa188d07a9dfc",
+        ),
+        (
+            "vulnerabilities",
+            [{**finding(2), "New": 1}],
+            "1:5b3391ee07b72daa872d65b08a592ab3",
+            "1:4f8b374697e7d31c4dcbc60d8547ca43",
+        ),
+        (
+            "vulnerabilities",
+            [{"Name": "x"}],
+            "1:c7f1cac70a50a949f87640b1c819aa7e",
+            "1:b7fa94347864cac36ef45be66abe8b6f",
+        ),
+        (
+            "malware",
+            [{"VirusName": "v", "Path": "/a", "Md5": "m", "Tags": ["b"], "Size": 3}],
+            "1:06833d211874d166edbe7dccc9aad676",
+            "1:6e7fcba384c1481caccbd32fbcca800d",
+        ),
+    ],
+    ids=["plain", "twice", "unknown-field", "name-alone", "malware"],
+)
+def test_ids_and_hashes_stay_the_same(aspect: str, rows: list[Any], finding_id: str, row_hash: str) -> None:
+    """Warehouses have them: another id closes a finding and opens it again, and another hash writes it again."""
+    (made,) = FindingParser(ASPECTS[aspect], UTC).parse(rows).findings.values()
+    assert (made.finding_id, made.row_hash) == (finding_id, row_hash)
+
+
+def test_threads_share_a_parser() -> None:
+    """Each set has the findings that it would have alone, and every row that is unlike all others is among the new."""
+    rows = [finding(number % 100) for number in range(2_000)]
+    parser = FindingParser(ASPECTS["vulnerabilities"], UTC)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(parser.parse, [rows] * 16))
+    assert all(each.findings == PARSER.parse(rows).findings for each in found)
+    assert {row["Name"] for row in parser.new} == {row["Name"] for row in rows}
 
 
 def test_equal_rows_are_one_finding() -> None:

@@ -23,7 +23,9 @@ SCRIPTS = st.fixed_dictionaries(
         "splits": st.booleans(),
         "count": st.sampled_from(("rows", "subjects", "findings")),
         "events": st.lists(st.tuples(st.integers(1, 12), st.sampled_from(EVENTS)), max_size=12),
-        "kills": st.lists(st.sampled_from((None, 0, 1, 2)), min_size=2, max_size=5),
+        "kills": st.lists(
+            st.none() | st.tuples(st.integers(0, 1), st.sets(st.sampled_from(PACKAGE))), min_size=2, max_size=5
+        ),
         "batch": st.sampled_from((1, 2, 99)),
     }
 )
@@ -104,8 +106,9 @@ def play(script: dict[str, Any], monkeypatch: Any) -> None:
     monkeypatch.setattr("connector.detail.run.COMMIT_EVERY", 0)
     made, tables = Script(script), new_tables()
     seen: dict[tuple[str, int], Any] = {}
-    for number, killed_before in enumerate(script["kills"]):
-        run(made.server, tables, now=NOW + number * 60 * MINUTE, killed_before=killed_before)
+    for number, kill in enumerate(script["kills"]):
+        killed_in, committed = kill or (None, ())
+        run(made.server, tables, now=NOW + number * 60 * MINUTE, killed_in=killed_in, committed=committed)
         check(made, tables, seen)
     made.server.before = lambda _: None
     for image in made.server.images.values():

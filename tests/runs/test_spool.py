@@ -14,7 +14,7 @@ from connector.tables import IMAGE_HISTORY, IMAGES, REJECTED_VALUES, SYNC_RUNS, 
 from tests.runs.memory import plain
 
 
-@pytest.fixture(params=[(2, 1), (3, 1), (2, 2), (2, 9)], ids=str)
+@pytest.fixture(params=[(2, 1), (3, 1), (2, 2), (2, 9), (100, 1)], ids=str)
 def spool(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Spool:
     """A spool whose row groups are smaller than what the tests add, or larger: (rows a batch, batches a row group)."""
     monkeypatch.setattr(spool_module, "BATCH", request.param[0])
@@ -46,6 +46,20 @@ def test_a_table_without_rows_has_no_file(spool: Spool, tmp_path: Path) -> None:
     assert spool.finish(SYNC_RUNS) is None
     assert spool.count(SYNC_RUNS) == 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("characters", [10, 100_000], ids=["small", "large"])
+def test_many_rows_at_once_are_as_one_by_one(spool: Spool, characters: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the same order, in as many batches as their number or their size calls for, and none is lost at an end."""
+    monkeypatch.setattr(spool_module, "MOST_BYTES", 150_000)
+    rows = [(*row(number)[:4], "x" * characters, *row(number)[5:]) for number in range(40)]
+    spool.add(REJECTED_VALUES, rows[0])
+    spool.extend(REJECTED_VALUES, rows[1:3])
+    spool.extend(REJECTED_VALUES, [])
+    spool.extend(REJECTED_VALUES, rows[3:39])
+    assert spool.add(REJECTED_VALUES, rows[39]) == 39
+    path = spool.finish(REJECTED_VALUES)
+    assert [tuple(found.values()) for found in plain(pq.read_table(path))] == rows
 
 
 @pytest.mark.parametrize("dropped", [{0}, {1, 2}, {6}, {0, 3, 4, 5}], ids=str)

@@ -15,6 +15,7 @@ import pytest
 
 from connector.errors import DestinationError
 from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, SYNC_RUNS, TABLES
+from connector.warehouse import loading
 from connector.warehouse import pipeline as destinations
 from connector.warehouse.inventory import Inventory
 from tests.warehouses import Place, place
@@ -157,6 +158,15 @@ def test_files_that_are_not_the_tables_are_refused(rows: Callable[[Path], None],
         with pytest.raises(ValueError, match=message):
             made.loader(made.pipeline()).load({"images": tmp_path / "x.parquet"})
         assert not made.file.exists()
+
+
+def test_keys_of_equal_hashes_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two keys may have one hash, and are two keys all the same."""
+    monkeypatch.setattr(loading, "_HASHED_ALIKE", loading._HASHED_ALIKE.replace("hash({keys})", "1"))
+    rows = [{**IMAGE, "image_id": image_id} for image_id in ("a", "b")]
+    with place("duckdb", tmp_path) as made:
+        made.load(made.prepared(), IMAGES, *rows)
+        assert made.sql("SELECT image_id FROM {data}.images ORDER BY image_id") == [("a",), ("b",)]
 
 
 def _cells(row: dict[str, Any]) -> list[Any]:
