@@ -76,10 +76,10 @@ def _has_long_float(value: Any) -> bool:
         if kind is float:
             if not -_LONGEST_INT < value < _LONGEST_INT:
                 return True
-        elif kind is dict:
-            waiting += [each for each in value.values() if each.__class__ in _LOOKED_INTO]
-        elif kind is list:
-            waiting += [each for each in value if each.__class__ in _LOOKED_INTO]
+        elif kind is dict or kind is list:
+            inner = value.values() if kind is dict else value
+            if not _LOOKED_INTO.isdisjoint(map(type, inner)):
+                waiting += [each for each in inner if each.__class__ in _LOOKED_INTO]
     return False
 
 

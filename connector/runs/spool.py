@@ -169,9 +169,9 @@ class _File:
 
     def _open(self, path: Path) -> pq.ParquetWriter:
         repeated: Any = [name for name in self.table.column_names if name not in UNIQUE]  # pyarrow's stubs want bool
-        # No statistics, because the file is read as a whole.
+        # No statistics, because the file is read as a whole; LZ4, because the file lives as long as the run.
         return pq.ParquetWriter(
-            path, self.table.arrow_schema, compression="zstd", use_dictionary=repeated, write_statistics=False
+            path, self.table.arrow_schema, compression="lz4", use_dictionary=repeated, write_statistics=False
         )
 
     def _rewrite(self, left_out: set[int], moved: Mapping[int, Place]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from connector.images.records import Record, Rejected
-from connector.listing.page import image_id_of
+from connector.listing.page import image_ids_of
 
 Parse = Callable[[Sequence[Any]], list[Record | Rejected]]
 """Makes a record of each item, or a `Rejected` of an item that is no image."""
@@ -26,7 +26,7 @@ class Twins:
 
     def learn(self, items: Sequence[Any]) -> None:
         """Learn from all items of one answer."""
-        ids = list(map(image_id_of, items))
+        ids = image_ids_of(items)
         if len(set(ids)) == len(ids):
             return
         rows: defaultdict[str | None, list[Any]] = defaultdict(list)
