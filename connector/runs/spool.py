@@ -3,7 +3,7 @@ directory."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,13 +49,15 @@ class Spool:
     def add(self, table: Table, row: tuple[Any, ...]) -> int:
         """Take a row with one value per column, and return its number. Raises ValueError once the table is finished,
         and for `image_history`."""
-        if table is IMAGE_HISTORY:
-            raise ValueError("rows of image_history are added as rows of images")
-        return self._of(table).add(row)
+        return self._open(table).add(row)
+
+    def extend(self, table: Table, columns: Sequence[Sequence[Any]]) -> range:
+        """Take several rows, as one sequence of values per column, and return their numbers; see `add`."""
+        return self._open(table).extend(columns)
 
     def amend(self, row: tuple[Any, ...]) -> int:
         """Take a row of `images` that is no new version of its image, and return its number; see `add`."""
-        rows = self._of(IMAGES)
+        rows = self._open(IMAGES)
         number = rows.add(row)
         rows.amended.add(number)
         return number
@@ -82,6 +84,14 @@ class Spool:
         self._of(table).finish()
         return self._path(table) if self.count(table) else None
 
+    def _open(self, table: Table) -> _Rows:
+        if table is IMAGE_HISTORY:
+            raise ValueError("rows of image_history are added as rows of images")
+        rows = self._of(table)
+        if rows.finished:
+            raise ValueError(f"the file of {table.name} is finished")
+        return rows
+
     def _of(self, table: Table) -> _Rows:
         table = IMAGES if table is IMAGE_HISTORY else table
         if table.name not in self._rows:
@@ -99,46 +109,69 @@ class _Rows:
     def __init__(self, table: Table, files: list[_File]) -> None:
         self._table, self._files = table, files
         self._texts = itemgetter(*(place for place, column in enumerate(table.columns) if column.type == "text"))
-        self._buffer: list[tuple[Any, ...]] = []
+        self._buffer: list[tuple[Any, ...]] = []  # rows that came last
+        self._columns: list[list[Any]] = [[] for _ in table.columns]  # rows that came before
         self._batches: list[pa.Table] = []
         self._buffered = 0  # characters of texts in the buffer
-        self._finished = False
+        self.finished = False
         self.added = 0
         self.dropped: set[int] = set()
         self.amended: set[int] = set()
         self.moved: dict[int, Place] = {}
 
     def add(self, row: tuple[Any, ...]) -> int:
-        if self._finished:
-            raise ValueError(f"the file of {self._table.name} is finished")
         self._buffer.append(row)
-        self._buffered += sum(map(len, filter(None, self._texts(row))))
-        self.added += 1
-        if len(self._buffer) >= BATCH or self._buffered >= MOST_BYTES:
+        self._count(1, sum(map(len, filter(None, self._texts(row)))))
+        return self.added - 1
+
+    def extend(self, columns: Sequence[Sequence[Any]]) -> range:
+        first, texts = self.added, sum(len("".join(filter(None, texts))) for texts in self._texts(columns))
+        if texts >= MOST_BYTES:
+            for row in zip(*columns, strict=True):
+                self.add(row)
+        else:
+            self._transpose()
+            for held, more in zip(self._columns, columns, strict=True):
+                held.extend(more)
+            self._count(len(columns[0]), texts)
+        return range(first, self.added)
+
+    def _count(self, rows: int, texts: int) -> None:
+        """Count rows that were taken, with so many characters of texts, and write a batch once there are enough."""
+        self.added += rows
+        self._buffered += texts
+        if len(self._buffer) + len(self._columns[0]) >= BATCH or self._buffered >= MOST_BYTES:
             self._pack()
             if len(self._batches) >= ROW_GROUP or sum(batch.nbytes for batch in self._batches) >= MOST_BYTES:
                 self._write()
-        return self.added - 1
 
     def finish(self) -> None:
-        if self._finished:
+        if self.finished:
             return
-        if self._buffer:
+        if self._buffer or self._columns[0]:
             self._pack()
         if self._batches:
             self._write()
         for file in self._files:
             file.close(self.left_out(file.table), self.moved)
-        self._finished = True
+        self.finished = True
 
     def left_out(self, table: Table) -> set[int]:
         """Return the numbers of the rows that are not in the file of `table`."""
         return self.dropped | self.amended if table is IMAGE_HISTORY else self.dropped
 
     def _pack(self) -> None:
-        self._batches.append(self._table.arrow(self._buffer))
-        self._buffer.clear()
+        self._transpose()
+        self._batches.append(self._table.arrow_of(self._columns))
+        self._columns = [[] for _ in self._columns]
         self._buffered = 0
+
+    def _transpose(self) -> None:
+        """Make columns of the rows."""
+        if self._buffer:
+            for held, more in zip(self._columns, zip(*self._buffer, strict=True), strict=True):
+                held.extend(more)
+            self._buffer.clear()
 
     def _write(self) -> None:
         group = pa.concat_tables(self._batches).combine_chunks()
