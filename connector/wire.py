@@ -56,9 +56,20 @@ def encode(value: Any) -> str:
 
 def storable(text: str) -> str:
     """Return the text, with U+FFFD in place of NUL (PostgreSQL refuses it) and lone surrogates (UTF-8 has none)."""
-    if text.isascii() and "\0" not in text:
-        return text
-    return _NOT_STORABLE.sub("\ufffd", text)
+    return text if is_storable(text) else _NOT_STORABLE.sub("\ufffd", text)
+
+
+def is_storable(text: str) -> bool:
+    """Whether the text has neither NUL nor a lone surrogate."""
+    if "\0" in text:
+        return False
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")

@@ -13,7 +13,7 @@ from statistics import median_low
 from typing import Any, NamedTuple
 
 from connector.listing.query import Answer
-from connector.wire import storable
+from connector.wire import is_storable
 
 FAR = 1 << 62  # beyond every instant in microseconds
 
@@ -156,7 +156,7 @@ def text_of(item: Any, name: str) -> str | None:
 def image_id_of(item: Any) -> str | None:
     """Return the item's ImageID, None where it is missing or cannot serve as a key."""
     image_id = text_of(item, "ImageID")
-    return image_id if image_id and storable(image_id) == image_id else None
+    return image_id if image_id and is_storable(image_id) else None
 
 
 def image_ids_of(items: Sequence[Any]) -> list[str | None]:
@@ -166,8 +166,7 @@ def image_ids_of(items: Sequence[Any]) -> list[str | None]:
         together = "".join(ids)
     except (TypeError, LookupError):
         return list(map(image_id_of, items))
-    is_plain = all(ids) and together.isascii() and "\0" not in together
-    return ids if is_plain else list(map(image_id_of, items))
+    return ids if all(ids) and is_storable(together) else list(map(image_id_of, items))
 
 
 def page_of(answer: Answer, offset: int, values_of: ValuesOf, sent: int = 0) -> Page:
