@@ -17,7 +17,8 @@ from connector.tables import IMAGE_HISTORY, IMAGES, Table, versions
 BATCH = 1_000  # rows per table that are held as Python objects, which take ten times the memory of Arrow's
 ROW_GROUP = 10  # batches
 MOST_BYTES = 16_000_000  # of texts in a batch, and of a row group; with large rows, both have fewer rows
-UNIQUE = ("image_id", "row_hash")  # columns whose dictionary would be as large as the column
+# Columns whose dictionary would be as large as the column.
+DISTINCT = ("image_id", "image_name", "create_time", "size", "scan_time", "row_hash")
 
 
 class Place(NamedTuple):
@@ -201,7 +202,7 @@ class _File:
                 self._rewrite(left_out, moved)
 
     def _open(self, path: Path) -> pq.ParquetWriter:
-        repeated: Any = [name for name in self.table.column_names if name not in UNIQUE]  # pyarrow's stubs want bool
+        repeated: Any = [name for name in self.table.column_names if name not in DISTINCT]  # pyarrow's stubs want bool
         # No statistics, because the file is read as a whole; LZ4, because the file lives as long as the run.
         return pq.ParquetWriter(
             path, self.table.arrow_schema, compression="lz4", use_dictionary=repeated, write_statistics=False
