@@ -56,9 +56,20 @@ def encode(value: Any) -> str:
 
 def storable(text: str) -> str:
     """Return the text, with U+FFFD in place of NUL (PostgreSQL refuses it) and lone surrogates (UTF-8 has none)."""
-    if text.isascii() and "\0" not in text:
-        return text
-    return _NOT_STORABLE.sub("\ufffd", text)
+    return text if is_storable(text) else _NOT_STORABLE.sub("\ufffd", text)
+
+
+def is_storable(text: str) -> bool:
+    """Whether the text has neither NUL nor a lone surrogate."""
+    if "\0" in text:
+        return False
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -76,10 +87,10 @@ def _has_long_float(value: Any) -> bool:
         if kind is float:
             if not -_LONGEST_INT < value < _LONGEST_INT:
                 return True
-        elif kind is dict:
-            waiting += [each for each in value.values() if each.__class__ in _LOOKED_INTO]
-        elif kind is list:
-            waiting += [each for each in value if each.__class__ in _LOOKED_INTO]
+        elif kind is dict or kind is list:
+            inner = value.values() if kind is dict else value
+            if not _LOOKED_INTO.isdisjoint(map(type, inner)):
+                waiting += [each for each in inner if each.__class__ in _LOOKED_INTO]
     return False
 
 

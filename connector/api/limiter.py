@@ -22,9 +22,10 @@ class Limiter:
         self._pace = Pace(rate)
         self._clock = clock
         self._sleep = sleep
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._numbers = itertools.count()
-        self._queue: list[tuple[bool, int]] = []  # (is a call's first attempt, number); the head sleeps
+        # (is a call's first attempt, number, is now the head). The head sleeps; only the next head is woken after it.
+        self._queue: list[tuple[bool, int, threading.Event]] = []
 
     def take(self, *, again: bool = False) -> float:
         """Block until a request may go; return when the request went, by the clock.
@@ -32,37 +33,38 @@ class Limiter:
         Every attempt takes a turn. A request that is sent `again` goes before the others: pages are read in order, so
         the others would wait for that request all the same.
         """
-        with self._changed:
-            me = (not again, next(self._numbers))
+        with self._lock:
+            me = (not again, next(self._numbers), threading.Event())
             insort(self._queue, me, lo=min(1, len(self._queue)))  # nobody overtakes the head
+            self._queue[0][-1].set()
         try:
-            with self._changed:
-                self._changed.wait_for(lambda: self._queue[0] == me)
+            me[-1].wait()
             return self._wait_for_turn()
         finally:
-            with self._changed:
+            with self._lock:
                 self._queue.remove(me)
-                self._changed.notify_all()
+                if self._queue:
+                    self._queue[0][-1].set()
 
     def throttled(self, text: str, went: float) -> None:
         """Slow down: the server refused the request that went at `went`, with this text, which may name the limit."""
-        with self._changed:
+        with self._lock:
             self._pace.refused(self._clock(), went, named_limit(text))
 
     def pace(self) -> float:
         """Return the present requests per second."""
-        with self._changed:
+        with self._lock:
             return self._pace.rate(self._clock())
 
     def delay(self) -> float:
         """Return the seconds until a new request could go, at the present pace and behind the requests that wait."""
-        with self._changed:
+        with self._lock:
             return self._pace.delay(self._clock(), waiting=len(self._queue))
 
     def _wait_for_turn(self) -> float:
         """Sleep, and ask again after each sleep, because a refusal may have moved the turn meanwhile."""
         while True:
-            with self._changed:
+            with self._lock:
                 now = self._clock()
                 wait = self._pace.reserve(now)
             if wait <= 0:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from connector.images.names import split_image_name, split_os_name
 from connector.images.times import is_plain_rfc3339, parse_instant, parse_plain
 from connector.tables import API_COLUMNS, IMAGES
-from connector.wire import storable
+from connector.wire import is_storable, storable
 
 COLUMNS = (IMAGES.column("image_id"), *map(IMAGES.column, API_COLUMNS))
 
@@ -52,7 +52,7 @@ class RejectedError(Exception):
 
 
 def _parse_image_id(received: Any) -> str:
-    if type(received) is str and received.strip() and len(received) <= _ID_LENGTH and storable(received) == received:
+    if type(received) is str and received.strip() and len(received) <= _ID_LENGTH and is_storable(received):
         return received
     raise RejectedError(NO_IMAGE_ID)
 
@@ -63,12 +63,9 @@ def parse_text(received: Any) -> str | None:
         raise RejectedError(NOT_A_TEXT)
     if len(received) > LONGEST:
         raise RejectedError(TOO_LARGE)
-    if received.isascii() and "\0" not in received:  # a shortcut for most texts
-        return received or None
-    stored = storable(received)
-    if stored != received:
-        raise RejectedError(NOT_STORABLE, stored)
-    return received
+    if not is_storable(received):
+        raise RejectedError(NOT_STORABLE, storable(received))
+    return received or None
 
 
 def _parse_error(received: Any) -> str | None:
@@ -121,7 +118,7 @@ def _parse_scan_time(zone: tzinfo, received: Any) -> int | None:
 
 def _plain_texts(received: Sequence[Any]) -> Sequence[Any] | None:
     together = "".join(filter(None, received))
-    if not together.isascii() or "\0" in together:
+    if not is_storable(together):
         return None
     if len(together) > LONGEST and max(map(len, filter(None, received))) > LONGEST:
         return None

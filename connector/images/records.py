@@ -7,15 +7,18 @@ The items of an answer are parsed together, field by field: most values are plai
 takes a fraction of the time. The result of an item does not depend on the other items.
 """
 
+from __future__ import annotations
+
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
+from itertools import compress, repeat
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
 
-from connector.images.fields import COLUMNS, LONGEST, NO_IMAGE_ID, TOO_LARGE, api_fields
+from connector.images.fields import COLUMNS, LONGEST, NO_IMAGE_ID, TOO_LARGE, Field, api_fields
 from connector.images.times import time_zone
 from connector.tables import API_COLUMNS
 from connector.wire import decode, encode, storable
@@ -72,6 +75,93 @@ class Record(NamedTuple):
         return status
 
 
+class Columns(NamedTuple):
+    """Images as columns: `values` has a sequence per column of `tables.API_COLUMNS`, each with a value per image."""
+
+    image_ids: Sequence[str]
+    values: Sequence[Sequence[Any]]
+    row_hashes: Sequence[str]
+
+    def chosen(self, mask: Sequence[bool]) -> Columns:
+        """Return the images at whose places `mask` is true."""
+        values = [[*compress(column, mask)] for column in self.values]
+        return Columns([*compress(self.image_ids, mask)], values, [*compress(self.row_hashes, mask)])
+
+    def records(self) -> Iterator[Record]:
+        return map(Record, self.image_ids, zip(*self.values, strict=True), self.row_hashes, repeat(()), repeat(()))
+
+
+class Parsed:
+    """Items of an answer, parsed. `columns` are their images, None unless each item is an image with plain values and
+    no others."""
+
+    def __init__(self, items: Sequence[Any], fields: Mapping[str, Field]) -> None:
+        self._items, self._fields = items, fields
+        self._objects = [item for item in items if isinstance(item, dict)]
+        received, self._others = self._split()
+        self._cells: list[Sequence[Any]] = [(None,) * len(self._objects)] * len(COLUMNS)
+        self._rejected: defaultdict[int, list[Rejected]] = defaultdict(list)
+        typed = {"ImageID": self._cells[0]}
+        for (name, field), values in zip(fields.items(), received, strict=False):
+            columns, rejects = field.parse(values)
+            if columns:
+                self._cells[field.column : field.column + len(columns)] = columns
+                typed[name] = columns[0]
+            for place, reason in rejects:
+                self._rejected[place].append(Rejected(None, COLUMNS[field.column].name, raw(values[place]), reason))
+        self._names = sorted(typed)
+        self._typed = [typed[name] for name in self._names]
+        is_plain = len(self._objects) == len(items) and not self._others and not self._rejected
+        self.columns = self._as_columns() if is_plain and None not in self._cells[0] else None
+
+    def records(self) -> Iterator[Record | Rejected]:
+        """Yield a record per item, a `Rejected` where the item is no object with a usable ImageID."""
+        if self.columns is not None:
+            yield from self.columns.records()
+            return
+        objects = self._each()
+        for item in self._items:
+            yield next(objects) if isinstance(item, dict) else Rejected(None, "image_id", raw(item), NOT_AN_OBJECT)
+
+    def _as_columns(self) -> Columns:
+        ids, *values = self._cells
+        return Columns(ids, values, [_hash_of_sorted(known) for known in self._known()])
+
+    def _each(self) -> Iterator[Record | Rejected]:
+        images = zip(self._cells[0], zip(*self._cells[1:], strict=True), self._known(), strict=True)
+        for place, (image_id, values, known) in enumerate(images):
+            if image_id is None:
+                yield Rejected(None, "image_id", raw(self._objects[place]), NO_IMAGE_ID)
+            elif place in self._others or place in self._rejected:
+                others, rejected = self._others.get(place, {}), self._rejected.get(place, [])
+                yield _odd(Record(image_id, values, "", (), ()), known, others, rejected)
+            else:
+                yield Record(image_id, values, _hash_of_sorted(known), (), ())
+
+    def _known(self) -> Iterator[dict[str, Any]]:
+        """Yield the fields of each object that have a value, as typed, sorted by their names."""
+        names = self._names
+        for row in zip(*self._typed, strict=True):
+            yield {name: value for name, value in zip(names, row, strict=False) if value is not None}
+
+    def _split(self) -> tuple[Iterator[tuple[Any, ...]], dict[int, dict[str, Any]]]:
+        """Split the objects into the values of each of our fields, and other fields by place and by name, sorted."""
+        names, known = tuple(self._fields), self._fields.keys()
+        values_of = itemgetter(*names)
+        rows: list[tuple[Any, ...]] = []
+        others: dict[int, dict[str, Any]] = {}
+        for place, item in enumerate(self._objects):
+            try:
+                rows.append(values_of(item))
+                more = len(item) > len(names)
+            except KeyError:
+                rows.append(tuple(map(item.get, names)))
+                more = not item.keys() <= known
+            if more:
+                others[place] = {name: item[name] for name in sorted(item.keys() - known)}
+        return zip(*rows, strict=True), others
+
+
 class ItemParser:
     """Parses items; one parser serves any number of threads.
 
@@ -82,53 +172,13 @@ class ItemParser:
     def __init__(self, *, naive_time_zone: str = "+08:00") -> None:
         self._fields = api_fields(time_zone(naive_time_zone))
 
+    def read(self, items: Sequence[Any]) -> Parsed:
+        """Parse the elements of `Response.List`."""
+        return Parsed(items, self._fields)
+
     def parse(self, items: Sequence[Any]) -> list[Record | Rejected]:
         """Make a record of each element of `Response.List`, a `Rejected` if it is no object with a usable ImageID."""
-        parsed = self._parse([item for item in items if isinstance(item, dict)])
-        return [
-            next(parsed) if isinstance(item, dict) else Rejected(None, "image_id", raw(item), NOT_AN_OBJECT)
-            for item in items
-        ]
-
-    def _parse(self, items: Sequence[dict[str, Any]]) -> Iterator[Record | Rejected]:
-        received, others = self._split(items)
-        cells: list[Sequence[Any]] = [(None,) * len(items)] * len(COLUMNS)
-        typed = {"ImageID": cells[0]}
-        rejected: defaultdict[int, list[Rejected]] = defaultdict(list)
-        for (name, field), values in zip(self._fields.items(), received, strict=False):
-            columns, rejects = field.parse(values)
-            if columns:
-                cells[field.column : field.column + len(columns)] = columns
-                typed[name] = columns[0]
-            for place, reason in rejects:
-                rejected[place].append(Rejected(None, COLUMNS[field.column].name, raw(values[place]), reason))
-        names = sorted(typed)
-        images = zip(cells[0], zip(*cells[1:], strict=True), zip(*map(typed.get, names), strict=True), strict=True)
-        for place, (image_id, values, row) in enumerate(images):
-            known = {name: value for name, value in zip(names, row, strict=False) if value is not None}
-            if image_id is None:
-                yield Rejected(None, "image_id", raw(items[place]), NO_IMAGE_ID)
-            elif place in others or place in rejected:
-                yield _odd(Record(image_id, values, "", (), ()), known, others.get(place, {}), rejected.get(place, []))
-            else:
-                yield Record(image_id, values, _hash_of_sorted(known), (), ())
-
-    def _split(self, items: Sequence[dict[str, Any]]) -> tuple[Iterator[tuple[Any, ...]], dict[int, dict[str, Any]]]:
-        """Split the items into the values of each of our fields, and other fields by place and by name, sorted."""
-        names, known = tuple(self._fields), self._fields.keys()
-        values_of = itemgetter(*names)
-        rows: list[tuple[Any, ...]] = []
-        others: dict[int, dict[str, Any]] = {}
-        for place, item in enumerate(items):
-            try:
-                rows.append(values_of(item))
-                more = len(item) > len(names)
-            except KeyError:
-                rows.append(tuple(map(item.get, names)))
-                more = not item.keys() <= known
-            if more:
-                others[place] = {name: item[name] for name in sorted(item.keys() - known)}
-        return zip(*rows, strict=True), others
+        return [*self.read(items).records()]
 
 
 def _odd(record: Record, known: dict[str, Any], others: dict[str, Any], rejected: Sequence[Rejected]) -> Record:

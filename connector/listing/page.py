@@ -8,16 +8,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import count, pairwise
+from operator import itemgetter
 from statistics import median_low
 from typing import Any, NamedTuple
 
 from connector.listing.query import Answer
-from connector.wire import storable
+from connector.wire import is_storable
 
 FAR = 1 << 62  # beyond every instant in microseconds
 
 _COUNT = re.compile(r"(\d{1,18})(?:\.0)?", re.ASCII)
 _moments = count(1)
+_IMAGE_ID = itemgetter("ImageID")
 
 
 def moment() -> int:
@@ -154,7 +156,17 @@ def text_of(item: Any, name: str) -> str | None:
 def image_id_of(item: Any) -> str | None:
     """Return the item's ImageID, None where it is missing or cannot serve as a key."""
     image_id = text_of(item, "ImageID")
-    return image_id if image_id and storable(image_id) == image_id else None
+    return image_id if image_id and is_storable(image_id) else None
+
+
+def image_ids_of(items: Sequence[Any]) -> list[str | None]:
+    """Return `image_id_of` each item. Most answers need no look at single ids."""
+    try:
+        ids = list(map(_IMAGE_ID, items))
+        together = "".join(ids)
+    except (TypeError, LookupError):
+        return list(map(image_id_of, items))
+    return ids if all(ids) and is_storable(together) else list(map(image_id_of, items))
 
 
 def page_of(answer: Answer, offset: int, values_of: ValuesOf, sent: int = 0) -> Page:
@@ -180,8 +192,8 @@ def count_of(total: Any) -> int | None:
 
 
 def _rows(items: Sequence[Any], values_of: ValuesOf) -> Sequence[tuple[int | None, str]]:
-    ids = list(map(image_id_of, items))
-    known = [item for item, image_id in zip(items, ids, strict=True) if image_id is not None]
+    ids = image_ids_of(items)
+    known = items if all(ids) else [item for item, image_id in zip(items, ids, strict=True) if image_id is not None]
     try:
         values = values_of(known)
     except ValueError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from connector import texts
@@ -102,7 +103,7 @@ def image_list(settings: Settings, client: Client, tally: CallStats | None = Non
 def instants(zone: tzinfo, items: Sequence[Mapping[str, Any]], field_name: str) -> Sequence[int | None]:
     """Return the times that items have in a field, in microseconds; times without an offset are of `zone`."""
     texts = [item.get(field_name) for item in items]
-    if not all(text is None or isinstance(text, str) for text in texts):
+    if not {*map(type, texts)} <= {str, NoneType}:
         raise ValueError("a time is not a text")
     plain = parse_plain(texts)
     return plain or [None if text is None else parse_instant(text, zone) for text in texts]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import compress
 from operator import itemgetter
 from typing import Any, Protocol
 
 import pyarrow as pa
 
-from connector.images.records import Record, Rejected, former_reject_id, hash_of_row, raw, reject_id
+from connector.images.records import Columns, Record, Rejected, former_reject_id, hash_of_row, raw, reject_id
 from connector.runs.audit import Audit
 from connector.runs.identity import Identity
 from connector.runs.known import ABSENT, PREFIX, ROOM, UNWRITTEN, Kind, Known, short_hash
@@ -21,14 +22,17 @@ FAULTS_AT_ONCE = 450  # rejected values per query to the warehouse
 TWICE = "listed twice in one answer, with other contents"
 MOST_UNKNOWN = 500  # the most names of unknown fields that are kept
 
+_SCAN_TIME = API_COLUMNS.index("scan_time")
 _scan_values = itemgetter(*(API_COLUMNS.index(c.name) for c in IMAGE_SCANS.columns if c.name in API_COLUMNS))
 
 
 class Rows(Protocol):
-    """Takes rows: `add` returns a row's number in its table, `drop` takes a row back. A row of `images` is a row of
-    `image_history` too, unless it comes by `amend`."""
+    """Takes rows: `add` returns a row's number in its table, `extend` takes several rows as columns, `drop` takes a row
+    back. A row of `images` is a row of `image_history` too, unless it comes by `amend`."""
 
     def add(self, table: Table, row: tuple[Any, ...]) -> int: ...
+
+    def extend(self, table: Table, columns: Sequence[Sequence[Any]]) -> range: ...
 
     def amend(self, row: tuple[Any, ...]) -> int: ...
 
@@ -84,13 +88,18 @@ class Diff:
         self._twins.learn(items)
         for start in range(0, len(items), ROOM):  # the answers of a look-up come in one list of any length
             part = items[start : start + ROOM]
-            for item, record in zip(part, self._parse(part), strict=True):
-                if isinstance(record, Rejected):
-                    self._reject(record, request_id)
-                elif self._twins.rejects(record):
-                    self._reject(Rejected(record.image_id, "image_id", raw(item), TWICE), request_id)
-                else:
+            parsed = self._parse(part)
+            if parsed.columns is not None and self._twins.idle:
+                for record in self._all_but_new(parsed.columns).records():
                     self._take(record, request_id)
+                continue
+            for item, found in zip(part, parsed.records(), strict=True):
+                if isinstance(found, Rejected):
+                    self._reject(found, request_id)
+                elif self._twins.rejects(found):
+                    self._reject(Rejected(found.image_id, "image_id", raw(item), TWICE), request_id)
+                else:
+                    self._take(found, request_id)
 
     def seen(self) -> Iterator[str]:
         """Yield the ids that answers have shown, beginning at the end of the index."""
@@ -152,6 +161,45 @@ class Diff:
         """Hash images anew whose hash has an older definition, so that they compare with what the sweep shows."""
         for row in plain_rows(stored):
             self.known.hash[self.known.slots[row["image_id"]]] = short_hash(hash_of_row(row))
+
+    # Images that neither the warehouse nor this run has, all at once: most images of a first sync.
+
+    def _all_but_new(self, images: Columns) -> Columns:
+        """Take the new images, and return the others."""
+        ids, slots = images.image_ids, self.known.slots
+        new = [image_id not in slots for image_id in ids]
+        if not any(new) or len({*ids}) < len(ids):
+            return images
+        self._take_new(images if all(new) else images.chosen(new))
+        return images.chosen([not is_new for is_new in new])
+
+    def _take_new(self, images: Columns) -> None:
+        """Do for each image what `_take` does for one."""
+        scan_times = images.values[_SCAN_TIME]
+        slots = self.known.add(images.image_ids, self._observed_at)
+        self.kinds["new"] += len(slots)
+        for slot, scan_time in zip(slots, scan_times, strict=True):
+            if scan_time is not None:
+                self._note_scan(slot, scan_time)
+        rows = self._rows.extend(IMAGES, [*self._new_rows(images)])
+        scanned = [scan_time is not None for scan_time in scan_times]
+        scans = iter(self._rows.extend(IMAGE_SCANS, [[*compress(c, scanned)] for c in self._scan_rows(images)]))
+        self.known.show_new(slots, [*map(short_hash, images.row_hashes)], scan_times)
+        self.known.wrote(slots, rows, [next(scans) if is_scanned else UNWRITTEN for is_scanned in scanned])
+
+    def _new_rows(self, images: Columns) -> Iterator[Sequence[Any]]:
+        """Yield the columns of `images`."""
+        count, observed = len(images.image_ids), self._observed_at
+        yield from ([self._account_id] * count, images.image_ids, *images.values)
+        yield from ([value] * count for value in (1, observed, observed, None))
+        yield images.row_hashes
+        yield from ([value] * count for value in (self._sync_id, None))
+
+    def _scan_rows(self, images: Columns) -> Iterator[Sequence[Any]]:
+        """Yield the columns of `image_scans`."""
+        count = len(images.image_ids)
+        yield from ([self._account_id] * count, images.image_ids, *_scan_values(images.values))
+        yield from ([value] * count for value in (self._observed_at, self._sync_id))
 
     # One image.
 

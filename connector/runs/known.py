@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ ABSENT = -(1 << 62)  # a time that is null, in an array of instants
 UNWRITTEN = -1  # the image has no row in this run
 PREFIX = f"{HASH_DEFINITION}:"  # begins the row hashes that compare with those of this release
 BATCH = 10_000  # rows of a stored table that are Python objects at a time
-ROOM = 1_000  # new images for which room is made at once
+ROOM = 1_000  # new images for which room is made at once, and the most that are added at once
 
 Kind = Literal["new", "changed", "unchanged", "returned", "gone"]
 
@@ -54,12 +55,16 @@ class Known:
     def slot(self, image_id: str, observed_at: int) -> int:
         """Return the image's place in the columns; make a place for a new image."""
         slot = self.slots.get(image_id)
-        if slot is None:
-            slot = self.slots[image_id] = self._used
-            self._used += 1
-            if slot == len(self.seen):
-                self._grow(observed_at)
-        return slot
+        return self.add((image_id,), observed_at)[0] if slot is None else slot
+
+    def add(self, image_ids: Sequence[str], observed_at: int) -> range:
+        """Make places for new images, one after the other, and return the places."""
+        slots = range(self._used, self._used + len(image_ids))
+        self.slots.update(zip(image_ids, slots, strict=True))
+        self._used = slots.stop
+        if self._used > len(self.seen):
+            self._grow(observed_at)
+        return slots
 
     def _grow(self, observed_at: int) -> None:
         """Make room for images that are new in this run."""
@@ -76,6 +81,19 @@ class Known:
         """Note that this run shows the image in this state."""
         self.seen[slot], self.shown[slot] = 1, short
         self.state_scan[slot] = ABSENT if scan_time is None else scan_time
+
+    def show_new(self, slots: range, shorts: Sequence[int], scan_times: Sequence[int | None]) -> None:
+        """Note that this run shows images for the first time that the warehouse does not have, in these states."""
+        at = slice(slots.start, slots.stop)
+        self.seen[at] = b"\1" * len(slots)
+        self.shown[at] = array("Q", shorts)
+        times = array("q", [ABSENT if scan_time is None else scan_time for scan_time in scan_times])
+        self.state_scan[at] = self.shown_scan[at] = times
+
+    def wrote(self, slots: range, images: range, scans: Sequence[int]) -> None:
+        """Note the numbers of the rows of these images, and of their scans."""
+        at = slice(slots.start, slots.stop)
+        self.image_row[at], self.scan_row[at] = array("q", images), array("q", scans)
 
     def is_older(self, slot: int, scan_time: int | None) -> bool:
         """Whether a state with this ScanTime is older than the state that is shown.

@@ -75,7 +75,7 @@ class Run:
         with self.inventory.session():
             held = _held(self.inventory, identity, tables)
             self._is_new = held.is_new
-            self._observation = Observation(identity, policy_of(settings), held, images, parser.parse, self._spool)
+            self._observation = Observation(identity, policy_of(settings), held, images, parser.read, self._spool)
         client.refuse_answers(self._observation.history.request_ids)
 
     def execute(self, report: Report | None = None) -> SyncRun:

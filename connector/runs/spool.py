@@ -4,7 +4,10 @@ directory."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+<<<<<<< HEAD
 from itertools import chain
+=======
+>>>>>>> 46f7453007a6ce77ce1a0c94df135e05a90caec4
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +21,8 @@ from connector.tables import IMAGE_HISTORY, IMAGES, Table, versions
 BATCH = 1_000  # rows per table that are held as Python objects, which take ten times the memory of Arrow's
 ROW_GROUP = 10  # batches
 MOST_BYTES = 16_000_000  # of texts in a batch, and of a row group; with large rows, both have fewer rows
-UNIQUE = ("image_id", "row_hash")  # columns whose dictionary would be as large as the column
+# Columns whose dictionary would be as large as the column.
+DISTINCT = ("image_id", "image_name", "create_time", "size", "scan_time", "row_hash")
 
 
 class Place(NamedTuple):
@@ -50,15 +54,23 @@ class Spool:
     def add(self, table: Table, row: tuple[Any, ...]) -> int:
         """Take a row with one value per column, and return its number. Raises ValueError once the table is finished,
         and for `image_history`."""
+<<<<<<< HEAD
         return self._to(table).add(row)
 
     def extend(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
         """Take rows, as `add` does."""
         self._to(table).extend(rows)
+=======
+        return self._open(table).add(row)
+
+    def extend(self, table: Table, columns: Sequence[Sequence[Any]]) -> range:
+        """Take several rows, as one sequence of values per column, and return their numbers; see `add`."""
+        return self._open(table).extend(columns)
+>>>>>>> 46f7453007a6ce77ce1a0c94df135e05a90caec4
 
     def amend(self, row: tuple[Any, ...]) -> int:
         """Take a row of `images` that is no new version of its image, and return its number; see `add`."""
-        rows = self._of(IMAGES)
+        rows = self._open(IMAGES)
         number = rows.add(row)
         rows.amended.add(number)
         return number
@@ -85,10 +97,20 @@ class Spool:
         self._of(table).finish()
         return self._path(table) if self.count(table) else None
 
+<<<<<<< HEAD
     def _to(self, table: Table) -> _Rows:
         if table is IMAGE_HISTORY:
             raise ValueError("rows of image_history are added as rows of images")
         return self._of(table)
+=======
+    def _open(self, table: Table) -> _Rows:
+        if table is IMAGE_HISTORY:
+            raise ValueError("rows of image_history are added as rows of images")
+        rows = self._of(table)
+        if rows.finished:
+            raise ValueError(f"the file of {table.name} is finished")
+        return rows
+>>>>>>> 46f7453007a6ce77ce1a0c94df135e05a90caec4
 
     def _of(self, table: Table) -> _Rows:
         table = IMAGES if table is IMAGE_HISTORY else table
@@ -107,16 +129,18 @@ class _Rows:
     def __init__(self, table: Table, files: list[_File]) -> None:
         self._table, self._files = table, files
         self._texts = itemgetter(*(place for place, column in enumerate(table.columns) if column.type == "text"))
-        self._buffer: list[tuple[Any, ...]] = []
+        self._buffer: list[tuple[Any, ...]] = []  # rows that came last
+        self._columns: list[list[Any]] = [[] for _ in table.columns]  # rows that came before
         self._batches: list[pa.Table] = []
         self._buffered = 0  # characters of texts in the buffer
-        self._finished = False
+        self.finished = False
         self.added = 0
         self.dropped: set[int] = set()
         self.amended: set[int] = set()
         self.moved: dict[int, Place] = {}
 
     def add(self, row: tuple[Any, ...]) -> int:
+<<<<<<< HEAD
         self._take((row,), sum(map(len, filter(None, self._texts(row)))))
         return self.added - 1
 
@@ -143,29 +167,60 @@ class _Rows:
         self._buffered += size
         self.added += len(rows)
         if len(self._buffer) >= BATCH or self._buffered >= MOST_BYTES:
+=======
+        self._buffer.append(row)
+        self._count(1, sum(map(len, filter(None, self._texts(row)))))
+        return self.added - 1
+
+    def extend(self, columns: Sequence[Sequence[Any]]) -> range:
+        first, texts = self.added, sum(len("".join(filter(None, texts))) for texts in self._texts(columns))
+        if texts >= MOST_BYTES:
+            for row in zip(*columns, strict=True):
+                self.add(row)
+        else:
+            self._transpose()
+            for held, more in zip(self._columns, columns, strict=True):
+                held.extend(more)
+            self._count(len(columns[0]), texts)
+        return range(first, self.added)
+
+    def _count(self, rows: int, texts: int) -> None:
+        """Count rows that were taken, with so many characters of texts, and write a batch once there are enough."""
+        self.added += rows
+        self._buffered += texts
+        if len(self._buffer) + len(self._columns[0]) >= BATCH or self._buffered >= MOST_BYTES:
+>>>>>>> 46f7453007a6ce77ce1a0c94df135e05a90caec4
             self._pack()
             if len(self._batches) >= ROW_GROUP or sum(batch.nbytes for batch in self._batches) >= MOST_BYTES:
                 self._write()
 
     def finish(self) -> None:
-        if self._finished:
+        if self.finished:
             return
-        if self._buffer:
+        if self._buffer or self._columns[0]:
             self._pack()
         if self._batches:
             self._write()
         for file in self._files:
             file.close(self.left_out(file.table), self.moved)
-        self._finished = True
+        self.finished = True
 
     def left_out(self, table: Table) -> set[int]:
         """Return the numbers of the rows that are not in the file of `table`."""
         return self.dropped | self.amended if table is IMAGE_HISTORY else self.dropped
 
     def _pack(self) -> None:
-        self._batches.append(self._table.arrow(self._buffer))
-        self._buffer.clear()
+        self._transpose()
+        self._batches.append(self._table.arrow_of(self._columns))
+        self._columns = [[] for _ in self._columns]
         self._buffered = 0
+
+    def _transpose(self) -> None:
+        """Make columns of the rows."""
+        if self._buffer:
+            for held, more in zip(self._columns, zip(*self._buffer, strict=True), strict=True):
+                held.extend(more)
+            self._buffer.clear()
 
     def _write(self) -> None:
         group = pa.concat_tables(self._batches).combine_chunks()
@@ -195,10 +250,10 @@ class _File:
                 self._rewrite(left_out, moved)
 
     def _open(self, path: Path) -> pq.ParquetWriter:
-        repeated: Any = [name for name in self.table.column_names if name not in UNIQUE]  # pyarrow's stubs want bool
-        # No statistics, because the file is read as a whole.
+        repeated: Any = [name for name in self.table.column_names if name not in DISTINCT]  # pyarrow's stubs want bool
+        # No statistics, because the file is read as a whole; LZ4, because the file lives as long as the run.
         return pq.ParquetWriter(
-            path, self.table.arrow_schema, compression="zstd", use_dictionary=repeated, write_statistics=False
+            path, self.table.arrow_schema, compression="lz4", use_dictionary=repeated, write_statistics=False
         )
 
     def _rewrite(self, left_out: set[int], moved: Mapping[int, Place]) -> None:

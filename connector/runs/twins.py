@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from connector.images.records import Record, Rejected
-from connector.listing.page import image_id_of
+from connector.images.records import Parsed, Record
+from connector.listing.page import image_ids_of
 
-Parse = Callable[[Sequence[Any]], list[Record | Rejected]]
-"""Makes a record of each item, or a `Rejected` of an item that is no image."""
+Parse = Callable[[Sequence[Any]], Parsed]
+"""Parses the items of an answer."""
 
 
 class Twins:
@@ -26,7 +26,7 @@ class Twins:
 
     def learn(self, items: Sequence[Any]) -> None:
         """Learn from all items of one answer."""
-        ids = list(map(image_id_of, items))
+        ids = image_ids_of(items)
         if len(set(ids)) == len(ids):
             return
         rows: defaultdict[str | None, list[Any]] = defaultdict(list)
@@ -34,7 +34,12 @@ class Twins:
             rows[image_id].append(item)
         for image_id, found in rows.items():
             if image_id is not None and len(found) > 1:
-                self._choose([record for record in self._parse(found) if isinstance(record, Record)])
+                self._choose([record for record in self._parse(found).records() if isinstance(record, Record)])
+
+    @property
+    def idle(self) -> bool:
+        """Whether no row has lost so far."""
+        return not self._losers
 
     def rejects(self, record: Record) -> bool:
         """Whether the record's row lost against another row of the same image."""

@@ -81,7 +81,7 @@ def _swept(settings: Settings, selection: Selection) -> Spool:
                 policy_of(settings),
                 AccountInventory(inventory, identity.account_id, tables) if inventory else _Nothing(),
                 image_list(settings, client),
-                parser_of(settings).parse,
+                parser_of(settings).read,
                 spool,
             )
         client.refuse_answers(observation.history.request_ids)

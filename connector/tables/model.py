@@ -73,7 +73,10 @@ class Table:
         nullable, and pyarrow's errors (ArrowInvalid is a ValueError, ArrowTypeError a TypeError) for a value of another
         type.
         """
-        cells = list(zip(*rows, strict=True)) if rows else [()] * len(self.columns)
+        return self.arrow_of(list(zip(*rows, strict=True)) if rows else [()] * len(self.columns))
+
+    def arrow_of(self, cells: Sequence[Sequence[Any]]) -> pa.Table:
+        """Return columns of values as Arrow; see `arrow`."""
         arrays = [pa.array(values, f.type) for values, f in zip(cells, self.arrow_schema, strict=True)]
         for array, field in zip(arrays, self.arrow_schema, strict=True):
             if array.null_count and not field.nullable:

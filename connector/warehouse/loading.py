@@ -19,18 +19,22 @@ from connector.warehouse import ddl, waits
 from connector.warehouse.backends import Kind
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
-from connector.warehouse.opening import SETTINGS, make_file
+from connector.warehouse.opening import LOADING, make_file
 from connector.warehouse.pipeline import SCHEMA, install_schema, load_file_format, resource
 
-# One worker for files: a file has one writer, and DuckDB uses all cores for a single statement.
+# One worker for files: a file has one writer.
 WORKERS: dict[Kind, int] = {"duckdb": 1, "sqlite": 1}
 MANY_WORKERS = 4
 BATCH_ROWS = 10_000
 CREATE_ATTEMPTS = 5
+<<<<<<< HEAD
 _SETTINGS = {name: SETTINGS[name] for name in ("preserve_insertion_order", "memory_limit", "threads")}
 # Hashes of keys take a third of the memory of keys, which is the most that a load of a million findings needs. So keys
 # are compared only where two hashes are equal.
 _HASHED_ALIKE = "SELECT count(*) - count(DISTINCT hash({keys})) FROM read_parquet(?, hive_partitioning = false)"
+=======
+_SETTINGS = {name: LOADING[name] for name in ("preserve_insertion_order", "memory_limit", "threads")}
+>>>>>>> 46f7453007a6ce77ce1a0c94df135e05a90caec4
 _DOUBLED = (
     "SELECT coalesce(sum(rows - 1), 0) "
     "FROM (SELECT count(*) AS rows FROM read_parquet(?, hive_partitioning = false) GROUP BY {keys})"

@@ -29,6 +29,9 @@ SETTINGS: Mapping[str, Any] = {
     "threads": min(os.cpu_count() or 1, 4),
     "TimeZone": "UTC",
 }
+# For loads, one thread. With two, DuckDB inserts a part per thread and then all parts again, and a commit into 500,000
+# rows took four times as long.
+LOADING: Mapping[str, Any] = {**SETTINGS, "threads": 1}
 # DuckDB may load an extension while it opens a file, so these settings are given at the opening.
 _EXTENSIONS: Mapping[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 _READABLE, _ACCESS = "allowed_directories", "enable_external_access"
@@ -54,7 +57,8 @@ def connect(location: Location, *, read_only: bool = False) -> duckdb.DuckDBPyCo
 def settings_of(location: Location, *readable: Path) -> dict[str, Any]:
     """Return the settings for opening the file. `readable` are directories from which a load reads files."""
     assert location.url is not None  # noqa: S101  (a file always has one)
-    ours = {_READABLE: [str(path) for path in readable], **SETTINGS, **_EXTENSIONS, _ACCESS: False}
+    settings = LOADING if readable else SETTINGS
+    ours = {_READABLE: [str(path) for path in readable], **settings, **_EXTENSIONS, _ACCESS: False}
     query = {name: value for name, value in location.url.query.items() if name not in (_READABLE, *PINNED)}
     return {**ours, **query, **PINNED}
 

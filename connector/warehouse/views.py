@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import dlt
 import sqlalchemy as sa
-import sqlglot
 from dlt.destinations.exceptions import DatabaseException
 from sqlglot import exp
 
@@ -66,7 +66,10 @@ class View:
     @cached_property
     def details(self) -> frozenset[str]:
         """The tables of details that the view queries. The view exists only where these tables exist."""
-        read = {table.name for table in sqlglot.parse_one(self.sql, read="duckdb").find_all(exp.Table)}
+        # Not by sqlglot, which would take a tenth of a run that has little to write.
+        code = " ".join(line.partition("--")[0] for line in self.sql.splitlines())
+        words = "".join(character if character.isidentifier() else " " for character in code).split()
+        read = {word for before, word in pairwise(words) if before.lower() in ("from", "join")}
         return frozenset(read & {table.name for table in DETAIL_TABLES})
 
     def select(self, dialect: str, names: Mapping[str, str]) -> str:

@@ -105,6 +105,7 @@ def in_threads(agains: list[bool]) -> list[int]:
         while len(limiter._queue) < count:
             pass
     assert asleep.wait(30)
+    assert [told.is_set() for *_, told in limiter._queue] == [True] + [False] * (len(agains) - 1)  # others stay asleep
     wake.set()
     for thread in threads:
         thread.join(30)

@@ -156,7 +156,7 @@ class Runs:
         """Return the observation of a new run."""
         remote = RemoteList(fetching(self.server), partial(instants, ZONE), in_flight=self.in_flight, limit=self.limit)
         identity = Identity(ACCOUNT, f"run-{self.number}", started_at)
-        return Observation(identity, policy, self.warehouse, remote, self.parser.parse, spool)
+        return Observation(identity, policy, self.warehouse, remote, self.parser.read, spool)
 
 
 def typed(items: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:

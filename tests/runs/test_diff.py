@@ -105,7 +105,7 @@ class Trial:
     def __init__(self, directory: Path, *images: dict[str, Any], observed_at: int = NOW, **options: Any) -> None:
         self.spool = Spool(directory)
         known = Known(as_arrow(IMAGES, images, KNOWN))
-        self.diff = Diff(Identity("1", "s2", observed_at), known, self.spool, ItemParser().parse, **options)
+        self.diff = Diff(Identity("1", "s2", observed_at), known, self.spool, ItemParser().read, **options)
 
     def show(self, *answers: list[Any]) -> Trial:
         for number, items in enumerate(answers, start=1):
@@ -145,6 +145,39 @@ def test_a_new_image_is_version_1(tmp_path: Path) -> None:
     assert trial.written(IMAGE_SCANS) == [SCAN_ROW]
     assert trial.written(REJECTED_VALUES) == []
     assert trial.kinds == {"new": 1}
+
+
+MIXED: list[Any] = [
+    ITEM,
+    {**ITEM, "ImageID": "new"},
+    {**ITEM, "ImageID": "changed"},
+    {**ITEM, "ImageID": "unscanned", "ScanTime": "", "ScanStatus": "NOT_SCAN"},
+    {**ITEM, "ImageID": "in the future", "ScanTime": "2999-01-01T00:00:00Z"},
+    {**ITEM, "ImageID": "gone", "ScanTime": LATER},
+]
+AGAIN = [{**MIXED[1], "HostCnt": 13}, MIXED[2], {**MIXED[3], "ScanTime": SCAN}, {**ITEM, "ImageID": "last"}]
+
+
+@pytest.mark.parametrize("odd", [0, 1], ids=["alike", "beside another answer's fault"])
+@pytest.mark.parametrize(
+    "answers",
+    [[MIXED, AGAIN], [AGAIN, MIXED, AGAIN], [MIXED + AGAIN[3:], AGAIN], [MIXED + MIXED], [MIXED[1:2] * 2, MIXED]],
+    ids=["twice", "thrice", "all", "repeated", "one repeated"],
+)
+def test_new_images_of_an_answer_are_taken_together(tmp_path: Path, answers: list[list[Any]], odd: int) -> None:
+    """All at once, and with the result of one after the other; an answer with a fault is taken one by one."""
+    tries = []
+    for number, faulty in enumerate((False, True)):
+        images = [stored(), {**stored(HostCnt=1), "image_id": "changed"}]
+        images.append({**stored(deleted_at=BEFORE), "image_id": "gone"})
+        (tmp_path / str(number)).mkdir()
+        trial = Trial(tmp_path / str(number), *images, observed_at=LATER_SCANNED, audit=Audit(Span(0, LATER_SCANNED)))
+        trial.show(*([[*items, None] if faulty and place >= odd else items for place, items in enumerate(answers)]))
+        tables = [sorted(map(repr, trial.written(table))) for table in (IMAGES, IMAGE_HISTORY, IMAGE_SCANS)]
+        tries.append((tables, trial.kinds, trial.diff.newest_scan, trial.diff.audit.missed))
+        assert len(trial.written(REJECTED_VALUES)) == (faulty and len(answers) > odd)
+    assert tries[0] == tries[1]
+    assert tries[0][1] == {"new": tries[0][1]["new"], "unchanged": 1, "changed": 1, "returned": 1}
 
 
 def test_a_changed_image_gets_the_next_version(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.images.records import ItemParser, Record, Rejected
+from connector.images.records import ItemParser, Parsed, Record
 from connector.listing.query import Filters
 from connector.runs.policy import HOUR, Policy
 from connector.sandbox import Churn, Fleet, LocalServer
@@ -81,12 +81,12 @@ class Watching(ItemParser):
         super().__init__()
         self.scans: set[tuple[str, int]] = set()
 
-    def parse(self, items: Sequence[Any]) -> list[Record | Rejected]:
-        records = super().parse(items)
-        for record in records:
+    def read(self, items: Sequence[Any]) -> Parsed:
+        parsed = super().read(items)
+        for record in parsed.records():
             if isinstance(record, Record) and record.scan_time is not None:
                 self.scans.add((record.image_id, record.scan_time))
-        return records
+        return parsed
 
 
 class Restless(Fleet):

@@ -44,7 +44,7 @@ def diff(directory: Path, known: int, shown: int) -> Diff:
     """A diff of an account with so many images in `images`, of which a sweep has shown so many."""
     held = {**ROW, "first_seen_at": 1, "changed_at": 1}
     table = as_arrow(IMAGES, [{**held, "image_id": f"i{number}"} for number in range(known)], KNOWN)
-    made = Diff(Identity("1", "s2", 2), Known(table), Spool(directory), ItemParser().parse)
+    made = Diff(Identity("1", "s2", 2), Known(table), Spool(directory), ItemParser().read)
     made.absorb([{"ImageID": f"i{number}"} for number in range(shown)], "r1")
     return made
 

@@ -174,16 +174,43 @@ def _read(spool: Spool, table: Table) -> list[dict[str, Any]]:
     return plain(read)
 
 
+@pytest.mark.parametrize("sizes", [[7], [1, 6], [0, 3, 0, 4], [-1, 2, -1, 3], [2, -1, -1, 2, -1]], ids=str)
+def test_rows_can_come_as_columns(spool: Spool, sizes: list[int]) -> None:
+    """The rows stay in their order, also beside rows that come one by one (-1)."""
+    told: list[int] = []
+    for size in sizes:
+        rows = [row(number) for number in range(len(told), len(told) + abs(size))]
+        columns = [*zip(*rows, strict=True)] if rows else [()] * len(REJECTED_VALUES.columns)
+        told += [spool.add(REJECTED_VALUES, rows[0])] if size < 0 else spool.extend(REJECTED_VALUES, columns)
+    assert told == [*range(7)]
+    spool.drop(REJECTED_VALUES, 2)
+    path = spool.finish(REJECTED_VALUES)
+    assert path is not None
+    assert [tuple(found.values()) for found in plain(pq.read_table(path))] == [row(n) for n in told if n != 2]
+    with pytest.raises(ValueError, match="rejected_values is finished"):
+        spool.extend(REJECTED_VALUES, [[value] for value in row(7)])
+    with pytest.raises(ValueError, match="as rows of images"):
+        spool.extend(IMAGE_HISTORY, [[value] for value in image(0)])
+
+
+@pytest.mark.parametrize(("together", "most"), [(1, 10), (3, 12), (100, 10)])
 @pytest.mark.parametrize("spool", [(1000, 10)], ids=str, indirect=True)
-def test_large_rows_fill_a_row_group_early(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_rows_fill_a_row_group_early(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch, together: int, most: int
+) -> None:
     """What waits in memory is bounded by bytes; so is what is read again where rows were dropped."""
     monkeypatch.setattr(spool_module, "MOST_BYTES", 10_000)
-    for number in range(100):
-        spool.add(REJECTED_VALUES, ("1", f"r{number}", None, "size", "x" * 1_000, "bad", None, number, "s"))
+    rows = [("1", f"r{number}", None, "size", "x" * 1_000, "bad", None, number, "s") for number in range(100)]
+    for start in range(0, 100, together):
+        some = rows[start : start + together]
+        if together == 1:
+            spool.add(REJECTED_VALUES, some[0])
+        else:
+            spool.extend(REJECTED_VALUES, [*zip(*some, strict=True)])
     spool.drop(REJECTED_VALUES, 17)
     path = spool.finish(REJECTED_VALUES)
     assert path is not None
     with pq.ParquetFile(path) as file:
         groups = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
-    assert (sum(groups), max(groups)) == (99, 10)
+    assert (sum(groups), max(groups)) == (99, most)
     assert numbers(spool) == [number for number in range(100) if number != 17]

@@ -14,7 +14,7 @@ import pytest
 from connector.posture.queries import Queries
 from connector.tables import IMAGE_HISTORY, IMAGES, SYNC_RUNS
 from connector.warehouse.locations import locate
-from connector.warehouse.opening import connect
+from connector.warehouse.opening import connect, connect_to, settings_of
 from tests.warehouses import Place
 from tests.world import World, world
 
@@ -165,6 +165,14 @@ def test_a_query_runs_in_the_settings_of_the_url(account: World) -> None:
 
     assert (found("")[0], found("")[2]) == ("286.1 MiB", "UTC")
     assert found("?memory_limit=100MiB&threads=2")[:2] == ("100.0 MiB", 2)
+
+
+@pytest.mark.parametrize(("query", "threads"), [("", 1), ("?threads=3", 3)])
+def test_a_load_has_one_thread_unless_the_url_gives_more(account: World, query: str, threads: int) -> None:
+    """More threads cost a load more CPU, and save no time that a sync would notice."""
+    settings = settings_of(locate(f"{account.destination}{query}"), account.directory)
+    with closing(connect_to(str(account.directory / "new.duckdb"), settings)) as warehouse:
+        assert warehouse.execute("SELECT current_setting('threads')").fetchall() == [(threads,)]
 
 
 def test_sqlites_views_load_nothing_either(account: World) -> None:

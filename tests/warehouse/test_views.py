@@ -15,9 +15,10 @@ from typing import Any
 import dlt
 import pytest
 import sqlglot
+from sqlglot import exp
 
 from connector.errors import DestinationError
-from connector.tables import IMAGE_HISTORY, IMAGES, SYNC_RUNS, TABLES
+from connector.tables import DETAIL_TABLES, IMAGE_HISTORY, IMAGES, SYNC_RUNS, TABLES
 from connector.warehouse import descriptions, dialects, views
 from connector.warehouse.fragments import with_fragments
 from connector.warehouse.loading import Loader
@@ -550,6 +551,13 @@ def test_every_view_is_tested() -> None:
     """Those of details in `test_detail_views`. The order of the files is that of the names."""
     assert set(EXPECTED) == set(VIEWS)
     assert [view.name for view in views.views()] == sorted(view.name for view in views.views())
+
+
+@pytest.mark.parametrize("view", views.views(), ids=lambda view: view.name)
+def test_the_tables_of_details_are_those_that_the_select_reads(view: View) -> None:
+    """Also where a column or an alias has the name of a table, as sqlglot reads the select."""
+    read = {table.name for table in sqlglot.parse_one(view.sql, read="duckdb").find_all(exp.Table)}
+    assert view.details == read & {table.name for table in DETAIL_TABLES}
 
 
 @pytest.mark.parametrize("fleet", ["duckdb"], indirect=True)
