@@ -50,7 +50,7 @@ class Holdings(ABC):
         return self
 
     def add(self, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
-        self._spool.extend(table, list(rows))
+        self._spool.add_all(table, list(rows))
 
     def reject(self, faults: Iterable[Rejected]) -> None:
         """Add the faults that the warehouse does not have."""

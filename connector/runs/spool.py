@@ -4,10 +4,6 @@ directory."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-<<<<<<< HEAD
-from itertools import chain
-=======
->>>>>>> 46f7453007a6ce77ce1a0c94df135e05a90caec4
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,19 +50,16 @@ class Spool:
     def add(self, table: Table, row: tuple[Any, ...]) -> int:
         """Take a row with one value per column, and return its number. Raises ValueError once the table is finished,
         and for `image_history`."""
-<<<<<<< HEAD
-        return self._to(table).add(row)
-
-    def extend(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Take rows, as `add` does."""
-        self._to(table).extend(rows)
-=======
         return self._open(table).add(row)
 
     def extend(self, table: Table, columns: Sequence[Sequence[Any]]) -> range:
         """Take several rows, as one sequence of values per column, and return their numbers; see `add`."""
         return self._open(table).extend(columns)
->>>>>>> 46f7453007a6ce77ce1a0c94df135e05a90caec4
+
+    def add_all(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Take several rows, each as `add` does."""
+        for start in range(0, len(rows), BATCH):
+            self.extend(table, [*zip(*rows[start : start + BATCH], strict=True)])
 
     def amend(self, row: tuple[Any, ...]) -> int:
         """Take a row of `images` that is no new version of its image, and return its number; see `add`."""
@@ -97,12 +90,6 @@ class Spool:
         self._of(table).finish()
         return self._path(table) if self.count(table) else None
 
-<<<<<<< HEAD
-    def _to(self, table: Table) -> _Rows:
-        if table is IMAGE_HISTORY:
-            raise ValueError("rows of image_history are added as rows of images")
-        return self._of(table)
-=======
     def _open(self, table: Table) -> _Rows:
         if table is IMAGE_HISTORY:
             raise ValueError("rows of image_history are added as rows of images")
@@ -110,7 +97,6 @@ class Spool:
         if rows.finished:
             raise ValueError(f"the file of {table.name} is finished")
         return rows
->>>>>>> 46f7453007a6ce77ce1a0c94df135e05a90caec4
 
     def _of(self, table: Table) -> _Rows:
         table = IMAGES if table is IMAGE_HISTORY else table
@@ -140,34 +126,6 @@ class _Rows:
         self.moved: dict[int, Place] = {}
 
     def add(self, row: tuple[Any, ...]) -> int:
-<<<<<<< HEAD
-        self._take((row,), sum(map(len, filter(None, self._texts(row)))))
-        return self.added - 1
-
-    def extend(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        while rows:
-            taken, size = self._fitting(rows)
-            self._take(taken, size)
-            rows = rows[len(taken) :]
-
-    def _fitting(self, rows: Sequence[tuple[Any, ...]]) -> tuple[Sequence[tuple[Any, ...]], int]:
-        """Return as many of the first rows as fit into the batch, at least one, and the characters of their texts."""
-        taken = rows[: BATCH - len(self._buffer)]
-        while True:
-            size = sum(map(len, filter(None, chain.from_iterable(map(self._texts, taken)))))
-            if size <= MOST_BYTES or len(taken) == 1:
-                return taken, size
-            taken = taken[: len(taken) // 2]
-
-    def _take(self, rows: Sequence[tuple[Any, ...]], size: int) -> None:
-        """Take rows whose texts have `size` characters."""
-        if self._finished:
-            raise ValueError(f"the file of {self._table.name} is finished")
-        self._buffer += rows
-        self._buffered += size
-        self.added += len(rows)
-        if len(self._buffer) >= BATCH or self._buffered >= MOST_BYTES:
-=======
         self._buffer.append(row)
         self._count(1, sum(map(len, filter(None, self._texts(row)))))
         return self.added - 1
@@ -189,7 +147,6 @@ class _Rows:
         self.added += rows
         self._buffered += texts
         if len(self._buffer) + len(self._columns[0]) >= BATCH or self._buffered >= MOST_BYTES:
->>>>>>> 46f7453007a6ce77ce1a0c94df135e05a90caec4
             self._pack()
             if len(self._batches) >= ROW_GROUP or sum(batch.nbytes for batch in self._batches) >= MOST_BYTES:
                 self._write()

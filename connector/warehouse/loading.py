@@ -27,14 +27,10 @@ WORKERS: dict[Kind, int] = {"duckdb": 1, "sqlite": 1}
 MANY_WORKERS = 4
 BATCH_ROWS = 10_000
 CREATE_ATTEMPTS = 5
-<<<<<<< HEAD
-_SETTINGS = {name: SETTINGS[name] for name in ("preserve_insertion_order", "memory_limit", "threads")}
+_SETTINGS = {name: LOADING[name] for name in ("preserve_insertion_order", "memory_limit", "threads")}
 # Hashes of keys take a third of the memory of keys, which is the most that a load of a million findings needs. So keys
 # are compared only where two hashes are equal.
 _HASHED_ALIKE = "SELECT count(*) - count(DISTINCT hash({keys})) FROM read_parquet(?, hive_partitioning = false)"
-=======
-_SETTINGS = {name: LOADING[name] for name in ("preserve_insertion_order", "memory_limit", "threads")}
->>>>>>> 46f7453007a6ce77ce1a0c94df135e05a90caec4
 _DOUBLED = (
     "SELECT coalesce(sum(rows - 1), 0) "
     "FROM (SELECT count(*) AS rows FROM read_parquet(?, hive_partitioning = false) GROUP BY {keys})"

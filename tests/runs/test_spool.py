@@ -54,9 +54,9 @@ def test_many_rows_at_once_are_as_one_by_one(spool: Spool, characters: int, monk
     monkeypatch.setattr(spool_module, "MOST_BYTES", 150_000)
     rows = [(*row(number)[:4], "x" * characters, *row(number)[5:]) for number in range(40)]
     spool.add(REJECTED_VALUES, rows[0])
-    spool.extend(REJECTED_VALUES, rows[1:3])
-    spool.extend(REJECTED_VALUES, [])
-    spool.extend(REJECTED_VALUES, rows[3:39])
+    spool.add_all(REJECTED_VALUES, rows[1:3])
+    spool.add_all(REJECTED_VALUES, [])
+    spool.add_all(REJECTED_VALUES, rows[3:39])
     assert spool.add(REJECTED_VALUES, rows[39]) == 39
     path = spool.finish(REJECTED_VALUES)
     assert [tuple(found.values()) for found in plain(pq.read_table(path))] == rows
