@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--thorough"):
         os.environ.setdefault("TCSS_EXAMPLES", "5")  # `tests.properties` reads this when it is imported
+    with suppress(ImportError):  # the environments of the schedulers have no hypothesis
+        from hypothesis import settings
+
+        settings.register_profile("tcss", deadline=None)  # 200 ms for an example would fail on a slow machine
+        settings.load_profile("tcss")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
