@@ -7,6 +7,7 @@ from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn, cast
+from urllib.parse import unquote
 
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.destination import Destination
@@ -27,6 +28,8 @@ _OWN: dict[Kind, tuple[str, ...]] = {
     "sqlite": ("temp",),
 }
 _LONGEST = 63
+# SQLAlchemy 2.0 leaves the escapes of a URL in the database's name, or in the file's path; 2.1 replaces them.
+_KEEPS_ESCAPES = make_url("sqlite:///a%20b").database == "a%20b"
 _SECRET_OPTION = re.compile(r"token|passw|passphrase|passcode|secret|key", re.IGNORECASE)
 
 
@@ -117,6 +120,8 @@ def read_url(text: str) -> URL:
         url = make_url(separated(text))
     except (ArgumentError, ValueError):
         url = None
+    if url is not None and url.database and _KEEPS_ESCAPES:
+        url = url.set(database=unquote(url.database))
     if url is None or _is_ambiguous(url, text):
         # The text may hold a password, so it is not repeated.
         raise ConfigurationError(
