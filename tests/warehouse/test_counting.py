@@ -143,7 +143,9 @@ class World:
         with self.pipeline.sql_client() as client:
             names = {table.name: client.make_qualified_table_name(table.name) for table in TABLES}
             select = view.select(dialect_of(client), names)
-            with client.execute_query(select.replace("%", "%%")) as cursor:
+            if self.place.kind != "sqlite":  # whose driver formats nothing
+                select = select.replace("%", "%%")
+            with client.execute_query(select) as cursor:
                 return _answer(list(cursor.columns_schema), [tuple(map(plain, row)) for row in cursor.fetchall()])
 
 
