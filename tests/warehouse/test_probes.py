@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -178,6 +178,7 @@ def test_a_schema_that_another_sync_makes_meanwhile_is_no_error(committed: bool,
     with place("postgresql", tmp_path) as made, ExitStack() as stack:
         server = sa.create_engine(make_url(made.url).set(drivername="postgresql+psycopg2"), poolclass=NullPool)
         made_by: list[sa.Connection] = []
+        under_way: list[Future[None]] = []
         wanted = f'CREATE SCHEMA "{made.dataset}"'
 
         def create(connection: Any, _: Any, statement: str, *__: Any) -> None:
@@ -190,19 +191,21 @@ def test_a_schema_that_another_sync_makes_meanwhile_is_no_error(committed: bool,
                 other.commit()
             else:
                 waiting = connection.connection.dbapi_connection.info.backend_pid
-                commits.submit(commit_once_waited_for, other, server, waiting)
+                under_way.append(commits.submit(commit_once_waited_for, other, server, waiting))
 
         with ThreadPoolExecutor(1) as commits:
             sa.event.listen(sa.Engine, "before_cursor_execute", create)
             stack.callback(sa.event.remove, sa.Engine, "before_cursor_execute", create)
             assert probe(made.location) is None
+            for commit in under_way:
+                commit.result()
         assert made.datasets() == {made.dataset}
 
 
 def commit_once_waited_for(connection: sa.Connection, server: sa.Engine, pid: int) -> None:
-    """Commit when the session `pid` waits for a lock."""
-    blocked = sa.text("SELECT cardinality(pg_blocking_pids(:pid))")
-    with server.connect() as looking:
-        while not looking.execute(blocked, {"pid": pid}).scalar():
+    """Commit when the session `pid` waits for a lock. Raises NoResultFound if the session has ended instead."""
+    blocked = sa.text("SELECT cardinality(pg_blocking_pids(pid)) FROM pg_stat_activity WHERE pid = :pid")
+    with server.connect().execution_options(isolation_level="AUTOCOMMIT") as looking:
+        while not looking.execute(blocked, {"pid": pid}).scalar_one():
             time.sleep(0.01)
     connection.commit()
