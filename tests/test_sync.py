@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from connector.api.client import Client
-from connector.errors import ConfigurationError
+from connector.errors import ConfigurationError, DestinationError
 from connector.sandbox import Fleet, wall_clock
 from connector.sandbox.images import instant_of
 from connector.sync import sync
@@ -112,18 +112,45 @@ def test_a_full_sync_asks_ahead_as_far_as_the_warehouse_knows(tmp_path: Path, mo
 
 
 def test_the_warehouse_is_made_ready_while_pages_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Untouched until the first page is there; with tables and views before the last one is."""
-    seen: list[list[str]] = []
+    """Untouched until the first page is there. Pages are read while the tables are made, however long that takes."""
+    there, all_read, prepare = [], threading.Event(), Loader.prepare
+
+    def look(shown: int, total: int | None, _: Any) -> None:
+        there.append(account.file.exists())
+        if shown == total:
+            all_read.set()
+
+    def slow(loader: Loader) -> None:
+        assert all_read.wait(60)
+        prepare(loader)
+
+    monkeypatch.setattr(Loader, "prepare", slow)
+    monkeypatch.setenv("SOURCES__TCSS__IN_FLIGHT", "2")
+    with world(tmp_path, monkeypatch, 500) as account:
+        row = sync(destination=account.destination, endpoint=account.sandbox.url, progress=look)
+        made = account.query("select view_name from duckdb_views() where schema_name = 'tcss'")
+    assert not there[0]
+    assert (row.verdict, row.images_new) == ("complete", 500)
+    assert {view.name for view in views_of(TABLES)} <= {name for (name,) in made}
+
+
+def test_a_warehouse_that_cannot_be_made_ready_ends_the_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more pages are asked for once it is known that they could not be loaded."""
+    pages = []
+
+    def fail(_: Loader) -> None:
+        raise DestinationError("no room")
 
     def look(*_: Any) -> None:
-        query = "select view_name from duckdb_views() where schema_name = 'tcss'"
-        seen.append([name for (name,) in account.query(query)] if account.file.exists() else [])
+        pages.append(_)
+        for thread in threading.enumerate():
+            if thread.name.startswith("tcss-beside"):
+                thread.join()
 
-    with world(tmp_path, monkeypatch, 500) as account:
+    monkeypatch.setattr(Loader, "prepare", fail)
+    with world(tmp_path, monkeypatch, 2_000) as account, pytest.raises(DestinationError, match="no room"):
         sync(destination=account.destination, endpoint=account.sandbox.url, progress=look)
-    assert seen[0] == []
-    assert {view.name for view in views_of(TABLES)} <= set(seen[-1])
-    assert len(seen) > 2
+    assert len(pages) == 2  # with the second, the making begins
 
 
 @pytest.mark.round_trip

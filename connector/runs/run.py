@@ -13,6 +13,7 @@ from connector import texts
 from connector.api.client import Client
 from connector.errors import DestinationError, TcssError
 from connector.runs.assembly import image_list, parser_of, policy_of, sent
+from connector.runs.beside import Beside
 from connector.runs.identity import Identity
 from connector.runs.observation import Observation
 from connector.runs.progress import Report
@@ -69,8 +70,8 @@ class Run:
         )
         self.loader = Loader(location, self._pipeline)
         self._posture = Posture(location, self._pipeline, identity.account_id) if location.has_lock else None
-        self._prepared = False
-        self.inventory = Inventory(location, self._pipeline)
+        self._preparation = Beside(self._prepare)
+        self.inventory = Inventory(location, self._pipeline, self._preparation.wait)
         images, parser = image_list(settings, client), parser_of(settings)
         with self.inventory.session():
             held = _held(self.inventory, identity, tables)
@@ -86,7 +87,7 @@ class Run:
             if self._observation.pages and not isinstance(error, DestinationError):
                 error.run = self._record_failure(error)
             raise
-        self._prepare()
+        self._preparation.end()
         pa.default_memory_pool().release_unused()  # DuckDB has a pool of its own
         with self.loader.session():
             if self._posture is not None:
@@ -100,16 +101,13 @@ class Run:
     def _sweep(self, report: Report | None) -> None:
         with closing(self._observation.observe()) as progress:  # end the requests too after an error here
             for shown, total in progress:
-                if self._observation.pages > 1:  # the next pages are on their way meanwhile
-                    self._prepare()
+                if self._observation.pages > 1:  # a list of one page is read before anything could be prepared
+                    self._preparation.begin()
                 if report is not None:
                     report(shown, total, self._client.stats)
 
     def _prepare(self) -> None:
-        """Prepare the tables once, after the first page: until then, the warehouse is not touched."""
-        if self._prepared:
-            return
-        self._prepared = True
+        """Prepare the tables, after the first page: until then, the warehouse is not touched."""
         self.still_held()
         with _requests_first():
             self._prove_texts()
@@ -154,15 +152,16 @@ class Run:
         """Write the row of a run that an API error ended after its first page; nothing else is loaded."""
         self._observation.fail(error)
         try:
-            self._prepare()
+            self._preparation.end()
             return self._record()
         except DestinationError as second:
             log.warning("the failed run could not be recorded: %s", second)
             return None
 
     def clean_up(self) -> None:
-        """Remove the staging dataset if it is the run's own, as in a warehouse without a lock."""
-        if self._prepared and not self._location.has_lock:
+        """Wait until nothing is written any more. Remove the staging dataset if it is the run's own, as in a warehouse
+        without a lock."""
+        if self._preparation.wait() and not self._location.has_lock:
             try:
                 self.loader.drop_staging()
             except DestinationError as error:

@@ -41,11 +41,13 @@ IDS_IN_ONE_QUERY = 900
 
 
 class Inventory:
-    """Queries one dataset, through the SQL client of a pipeline."""
+    """Queries one dataset, through the SQL client of a pipeline. `wait` is called before a connection is opened: it
+    returns once nothing else uses the pipeline."""
 
-    def __init__(self, location: Location, pipeline: dlt.Pipeline) -> None:
+    def __init__(self, location: Location, pipeline: dlt.Pipeline, wait: Callable[[], object] = lambda: None) -> None:
         self._location = location
         self._pipeline = pipeline
+        self._wait = wait
         self._opened: Any = None
 
     @contextmanager
@@ -255,6 +257,7 @@ class Inventory:
         return self._new_client() if self._opened is None else nullcontext(self._opened)
 
     def _new_client(self) -> Any:
+        self._wait()
         # A pipeline of the user's own does not know our schema before its first run; any schema names the same dataset.
         known = SCHEMA in self._pipeline.schema_names
         return self._pipeline.sql_client(SCHEMA) if known else self._pipeline.sql_client()
