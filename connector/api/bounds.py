@@ -18,7 +18,6 @@ from collections.abc import Iterable, Iterator
 from http.client import HTTPResponse
 from typing import Any
 
-import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import DecodeError, ProtocolError
@@ -183,7 +182,7 @@ def _read_within_bounds(connection: Any) -> Any:
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Makes requests use these connections. Cookies and what else requests derives from headers are left out."""
+    """Makes requests use these connections."""
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
@@ -191,11 +190,6 @@ class BoundedAdapter(HTTPAdapter):
 
     def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
         return _bound(super().proxy_manager_for(*args, **options))
-
-    def build_response(self, request: Any, raw: Any) -> requests.Response:
-        response = requests.Response()
-        response.status_code, response.headers, response.raw, response.request = raw.status, raw.headers, raw, request
-        return response
 
 
 def _bound(manager: Any) -> Any:

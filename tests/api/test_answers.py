@@ -33,7 +33,7 @@ def error(code: str) -> str:
     return f'{{"Response": {{"Error": {{"Code": "{code}", "Message": "text"}}, "RequestId": "rid"}}}}'
 
 
-REFUSED = NoResponse("ConnectionError: Connection refused", passes=True, connected=False)
+REFUSED = NoResponse("NewConnectionError: Connection refused", passes=True, connected=False)
 BROKEN = NoResponse("ProtocolError: Connection broken", passes=True, connected=True)
 NO_BUNDLE = NoResponse("OSError: no CA bundle", passes=False, connected=True)
 
@@ -68,7 +68,7 @@ def test_an_answer_is_what_is_under_response() -> None:
             UnavailableError,
             "redirects to portal.example, which",
         ),
-        (REFUSED, TransientError, "tcss.example cannot be reached: ConnectionError: Connection refused (attempt 2)"),
+        (REFUSED, TransientError, "tcss.example cannot be reached: NewConnectionError: Connection refused (attempt 2)"),
         (BROKEN, TransientError, "Check the network and the proxy."),
         (NO_BUNDLE, ConfigurationError, "Check --endpoint, and the proxy and CA settings."),
     ],

@@ -419,7 +419,7 @@ def test_a_host_that_never_answered_is_given_up_soon(make: Callable[..., Client]
     with pytest.raises(TransientError) as caught:
         call(client)
     assert re.sub(r"\[Errno \d+\] ", "", str(caught.value)) == (
-        f"{ACTION}: {host} cannot be reached: ConnectionError: Connection refused (attempt 4). "
+        f"{ACTION}: {host} cannot be reached: NewConnectionError: Connection refused (attempt 4). "
         f"Gave up after {clock.seconds:.0f} s. "
         f"{host} has never answered: check the network, the proxy, --endpoint and --site."
     )

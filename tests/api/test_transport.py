@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
-import requests
 import urllib3
-from requests.adapters import BaseAdapter
 
 from connector.api.client import Client
 from connector.errors import (
@@ -58,71 +58,85 @@ def test_only_the_metadata_service_is_asked_for_roles(server: Server, client: Cl
         server.plays(reply)
         with pytest.raises(UnavailableError, match=f"HTTP {reply.status}"):
             client.metadata(f"http://{server.host}/x")
-    with pytest.raises(UnavailableError, match="ConnectionError"):
+    with pytest.raises(UnavailableError, match="NewConnectionError"):
         client.metadata(f"http://127.0.0.1:{closed_port()}/x")
 
 
-class Recorder(BaseAdapter):
-    """Stands in for https: keeps each request and how it was to be sent."""
+@dataclass(frozen=True)
+class Sent:
+    """A request over https, as urllib3 was to send it: the connections, the target and the options."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.sent: list[tuple[requests.PreparedRequest, dict[str, Any]]] = []
-
-    def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:  # type: ignore[override]
-        self.sent.append((request, how))
-        answer = requests.Response()
-        answer.status_code, answer.request = 200, request
-        answer.raw = urllib3.HTTPResponse(io.BytesIO(OK.body), preload_content=False)
-        return answer
-
-    def close(self) -> None:
-        pass
+    pool: urllib3.HTTPSConnectionPool
+    method: str
+    target: str
+    options: dict[str, Any]
 
 
 @pytest.fixture
-def recorder(make: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> tuple[Client, Recorder]:
+def abroad(make: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> tuple[Client, list[Sent]]:
+    """A client of the real site, and what it sends there: nothing leaves this machine."""
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    client, recorder = make(endpoint=None, timeouts=(1.0, 2.0)), Recorder()
-    client._transport._session.mount("https://", recorder)
-    return client, recorder
+    sent: list[Sent] = []
+
+    def urlopen(pool: urllib3.HTTPSConnectionPool, method: str, target: str, **options: Any) -> urllib3.HTTPResponse:
+        sent.append(Sent(pool, method, target, options))
+        return urllib3.HTTPResponse(io.BytesIO(OK.body), status=200, preload_content=False)
+
+    monkeypatch.setattr(urllib3.HTTPSConnectionPool, "urlopen", urlopen)
+    return make(endpoint=None, timeouts=(1.0, 2.0)), sent
 
 
-def test_tls_is_verified(recorder: tuple[Client, Recorder]) -> None:
+def test_tls_is_verified(abroad: tuple[Client, list[Sent]]) -> None:
     """https with verification, the given timeouts, and the site's host, which is the one that is signed."""
-    client, sent = recorder
+    client, sent = abroad
     call(client)
-    request, how = sent.sent[0]
-    assert (request.url, request.headers["Host"]) == (
-        "https://tcss.intl.tencentcloudapi.com/",
-        "tcss.intl.tencentcloudapi.com",
-    )
-    assert how == {"timeout": (1.0, 2.0), "verify": True, "proxies": {}, "stream": True, "cert": None}
+    pool, options = sent[0].pool, sent[0].options
+    assert (pool.scheme, pool.host, pool.port) == ("https", "tcss.intl.tencentcloudapi.com", 443)
+    assert (sent[0].method, sent[0].target, options["headers"]["Host"]) == ("POST", "/", client.host)
+    assert (pool.cert_reqs, pool.assert_hostname, pool.ca_certs) == ("CERT_REQUIRED", None, certifi.where())
+    assert (pool.proxy, pool.cert_file) == (None, None)
+    assert (options["timeout"].connect_timeout, options["timeout"].read_timeout) == (1.0, 2.0)
+    assert (options["redirect"], options["retries"].total) == (False, 0)
     assert client.host == "tcss.intl.tencentcloudapi.com"
 
 
 def test_netrc_does_not_replace_the_signature(
-    recorder: tuple[Client, Recorder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    abroad: tuple[Client, list[Sent]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """requests would take a password of ~/.netrc for the host instead of our Authorization."""
     (tmp_path / "netrc").write_text("default login someone password elsewhere\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    client, sent = recorder
+    client, sent = abroad
     call(client)
-    assert str(sent.sent[0][0].headers["Authorization"]).startswith("TC3-HMAC-SHA256 Credential=AKIDEXAMPLE/")
+    assert sent[0].options["headers"]["Authorization"].startswith("TC3-HMAC-SHA256 Credential=AKIDEXAMPLE/")
 
 
 def test_proxies_and_ca_bundles_of_the_environment_are_used(
-    recorder: tuple[Client, Recorder], monkeypatch: pytest.MonkeyPatch
+    abroad: tuple[Client, list[Sent]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A company's proxy and certificate authority work as everywhere."""
+    """A company's proxy and certificate authority work as everywhere, and the certificate is verified there too."""
+    company = tmp_path / "company.pem"
+    company.touch()
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/etc/company.pem")
-    client, sent = recorder
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(company))
+    client, sent = abroad
     call(client)
-    assert sent.sent[0][1]["proxies"]["https"] == "http://proxy.example:3128"
-    assert sent.sent[0][1]["verify"] == "/etc/company.pem"
+    pool = sent[0].pool
+    assert pool.proxy is not None
+    assert pool.proxy.url == "http://proxy.example:3128"
+    assert (pool.host, pool.cert_reqs, pool.ca_certs) == (client.host, "CERT_REQUIRED", str(company))
+
+
+def test_a_ca_bundle_that_is_missing_is_named(
+    abroad: tuple[Client, list[Sent]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is sent."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
+    client, sent = abroad
+    with pytest.raises(ConfigurationError, match=r"none\.pem"):
+        call(client)
+    assert sent == []
 
 
 def test_a_proxy_that_refuses_is_named(
