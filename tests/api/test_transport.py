@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import certifi
 import pytest
+import requests
 import urllib3
 
 from connector.api.client import Client
@@ -94,9 +94,9 @@ def test_tls_is_verified(abroad: tuple[Client, list[Sent]]) -> None:
     pool, options = sent[0].pool, sent[0].options
     assert (pool.scheme, pool.host, pool.port) == ("https", "tcss.intl.tencentcloudapi.com", 443)
     assert (sent[0].method, sent[0].target, options["headers"]["Host"]) == ("POST", "/", client.host)
-    assert (pool.cert_reqs, pool.assert_hostname, pool.ca_certs) == ("CERT_REQUIRED", None, certifi.where())
+    assert (pool.cert_reqs, pool.assert_hostname, pool.ca_certs) == ("CERT_REQUIRED", None, requests.certs.where())
     assert (pool.proxy, pool.cert_file) == (None, None)
-    assert (options["timeout"].connect_timeout, options["timeout"].read_timeout) == (1.0, 2.0)
+    assert str(options["timeout"]) == str(urllib3.Timeout(connect=1.0, read=2.0))
     assert (options["redirect"], options["retries"].total) == (False, 0)
     assert client.host == "tcss.intl.tencentcloudapi.com"
 
