@@ -115,7 +115,7 @@ def _exchange(
                 route.target,
                 body=body,
                 headers={**route.headers, **headers},
-                timeout=Timeout(*timeouts),
+                timeout=Timeout(connect=timeouts[0], read=timeouts[1]),
                 retries=_ONCE,
                 redirect=False,
                 assert_same_host=False,  # the target is a whole URL where a proxy is asked
