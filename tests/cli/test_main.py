@@ -336,6 +336,16 @@ def test_the_process_ends_with_its_code_and_its_duties_done() -> None:
     assert "is not NAME=VALUE" in done.stderr
 
 
+def test_arrow_gives_freed_memory_back() -> None:
+    """Arrow's own allocator would keep it, for each of several syncs that run at once. A user's choice stays."""
+    code = "from connector.cli import process; import sys"
+    code += "; process.run(lambda: print(__import__('pyarrow').default_memory_pool().backend_name) or sys.exit(0))"
+    for given, used in ({}, "system"), ({"ARROW_DEFAULT_MEMORY_POOL": "mimalloc"}, "mimalloc"):
+        environment = {name: value for name, value in os.environ.items() if name != "ARROW_DEFAULT_MEMORY_POOL"}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment | given, check=True)
+        assert done.stdout.decode() == f"{used}\n"
+
+
 def test_demo_answers_the_first_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In 80 columns, with nothing cut; the file stays, the commands at the end name the file, another demo replaces
     it."""
