@@ -150,7 +150,7 @@ def test_a_warehouse_that_cannot_be_made_ready_ends_the_sweep(tmp_path: Path, mo
     monkeypatch.setattr(Loader, "prepare", fail)
     with world(tmp_path, monkeypatch, 2_000) as account, pytest.raises(DestinationError, match="no room"):
         sync(destination=account.destination, endpoint=account.sandbox.url, progress=look)
-    assert len(pages) == 2  # with the second, the making begins
+    assert len(pages) == 2  # the making begins after the first
 
 
 @pytest.mark.round_trip

@@ -101,10 +101,9 @@ class Run:
     def _sweep(self, report: Report | None) -> None:
         with closing(self._observation.observe()) as progress:  # end the requests too after an error here
             for shown, total in progress:
-                if self._observation.pages > 1:  # a list of one page is read before anything could be prepared
-                    self._preparation.begin()
                 if report is not None:
                     report(shown, total, self._client.stats)
+                self._preparation.begin()
 
     def _prepare(self) -> None:
         """Prepare the tables, after the first page: until then, the warehouse is not touched."""
