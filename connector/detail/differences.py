@@ -29,13 +29,35 @@ class Read(NamedTuple):
     sync_id: str
 
 
+class Interval(NamedTuple):
+    """Says where an open finding begins."""
+
+    opened_read: int
+    first_found_at: int
+    absent_at: int | None
+
+
+class Opened(NamedTuple):
+    """Holds findings of an image whose rows are all to be written, and where they begin."""
+
+    read: Read
+    interval: Interval
+    findings: list[Finding]
+
+
 @dataclass
 class Difference:
-    """Holds rows of the aspect's table, and how many findings they open and close."""
+    """Holds what is to be written: new findings, and rows of the aspect's table for the others. Counts the findings
+    that open and close."""
 
+    new: Opened | None = None
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     opened: int = 0
     closed: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        return self.new is None and not self.rows
 
 
 class Differ:
@@ -69,10 +91,13 @@ class Differ:
                 self._close(read, row, row["opened_read"], difference)
         return difference
 
-    def _open(self, read: Read, new: Iterable[Finding], left: Mapping[str, Row], difference: Difference) -> None:
-        rows = _rows(read, new, Interval(read.read_no + 1, read.scan_time, read.absent_at))
-        difference.opened += len(rows)
-        difference.rows += [row for row in rows if not self._is_left(row, left)] if left else rows
+    def _open(self, read: Read, new: list[Finding], left: Mapping[str, Row], difference: Difference) -> None:
+        interval = Interval(read.read_no + 1, read.scan_time, read.absent_at)
+        difference.opened += len(new)
+        if left:
+            difference.rows += [row for row in _rows(read, new, interval) if not self._is_left(row, left)]
+        elif new:
+            difference.new = Opened(read, interval, new)
 
     def _is_left(self, row: tuple[Any, ...], left: Mapping[str, Row]) -> bool:
         """Return whether a run that was killed has left the row as it is; the last column is the run's id."""
@@ -90,36 +115,16 @@ class Differ:
             difference.rows.append(tuple(closed[name] for name in self._names))
 
 
-class Interval(NamedTuple):
-    """Says where an open finding begins."""
-
-    opened_read: int
-    first_found_at: int
-    absent_at: int | None
-
-
 def _rows(read: Read, findings: Iterable[Finding], interval: Interval) -> list[tuple[Any, ...]]:
-    """Return the rows of open findings, in the order of `tables.aspects`. This is done for each finding of an account,
-    so names are looked up once."""
-    account_id, image_id, sync_id = read.account_id, read.image_id, read.sync_id
-    opened_read, first_found_at, absent_at = interval
+    """Return the rows of open findings, in the order of `tables.aspects`."""
     return [
         (
-            account_id,
-            image_id,
-            finding_id,
-            opened_read,
-            *values,
-            occurrences,
-            first_found_at,
-            absent_at,
-            None,
-            None,
-            extra,
-            row_hash,
-            sync_id,
+            *(read.account_id, read.image_id, each.finding_id, interval.opened_read),
+            *(*each.values, each.occurrences),
+            *(interval.first_found_at, interval.absent_at, None, None),
+            *(each.extra, each.row_hash, read.sync_id),
         )
-        for finding_id, values, occurrences, extra, row_hash in findings
+        for each in findings
     ]
 
 

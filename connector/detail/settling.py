@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from connector.detail.differences import Differ, Difference, Read, by_image
+from connector.detail.columns import columns_of
+from connector.detail.differences import Differ, Difference, Opened, Read, by_image
 from connector.detail.findings import Found
 from connector.detail.judging import Figures, Rules
 from connector.detail.queue import SCANNED, SETTLING, Due, level_counts
@@ -20,6 +21,7 @@ from connector.runs.identity import Identity
 from connector.tables import IMAGE_READS, IMAGES, Aspect, Row
 from connector.texts import shortened
 
+AT_ONCE = 5_000  # findings whose rows are made at once
 BELIEVED = "the images list counts 0, as for all images that were asked for and had none"
 
 
@@ -73,6 +75,7 @@ class Settler:
         self._contradicting: set[str] = set()  # images whose count is 0, and which have rows
         self._subject = [column.name for column in aspect.columns].index(aspect.identity[0])
         self._known = self._known_subjects()
+        self._opened: list[Opened] = []  # not written yet
         self.tally = tally
 
     def take(self, chunk: Sequence[Due], batch: Batch, markers: dict[str, Row]) -> list[Due]:
@@ -111,6 +114,7 @@ class Settler:
             levels = level_counts(count_of(item.get(name)) for name in self._levels)
             whole = _Whole(due, batch.read_at, found, figures, count, levels, reason, read.requests)
             self._settle(whole, stored.get(due.image_id, ()))
+        self._write_opened()
         return again
 
     def _failure(self, item: Any) -> str | None:
@@ -128,6 +132,7 @@ class Settler:
         for due in chunk:
             whole = _Whole(due, now, Found(), Figures(0, 0, 0), due.count, due.levels, BELIEVED, 0)
             self._settle(whole, stored.get(due.image_id, ()))
+        self._write_opened()
 
     def _stored(self, chunk: Sequence[Due]) -> dict[str, list[Row]]:
         if not self._has_rows:
@@ -138,6 +143,10 @@ class Settler:
         due, run = whole.due, self._identity
         read = Read(run.account_id, due.image_id, due.read_no, due.scan_time, due.read_scan_time, run.sync_id)
         difference = self._differ.compare(read, whole.found.findings, stored)
+        if difference.new is not None:
+            self._opened.append(difference.new)
+            if sum(len(each.findings) for each in self._opened) >= AT_ONCE:
+                self._write_opened()
         self._store.add(self._aspect.table, difference.rows)
         self._reject(due.image_id, whole.found)
         marker = {
@@ -160,12 +169,17 @@ class Settler:
         self.tally.opened += difference.opened
         self.tally.closed += difference.closed
 
+    def _write_opened(self) -> None:
+        if self._opened:
+            self._store.append(self._aspect.table, columns_of(self._aspect, self._opened))
+            self._opened.clear()
+
     def _has_arrived(self, found: Found, difference: Difference) -> bool:
         """Return whether the marker cannot arrive without its findings and their facts: the warehouse has both."""
         if self._store.in_order:
             return True
         subjects = {finding.values[self._subject] for finding in found.findings.values()}
-        return not difference.rows and (self._aspect.facts is None or subjects <= self._known)
+        return difference.is_empty and (self._aspect.facts is None or subjects <= self._known)
 
     def _known_subjects(self) -> set[str]:
         """Return the subjects whose facts the warehouse has, if that has to be known."""

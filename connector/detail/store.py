@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from connector.images.records import Rejected, reject_id
 from connector.runs.identity import Identity
 from connector.runs.spool import Spool
@@ -51,6 +53,10 @@ class Holdings(ABC):
 
     def add(self, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
         self._spool.add_all(table, list(rows))
+
+    def append(self, table: Table, rows: pa.Table) -> None:
+        """Add rows of findings, which are Arrow's already."""
+        self._spool.append(table, rows)
 
     def reject(self, faults: Iterable[Rejected]) -> None:
         """Add the faults that the warehouse does not have."""

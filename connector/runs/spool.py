@@ -61,6 +61,10 @@ class Spool:
         for start in range(0, len(rows), BATCH):
             self.extend(table, [*zip(*rows[start : start + BATCH], strict=True)])
 
+    def append(self, table: Table, rows: pa.Table) -> None:
+        """Take rows that are Arrow's already; see `add`."""
+        self._open(table).append(rows)
+
     def amend(self, row: tuple[Any, ...]) -> int:
         """Take a row of `images` that is no new version of its image, and return its number; see `add`."""
         rows = self._open(IMAGES)
@@ -142,20 +146,29 @@ class _Rows:
             self._count(len(columns[0]), texts)
         return range(first, self.added)
 
+    def append(self, rows: pa.Table) -> None:
+        self._pack()
+        self.added += len(rows)
+        self._batches.append(rows)
+        self._write_if_many()
+
     def _count(self, rows: int, texts: int) -> None:
         """Count rows that were taken, with so many characters of texts, and write a batch once there are enough."""
         self.added += rows
         self._buffered += texts
         if len(self._buffer) + len(self._columns[0]) >= BATCH or self._buffered >= MOST_BYTES:
             self._pack()
-            if len(self._batches) >= ROW_GROUP or sum(batch.nbytes for batch in self._batches) >= MOST_BYTES:
-                self._write()
+            self._write_if_many()
+
+    def _write_if_many(self) -> None:
+        rows, size = sum(map(len, self._batches)), sum(batch.nbytes for batch in self._batches)
+        if rows >= ROW_GROUP * BATCH or size >= MOST_BYTES:
+            self._write()
 
     def finish(self) -> None:
         if self.finished:
             return
-        if self._buffer or self._columns[0]:
-            self._pack()
+        self._pack()
         if self._batches:
             self._write()
         for file in self._files:
@@ -168,6 +181,8 @@ class _Rows:
 
     def _pack(self) -> None:
         self._transpose()
+        if not self._columns[0]:
+            return
         self._batches.append(self._table.arrow_of(self._columns))
         self._columns = [[] for _ in self._columns]
         self._buffered = 0

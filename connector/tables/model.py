@@ -77,7 +77,10 @@ class Table:
 
     def arrow_of(self, cells: Sequence[Sequence[Any]]) -> pa.Table:
         """Return columns of values as Arrow; see `arrow`."""
-        arrays = [pa.array(values, f.type) for values, f in zip(cells, self.arrow_schema, strict=True)]
+        return self.of_arrays([pa.array(values, f.type) for values, f in zip(cells, self.arrow_schema, strict=True)])
+
+    def of_arrays(self, arrays: "Sequence[pa.Array[Any]]") -> pa.Table:
+        """Return arrays of the columns' types as Arrow; see `arrow`."""
         for array, field in zip(arrays, self.arrow_schema, strict=True):
             if array.null_count and not field.nullable:
                 raise ValueError(f"{self.name}.{field.name} is never null, but {array.null_count} rows have no value")

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+import pyarrow as pa
+
 from connector.api.answers import CallStats
 from connector.detail.rows import DetailRun
 from connector.detail.run import LISTS, Details
@@ -15,7 +17,7 @@ from connector.images.records import Rejected
 from connector.runs.identity import Identity
 from connector.sandbox.images import instant_text
 from connector.settings import Settings
-from connector.tables import DETAIL_TABLES, IMAGE_READS, IMAGE_VULNERABILITIES, Row, Table
+from connector.tables import DETAIL_TABLES, IMAGE_READS, IMAGE_VULNERABILITIES, Row, Table, plain_rows
 
 MINUTE = 60_000_000
 NOW = 1_800_000_000_000_000
@@ -197,6 +199,9 @@ class Memory:
         made = Memory(self._server, self.tables)
         made.killed_in, made.committed = self.killed_in, self.committed
         return made
+
+    def append(self, table: Table, rows: pa.Table) -> None:
+        self.add(table, [tuple(row[name] for name in table.column_names) for row in plain_rows(rows)])
 
     def add(self, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
         self._added += [(table, row) for row in rows]
