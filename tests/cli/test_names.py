@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import dlt
 import pytest
 
 import connector
 from connector.runs.identity import Identity
 from connector.sandbox import Fault
+from connector.source import make_views
 from connector.warehouse.locks import lock
 from tests.cli.conftest import BLUE_ID
 from tests.settings.conftest import read_again
@@ -107,6 +109,30 @@ def called(place: Place) -> dict[str, str | None]:
         assert names.items() <= accounts.items(), view
         assert names == accounts or view in SPARSE, view
     return accounts
+
+
+def test_a_pipeline_of_ones_own_names_accounts_too(fleets: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where `tcss sync` writes other accounts too, or the same; and a pipeline that leaves the names out loses none."""
+    monkeypatch.setenv("DLT_DATA_DIR", str(fleets.directory / "dlt"))
+    mine = dlt.pipeline("mine", destination=dlt.destinations.duckdb(str(fleets.file)), dataset_name="tcss")
+    where = "select account_id, account_name from tcss.current_images group by all order by all"
+
+    def load(name: str, *tables: str) -> None:
+        source = connector.tcss(name, endpoint=fleets.sandbox.url)
+        mine.run(source.with_resources(*tables) if tables else source)
+
+    load("blue")
+    make_views(mine)
+    assert fleets.query(where) == [(BLUE_ID, "blue")]
+    fleets.sync()
+    rename(fleets, "blue", "azure")
+    load("azure")
+    assert fleets.query(where) == [(ACCOUNT_ID, None), (BLUE_ID, "azure")]
+    load("azure", "images")
+    assert fleets.query(where) == [(ACCOUNT_ID, None), (BLUE_ID, "azure")]
+    rename(fleets, "azure", "navy")
+    fleets.sync("--account", "navy")
+    assert fleets.query(where) == [(ACCOUNT_ID, None), (BLUE_ID, "navy")]
 
 
 SPARSE = {"changes_since_yesterday", "current_scan_errors", "images_at_risk", "scan_failures"}
