@@ -74,7 +74,7 @@ EXAMPLES = {
         select scan_state, scan_age, count(*) as images
         from tcss.scan_coverage group by all order by images desc, scan_state, scan_age limit 5""",
     "scan_failures": """
-        select * exclude (account_id)
+        select * exclude (account_id, account_name)
         from tcss.scan_failures order by all limit 3""",
     "time_to_fix": """
         select image_repository, severity, vulnerabilities, still_open, fixed, start_unknown, mean_days_to_fix

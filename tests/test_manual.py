@@ -481,6 +481,18 @@ def test_the_demo_ends_as_the_readme_shows() -> None:
     assert all(name in QUESTIONS[question] for name in re.findall(r"\w+", head))
 
 
+def test_the_readmes_figures_of_many_accounts_are_the_measured_ones() -> None:
+    """Those of docs/operations.md, and the accounts an hour are what the slowest load gives."""
+    found = re.findall(r"^\| (50[^|]*) \| (\d+) s \|", page("docs/operations.md"), re.MULTILINE)
+    walls = {what: int(seconds) for what, seconds in found}
+    loads = [walls["50, eight at once (the default), DuckDB"], walls["50, eight at once, PostgreSQL"]]
+    unchanged = walls["50 that have not changed, eight at once, either"]
+    section = page("README.md").partition("## Many accounts")[2].partition("\n## ")[0]
+    assert [int(seconds) for seconds in re.findall(r"(\d+) s\b", section)] == [*loads, unchanged]
+    (said,) = re.findall(r"more than ([\d,]+) of these accounts an hour", section)
+    assert int(said.replace(",", "")) <= 50 * 3600 / max(loads)
+
+
 def test_the_lists_of_tables_and_views_are_the_codes() -> None:
     """The same names in the same order, and the question of each view."""
     assert [row[0] for row in rows("docs/tables.md", "table")] == [f"`{table.name}`" for table in TABLES]

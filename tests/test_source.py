@@ -10,7 +10,7 @@ import pytest
 
 import connector
 from connector.errors import ConfigurationError
-from connector.tables import TABLES
+from connector.tables import NAMED_ACCOUNTS, TABLES
 from tests.world import World, world
 
 
@@ -59,8 +59,9 @@ def test_two_runs_call_an_image_gone(account: World) -> None:
 
 
 def test_the_resources_are_the_tables(account: World) -> None:
-    """One resource a table, of the same name."""
-    assert list(connector.tcss(endpoint=account.sandbox.url).resources) == [table.name for table in TABLES]
+    """One resource a table, of the same name; the last has the account's name."""
+    names = [table.name for table in (*TABLES, NAMED_ACCOUNTS)]
+    assert list(connector.tcss(endpoint=account.sandbox.url).resources) == names
 
 
 def test_an_error_while_extracting_loads_nothing(account: World) -> None:

@@ -16,7 +16,7 @@ from connector.errors import ConfigurationError
 from connector.sandbox import Fault
 from connector.sandbox.actions import LIST_ACTION
 from connector.sandbox.detail.actions import DETAIL_ACTIONS
-from connector.tables import DETAIL_TABLES, IMAGE_READS, LOADED_TABLES, TABLES, Table
+from connector.tables import DETAIL_TABLES, IMAGE_READS, LOADED_TABLES, NAMED_ACCOUNTS, TABLES, Table
 from tests.world import World, world
 
 DETAIL = ["vulnerabilities", "malware", "running"]
@@ -74,10 +74,10 @@ def test_the_rows_are_those_of_a_sync(account: World) -> None:
         assert found == rows(account, "other", table)
 
 
-def test_without_details_there_are_five_resources(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_details_there_are_six_resources(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of details exist where they are asked for, by the argument or by the setting."""
-    images = [table.name for table in TABLES]
-    everything = [table.name for table in LOADED_TABLES]
+    images = [table.name for table in (*TABLES, NAMED_ACCOUNTS)]
+    everything = [table.name for table in (*LOADED_TABLES, NAMED_ACCOUNTS)]
     assert list(source(account, detail=None).resources) == images
     assert list(source(account, detail=["running"]).resources) == everything
     monkeypatch.setenv("TCSS_DETAIL", "vulnerabilities")

@@ -90,6 +90,7 @@ COLUMNS = {
         account_id changed_at images_change scanned_change rated_change affected_change vul_change critical_change
         high_change medium_change low_change virus_change risk_change
     """),
+    "named_accounts": words("account_id account_name"),
 }
 KEYS = {
     "images": ("account_id", "image_id"),
@@ -105,6 +106,7 @@ KEYS = {
     "hosts": ("account_id", "host_id"),
     "detail_runs": ("sync_id", "aspect"),
     "posture_changes": ("account_id", "changed_at"),
+    "named_accounts": ("account_id",),
 }
 BIGINTS = words("""
     size host_cnt super_node_cnt container_cnt is_suggest is_authorized component_cnt vul_cnt critical_level_vul_cnt
@@ -146,6 +148,7 @@ NEVER_NULL = {
         *("account_id", "changed_at", "images_change", "scanned_change", "rated_change", "affected_change"),
         *("vul_change", "critical_change", "high_change", "medium_change", "low_change", "virus_change", "risk_change"),
     },
+    "named_accounts": {"account_id", "account_name"},
 }
 EACH_TABLE = pytest.mark.parametrize("table", ALL_TABLES, ids=lambda table: table.name)
 

@@ -66,7 +66,8 @@ def test_what_the_script_loads(account: World, script: Any) -> None:
 
 def test_the_tables_of_the_readme_are_the_codes() -> None:
     """Resources with their keys, and arguments that exist."""
-    keys = {table.name: ", ".join(table.key) for table in connector.tables.TABLES}
+    tables = (*connector.tables.TABLES, connector.tables.NAMED_ACCOUNTS)
+    keys = {table.name: ", ".join(table.key) for table in tables}
     assert dict(re.findall(r"^\| `(\w+)` \| ([\w, ]+) \| merge \|$", README, re.MULTILINE)) == keys
     arguments = re.findall(r"^\| `(\w+)` \| [^|]+ \|$", README, re.MULTILINE)
     assert arguments[0] == "account"

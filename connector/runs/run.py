@@ -15,6 +15,7 @@ from connector.errors import DestinationError, TcssError
 from connector.runs.assembly import image_list, parser_of, policy_of, sent
 from connector.runs.beside import Beside
 from connector.runs.identity import Identity
+from connector.runs.naming import spool_name
 from connector.runs.observation import Observation
 from connector.runs.progress import Report
 from connector.runs.row import SyncRun, run_row
@@ -24,6 +25,7 @@ from connector.tables import (
     IMAGE_HISTORY,
     IMAGE_SCANS,
     IMAGES,
+    NAMED_ACCOUNTS,
     POSTURE_CHANGES,
     REJECTED_VALUES,
     SYNC_RUNS,
@@ -41,7 +43,7 @@ from connector.warehouse.views import publish
 
 log = texts.logger(__name__)
 
-PACKAGES = ((IMAGE_HISTORY, IMAGE_SCANS, REJECTED_VALUES), (IMAGES,), (SYNC_RUNS,))
+PACKAGES = ((IMAGE_HISTORY, IMAGE_SCANS, REJECTED_VALUES), (IMAGES,), (SYNC_RUNS, NAMED_ACCOUNTS))
 """The packages in order. Each waits for the commit of the package before, so that an image's history is written before
 its row of `images` makes the image known."""
 
@@ -63,8 +65,7 @@ class Run:
         self._client, self._location, self.still_held = client, location, still_held
         self.identity = identity
         self._spool = Spool(workdir)
-        if location.has_lock:
-            tables = (*tables, POSTURE_CHANGES)
+        tables = (*tables, NAMED_ACCOUNTS, *((POSTURE_CHANGES,) if location.has_lock else ()))
         self._pipeline = open_pipeline(
             location, identity.account_id, workdir / "dlt", run=identity.sync_id, tables=tables
         )
@@ -77,6 +78,7 @@ class Run:
             held = _held(self.inventory, identity, tables)
             self._is_new = held.is_new
             self._observation = Observation(identity, policy_of(settings), held, images, parser.read, self._spool)
+            spool_name(self._spool, identity, held)
         client.refuse_answers(self._observation.history.request_ids)
 
     def execute(self, report: Report | None = None) -> SyncRun:
@@ -135,7 +137,7 @@ class Run:
         """Write the run's row last, because the row promises what has been committed before."""
         row = run_row(self._observation, self._client.now(), sent(self._client))
         self._spool.add(SYNC_RUNS, tuple(row.values()))
-        self._load((SYNC_RUNS,))
+        self._load(PACKAGES[2])
         return row
 
     def _count(self) -> None:

@@ -21,13 +21,14 @@ from dlt.extract.source import SourceInjectableContext
 
 from connector.runs.assembly import account_of, client_of, image_list, parser_of, policy_of, sent
 from connector.runs.identity import Identity
+from connector.runs.naming import spool_name
 from connector.runs.observation import Observation
 from connector.runs.row import run_row
 from connector.runs.spool import BATCH, Spool
 from connector.settings import Settings
 from connector.source.details import read_details
 from connector.source.selection import Selection
-from connector.tables import IMAGE_HISTORY, IMAGES, LOADED_TABLES, SYNC_RUNS, TABLES, Row, Table
+from connector.tables import IMAGE_HISTORY, IMAGES, LOADED_TABLES, NAMED_ACCOUNTS, SYNC_RUNS, TABLES, Row, Table
 from connector.warehouse import workdirs
 from connector.warehouse.inventory import AccountInventory, Inventory, inventory_of
 
@@ -74,16 +75,18 @@ def _swept(settings: Settings, selection: Selection) -> Spool:
     with client_of(settings) as client:
         identity = Identity.new(account_of(settings, client), client.now(), settings.account_name())
         inventory = _inventory()
-        tables = LOADED_TABLES if selection.details else TABLES
+        tables = (*(LOADED_TABLES if selection.details else TABLES), NAMED_ACCOUNTS)
         with inventory.session() if inventory else nullcontext():
+            held = AccountInventory(inventory, identity.account_id, tables) if inventory else _Nothing()
             observation = Observation(
                 identity,
                 policy_of(settings),
-                AccountInventory(inventory, identity.account_id, tables) if inventory else _Nothing(),
+                held,
                 image_list(settings, client),
                 parser_of(settings).read,
                 spool,
             )
+            spool_name(spool, identity, held)
         client.refuse_answers(observation.history.request_ids)
         with closing(observation.observe()) as progress:
             for _ in progress:
@@ -119,6 +122,9 @@ class _Nothing:
 
     def runs(self, _: Any) -> list[Row]:
         return []
+
+    def name(self) -> None:
+        return None
 
     def rejected_ids(self, _: Any) -> set[str]:
         return set()

@@ -1,4 +1,4 @@
-"""Makes `tcss()`: the account's images as a dlt source of five resources, and more for details."""
+"""Makes `tcss()`: the account's images as a dlt source of six resources, and more for details."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from connector.errors import DestinationError
 from connector.settings import Given, Settings
 from connector.source.extraction import Extractions
 from connector.source.selection import with_companions
-from connector.tables import LOADED_TABLES, TABLES, Table
+from connector.tables import LOADED_TABLES, NAMED_ACCOUNTS, TABLES, Table
 from connector.warehouse.inventory import inventory_of, location_of
 from connector.warehouse.pipeline import SCHEMA
 from connector.warehouse.views import publish
@@ -53,7 +53,8 @@ class TcssSource(DltSource):
 
 @dlt.source(name=SCHEMA, section=SCHEMA, spec=BaseConfiguration, _impl_cls=TcssSource)
 def tcss(account: str | None = None, **given: Unpack[Given]) -> Any:
-    """Return the resources `images`, `image_history`, `image_scans`, `rejected_values` and `sync_runs` of an account.
+    """Return the resources `images`, `image_history`, `image_scans`, `rejected_values` and `sync_runs` of an account,
+    and `named_accounts` with the account's name.
 
     The sweep starts when the first resource is extracted, and compares with what the running pipeline's destination
     holds: the first run is a full load, later runs are incremental by ScanTime (`mode` auto). `account` is the name of
@@ -67,7 +68,8 @@ def tcss(account: str | None = None, **given: Unpack[Given]) -> Any:
     """
     settings = Settings.load(account, **given)
     extractions = Extractions(settings)
-    return [_resource(table, extractions) for table in (LOADED_TABLES if settings.detail else TABLES)]
+    tables = (*(LOADED_TABLES if settings.detail else TABLES), NAMED_ACCOUNTS)
+    return [_resource(table, extractions) for table in tables]
 
 
 def make_views(pipeline: dlt.Pipeline) -> None:

@@ -16,7 +16,16 @@ from connector.errors import ConfigurationError
 from connector.listing.reasons import Cause
 from connector.runs.policy import RunReason
 from connector.runs.spool import BATCH
-from connector.tables import DETAIL_TABLES, IMAGE_HISTORY, IMAGES, LOADED_TABLES, SYNC_RUNS, TABLES, Table
+from connector.tables import (
+    DETAIL_TABLES,
+    IMAGE_HISTORY,
+    IMAGES,
+    LOADED_TABLES,
+    NAMED_ACCOUNTS,
+    SYNC_RUNS,
+    TABLES,
+    Table,
+)
 
 TOGETHER = (IMAGES.name, IMAGE_HISTORY.name)
 """An image whose row is loaded without its history would never get its history: both are loaded, or none."""
@@ -44,10 +53,11 @@ class Selection:
     @classmethod
     def of(cls, source: DltSource) -> Selection:
         """Return the selection. Raises ConfigurationError if the choice would lose rows for good."""
-        chosen = {table.name: source.selected_resources.get(table.name) for table in LOADED_TABLES}
+        tables = (*LOADED_TABLES, NAMED_ACCOUNTS)
+        chosen = {table.name: source.selected_resources.get(table.name) for table in tables}
         taken = {name: resource for name, resource in chosen.items() if resource is not None}
         _check_companions(taken)
-        for table in LOADED_TABLES:
+        for table in tables:
             if table.name in taken:
                 _check_steps(taken[table.name])
                 _check_table(table, taken[table.name])

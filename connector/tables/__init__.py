@@ -2,11 +2,13 @@
 
 Column names, order and types are a contract with everyone who queries the warehouse; dlt never changes a column's type.
 `TABLES` are loaded by every sync, `DETAIL_TABLES` by a sync that is asked for details (`aspects`). `POSTURE_CHANGES` is
-counted in the warehouse, by a sync that holds the account's lock.
+counted in the warehouse, by a sync that holds the account's lock. `NAMED_ACCOUNTS` is written by a run that has another
+name for its account.
 """
 
 from collections.abc import Iterable
 
+from connector.tables.accounts import NAMED_ACCOUNTS
 from connector.tables.aspects import ASPECTS, IMAGE_MALWARE, IMAGE_VULNERABILITIES, Aspect
 from connector.tables.details import DETAIL_RUNS, IMAGE_READS, VULNERABILITIES
 from connector.tables.images import (
@@ -33,7 +35,7 @@ DETAIL_TABLES = (
     DETAIL_RUNS,
 )
 LOADED_TABLES = TABLES + DETAIL_TABLES
-ALL_TABLES = (*LOADED_TABLES, POSTURE_CHANGES)
+ALL_TABLES = (*LOADED_TABLES, POSTURE_CHANGES, NAMED_ACCOUNTS)
 RUNNING_DETAIL = "running"
 """The detail that says where images run, and is no aspect of an image."""
 
@@ -68,6 +70,7 @@ __all__ = [
     "IMAGE_VULNERABILITIES",
     "LOADED_TABLES",
     "LONGEST_ACCOUNT_NAME",
+    "NAMED_ACCOUNTS",
     "POSTURE_CHANGES",
     "REJECTED_VALUES",
     "RUNNING_DETAIL",

@@ -24,7 +24,8 @@ _NOTHING_COUNTED = (
 
 @cache
 def fragments() -> Mapping[str, str]:
-    """Return the select of every fragment by name. `posture_changes` is one where the table does not exist."""
+    """Return the select of every fragment by name. Where the tables `posture_changes` and `named_accounts` do not
+    exist, they are fragments."""
     directory = next(path for path in _FILES if path.is_dir())
     found = {file.stem: file.read_text(encoding="utf-8") for file in sorted(directory.glob("*.sql"))}
     return MappingProxyType(found | {POSTURE_CHANGES.name: _NOTHING_COUNTED})

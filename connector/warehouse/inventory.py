@@ -18,6 +18,7 @@ from connector.tables import (
     DETAIL_RUNS,
     IMAGE_HISTORY,
     IMAGES,
+    NAMED_ACCOUNTS,
     REJECTED_VALUES,
     SYNC_RUNS,
     TABLES,
@@ -287,6 +288,11 @@ class AccountInventory:
     def rejected_ids(self, reject_ids: Sequence[str]) -> set[str]:
         """See `Inventory.rejected_ids`."""
         return self._inventory.rejected_ids(self._account_id, reject_ids)
+
+    def name(self) -> str | None:
+        """The account's name in `named_accounts`; None if it has none."""
+        found = self._inventory.of_account(NAMED_ACCOUNTS, self._account_id, ("account_name",))
+        return next(iter(found.column(0).to_pylist()), None)
 
     def has_history(self) -> bool:
         """Whether `image_history` has any version of the account's images."""

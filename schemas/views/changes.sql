@@ -29,6 +29,7 @@
 -- vul_change: how many more vulnerabilities
 -- virus_change: how many more malicious files
 -- risk_change: how many more findings of sensitive data
+-- account_name: what the account is called, as in accounts; null: the account has no name
 with pairs as (
     select
         history.account_id,
@@ -73,7 +74,7 @@ with pairs as (
     where history.version = 1 or earlier.version is not null
 )
 select
-    account_id,
+    pairs.account_id,
     image_id,
     version,
     observed_at as changed_at,
@@ -118,5 +119,7 @@ select
     coalesce(is_there * low_level_vul_cnt, 0) - coalesce(was_there * low_before, 0) as low_change,
     coalesce(is_there * vul_cnt, 0) - coalesce(was_there * vul_before, 0) as vul_change,
     coalesce(is_there * virus_cnt, 0) - coalesce(was_there * virus_before, 0) as virus_change,
-    coalesce(is_there * risk_cnt, 0) - coalesce(was_there * risk_before, 0) as risk_change
+    coalesce(is_there * risk_cnt, 0) - coalesce(was_there * risk_before, 0) as risk_change,
+    called.account_name
 from pairs
+left join named_accounts as called on called.account_id = pairs.account_id

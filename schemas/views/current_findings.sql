@@ -11,6 +11,7 @@
 -- the image was there in the account's first complete sync, so that the finding may be older
 -- scan_time: ScanTime of the finding's set
 -- read_at: when the image's vulnerabilities were last read, whole or not
+-- account_name: what the account is called, as in accounts; null: the account has no name
 with began as (
     select account_id, min(finished_at) as complete_at
     from sync_runs
@@ -43,7 +44,8 @@ select
     images.container_cnt,
     images.host_cnt,
     reads.scan_time,
-    reads.read_at
+    reads.read_at,
+    called.account_name
 from image_vulnerabilities as found
 join image_reads as reads
     on reads.account_id = found.account_id
@@ -52,6 +54,7 @@ join image_reads as reads
 join images on images.account_id = found.account_id and images.image_id = found.image_id
 left join vulnerabilities as facts on facts.account_id = found.account_id and facts.vul_id = found.vul_id
 left join began on began.account_id = found.account_id
+left join named_accounts as called on called.account_id = found.account_id
 where
     found.opened_read <= reads.read_no
     and (found.closed_read is null or found.closed_read > reads.read_no)

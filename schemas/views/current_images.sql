@@ -6,8 +6,9 @@
 -- has_scan_error: whether any of the five scanners reports an error; current_scan_errors has one row per error
 -- is_licensed: whether the image has a scan licence (is_authorized is not 0); null: not known
 -- needs_attention: whether TCSS says that the image needs attention first (is_suggest is not 0); null: not known
+-- account_name: what the account is called, as in accounts; null: the account has no name
 select
-    account_id,
+    images.account_id,
     image_id,
     image_name,
     image_registry,
@@ -49,6 +50,8 @@ select
     first_seen_at,
     changed_at,
     case when is_authorized <> 0 then true when is_authorized = 0 then false end as is_licensed,
-    case when is_suggest <> 0 then true when is_suggest = 0 then false end as needs_attention
+    case when is_suggest <> 0 then true when is_suggest = 0 then false end as needs_attention,
+    called.account_name
 from images
+left join named_accounts as called on called.account_id = images.account_id
 where deleted_at is null

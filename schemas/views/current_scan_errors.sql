@@ -5,6 +5,7 @@
 -- scanner: agent (on the host), scan (the service), virus, vul (vulnerabilities) or risk (sensitive data)
 -- error: text of the error; the vendor does not document these texts
 -- reason: why the scan failed, as the API explains it for the whole image
+-- account_name: what the account is called, as in accounts; null: the account has no name
 with scanners as (
     select 'agent' as scanner
     union all select 'scan'
@@ -36,7 +37,7 @@ reports as (
     where images.deleted_at is null
 )
 select
-    account_id,
+    reports.account_id,
     image_id,
     image_name,
     scanner,
@@ -46,6 +47,8 @@ select
     scan_status,
     scan_time,
     host_cnt,
-    container_cnt
+    container_cnt,
+    called.account_name
 from reports
+left join named_accounts as called on called.account_id = reports.account_id
 where error is not null

@@ -18,6 +18,7 @@
 -- images: images that are not gone
 -- newest_change_at: when an image was last observed to be new, changed, gone or returned
 -- newest_scan_time: the newest ScanTime of an image that is not gone, which shows whether TCSS still scans
+-- account_name: what the account is called, as in accounts; null: the account has no name
 with accounts as (
     select account_id from images
     union
@@ -81,9 +82,11 @@ select
     coalesce(since.filtered_since, 0) as filtered_since,
     coalesce(fleet.images, 0) as images,
     fleet.newest_change_at,
-    fleet.newest_scan_time
+    fleet.newest_scan_time,
+    called.account_name
 from accounts
 left join complete on complete.account_id = accounts.account_id
 left join ordered as latest on latest.account_id = accounts.account_id and latest.nth = 1
 left join since on since.account_id = accounts.account_id
 left join fleet on fleet.account_id = accounts.account_id
+left join named_accounts as called on called.account_id = accounts.account_id

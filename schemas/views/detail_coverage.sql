@@ -12,6 +12,7 @@
 -- images_in_use: images in that state that a container uses
 -- images_unsettled: images in that state whose set was read so soon after the scan that a later run reads it again
 -- oldest_read_at: the oldest of the last reads of these images; null: no image was read
+-- account_name: what the account is called, as in accounts; null: the account has no name
 with aspects as (
     select account_id, aspect from image_reads
     union
@@ -48,12 +49,14 @@ states as (
     where images.deleted_at is null
 )
 select
-    account_id,
+    states.account_id,
     aspect,
     state,
     count(*) as images,
     count(case when container_cnt > 0 then 1 end) as images_in_use,
     count(case when settled = false then 1 end) as images_unsettled,
-    min(read_at) as oldest_read_at
+    min(read_at) as oldest_read_at,
+    called.account_name
 from states
-group by account_id, aspect, state
+left join named_accounts as called on called.account_id = states.account_id
+group by states.account_id, aspect, state, called.account_name

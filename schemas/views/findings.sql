@@ -18,6 +18,7 @@
 -- exploit_available: whether an exploit exists
 -- known_exploited: whether the vulnerability is exploited in the wild
 -- published_at: when the vulnerability was published
+-- account_name: what the account is called, as in accounts; null: the account has no name
 with began as (
     select account_id, min(finished_at) as complete_at
     from sync_runs
@@ -79,8 +80,10 @@ select
         as closed_at,
     facts.has_exploit as exploit_available,
     facts.is_known_exploited as known_exploited,
-    facts.submit_time as published_at
+    facts.submit_time as published_at,
+    called.account_name
 from observed
 left join vulnerabilities as facts
     on facts.account_id = observed.account_id
     and facts.vul_id = observed.vul_id
+left join named_accounts as called on called.account_id = observed.account_id

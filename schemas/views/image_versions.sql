@@ -8,6 +8,7 @@
 -- valid_to: when a sync first observed the next version; null: this version is the latest
 -- is_current: whether this version is the latest, as in images
 -- event: how this version began: new, changed, gone or returned; a gone version is valid while the image is gone
+-- account_name: what the account is called, as in accounts; null: the account has no name
 select
     history.account_id,
     history.image_id,
@@ -58,7 +59,8 @@ select
     history.scan_risk_error,
     history.extra,
     history.deleted_at,
-    history.sync_id
+    history.sync_id,
+    called.account_name
 from images
 join image_history as history
     on history.account_id = images.account_id
@@ -73,3 +75,4 @@ left join image_history as earlier
     on earlier.account_id = history.account_id
     and earlier.image_id = history.image_id
     and earlier.version = history.version - 1
+left join named_accounts as called on called.account_id = history.account_id

@@ -6,10 +6,11 @@
 -- risk_rank: 1 is the riskiest of its account: images with malware first, then most critical vulnerabilities, then
 -- most malware, then most high vulnerabilities, then most vulnerabilities, then most containers; counts that the API
 -- does not send rank as 0
+-- account_name: what the account is called, as in accounts; null: the account has no name
 select
-    account_id,
+    images.account_id,
     rank() over (
-        partition by account_id
+        partition by images.account_id
         order by
             case when virus_cnt > 0 then 1 else 0 end desc,
             coalesce(critical_level_vul_cnt, 0) desc,
@@ -33,8 +34,10 @@ select
     is_suggest,
     recommended_fix,
     os_name,
-    scan_time
+    scan_time,
+    called.account_name
 from images
+left join named_accounts as called on called.account_id = images.account_id
 where deleted_at is null
     and container_cnt > 0
     and (

@@ -9,8 +9,9 @@
 -- images_scanned: images among these with a ScanTime
 -- images_rated: images among these with counts by severity; the other images add nothing to the counts by severity
 -- images_critical: images among these with a critical vulnerability
+-- account_name: what the account is called, as in accounts; null: the account has no name
 select
-    account_id,
+    present.account_id,
     os_family,
     os_version,
     count(*) as images,
@@ -25,7 +26,9 @@ select
     cast(coalesce(sum(medium_level_vul_cnt), 0) as bigint) as medium_level_vul_cnt,
     cast(coalesce(sum(low_level_vul_cnt), 0) as bigint) as low_level_vul_cnt,
     cast(coalesce(sum(virus_cnt), 0) as bigint) as virus_cnt,
-    cast(coalesce(sum(risk_cnt), 0) as bigint) as risk_cnt
-from images
+    cast(coalesce(sum(risk_cnt), 0) as bigint) as risk_cnt,
+    called.account_name
+from images as present
+left join named_accounts as called on called.account_id = present.account_id
 where deleted_at is null
-group by account_id, os_family, os_version
+group by present.account_id, os_family, os_version, called.account_name

@@ -9,6 +9,7 @@
 -- images_scanned: images among these with a ScanTime
 -- images_rated: images among these with counts by severity; the other images add nothing to the counts by severity
 -- images_critical: images among these with a critical vulnerability
+-- account_name: what the account is called, as in accounts; null: the account has no name
 with accounts as (
     select account_id, min(first_seen_at) as first_seen_at, min(changed_at) as oldest_at
     from images
@@ -168,7 +169,7 @@ sums as (
     from days
 )
 select
-    account_id,
+    sums.account_id,
     day,
     cast(coalesce(images, 0) as bigint) as images,
     cast(coalesce(scanned, 0) as bigint) as images_scanned,
@@ -180,5 +181,7 @@ select
     cast(coalesce(medium, 0) as bigint) as medium_level_vul_cnt,
     cast(coalesce(low, 0) as bigint) as low_level_vul_cnt,
     cast(coalesce(virus, 0) as bigint) as virus_cnt,
-    cast(coalesce(risk, 0) as bigint) as risk_cnt
+    cast(coalesce(risk, 0) as bigint) as risk_cnt,
+    called.account_name
 from sums
+left join named_accounts as called on called.account_id = sums.account_id

@@ -7,6 +7,7 @@
 -- scan_time: when the image was last scanned; an image that fails now may have been scanned before
 -- scan_age_days: whole days of 24 hours since scan_time; null: never scanned
 -- scan_age: under 7 days, 7 to 29 days, 30 days or more, or never scanned
+-- account_name: what the account is called, as in accounts; null: the account has no name
 with ages as (
     select
         account_id,
@@ -32,7 +33,7 @@ with ages as (
     where deleted_at is null
 )
 select
-    account_id,
+    ages.account_id,
     image_id,
     image_name,
     host_cnt,
@@ -47,5 +48,7 @@ select
         when scan_age_days < 7 then 'under 7 days'
         when scan_age_days < 30 then '7 to 29 days'
         else '30 days or more'
-    end as scan_age
+    end as scan_age,
+    called.account_name
 from ages
+left join named_accounts as called on called.account_id = ages.account_id

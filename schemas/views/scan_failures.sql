@@ -13,6 +13,7 @@
 -- latest_scan_time: the newest ScanTime of these images
 -- example_image_id: one of these images, as an example
 -- example_reason: a reason that the API gives for one of these images
+-- account_name: what the account is called, as in accounts; null: the account has no name
 with scanners as (
     select 'agent' as scanner
     union all select 'scan'
@@ -47,7 +48,7 @@ reports as (
     where images.deleted_at is null
 )
 select
-    account_id,
+    reports.account_id,
     scanner,
     cause,
     count(*) as images,
@@ -56,7 +57,9 @@ select
     count(*) - count(scan_time) as images_never_scanned,
     max(scan_time) as latest_scan_time,
     min(image_id) as example_image_id,
-    min(reason) as example_reason
+    min(reason) as example_reason,
+    called.account_name
 from reports
+left join named_accounts as called on called.account_id = reports.account_id
 where cause is not null
-group by account_id, scanner, cause
+group by reports.account_id, scanner, cause, called.account_name

@@ -16,6 +16,7 @@
 -- fixed_and_known: fixed vulnerabilities with a known start
 -- mean_days_to_fix: mean time to fix of fixed_and_known, in days; null: there are none
 -- open_since: start of the oldest open vulnerability with a known start
+-- account_name: what the account is called, as in accounts; null: the account has no name
 with began as (
     select account_id, min(finished_at) as complete_at
     from sync_runs
@@ -148,7 +149,9 @@ select
     count(case when judged.state = 'fixed' and judged.is_censored = 0 then 1 end) as fixed_and_known,
     avg(case when judged.state = 'fixed' and judged.is_censored = 0 then cast(judged.seconds as double) / 86400 end)
         as mean_days_to_fix,
-    min(case when judged.state = 'open' and judged.is_censored = 0 then judged.from_at end) as open_since
+    min(case when judged.state = 'open' and judged.is_censored = 0 then judged.from_at end) as open_since,
+    called.account_name
 from judged
 left join vulnerabilities as facts on facts.account_id = judged.account_id and facts.vul_id = judged.vul_id
-group by judged.account_id, judged.image_repository, facts.severity
+left join named_accounts as called on called.account_id = judged.account_id
+group by judged.account_id, judged.image_repository, facts.severity, called.account_name

@@ -16,6 +16,7 @@
 -- vulnerabilities: different vulnerabilities that the upgrade removes
 -- images: images in use that need the upgrade
 -- containers: containers of these images
+-- account_name: what the account is called, as in accounts; null: the account has no name
 with needed as (
     select
         found.account_id,
@@ -62,9 +63,9 @@ removed as (
     group by account_id, component, version, fixed_versions
 )
 select
-    account_id,
+    removed.account_id,
     rank() over (
-        partition by account_id
+        partition by removed.account_id
         order by critical_findings + high_findings desc, findings desc, containers desc
     ) as upgrade_rank,
     component,
@@ -76,5 +77,7 @@ select
     exploitable_findings,
     vulnerabilities,
     images,
-    containers
+    containers,
+    called.account_name
 from removed
+left join named_accounts as called on called.account_id = removed.account_id

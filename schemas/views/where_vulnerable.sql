@@ -11,6 +11,7 @@
 -- host_name: name of the host; from hosts, else from containers, as is host_ip
 -- instance_id: cloud instance of the host
 -- last_seen_at: when a sync last saw the container
+-- account_name: what the account is called, as in accounts; null: the account has no name
 select
     found.account_id,
     found.image_id,
@@ -37,7 +38,8 @@ select
     coalesce(machines.host_ip, running.host_ip) as host_ip,
     machines.instance_id,
     found.first_found_at,
-    running.last_seen_at
+    running.last_seen_at,
+    called.account_name
 from image_vulnerabilities as found
 join image_reads as reads
     on reads.account_id = found.account_id
@@ -50,6 +52,7 @@ left join containers as running
     and running.image_id = found.image_id
     and running.gone_at is null
 left join hosts as machines on machines.account_id = running.account_id and machines.host_id = running.host_id
+left join named_accounts as called on called.account_id = found.account_id
 where
     found.opened_read <= reads.read_no
     and (found.closed_read is null or found.closed_read > reads.read_no)

@@ -10,7 +10,7 @@ import pytest
 from connector.airflow import TcssSyncOperator, detail_assets
 from connector.errors import ConfigurationError
 from connector.sandbox import Fault
-from connector.tables import POSTURE_CHANGES, TABLES
+from connector.tables import NAMED_ACCOUNTS, POSTURE_CHANGES, TABLES
 from tests.airflow.running import airflow_world, events, run, written
 from tests.world import World
 
@@ -50,7 +50,7 @@ def test_without_details_nothing_is_said_of_them(account: World) -> None:
     assert "detail_verdict" not in extra
     assert not any("details" in said for said in extra["accounts"].values())
     names = {name for (name,) in account.query(TABLES_THERE) if not name.startswith("_dlt")}
-    assert names == {table.name for table in (*TABLES, POSTURE_CHANGES)}
+    assert names == {table.name for table in (*TABLES, POSTURE_CHANGES, NAMED_ACCOUNTS)}
 
 
 def test_details_may_be_a_template(account: World) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import dlt
 
-from connector.tables import IMAGE_HISTORY, IMAGES, POSTURE_CHANGES, SYNC_RUNS, TABLES, Row
+from connector.tables import IMAGE_HISTORY, IMAGES, NAMED_ACCOUNTS, POSTURE_CHANGES, SYNC_RUNS, TABLES, Row
 from connector.warehouse import views
 from connector.warehouse.counting import Posture
 from connector.warehouse.dialects import translate
@@ -139,7 +139,7 @@ QUESTIONS = {
 def measure(kind: str, images: int, versions: int, *, before: bool, say: Callable[[str], None]) -> None:
     """Say the seconds of each step and question, and the answers, which are the same on every database."""
     with tempfile.TemporaryDirectory(prefix="tcss_years_") as directory, place(kind, Path(directory)) as made:
-        pipeline = made.prepared(tables=(*TABLES, POSTURE_CHANGES))
+        pipeline = made.prepared(tables=(*TABLES, POSTURE_CHANGES, NAMED_ACCOUNTS))
         _say(say, f"{kind}, {images * versions:,} versions", lambda: fill(made, pipeline, images, versions))
         with pipeline.sql_client() as client:
             views.create(client)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import dlt
 import pytest
 
+import connector
 from connector.runs.identity import Identity
 from connector.sandbox import Fault
+from connector.source import make_views
 from connector.warehouse.locks import lock
 from tests.cli.conftest import BLUE_ID
 from tests.settings.conftest import read_again
@@ -62,11 +65,85 @@ def lock_of(fleets: World, account_id: str) -> Any:
     return lock(locate(fleets.destination), account_id)
 
 
-@pytest.mark.parametrize("kind", [pytest.param(k, marks=pytest.mark.thorough if k != "duckdb" else ()) for k in KINDS])
+EACH_KIND = pytest.mark.parametrize(
+    "kind", [pytest.param(k, marks=pytest.mark.thorough if k != "duckdb" else ()) for k in KINDS]
+)
+
+
+@EACH_KIND
+def test_every_view_calls_accounts_by_their_newest_names(fleets: World, kind: str) -> None:
+    """After a sync, after a rename, and once the account has no name any more, which leaves the last one. The name is
+    written when it is new, and an account without a name has none."""
+    with place_of(kind, fleets.directory) as place:
+        where = ("--destination", place.url, "--dataset", place.dataset)
+        fleets.sync(*where)
+        assert called(place) == {ACCOUNT_ID: None}
+        assert place.sql("select * from {data}.named_accounts") == []
+        fleets.sync("--account", "blue", *where)
+        assert called(place) == {ACCOUNT_ID: None, BLUE_ID: "blue"}
+        rename(fleets, "blue", "azure")
+        assert connector.sync("azure", **given(fleets, place)).rows_written == {"sync_runs": 1, "named_accounts": 1}
+        assert called(place) == {ACCOUNT_ID: None, BLUE_ID: "azure"}
+        assert connector.sync("azure", **given(fleets, place)).rows_written == {"sync_runs": 1}
+        connector.sync(**given(fleets, place), account_id=BLUE_ID)
+        assert place.sql(f"select count(*) from {{data}}.sync_runs where account_id = '{BLUE_ID}'") == [(4,)]
+        assert called(place) == {ACCOUNT_ID: None, BLUE_ID: "azure"}
+
+
+def given(fleets: World, place: Place) -> dict[str, Any]:
+    return {"endpoint": fleets.sandbox.url, "destination": place.url, "dataset": place.dataset}
+
+
+def rename(fleets: World, before: str, after: str) -> None:
+    secrets = fleets.directory / ".dlt" / "secrets.toml"
+    secrets.write_text(secrets.read_text(encoding="utf-8").replace(f".{before}.", f".{after}."), encoding="utf-8")
+    read_again()
+
+
+def called(place: Place) -> dict[str, str | None]:
+    """What the views call each account. They agree, and those in `SPARSE` alone may lack an account."""
+    views = [name for (name,) in place.sql("select name from {data}.tcss_views")]
+    found = {view: dict(place.sql(f"select distinct account_id, account_name from {{data}}.{view}")) for view in views}
+    accounts = found["accounts"]
+    for view, names in found.items():
+        assert names.items() <= accounts.items(), view
+        assert names == accounts or view in SPARSE, view
+    return accounts
+
+
+def test_a_pipeline_of_ones_own_names_accounts_too(fleets: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where `tcss sync` writes other accounts too, or the same; and a pipeline that leaves the names out loses none."""
+    monkeypatch.setenv("DLT_DATA_DIR", str(fleets.directory / "dlt"))
+    mine = dlt.pipeline("mine", destination=dlt.destinations.duckdb(str(fleets.file)), dataset_name="tcss")
+    where = "select account_id, account_name from tcss.current_images group by all order by all"
+
+    def load(name: str, *tables: str) -> None:
+        source = connector.tcss(name, endpoint=fleets.sandbox.url)
+        mine.run(source.with_resources(*tables) if tables else source)
+
+    load("blue")
+    make_views(mine)
+    assert fleets.query(where) == [(BLUE_ID, "blue")]
+    fleets.sync()
+    rename(fleets, "blue", "azure")
+    load("azure")
+    assert fleets.query(where) == [(ACCOUNT_ID, None), (BLUE_ID, "azure")]
+    load("azure", "images")
+    assert fleets.query(where) == [(ACCOUNT_ID, None), (BLUE_ID, "azure")]
+    rename(fleets, "azure", "navy")
+    fleets.sync("--account", "navy")
+    assert fleets.query(where) == [(ACCOUNT_ID, None), (BLUE_ID, "navy")]
+
+
+SPARSE = {"changes_since_yesterday", "current_scan_errors", "images_at_risk", "scan_failures"}
+
+
+@EACH_KIND
 def test_the_warehouse_of_an_older_release_gets_the_column(fleets: World, kind: str) -> None:
     """Rows of that release have no name; a renamed account has its new name from its next run on."""
     with place_of(kind, fleets.directory) as place:
         where = ("--account", "blue", "--destination", place.url, "--dataset", place.dataset)
+        fleets.sync(*where[2:])
         fleets.sync(*where)
         forget_names(place)
         told = fleets.tcss("views", *where[2:])
@@ -74,13 +151,15 @@ def test_the_warehouse_of_an_older_release_gets_the_column(fleets: World, kind: 
         assert "there is no column account_name in sync_runs" in told.stderr
         assert "Run `tcss sync` first" in told.stderr
         assert fleets.sync(*where)["account_name"] == "blue"
-        assert place.sql("select account_name from {data}.sync_runs order by started_at") == [(None,), ("blue",)]
-        assert place.sql("select account_id, account_name from {data}.accounts") == [(BLUE_ID, "blue")]
-        secrets = fleets.directory / ".dlt" / "secrets.toml"
-        secrets.write_text(secrets.read_text(encoding="utf-8").replace(".blue.", ".azure."), encoding="utf-8")
-        read_again()
+        assert place.sql("select account_name from {data}.sync_runs order by started_at") == [
+            (None,),
+            (None,),
+            ("blue",),
+        ]
+        assert called(place) == {ACCOUNT_ID: None, BLUE_ID: "blue"}
+        rename(fleets, "blue", "azure")
         fleets.sync("--account", "azure", *where[2:])
-        assert place.sql("select account_id, account_name from {data}.accounts") == [(BLUE_ID, "azure")]
+        assert called(place) == {ACCOUNT_ID: None, BLUE_ID: "azure"}
 
 
 def test_only_an_account_that_may_be_there_under_another_id_is_warned_of(
@@ -102,11 +181,9 @@ def forget_names(place: Place) -> None:
     views = place.sql("select name from {data}.tcss_views")
     for name in ("tcss_views", *(name for (name,) in views)):
         place.sql(f"drop view {{data}}.{name}")
-    if place.kind == "sqlite":
-        place.sql("drop index tcss_sync_runs_account_name")  # others drop it with the column
-    tables = ["{data}.sync_runs"]
+    datasets = ["{data}"]
     if place.kind in ("postgresql", "mysql"):
-        staging = f"{place.dataset}_staging_{BLUE_ID}"
-        tables.append(f"{place.quoted(staging)}.sync_runs")
-    for table in tables:
-        place.sql(f"alter table {table} drop column account_name")
+        datasets += [place.quoted(f"{place.dataset}_staging_{account_id}") for account_id in (ACCOUNT_ID, BLUE_ID)]
+    for dataset in datasets:
+        place.sql(f"alter table {dataset}.sync_runs drop column account_name")
+        place.sql(f"drop table {dataset}.named_accounts")

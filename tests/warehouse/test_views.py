@@ -18,7 +18,7 @@ import sqlglot
 from sqlglot import exp
 
 from connector.errors import DestinationError
-from connector.tables import DETAIL_TABLES, IMAGE_HISTORY, IMAGES, SYNC_RUNS, TABLES
+from connector.tables import DETAIL_TABLES, IMAGE_HISTORY, IMAGES, NAMED_ACCOUNTS, SYNC_RUNS, TABLES
 from connector.warehouse import descriptions, dialects, views
 from connector.warehouse.fragments import with_fragments
 from connector.warehouse.loading import Loader
@@ -36,6 +36,7 @@ TODAY = NOW - NOW % (24 * HOUR)
 CLOCK = "(select max(started_at) from sync_runs where sync_id = 'now')"
 """What stands for `current_timestamp` in the views of that fleet."""
 STOPPED = tuple(View(v.name, v.question, v.sql.replace("current_timestamp", CLOCK)) for v in VIEWS.values())
+STOPPED_BY_NAME = {view.name: view for view in STOPPED}
 
 
 def ago(days: float = 0, *, hours: float = 0) -> int:
@@ -232,6 +233,8 @@ RUNS = [
     run("2", 26, "full", "complete", account_name="two"),
     run("3", 1, "full", "failed", "throttled"),
 ]
+CALLED = {"1": "once", "2": "two"}
+"""The names of accounts, which runs above have too."""
 
 
 def latest(versions: list[Row]) -> Row:
@@ -468,12 +471,15 @@ def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """A warehouse of each kind with the data above and all views, and its pipeline."""
     with place(request.param, tmp_path_factory.mktemp("fleet")) as made, pytest.MonkeyPatch.context() as patch:
         patch.setattr(views, "views", lambda: STOPPED)
-        pipeline = made.prepared()
+        pipeline = made.prepared(tables=(*TABLES, NAMED_ACCOUNTS))
         versions = [*FLEET, *DAYS, *PRUNED]
         files = {
             "image_history": made.parquet(IMAGE_HISTORY, *(row for rows in versions for row in rows), *LEFT),
             "images": made.parquet(IMAGES, *map(latest, versions)),
             "sync_runs": made.parquet(SYNC_RUNS, *RUNS),
+            "named_accounts": made.parquet(
+                NAMED_ACCOUNTS, *({"account_id": one, "account_name": name} for one, name in CALLED.items())
+            ),
         }
         made.loader(pipeline).load(files)
         with pipeline.sql_client() as client:
@@ -499,7 +505,9 @@ def test_a_view_has_exactly_these_rows(fleet: tuple[Place, dlt.Pipeline], name: 
     columns, rows = ask(pipeline, name, before) if ours else ask_as_analyst(made, name, str(before))
     assert columns == sqlglot.parse_one(VIEWS[name].sql, read="duckdb").named_selects
     found = [row for row in rows if row[0] in ACCOUNTS[name]]
-    expected = [row if isinstance(row, tuple) else whole(row, columns) for row in EXPECTED[name]]
+    expected = [row if isinstance(row, tuple) else whole(row, columns[:-1]) for row in EXPECTED[name]]
+    if name != "accounts":  # the account's name is the last column of every other view
+        expected = [(*row, CALLED.get(row[0])) for row in expected]
     assert sorted(found, key=key) == sorted(expected, key=key)
 
 
@@ -516,6 +524,19 @@ def test_changes_of_a_window_add_up(fleet: tuple[Place, dlt.Pipeline]) -> None:
             added[row[:2]] = [so_far + row[columns.index(n)] for so_far, n in zip(sums, numbers, strict=True)]
     assert added == yesterday
     assert len(added) == 7
+
+
+def test_without_the_table_of_names_the_runs_say_them(fleet: tuple[Place, dlt.Pipeline]) -> None:
+    """As where nothing but a pipeline of an older release has loaded: the views have the same rows."""
+    _, pipeline = fleet
+    with_names = {name: ask(pipeline, name) for name in ("accounts", "current_images", "data_freshness")}
+    assert {row[-1] for row in with_names["current_images"][1] if row[0] in "1234"} == {"once", "two", None}
+    with pipeline.sql_client() as client:
+        names = views._names(client, TABLES)
+        for name, (columns, rows) in with_names.items():
+            query = STOPPED_BY_NAME[name].select(client.capabilities.sqlglot_dialect, names)
+            found = [tuple(map(plain, row)) for row in client.execute_sql(query)]
+            assert sorted(found, key=key) == sorted(rows, key=key), columns
 
 
 SECONDS = {
@@ -545,6 +566,14 @@ def test_now_is_what_the_databases_clock_says(fleet: tuple[Place, dlt.Pipeline],
         asked = (SECONDS[made.kind], dialects.translate(since, dialect, {"sync_runs": table}), SECONDS[made.kind])
         before, now, after = (int(run(query)[0][0]) for query in asked)
     assert before <= now <= after
+
+
+@pytest.mark.parametrize("view", views.views(), ids=lambda view: view.name)
+def test_every_view_has_the_name_of_the_account(view: View) -> None:
+    """Beside its id, as the last column; `accounts` has both at its begin."""
+    columns = sqlglot.parse_one(view.sql, read="duckdb").named_selects
+    assert columns[0] == "account_id"
+    assert columns[1 if view.name == "accounts" else -1] == "account_name"
 
 
 def test_every_view_is_tested() -> None:
