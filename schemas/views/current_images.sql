@@ -40,15 +40,12 @@ select
     low_level_vul_cnt,
     virus_cnt,
     risk_cnt,
-    case
-        when coalesce(agent_error, scan_error, scan_virus_error, scan_vul_error, scan_risk_error) is null then false
-        else true
-    end as has_scan_error,
+    has_scan_error,
     extra,
     version,
     first_seen_at,
     changed_at,
     case when is_authorized <> 0 then true when is_authorized = 0 then false end as is_licensed,
     case when is_suggest <> 0 then true when is_suggest = 0 then false end as needs_attention
-from images
+from scan_states
 where deleted_at is null

@@ -13,12 +13,12 @@ select
     history.image_id,
     history.version,
     history.observed_at as valid_from,
-    later.observed_at as valid_to,
-    case when history.version = images.version then true else false end as is_current,
+    history.valid_to,
+    case when history.version = history.latest_version then true else false end as is_current,
     case
         when history.deleted_at is not null then 'gone'
         when history.version = 1 then 'new'
-        when earlier.deleted_at is not null then 'returned'
+        when earlier.version is not null then 'returned'
         else 'changed'
     end as event,
     history.image_name,
@@ -59,17 +59,9 @@ select
     history.extra,
     history.deleted_at,
     history.sync_id
-from images
-join image_history as history
-    on history.account_id = images.account_id
-    and history.image_id = images.image_id
-    and history.version <= images.version
-left join image_history as later
-    on later.account_id = history.account_id
-    and later.image_id = history.image_id
-    and later.version = history.version + 1
-    and history.version < images.version
+from versions as history
 left join image_history as earlier
     on earlier.account_id = history.account_id
     and earlier.image_id = history.image_id
     and earlier.version = history.version - 1
+    and earlier.deleted_at is not null
