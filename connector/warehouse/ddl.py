@@ -34,12 +34,14 @@ _INDEXES: dict[Kind, str] = {
 # Older releases made the key's index, which does no harm.
 _WIDER = {IMAGE_HISTORY.name: ("tcss_image_history_versions", (*IMAGE_HISTORY.key, "observed_at"))}
 # Without these indexes, "Which images have this CVE?" reads every finding (PostgreSQL took 1.3 s for 1.6 million
-# findings, and 0.03 s with the index), a sync and `tcss status` read every earlier run, and what has changed since some
-# moment is looked up in the whole history. The view accounts reads no table but the index with the names.
+# findings, and 0.03 s with the index), a sync, `tcss status` and data_freshness read every earlier run, and what has
+# changed since some moment is looked up in the whole history. The view accounts reads no table but the index with the
+# names.
 _SEARCHED = {
     "tcss_image_history_observed_at": (IMAGE_HISTORY, ("observed_at", "account_id")),
     "tcss_image_vulnerabilities_vul_id": (IMAGE_VULNERABILITIES, ("account_id", "vul_id")),
     "tcss_sync_runs_started_at": (SYNC_RUNS, ("account_id", "started_at")),
+    "tcss_sync_runs_recent": (SYNC_RUNS, ("started_at",)),
     "tcss_sync_runs_account_name": (SYNC_RUNS, ("account_id", "account_name", "started_at")),
     "tcss_detail_runs_started_at": (DETAIL_RUNS, ("account_id", "aspect", "started_at")),
 }

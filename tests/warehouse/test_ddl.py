@@ -28,15 +28,15 @@ def key_index(table: Table) -> str:
 
 @pytest.mark.parametrize("kind", INDEXES)
 def test_keys_are_indexed_in_the_tables_and_in_staging(kind: str, tmp_path: Path) -> None:
-    """Without them a merge is quadratic in SQLite and MySQL. Runs are indexed by account and time too, and by the
-    account's name; the history by time, and by its key with the time. A second preparation adds none."""
+    """Without them a merge is quadratic in SQLite and MySQL. Runs are indexed by time, by account and time, and
+    by the account's name; the history by time, and by its key with the time. A second preparation adds none."""
     with place(kind, tmp_path) as made:
         made.prepared()
         made.prepared()
         found = [made.sql(INDEXES[kind].format(dataset)) for dataset in ("{data}", "{staging}")]
     keys = [(table.name, key_index(table)) for table in TABLES]
     searched = [("image_history", "tcss_image_history_observed_at")]
-    searched += [("sync_runs", "tcss_sync_runs_account_name"), ("sync_runs", "tcss_sync_runs_started_at")]
+    searched += [("sync_runs", f"tcss_sync_runs_{name}") for name in ("account_name", "recent", "started_at")]
     assert [sorted(rows) for rows in found] == [sorted([*keys, *searched])] * 2
 
 
@@ -54,6 +54,7 @@ def test_findings_are_indexed_by_their_vulnerability_too(kind: str, tmp_path: Pa
         ("image_vulnerabilities", "tcss_image_vulnerabilities_vul_id"),
         ("detail_runs", "tcss_detail_runs_started_at"),
         ("sync_runs", "tcss_sync_runs_account_name"),
+        ("sync_runs", "tcss_sync_runs_recent"),
         ("sync_runs", "tcss_sync_runs_started_at"),
     ]
     assert sorted(found) == sorted([*keys, *searched])
