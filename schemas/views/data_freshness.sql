@@ -39,16 +39,22 @@ current_accounts as (
         and date_diff('second', started_at, current_timestamp) >= -300
     group by account_id
 ),
+-- Grouped, so that MySQL does not join the runs first.
+behind as (
+    select known.account_id
+    from known
+    left join current_accounts on current_accounts.account_id = known.account_id
+    where current_accounts.account_id is null
+    group by known.account_id
+),
 runs as (
     select recent.account_id, recent.started_at, recent.mode, recent.verdict, recent.filters
     from recent
     join current_accounts on current_accounts.account_id = recent.account_id
     union all
     select sync_runs.account_id, sync_runs.started_at, sync_runs.mode, sync_runs.verdict, sync_runs.filters
-    from known
-    left join current_accounts on current_accounts.account_id = known.account_id
-    join sync_runs on sync_runs.account_id = known.account_id
-    where current_accounts.account_id is null
+    from behind
+    join sync_runs on sync_runs.account_id = behind.account_id
 ),
 complete as (
     select
