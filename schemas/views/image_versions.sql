@@ -1,8 +1,9 @@
 -- What was known of an image at any moment, and from when to when?
 --
 -- One row per version of an image that a sync observed, without rows of image_history that a killed run left. The
--- fleet at a moment: valid_from <= moment and (valid_to > moment or valid_to is null) and deleted_at is null. The
--- columns that are not explained here are those of image_history.
+-- fleet at a moment: valid_from <= moment and (valid_to > moment or valid_to is null) and deleted_at is null. Over
+-- millions of versions that takes long: the manual has quicker queries. The columns that are not explained here are
+-- those of image_history.
 --
 -- valid_from: when a sync first observed this version; the change itself happened since the sync before
 -- valid_to: when a sync first observed the next version; null: this version is the latest
