@@ -53,8 +53,12 @@ def fill(made: Place, pipeline: dlt.Pipeline, images: int, versions: int) -> Non
             f"SELECT {', '.join(columns.values())} FROM {{data}}.images ORDER BY changed_at"
         )
     made.loader(pipeline).prepare()  # makes the indexes
-    if made.kind != "duckdb":
-        made.sql("ANALYZE" if made.kind == "postgresql" else "ANALYZE TABLE {data}.image_history, {data}.images")
+    if made.kind == "mysql":
+        made.sql("ANALYZE TABLE {data}.image_history, {data}.images")
+    if made.kind == "postgresql":  # as autovacuum does
+        with made.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            tables = ", ".join(f"{made.quoted(made.dataset)}.{name}" for name in ("image_history", "images"))
+            connection.exec_driver_sql(f"VACUUM ANALYZE {tables}")
 
 
 _COUNTS = {
@@ -171,6 +175,7 @@ def measure(kind: str, images: int, versions: int, *, before: bool, say: Callabl
 def _ask(say: Callable[[str], None], client: Any, title: str, sql: str, rounds: int) -> None:
     names = (*(table.name for table in TABLES), *(view.name for view in views.views()))
     query = translate(sql, dialect_of(client), {name: client.make_qualified_table_name(name) for name in names})
+    query = query.replace(" NULLS LAST", "")  # which keeps PostgreSQL from the index; the manual does not say it
     answer: list[Any] = []
 
     def once() -> dict[str, float]:
