@@ -38,16 +38,15 @@ states as (
             when reads.read_no > 0 and reads.scan_time = image.scan_time
                 and coalesce(case aspects.aspect when 'malware' then image.virus_cnt else image.vul_cnt end, -1)
                 = coalesce(reads.vul_cnt, -1) then 'current'
-            when image.scan_status in ('NOT_SCAN', 'WAIT_SCAN', 'SCANNING', 'SCAN_ERR', 'FAILED', 'CANCELED')
-                then 'scan not finished'
+            when image.status_state in ('not scanned', 'scanning', 'cancelled', 'failing') then 'scan not finished'
             when coalesce(reads.read_no, 0) = 0 then 'not read yet'
             else 'behind the scan'
         end as state
     from aspects
-    join current_images as image on image.account_id = aspects.account_id
+    join scan_states as image on image.account_id = aspects.account_id
     left join image_reads as reads on reads.account_id = aspects.account_id and reads.image_id = image.image_id
         and reads.aspect = aspects.aspect
-    where 1 = 1{filters}
+    where image.deleted_at is null{filters}
 )
 select aspect, state, count(*) as images, count(case when container_cnt > 0 then 1 end) as images_in_use
 from states

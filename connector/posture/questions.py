@@ -95,25 +95,21 @@ group by image.day
 order by image.day""",
     # Versions add their counts on the day when they begin, and subtract them on the day when they end.
     narrowed=f"""
-with versions as (
+with spans as (
     select cast(image.observed_at at time zone 'UTC' as date) as first_day,
-        cast(later.observed_at at time zone 'UTC' as date) as last_day,
+        cast(image.valid_to at time zone 'UTC' as date) as last_day,
         count(*) as images,
         {_VERSIONS}
-    from images
-    join image_history as image on image.account_id = images.account_id and image.image_id = images.image_id
-        and image.version <= images.version
-    left join image_history as later on later.account_id = image.account_id and later.image_id = image.image_id
-        and later.version = image.version + 1 and image.version < images.version
+    from versions as image
     where image.deleted_at is null{{filters}}
-    group by cast(image.observed_at at time zone 'UTC' as date), cast(later.observed_at at time zone 'UTC' as date)
+    group by cast(image.observed_at at time zone 'UTC' as date), cast(image.valid_to at time zone 'UTC' as date)
 ),
 differences as (
     select first_day as day, images, critical, high, medium, low
-    from versions
+    from spans
     union all
     select last_day as day, -images as images, -critical as critical, -high as high, -medium as medium, -low as low
-    from versions
+    from spans
     where last_day is not null
 ),
 days as (

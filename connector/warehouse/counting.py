@@ -14,7 +14,6 @@ import dlt
 import pyarrow as pa
 
 from connector.tables import IMAGE_HISTORY, IMAGES, POSTURE_CHANGES, Row, plain_rows
-from connector.warehouse.backends import Kind
 from connector.warehouse.dialects import translate
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
@@ -26,8 +25,6 @@ DAY = 86_400_000_000  # microseconds, as all instants here
 SLICE = 30 * DAY
 """How much of the history one transaction counts: the first count of years is resumed where a run was killed."""
 NEVER = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp()) * 1_000_000
-# MySQL and MariaDB would read the whole history for the changes of a month.
-_SLICES: dict[Kind, int] = {"mysql": DAY}
 
 _CHANGES = POSTURE_CHANGES.column_names[2:]
 _BOUNDS = pa.schema([(name, IMAGES.arrow_schema.field("changed_at").type) for name in ("oldest", "newest")])
@@ -98,8 +95,7 @@ class Posture:
         after, newest = last["changed_at"] if last is not None else 0, bounds["newest"]
         if newest is None or newest <= after:
             return
-        length = _SLICES.get(self._location.kind, SLICE)
-        ends = range((max(after, bounds["oldest"]) + length) // DAY * DAY - 1, newest, length)
+        ends = range((max(after, bounds["oldest"]) + SLICE) // DAY * DAY - 1, newest, SLICE)
         for until in (*ends, NEVER):
             yield after, until
             after = until

@@ -98,7 +98,8 @@ _CLICKHOUSE = ("join_use_nulls", "prefer_column_name_to_alias")
 def _make_plain(tree: Any) -> None:
     """Make ClickHouse read a select as others do: ClickHouse would also name the column of a join after its table."""
     for select in tree.find_all(exp.Select):
-        named = [exp.alias_(e, e.name) if isinstance(e, exp.Column) else e for e in select.expressions]
+        found = select.expressions
+        named = [exp.alias_(e, e.name) if isinstance(e, exp.Column) and not e.is_star else e for e in found]
         select.set("expressions", named)
     tree.set("settings", [exp.column(setting).eq(1) for setting in _CLICKHOUSE])
 

@@ -8,7 +8,7 @@
 -- needs_attention: whether TCSS says that the image needs attention first (is_suggest is not 0); null: not known
 -- account_name: what the account is called, as in accounts; null: the account has no name
 select
-    images.account_id,
+    scan_states.account_id,
     image_id,
     image_name,
     image_registry,
@@ -41,10 +41,7 @@ select
     low_level_vul_cnt,
     virus_cnt,
     risk_cnt,
-    case
-        when coalesce(agent_error, scan_error, scan_virus_error, scan_vul_error, scan_risk_error) is null then false
-        else true
-    end as has_scan_error,
+    has_scan_error,
     extra,
     version,
     first_seen_at,
@@ -52,6 +49,6 @@ select
     case when is_authorized <> 0 then true when is_authorized = 0 then false end as is_licensed,
     case when is_suggest <> 0 then true when is_suggest = 0 then false end as needs_attention,
     called.account_name
-from images
-left join named_accounts as called on called.account_id = images.account_id
+from scan_states
+left join named_accounts as called on called.account_id = scan_states.account_id
 where deleted_at is null

@@ -19,17 +19,50 @@
 -- newest_change_at: when an image was last observed to be new, changed, gone or returned
 -- newest_scan_time: the newest ScanTime of an image that is not gone, which shows whether TCSS still scans
 -- account_name: what the account is called, as in accounts; null: the account has no name
-with accounts as (
-    select account_id from images
-    union
-    select account_id from sync_runs
+with known as (
+    select account_id, max(started_at) as last_run_at
+    from sync_runs
+    group by account_id
+),
+-- Runs of years are read only of accounts without a complete full run in the last eight days.
+recent as (
+    select account_id, started_at, mode, verdict, filters
+    from sync_runs
+    where started_at > current_timestamp - interval 192 hour
+),
+current_accounts as (
+    select account_id
+    from recent
+    where
+        mode = 'full'
+        and verdict = 'complete'
+        and filters is null
+        and date_diff('second', started_at, current_timestamp) >= -300
+    group by account_id
+),
+-- Grouped, so that MySQL does not join the runs first.
+behind as (
+    select known.account_id
+    from known
+    left join current_accounts on current_accounts.account_id = known.account_id
+    where current_accounts.account_id is null
+    group by known.account_id
+),
+runs as (
+    select recent.account_id, recent.started_at, recent.mode, recent.verdict, recent.filters
+    from recent
+    join current_accounts on current_accounts.account_id = recent.account_id
+    union all
+    select sync_runs.account_id, sync_runs.started_at, sync_runs.mode, sync_runs.verdict, sync_runs.filters
+    from behind
+    join sync_runs on sync_runs.account_id = behind.account_id
 ),
 complete as (
     select
         account_id,
         max(started_at) as complete_at,
         max(case when mode = 'full' then started_at end) as full_at
-    from sync_runs
+    from runs
     where
         verdict = 'complete'
         and filters is null
@@ -38,24 +71,25 @@ complete as (
 ),
 ordered as (
     select
-        account_id,
-        started_at,
-        mode,
-        verdict,
-        verdict_reason,
-        row_number() over (partition by account_id order by started_at desc, sync_id) as nth
-    from sync_runs
+        sync_runs.account_id,
+        sync_runs.started_at,
+        sync_runs.mode,
+        sync_runs.verdict,
+        sync_runs.verdict_reason,
+        row_number() over (partition by sync_runs.account_id order by sync_runs.sync_id) as nth
+    from known
+    join sync_runs on sync_runs.account_id = known.account_id and sync_runs.started_at = known.last_run_at
 ),
 since as (
     select
-        sync_runs.account_id,
-        count(case when sync_runs.verdict = 'partial' then 1 end) as partial_since,
-        count(case when sync_runs.verdict not in ('complete', 'partial') then 1 end) as failed_since,
-        count(case when sync_runs.verdict = 'complete' then 1 end) as filtered_since
-    from sync_runs
-    left join complete on complete.account_id = sync_runs.account_id
-    where complete.complete_at is null or sync_runs.started_at > complete.complete_at
-    group by sync_runs.account_id
+        runs.account_id,
+        count(case when runs.verdict = 'partial' then 1 end) as partial_since,
+        count(case when runs.verdict not in ('complete', 'partial') then 1 end) as failed_since,
+        count(case when runs.verdict = 'complete' then 1 end) as filtered_since
+    from runs
+    left join complete on complete.account_id = runs.account_id
+    where complete.complete_at is null or runs.started_at > complete.complete_at
+    group by runs.account_id
 ),
 fleet as (
     select
@@ -65,6 +99,11 @@ fleet as (
         max(case when deleted_at is null then scan_time end) as newest_scan_time
     from images
     group by account_id
+),
+accounts as (
+    select account_id from fleet
+    union
+    select account_id from known
 )
 select
     accounts.account_id,

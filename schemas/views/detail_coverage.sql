@@ -34,14 +34,12 @@ states as (
                 and coalesce(case aspects.aspect when 'malware' then images.virus_cnt else images.vul_cnt end, -1)
                 = coalesce(reads.vul_cnt, -1)
                 then 'current'
-            when
-                images.scan_status in ('NOT_SCAN', 'WAIT_SCAN', 'SCANNING', 'SCAN_ERR', 'FAILED', 'CANCELED')
-                then 'scan not finished'
+            when images.status_state in ('not scanned', 'scanning', 'cancelled', 'failing') then 'scan not finished'
             when coalesce(reads.read_no, 0) = 0 then 'not read yet'
             else 'behind the scan'
         end as state
     from aspects
-    join images on images.account_id = aspects.account_id
+    join scan_states as images on images.account_id = aspects.account_id
     left join image_reads as reads
         on reads.account_id = aspects.account_id
         and reads.image_id = images.image_id

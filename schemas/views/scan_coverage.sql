@@ -17,19 +17,10 @@ with ages as (
         container_cnt,
         is_authorized,
         scan_status,
-        case
-            when coalesce(agent_error, scan_error, scan_virus_error, scan_vul_error, scan_risk_error) is not null
-                then 'failing'
-            when scan_status in ('SCAN_ERR', 'FAILED') then 'failing'
-            when scan_status in ('SCANNED', 'FINISHED') then 'scanned'
-            when scan_status = 'NOT_SCAN' then 'not scanned'
-            when scan_status in ('SCANNING', 'WAIT_SCAN') then 'scanning'
-            when scan_status = 'CANCELED' then 'cancelled'
-            else 'other'
-        end as scan_state,
+        scan_state,
         scan_time,
         cast(floor(date_diff('second', scan_time, current_timestamp) / 86400.0) as bigint) as scan_age_days
-    from images
+    from scan_states
     where deleted_at is null
 )
 select

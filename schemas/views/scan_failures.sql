@@ -34,16 +34,14 @@ reports as (
             when 'vul' then images.scan_vul_error
             when 'risk' then images.scan_risk_error
             when 'status' then case
-                when coalesce(agent_error, scan_error, scan_virus_error, scan_vul_error, scan_risk_error) is not null
-                    then null
-                when scan_status in ('SCANNED', 'FINISHED', 'NOT_SCAN', 'SCANNING', 'WAIT_SCAN', 'CANCELED') then null
-                else coalesce(scan_status, 'no status')
+                when images.has_scan_error = false and images.scan_state in ('failing', 'other')
+                    then coalesce(images.scan_status, 'no status')
             end
         end as cause,
         images.container_cnt,
         images.scan_time,
         images.reason
-    from images
+    from scan_states as images
     cross join scanners
     where images.deleted_at is null
 )

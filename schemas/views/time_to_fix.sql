@@ -28,14 +28,13 @@ named as (
         images.account_id,
         images.image_id,
         images.first_seen_at,
-        images.version as latest,
         max(case when history.image_repository is not null then history.version end) as named_by
     from images
     join image_history as history
         on history.account_id = images.account_id
         and history.image_id = images.image_id
         and history.version <= images.version
-    group by images.account_id, images.image_id, images.first_seen_at, images.version
+    group by images.account_id, images.image_id, images.first_seen_at
 ),
 uses as (
     select
@@ -44,22 +43,14 @@ uses as (
         naming.image_repository,
         named.first_seen_at,
         min(history.observed_at) as used_from,
-        max(later.observed_at) as used_to,
-        max(case when later.version is null then 1 else 0 end) as is_used
+        max(history.valid_to) as used_to,
+        max(case when history.valid_to is null then 1 else 0 end) as is_used
     from named
     join image_history as naming
         on naming.account_id = named.account_id
         and naming.image_id = named.image_id
         and naming.version = named.named_by
-    join image_history as history
-        on history.account_id = named.account_id
-        and history.image_id = named.image_id
-        and history.version <= named.latest
-    left join image_history as later
-        on later.account_id = history.account_id
-        and later.image_id = history.image_id
-        and later.version = history.version + 1
-        and history.version < named.latest
+    join versions as history on history.account_id = named.account_id and history.image_id = named.image_id
     where history.deleted_at is null and history.container_cnt > 0
     group by named.account_id, named.image_id, naming.image_repository, named.first_seen_at
 ),

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.tables import IMAGE_HISTORY, IMAGES, POSTURE_CHANGES, TABLES, Table
-from connector.warehouse import counting, views
+from connector.warehouse import views
 from connector.warehouse.counting import DAY, Posture
 from connector.warehouse.pruning import Pruner
 from connector.warehouse.selects import dialect_of, instant
@@ -215,7 +215,6 @@ def test_the_first_count_resumes_where_it_was_killed(
         write(*given, **options)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(counting, "_SLICES", {"mysql": counting.SLICE})
     monkeypatch.setattr(Posture, "_write", killed)
     while world.place.sql("SELECT max(changed_at) FROM {data}.posture_changes") != world.place.sql(
         "SELECT max(observed_at) FROM {data}.image_history"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from connector.errors import DestinationError
-from connector.tables import ALL_TABLES, SYNC_RUNS, TABLES
+from connector.tables import ALL_TABLES, IMAGE_HISTORY, SYNC_RUNS, TABLES, Table
 from connector.warehouse.ddl import STAGING
 from connector.warehouse.loading import Loader
 from connector.warehouse.locations import locate
@@ -22,16 +22,21 @@ INDEXES = {
 }
 
 
+def key_index(table: Table) -> str:
+    return "tcss_image_history_versions" if table is IMAGE_HISTORY else f"tcss_{table.name}_key"
+
+
 @pytest.mark.parametrize("kind", INDEXES)
 def test_keys_are_indexed_in_the_tables_and_in_staging(kind: str, tmp_path: Path) -> None:
-    """Without them a merge is quadratic in SQLite and MySQL. Runs are indexed by account and time too, and the
-    history by time. A second preparation adds none."""
+    """Without them a merge is quadratic in SQLite and MySQL. Runs are indexed by time, and by account and time too; the
+    history by time, and by its key with the time. A second preparation adds none."""
     with place(kind, tmp_path) as made:
         made.prepared()
         made.prepared()
         found = [made.sql(INDEXES[kind].format(dataset)) for dataset in ("{data}", "{staging}")]
-    keys = [(table.name, f"tcss_{table.name}_key") for table in TABLES]
-    searched = [("image_history", "tcss_image_history_observed_at"), ("sync_runs", "tcss_sync_runs_started_at")]
+    keys = [(table.name, key_index(table)) for table in TABLES]
+    searched = [("image_history", "tcss_image_history_observed_at")]
+    searched += [("sync_runs", f"tcss_sync_runs_{name}") for name in ("recent", "started_at")]
     assert [sorted(rows) for rows in found] == [sorted([*keys, *searched])] * 2
 
 
@@ -43,11 +48,12 @@ def test_findings_are_indexed_by_their_vulnerability_too(kind: str, tmp_path: Pa
         for _ in range(2):
             made.prepared(tables=ALL_TABLES)
         found = made.sql(INDEXES[kind].format("{data}"))
-    keys = [(table.name, f"tcss_{table.name}_key") for table in ALL_TABLES]
+    keys = [(table.name, key_index(table)) for table in ALL_TABLES]
     searched = [
         ("image_history", "tcss_image_history_observed_at"),
         ("image_vulnerabilities", "tcss_image_vulnerabilities_vul_id"),
         ("detail_runs", "tcss_detail_runs_started_at"),
+        ("sync_runs", "tcss_sync_runs_recent"),
         ("sync_runs", "tcss_sync_runs_started_at"),
     ]
     assert sorted(found) == sorted([*keys, *searched])
