@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--thorough"):
-        os.environ.setdefault("TCSS_EXAMPLES", "5")  # `tests.properties` reads this when it is imported
+        os.environ.setdefault("TCSS_EXAMPLES", "4")  # `tests.properties` reads this when it is imported
     with suppress(ImportError):  # the environments of the schedulers have no hypothesis
         from hypothesis import settings
 
@@ -45,18 +45,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             chosen[not _thorough(item)].append(item)
     config.hook.pytest_deselected(items=chosen[False])
     items[:] = chosen[True]
-
-
-def pytest_collection_finish() -> None:
-    """Let the collector of garbage leave out what stays, the modules and the tests, and come less often: it took an
-    eighth of the time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
-
-
-def pytest_sessionfinish() -> None:
-    gc.unfreeze()
 
 
 def _thorough(item: pytest.Item) -> bool:
@@ -103,11 +91,14 @@ def _no_round_trip() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _hints() -> None:
+def _hints() -> Iterator[None]:
     """Make dlt's checks faster, without leaving any out."""
     from tests import hints
 
     hints.remember()
+    hints.collect_less()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@ classes, and copies of the same schemas hundreds of times. Answers are cached he
 
 from __future__ import annotations
 
+import gc
 from copy import deepcopy
 from functools import cache
 from types import SimpleNamespace
@@ -64,3 +65,11 @@ def remember() -> None:
         module.deepcopy = _copy  # type: ignore[attr-defined]
     quick = getattr(yaml, "CDumper", yaml.Dumper)  # in Python, the dump of the columns is a tenth of a sync
     extract.yaml = SimpleNamespace(dump=lambda value, **options: yaml.dump(value, Dumper=quick, **options))
+
+
+def collect_less() -> None:
+    """Let the collector of garbage leave out what stays, such as modules and tests, and come less often: it took an
+    eighth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
