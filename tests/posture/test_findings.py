@@ -176,11 +176,11 @@ STATES_TOLD = "select aspect, state, sum(images) from tcss.detail_coverage group
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
-    """Warehouses of 150 images, by whether they have details."""
+    """Warehouses of 400 images, by whether they have details."""
     directory = tmp_path_factory.mktemp("invented")
     made = {details: directory / f"{details}.duckdb" for details in (True, False)}
     for details, file in made.items():
-        invent(file, 150, days=60, details=details)
+        invent(file, 400, days=120, details=details)
     return made
 
 
