@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Generator, Iterator
@@ -26,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--thorough"):
-        os.environ.setdefault("TCSS_EXAMPLES", "5")  # `tests.properties` reads this when it is imported
+        os.environ.setdefault("TCSS_EXAMPLES", "4")  # `tests.properties` reads this when it is imported
     with suppress(ImportError):  # the environments of the schedulers have no hypothesis
         from hypothesis import settings
 
@@ -90,11 +91,14 @@ def _no_round_trip() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _hints() -> None:
+def _hints() -> Iterator[None]:
     """Make dlt's checks faster, without leaving any out."""
     from tests import hints
 
     hints.remember()
+    hints.collect_less()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

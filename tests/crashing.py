@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import signal
@@ -33,6 +34,7 @@ STEPS = (
 def run(settings: dict[str, Any], directory: str, kill_at: int | None) -> None:
     """Sync with temporary files in `directory`; SIGKILL strikes at step `kill_at`, counted from 0."""
     hints.remember()
+    gc.disable()  # this process does not live long
     tempfile.tempdir = directory
     counter = itertools.count()
 

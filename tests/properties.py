@@ -1,17 +1,19 @@
-"""Sets the number of examples of a property: few in `make test`, `TCSS_EXAMPLES` times as many in longer runs."""
+"""Sets the examples of a property: few in `make test`; in longer runs others, `TCSS_EXAMPLES` times as many."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, seed, settings
 
 TIMES = int(os.environ.get("TCSS_EXAMPLES", "1"))
 
 
-def examples(few: int) -> settings:
-    """Return settings with the same examples at every run, and without a time limit."""
-    return settings(
+def examples(few: int) -> Callable[[Any], Any]:
+    """Return a decorator: the same examples at every run, and no time limit."""
+    chosen = settings(
         max_examples=few * TIMES,
         deadline=None,
         derandomize=True,
@@ -19,3 +21,4 @@ def examples(few: int) -> settings:
         print_blob=False,
         suppress_health_check=list(HealthCheck),
     )
+    return chosen if TIMES == 1 else lambda test: seed(TIMES)(chosen(test))

@@ -7,7 +7,7 @@ TCSS_TEST_POSTGRES_URL and TCSS_TEST_MYSQL_URL; their user may create users and 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -92,10 +92,10 @@ class Place:
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
         """Run SQL past the code under test. `{data}` and `{staging}` stand for the dataset, and account 1's staging."""
-        text = statement.format(data=self.quoted(self.dataset), staging=self.quoted(f"{self.dataset}_staging_1"))
         if self.kind == "duckdb":
             with closing(duckdb.connect(str(self.file))) as connection:
-                return connection.execute(text).fetchall()
+                return connection.execute(self._named(statement)).fetchall()
+        text = self._named(statement)
         with self.engine.connect() as connection:
             if self.kind == "sqlite" and "{staging}" in statement:
                 name = self.file.with_name("w__main_staging_1.sqlite")
@@ -105,6 +105,20 @@ class Place:
             rows = [tuple(row) for row in result] if result.returns_rows else []
             connection.commit()
             return rows
+
+    def sql_in_one(self, statements: Iterable[str]) -> None:
+        """Run statements without parameters, in one connection: to open a DuckDB file takes 16 ms."""
+        if self.kind == "duckdb":
+            with closing(duckdb.connect(str(self.file))) as duck:
+                for statement in statements:
+                    duck.execute(self._named(statement))
+            return
+        with self.engine.begin() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(self._named(statement))
+
+    def _named(self, statement: str) -> str:
+        return statement.format(data=self.quoted(self.dataset), staging=self.quoted(f"{self.dataset}_staging_1"))
 
     def table(self, table: Table) -> list[dict[str, Any]]:
         """Return all rows by their keys, read by plain SQL past the code under test; instants as by `instant`."""

@@ -14,7 +14,7 @@ from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
 from tests import crashing
 from tests.detail.truth import Rows, of_fleet, of_warehouse
 from tests.test_crash import PROCESSES
-from tests.warehouses import Place
+from tests.warehouses import KINDS, Place
 
 CHANGES = {"scan_again": 12, "rescan": 6, "add_vulnerabilities": 4, "withdraw_vulnerabilities": 2, "delete": 1}
 
@@ -44,7 +44,11 @@ def sync(place: Place, url: str, temporary: Path, kill_at: int | None = None) ->
 
 
 @pytest.mark.thorough(but=("duckdb-some",))
-@pytest.mark.parametrize("stride", [13, 97], ids=["often", "some"])
+@pytest.mark.parametrize(
+    ("place", "stride"),
+    [pytest.param("duckdb", 97, id="duckdb-some"), *(pytest.param(kind, 13, id=f"{kind}-often") for kind in KINDS)],
+    indirect=["place"],
+)
 def test_killed_at_a_step_and_run_again(place: Place, tmp_path: Path, stride: int) -> None:
     """After each kill, every set that is shown is one that its image had; after the next run, all are those of now."""
     fleet = Fleet.seeded(30, clock=wall_clock)

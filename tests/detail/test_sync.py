@@ -42,7 +42,7 @@ def verdicts(made: SyncRun) -> list[tuple[str, str]]:
 
 def test_a_load_and_what_changes_after_it(place: Place) -> None:
     """The tables show what the API shows. A quiet scan writes markers alone, an update only what differs."""
-    fleet = Fleet.seeded(30, clock=wall_clock)
+    fleet = Fleet.seeded(15, clock=wall_clock)
     with Sandbox(fleet, rate=None) as sandbox:
         first = run(place, sandbox)
         assert verdicts(first) == [(aspect, "complete") for aspect in ASPECTS]
@@ -50,7 +50,7 @@ def test_a_load_and_what_changes_after_it(place: Place) -> None:
         containers, hosts = (written(place, table, first) for table in ("containers", "hosts"))
         assert containers
         assert hosts
-        sandbox.change({"scan_again": 30})
+        sandbox.change({"scan_again": 15})
         quiet = run(place, sandbox)
         scanned = len(of_fleet(fleet))
         assert [detail.images_read for detail in quiet.details] == [scanned, None, scanned]
@@ -58,7 +58,7 @@ def test_a_load_and_what_changes_after_it(place: Place) -> None:
         assert written(place, "image_reads", quiet) == 2 * scanned
         for change in ("add_vulnerabilities", "withdraw_vulnerabilities"):
             before = of_warehouse(place)
-            sandbox.change({change: 5})
+            sandbox.change({change: 3})
             update = run(place, sandbox, "vulnerabilities")
             after = of_fleet(fleet)
             assert of_warehouse(place) == after

@@ -79,8 +79,8 @@ class World:
     started: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        for table in (IMAGES, IMAGE_HISTORY, POSTURE_CHANGES):
-            self.place.sql(f"DELETE FROM {{data}}.{table.name}")
+        tables = (IMAGES, IMAGE_HISTORY, POSTURE_CHANGES)
+        self.place.sql_in_one(f"DELETE FROM {{data}}.{table.name}" for table in tables)
 
     def posture(self, account: str) -> Posture:
         return Posture(self.place.location, self.pipeline, account)
@@ -94,23 +94,24 @@ class World:
             before = self.valid.get((step.account, image_id), [])
             keys = {"account_id": step.account, "image_id": image_id, "version": len(before) + 1}
             numbered[image_id] = {**seen, **keys, "observed_at": self.now, "row_hash": "", "sync_id": ""}
-        for version in numbered.values():
-            self._put(IMAGE_HISTORY, version)
-        if step.fate == "history":
-            return
-        for image_id, version in numbered.items():
-            versions = self.valid.setdefault((step.account, image_id), [])
-            versions.append(version)
-            self._put(IMAGES, version | {"changed_at": self.now, "first_seen_at": versions[0]["observed_at"]})
+        written = [put for version in numbered.values() for put in self._put(IMAGE_HISTORY, version)]
+        if step.fate != "history":
+            for image_id, version in numbered.items():
+                versions = self.valid.setdefault((step.account, image_id), [])
+                versions.append(version)
+                seen = {"changed_at": self.now, "first_seen_at": versions[0]["observed_at"]}
+                written += self._put(IMAGES, version | seen)
+        if written:
+            self.place.sql_in_one(written)
         if step.fate == "counted":
             self.posture(step.account).count()
 
-    def _put(self, table: Table, row: Version) -> None:
+    def _put(self, table: Table, row: Version) -> Iterator[str]:
         named = {name: row[name] for name in table.column_names if row.get(name) is not None}
         keys = " AND ".join(f"{name} = {self._literal(table, name, row[name])}" for name in table.key)
-        self.place.sql(f"DELETE FROM {{data}}.{table.name} WHERE {keys}")
+        yield f"DELETE FROM {{data}}.{table.name} WHERE {keys}"
         values = ", ".join(self._literal(table, name, value) for name, value in named.items())
-        self.place.sql(f"INSERT INTO {{data}}.{table.name} ({', '.join(named)}) VALUES ({values})")
+        yield f"INSERT INTO {{data}}.{table.name} ({', '.join(named)}) VALUES ({values})"
 
     def _literal(self, table: Table, name: str, value: Any) -> str:
         if table.column(name).type == "timestamp":
