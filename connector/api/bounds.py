@@ -19,6 +19,7 @@ from http.client import HTTPResponse
 from typing import Any
 
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import DecodeError, ProtocolError
 
@@ -166,19 +167,43 @@ class _Response(HTTPResponse):
         super().__init__(_Source(sock), *args, **options)  # type: ignore[arg-type]
 
 
-class _HttpPool(HTTPConnectionPool):
-    def _new_conn(self) -> Any:
-        return _read_within_bounds(super()._new_conn())
+class _Connection:
+    """Reads responses within the bounds of the thread, and sends a request at once. urllib3 would send the headers and
+    the body one after the other: two packets, with other threads in between."""
+
+    response_class = _Response
+    _held: list[bytes] | None = None
+
+    def request(self, *args: Any, **options: Any) -> None:
+        self._held = []
+        try:
+            super().request(*args, **options)  # type: ignore[misc]
+            whole = b"".join(self._held)
+        finally:
+            self._held = None
+        self.send(whole)
+
+    def send(self, data: bytes) -> None:
+        if self._held is None:
+            super().send(data)  # type: ignore[misc]
+        else:
+            self._held.append(data)
 
 
-class _HttpsPool(HTTPSConnectionPool):
-    def _new_conn(self) -> Any:
-        return _read_within_bounds(super()._new_conn())
+class _HttpConnection(_Connection, HTTPConnection):  # type: ignore[misc]
+    pass
 
 
-def _read_within_bounds(connection: Any) -> Any:
-    connection.response_class = _Response
-    return connection
+class _HttpsConnection(_Connection, HTTPSConnection):  # type: ignore[misc]
+    pass
+
+
+class HttpPool(HTTPConnectionPool):
+    ConnectionCls = _HttpConnection
+
+
+class HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _HttpsConnection
 
 
 class BoundedAdapter(HTTPAdapter):
@@ -193,5 +218,5 @@ class BoundedAdapter(HTTPAdapter):
 
 
 def _bound(manager: Any) -> Any:
-    manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+    manager.pool_classes_by_scheme = {"http": HttpPool, "https": HttpsPool}
     return manager

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 
 ALGORITHM = "TC3-HMAC-SHA256"
 _TERMINATOR = "tc3_request"
@@ -49,8 +50,12 @@ def string_to_sign(canonical: str, *, timestamp: int, service: str) -> str:
 
 def signing_key(secret_key: str, *, timestamp: int, service: str) -> bytes:
     """The key of one UTC day and service, derived from the secret key (32 bytes)."""
-    day = _hmac(f"TC3{secret_key}".encode(), utc_date(timestamp))
-    return _hmac(_hmac(day, service), _TERMINATOR)
+    return _key_of_day(secret_key, utc_date(timestamp), service)
+
+
+@lru_cache(maxsize=8)  # every hash lets other threads run first, which costs more than the hash
+def _key_of_day(secret_key: str, date: str, service: str) -> bytes:
+    return _hmac(_hmac(_hmac(f"TC3{secret_key}".encode(), date), service), _TERMINATOR)
 
 
 def signature(key: bytes, text: str) -> str:

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 import vcr
+from vcr.stubs.urllib3_stubs import VCRRequestsHTTPConnection, VCRRequestsHTTPSConnection
 
+from connector.api.bounds import HttpPool, HttpsPool
 from connector.api.client import Client, Limits
 from connector.api.credentials import Credentials
 from connector.api.endpoints import Endpoints
@@ -29,7 +31,13 @@ CANARY = "CANARYSECRETEXAMPLE"
 RECORDING = os.environ.get("TCSS_RECORD") == "1"
 SCRUBBED = ("Authorization", "X-TC-Token", "X-TC-Timestamp")
 
+CONNECTIONS = (
+    (HttpPool, "ConnectionCls", VCRRequestsHTTPConnection),
+    (HttpsPool, "ConnectionCls", VCRRequestsHTTPSConnection),
+)
+
 recorder = vcr.VCR(
+    custom_patches=CONNECTIONS,
     cassette_library_dir=str(CASSETTES),
     record_mode="all" if RECORDING else "none",
     match_on=["method", "path", "body"],
@@ -49,7 +57,10 @@ def client(url: str) -> Client:
 
 def test_the_documented_exchange_is_one_typed_row_and_a_partial_sweep() -> None:
     """The page's own example: 1 row of TotalCount 339, so the sweep cannot be complete."""
-    player = vcr.VCR(cassette_library_dir=str(CASSETTES), record_mode="none", match_on=["method", "path"])
+    matched = ["method", "path"]
+    player = vcr.VCR(
+        custom_patches=CONNECTIONS, cassette_library_dir=str(CASSETTES), record_mode="none", match_on=matched
+    )
     with player.use_cassette("documented.yaml"):
         answer = client("https://tcss.intl.tencentcloudapi.com").call(ACTION, {"Limit": 100, "Offset": 0})
     sweep = FullSweep(RemoteList(lambda _: answer, partial(instants, UTC), in_flight=1))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -166,3 +169,22 @@ def test_a_missing_ca_bundle_is_a_setting(make: Callable[..., Client], monkeypat
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent/company.pem")
     with pytest.raises(ConfigurationError, match=r"nonexistent/company\.pem"):
         call(make(endpoint=f"https://127.0.0.1:{closed_port()}"))
+
+
+def test_a_request_is_sent_at_once(make: Callable[..., Client]) -> None:
+    """Headers and body come in one piece."""
+
+    def answer(server: socket.socket) -> bytes:
+        connection, _ = server.accept()
+        with connection:
+            request = connection.recv(65_536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(OK.body), OK.body))
+        return request
+
+    with closing(socket.create_server(("127.0.0.1", 0))) as server, ThreadPoolExecutor(1) as pool:
+        server.settimeout(60)
+        answering = pool.submit(answer, server)
+        call(make(endpoint=f"http://127.0.0.1:{server.getsockname()[1]}"))
+        headers, _, body = answering.result().partition(b"\r\n\r\n")
+    assert headers.startswith(b"POST / HTTP/1.1\r\n")
+    assert (body[:1], body[-1:]) == (b"{", b"}")
