@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -412,8 +413,11 @@ def _runs_of(mine: Mine, schema: str) -> list[Any]:
 @pytest.mark.thorough
 def test_a_development_run_begins_anew(mine: Mine) -> None:
     """`dev_mode` gives each pipeline a dataset of its own, which is empty."""
+    had: set[str] = set()
     for _ in range(2):
-        pipeline = mine.pipeline(dev_mode=True)
+        while (pipeline := mine.pipeline(dev_mode=True)).dataset_name in had:  # dlt names them by the second
+            time.sleep(0.1)
+        had.add(pipeline.dataset_name)
         pipeline.run(mine.source())
         query = f"SELECT mode, verdict, images_new FROM {pipeline.dataset_name}.sync_runs"
         assert mine.place.sql(query) == [("full", "complete", 1500)]

@@ -34,7 +34,7 @@ _MEANINGS: dict[str, dict[str, str]] = {
         "day": "DATE(a)",
         "seconds": "(STRFTIME('%s', b) - STRFTIME('%s', a))",
         "days": "DATE(a, b || ' days')",
-        "floor": "CAST(a AS INT)",
+        "floor": "(CAST(a AS INT) - (a < CAST(a AS INT)))",  # a cast cuts off, also below 0
     },
     "tsql": {
         "now": "SYSUTCDATETIME()",

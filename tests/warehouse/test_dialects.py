@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 import sqlglot
 from sqlglot import ErrorLevel
@@ -88,3 +91,11 @@ def test_what_a_dialect_cannot_say_is_an_error() -> None:
     """Rather than a view that means something else."""
     with pytest.raises(UnsupportedError):
         translate("select sum(a) over (order by b rows unbounded preceding) as x from t", "mysql", {})
+
+
+def test_sqlite_rounds_down_below_zero_too() -> None:
+    """The age of what a clock ahead of ours has written is below zero; SQLite's cast would round up there."""
+    query = translate("select floor(a / 2.0) as x from t", "sqlite", {})
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute("create table t as select column1 as a from (values (-4), (-3), (-1), (0), (3))")
+        assert [x for (x,) in db.execute(query)] == [-2, -2, -1, 0, 1]
