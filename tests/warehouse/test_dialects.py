@@ -40,7 +40,7 @@ IDIOMS = {
     ("sqlite", TODAY): "DATE(STRFTIME('%Y-%m-%d %H:%M:%f000', 'now'))",
     ("sqlite", SECONDS): "(STRFTIME('%s', b) - STRFTIME('%s', a))",
     ("sqlite", DAYS): "DATE(a, b || ' days')",
-    ("sqlite", "select floor(a / 2.0) as x from t"): "CAST(CAST(a AS REAL) / 2.0 AS INTEGER)",
+    ("sqlite", "select floor(a) as x from t"): "(CAST(a AS INTEGER) - (a < CAST(a AS INTEGER)))",
     ("clickhouse", DAY): "toDate(toTimeZone(a, 'UTC'))",
     ("clickhouse", DAYS): "addDays(a, b)",
     ("tsql", TODAY): "CAST(SYSUTCDATETIME() AT TIME ZONE 'UTC' AS DATE)",
