@@ -16,6 +16,7 @@ from dlt.extract import DltResource
 from connector import texts
 from connector.tables import TABLES, Table
 from connector.warehouse.clouds import MERGING, over_cloud
+from connector.warehouse.dialects import translate
 from connector.warehouse.duckdb import Credentials, DuckDb
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.isolation import IsolatedPipeline, isolated
@@ -61,8 +62,13 @@ def import_destination(location: Location) -> None:
     says what is missing."""
     import pyarrow.dataset  # noqa: F401
 
+    if location.kind == "postgresql":
+        with suppress(ImportError):
+            import adbc_driver_postgresql.dbapi  # noqa: F401
     with suppress(Exception), isolated(connecting=location.kind == "other"):
-        _ = _factory(location, "", Path()).client_class
+        factory = _factory(location, "", Path())
+        _ = factory.client_class
+        translate("select 1 as one", str(factory.capabilities().sqlglot_dialect), {})  # imports both dialects
         if location.url is not None and location.kind != "duckdb":
             location.url.set(drivername=location.backend.drivername).get_dialect().import_dbapi()
 
