@@ -151,8 +151,12 @@ def test_a_load_that_failed_is_never_loaded_later(place: Place) -> None:
     ],
     ids=["another-schema", "a-key-twice"],
 )
-def test_files_that_are_not_the_tables_are_refused(rows: Callable[[Path], None], message: str, tmp_path: Path) -> None:
-    """A fault of the caller, found before anything is loaded."""
+@pytest.mark.parametrize("few", [10_000, 0], ids=["few-rows", "many-rows"])
+def test_files_that_are_not_the_tables_are_refused(
+    few: int, rows: Callable[[Path], None], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of the caller, found before anything is loaded: by Arrow in a short file, by DuckDB in a long one."""
+    monkeypatch.setattr(loading, "FEW_ROWS", few)
     with place("duckdb", tmp_path) as made:
         rows(tmp_path / "x.parquet")
         with pytest.raises(ValueError, match=message):
@@ -162,6 +166,7 @@ def test_files_that_are_not_the_tables_are_refused(rows: Callable[[Path], None],
 
 def test_keys_of_equal_hashes_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two keys may have one hash, and are two keys all the same."""
+    monkeypatch.setattr(loading, "FEW_ROWS", 0)
     monkeypatch.setattr(loading, "_HASHED_ALIKE", loading._HASHED_ALIKE.replace("hash({keys})", "1"))
     rows = [{**IMAGE, "image_id": image_id} for image_id in ("a", "b")]
     with place("duckdb", tmp_path) as made:
