@@ -5,6 +5,7 @@ A user's own pipelines see none of this, and our pipelines see none of their con
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def import_destination(location: Location) -> None:
 
     if location.kind == "postgresql":
         with suppress(ImportError):
-            import adbc_driver_postgresql.dbapi  # noqa: F401
+            import_module("adbc_driver_postgresql.dbapi")  # which dlt uses where it is installed
     with suppress(Exception), isolated(connecting=location.kind == "other"):
         factory = _factory(location, "", Path())
         _ = factory.client_class
