@@ -153,7 +153,7 @@ def _no_response(error: Exception, most: int) -> NoResponse:
     of_setting = isinstance(error, _OF_VALUES)
     repeats = of_setting and str(root) not in _HARMLESS
     unmade = isinstance(error, urllib3.exceptions.MaxRetryError)  # a broken connection has another error
-    named = getattr(error, "reason", None) or error
+    named = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error
     text = "the URL of the API or of a proxy cannot be used, and is not repeated here" if repeats else str(root)
     secrets = (secret for proxy in getproxies().values() for secret in secrets_in(proxy))
     return NoResponse(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import socket
+import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -18,6 +19,7 @@ import urllib3
 from connector.api.client import Client
 from connector.errors import (
     ConfigurationError,
+    TcssError,
     TransientError,
     UnavailableError,
 )
@@ -188,3 +190,16 @@ def test_a_request_is_sent_at_once(make: Callable[..., Client]) -> None:
         headers, _, body = answering.result().partition(b"\r\n\r\n")
     assert headers.startswith(b"POST / HTTP/1.1\r\n")
     assert (body[:1], body[-1:]) == (b"{", b"}")
+
+
+def test_an_error_is_named_by_its_class(make: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also an error whose `reason` is a text, as those of ssl and of encodings have."""
+    error = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number")
+    error.reason = "WRONG_VERSION_NUMBER"
+
+    def urlopen(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(urllib3.HTTPConnectionPool, "urlopen", urlopen)
+    with pytest.raises(TcssError, match="SSLError: "):
+        call(make(endpoint="http://127.0.0.1:9"))
