@@ -18,8 +18,8 @@ from connector.warehouse.counting import DAY, Posture
 from connector.warehouse.pruning import Pruner
 from connector.warehouse.selects import dialect_of, instant
 from tests.properties import examples
-from tests.warehouse.viewed import ask, plain
-from tests.warehouses import KINDS, Place, place
+from tests.warehouse.viewed import ask, plain, with_views
+from tests.warehouses import KINDS, Place
 
 pytestmark = pytest.mark.thorough("sqlite", "mysql")
 
@@ -61,11 +61,8 @@ STEPS = st.builds(
 @pytest.fixture(scope="module", params=KINDS)
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, Any]]:
     """A warehouse of each kind with its views, and no rows."""
-    with place(request.param, tmp_path_factory.mktemp("counted")) as there:
-        pipeline = there.prepared(tables=(*TABLES, POSTURE_CHANGES))
-        with pipeline.sql_client() as client:
-            views.create(client)
-        yield there, pipeline
+    with with_views(request.param, tmp_path_factory.mktemp("counted")) as both:
+        yield both
 
 
 @dataclass

@@ -11,12 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.tables import POSTURE_CHANGES, TABLES
-from connector.warehouse import views
 from connector.warehouse.selects import instant
 from tests.properties import examples
 from tests.warehouse.test_counting import STEPS, Step, World, seen
-from tests.warehouses import KINDS, Place, place
+from tests.warehouse.viewed import with_views
+from tests.warehouses import KINDS, Place
 
 pytestmark = pytest.mark.thorough("sqlite", "mysql")
 
@@ -30,11 +29,8 @@ Answer = tuple[int, int]
 @pytest.fixture(scope="module", params=KINDS)
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, Any]]:
     """A warehouse of each kind with its views, and no rows."""
-    with place(request.param, tmp_path_factory.mktemp("moments")) as there:
-        pipeline = there.prepared(tables=(*TABLES, POSTURE_CHANGES))
-        with pipeline.sql_client() as client:
-            views.create(client)
-        yield there, pipeline
+    with with_views(request.param, tmp_path_factory.mktemp("moments")) as both:
+        yield both
 
 
 def test_the_manual_has_one_query_of_the_view_and_two_of_the_tables() -> None:

@@ -6,13 +6,16 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import dlt
 import duckdb
 
+from connector.tables import POSTURE_CHANGES, TABLES
+from connector.warehouse import views
 from connector.warehouse.views import View
-from tests.warehouses import Place
+from tests.warehouses import Place, place
 
 Row = dict[str, Any]
 
@@ -74,3 +77,13 @@ def check_header(view: View, columns: list[str]) -> None:
     explained = re.findall(r"^-- (\w+): \S", "\n".join(header), re.MULTILINE)
     assert [name for name in columns if name in explained] == explained
     assert max(map(len, view.sql.splitlines())) <= 120
+
+
+@contextmanager
+def with_views(kind: str, directory: Path) -> Iterator[tuple[Place, Any]]:
+    """A warehouse with its views, and no rows; and its pipeline."""
+    with place(kind, directory) as there:
+        pipeline = there.prepared(tables=(*TABLES, POSTURE_CHANGES))
+        with pipeline.sql_client() as client:
+            views.create(client)
+        yield there, pipeline
