@@ -12,6 +12,7 @@ from connector.settings import Settings
 from connector.tables import POSTURE_CHANGES
 from connector.warehouse.counting import Posture
 from connector.warehouse.inventory import Inventory
+from connector.warehouse.loading import Loader
 from connector.warehouse.locations import Location, locate
 from connector.warehouse.locks import lock
 from connector.warehouse.pipeline import open_pipeline
@@ -34,12 +35,15 @@ def publish(settings: Settings, say: Callable[[str], None], *, recount: bool = F
         locked.enter_context(lock(location, _NAME))
         pipeline = open_pipeline(location, _NAME, directory)
         inventory = Inventory(location, pipeline)
-        inventory.verify()
-        if missing := inventory.missing():
+        with inventory.session():
+            inventory.verify()
+            missing = inventory.missing()
+        if missing:
             hint = "Run `tcss sync` first: it makes tables, and adds the columns of this release."
             raise DestinationError(f"there is no {missing[0]} in {location}", hint=hint)
-        blocked = publish_views(location, pipeline, anew=True)
-        made = published(location, pipeline)
+        with Loader(location, pipeline).session():
+            blocked = publish_views(location, pipeline, anew=True)
+            made = published(location, pipeline)
         locked.close()  # the lock of a file is that of each account too
         if recount:
             _recount(location, pipeline, inventory)

@@ -32,13 +32,14 @@ def body(queries: Queries, filters: Filters, following: Sequence[Section] = SECT
     """Return heading and sections; if there is nothing to show, a hint what to do instead."""
     now = datetime.now(UTC)
     try:
-        if not any(row["images"] for row in queries.ask(FRESHNESS)):
-            return _empty(
-                f"There are no images in {queries}",
-                "Run tcss sync. If it has run: the keys may be of the other site (--site cn or --site intl), or no "
-                "agent is installed on the account's hosts. tcss check says more.",
-            )
-        return [answers.heading(queries, filters, now), *sections(queries, filters, following)]
+        with queries.session():
+            if not any(row["images"] for row in queries.ask(FRESHNESS)):
+                return _empty(
+                    f"There are no images in {queries}",
+                    "Run tcss sync. If it has run: the keys may be of the other site (--site cn or --site intl), or no "
+                    "agent is installed on the account's hosts. tcss check says more.",
+                )
+            return [answers.heading(queries, filters, now), *sections(queries, filters, following)]
     except TcssError as error:
         return problem(error)
 
@@ -46,7 +47,8 @@ def body(queries: Queries, filters: Filters, following: Sequence[Section] = SECT
 def sections(queries: Queries, filters: Filters, wanted: Sequence[Section]) -> list[Part]:
     """Return these sections alone."""
     try:
-        made = [section(queries, filters) for section in wanted]
+        with queries.session():
+            made = [section(queries, filters) for section in wanted]
         return [part for part in made if part is not None]
     except TcssError as error:
         return problem(error)
@@ -106,7 +108,7 @@ def report(queries: Queries) -> str:
 
     The report's policy (CSP) forbids all other scripts, and all loading. Raises what `Queries.ask` raises.
     """
-    queries.ask(FRESHNESS)
-    return render(
-        "report", body(queries, queries.of_account(), (*SECTIONS, drilldowns.vulnerabilities, drilldowns.histories))
-    )
+    with queries.session():
+        queries.ask(FRESHNESS)
+        parts = body(queries, queries.of_account(), (*SECTIONS, drilldowns.vulnerabilities, drilldowns.histories))
+    return render("report", parts)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -18,6 +18,7 @@ from sqlglot import exp
 
 from connector.errors import ConfigurationError, DestinationError
 from connector.posture.questions import NAMES, VIEWS, Filters, Question
+from connector.posture.sharing import Shared
 from connector.settings import Settings
 from connector.settings.values import meant
 from connector.tables import ALL_TABLES
@@ -49,7 +50,7 @@ _READ_ONLY = {
 class Queries:
     """Asks one warehouse the questions. Each answer is kept, so that all of a document shows the same moment.
 
-    A DuckDB file is open only while a question is asked, because no sync can write to a file that is open.
+    A DuckDB file is open only while questions are asked, because no sync can write to a file that is open.
     """
 
     location: Location
@@ -81,6 +82,12 @@ class Queries:
         file = self.location.file
         return f"dataset {self.location.dataset} of {file.name if file else self.location.display}"
 
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Let the questions of the block share a connection (`sharing.Shared`)."""
+        with self._shared.held():
+            yield
+
     @cached_property
     def engine(self) -> Any:
         """An engine for a notebook's SQL cells: a SQLAlchemy engine, or a DuckDB connection, which blocks syncs while
@@ -90,6 +97,12 @@ class Queries:
             with destination_errors(self.location, "read"):
                 return connect(self.location, read_only=True)
         return self._engine
+
+    @cached_property
+    def _shared(self) -> Shared[Any]:
+        if self.location.kind == "duckdb":
+            return Shared(lambda: connect(self.location, read_only=True))
+        return Shared(lambda: self._engine.connect())
 
     @cached_property
     def _engine(self) -> sa.Engine:
@@ -196,13 +209,13 @@ class Queries:
         )
 
     def _duckdb(self, template: str, values: Mapping[str, str]) -> Rows:
-        with connect(self.location, read_only=True) as connection:
+        with self._shared.connection() as connection:
             found = connection.sql(_VALUE.sub(r"$\1", template), params=dict(values)).to_arrow_table()
         return [{name: _value(name, value) for name, value in row.items()} for row in found.to_pylist()]
 
     def _sql(self, template: str, values: Mapping[str, str]) -> Rows:
         statement = sa.text(_VALUE.sub(r":\1", template.replace(":", "\\:")))
-        with self._engine.connect() as connection:
+        with self._shared.connection() as connection, connection.begin():
             found = connection.execute(statement, dict(values)).mappings()
             return [{name: _value(name, value) for name, value in row.items()} for row in found]
 

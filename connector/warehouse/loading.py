@@ -19,7 +19,7 @@ from connector.warehouse import ddl, waits
 from connector.warehouse.backends import Kind
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
-from connector.warehouse.opening import LOADING, make_file
+from connector.warehouse.opening import LOADING, new_file_named
 from connector.warehouse.pipeline import SCHEMA, install_schema, load_file_format, resource
 
 # One worker for files: a file has one writer.
@@ -53,8 +53,7 @@ class Loader:
         writes DuckDB's log into the file, which costs as much as a merge. Raises DestinationError."""
         with ExitStack() as stack:
             if self._location.kind == "duckdb":
-                with destination_errors(self._location, "open"):
-                    make_file(self._location)
+                with destination_errors(self._location, "open"), new_file_named(self._location):
                     stack.enter_context(cast(Any, self._pipeline.sql_client(SCHEMA)))
             yield
 

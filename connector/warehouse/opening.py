@@ -6,7 +6,8 @@ undo that. The URL can allow access: `?enable_external_access=true`.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ import duckdb
 import tenacity
 
 from connector import texts
-from connector.warehouse import turns
 from connector.warehouse.causes import FILE_IN_USE
 from connector.warehouse.locations import Location
 
@@ -81,16 +81,16 @@ def connect_to(file: str, settings: Mapping[str, Any], *, read_only: bool = Fals
     return connection
 
 
-def make_file(location: Location) -> None:
-    """Make the warehouse's file where there is none, and log that an older DuckDB cannot read the new file.
+@contextmanager
+def new_file_named(location: Location) -> Iterator[None]:
+    """Do the block, which may make the warehouse's file, and log that an older DuckDB cannot read a new file.
 
     With `storage_compatibility_version` in the URL, DuckDB makes a file that an older DuckDB can read.
     """
-    if location.file is None or location.url is None or location.file.exists():
-        return
-    with turns.turn():
-        connect(location).close()
-    if _STORAGE not in location.url.query:
+    assert location.file is not None and location.url is not None  # noqa: S101, PT018  (DuckDB always has both)
+    existed = location.file.exists()
+    yield
+    if not existed and _STORAGE not in location.url.query:
         log.info(
             "%s is made by DuckDB %s, and an older one cannot read it; for a new file that it can, add ?%s=v1.0.0 to "
             "the URL",
