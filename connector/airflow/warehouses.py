@@ -22,12 +22,13 @@ def destination(conn_id: str | None, url: str | None) -> str | None:
     """Return the warehouse's URL, of the connection if a connection is named; None: dlt's config decides. The URL's
     secrets are masked in logs from now on. Raises ConfigurationError if both are given, or for a malformed URL."""
     from connector.warehouse.locations import read_url  # imports dlt, which a scheduler that parses does not need
+    from connector.warehouse.urls import rendered
 
     if conn_id and url:
         raise ConfigurationError("destination and destination_conn_id exclude each other")
     if conn_id:
         found = url_of(BaseHook.get_connection(conn_id))
-        url = found.render_as_string(hide_password=False)
+        url = rendered(found)
     elif url and "://" in url:
         found = read_url(url)
     else:

@@ -15,7 +15,7 @@ from typing import Any
 from connector.errors import ConfigurationError
 from connector.posture.queries import Queries
 from connector.posture.rendering import script
-from connector.warehouse.urls import with_whole_paths
+from connector.warehouse.urls import rendered, with_whole_paths
 from connector.warehouse.workdirs import workdir
 
 HOST = "127.0.0.1"
@@ -74,7 +74,7 @@ def _alone() -> Iterator[str]:
 def _url(queries: Queries) -> str:
     url = queries.location.url
     assert url is not None  # noqa: S101  (`Queries.open` has refused it)
-    return with_whole_paths(url).render_as_string(hide_password=False)
+    return rendered(with_whole_paths(url))
 
 
 def _listen(port: int) -> socket.socket:

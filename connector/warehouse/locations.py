@@ -19,7 +19,7 @@ from connector.errors import ConfigurationError, DestinationError
 from connector.redaction import Redactor
 from connector.warehouse.backends import FILES, Access, Backend, Kind, by_name, by_url
 from connector.warehouse.isolation import isolated
-from connector.warehouse.urls import separated, texts_of
+from connector.warehouse.urls import KEEPS_ESCAPES, rendered, separated, texts_of
 
 # Names that the server keeps for itself, in lower case, beside `information_schema`.
 _OWN: dict[Kind, tuple[str, ...]] = {
@@ -28,8 +28,6 @@ _OWN: dict[Kind, tuple[str, ...]] = {
     "sqlite": ("temp",),
 }
 _LONGEST = 63
-# SQLAlchemy 2.0 leaves the escapes of a URL in the database's name, or in the file's path; 2.1 replaces them.
-_KEEPS_ESCAPES = make_url("sqlite:///a%20b").database == "a%20b"
 _SECRET_OPTION = re.compile(r"token|passw|passphrase|passcode|secret|key", re.IGNORECASE)
 
 
@@ -120,7 +118,7 @@ def read_url(text: str) -> URL:
         url = make_url(separated(text))
     except (ArgumentError, ValueError):
         url = None
-    if url is not None and url.database and _KEEPS_ESCAPES:
+    if url is not None and url.database and KEEPS_ESCAPES:
         url = url.set(database=unquote(url.database))
     if url is None or _is_ambiguous(url, text):
         # The text may hold a password, so it is not repeated.
@@ -154,10 +152,21 @@ def _from_url(text: str) -> Location:
     url = read_url(text)
     backend = by_url(url)
     access = backend.read(url.set(drivername=backend.drivername))
+    if access.credentials is None and access.url is not None and backend.kind not in FILES:
+        _refuse_change(access.url)
     hosts = url.host or ",".join(texts_of(url.query.get("host", ())))
     display = url.set(host=hosts or None, query={}).render_as_string(hide_password=True)
     secrets = dict.fromkeys((*secrets_of(url), *(secrets_of(access.url) if access.url else ())))
     return Location(backend, access.dataset or "", display, access, tuple(secrets))
+
+
+def _refuse_change(url: URL) -> None:
+    """Raise ConfigurationError unless dlt, which gets the URL as SQLAlchemy renders it, reads the same database."""
+    if make_url(url.render_as_string(hide_password=False)).database != url.database:
+        raise ConfigurationError(
+            "SQLAlchemy 2.0 would connect to another database than the one of the URL, because its name has a ?",
+            hint="Install SQLAlchemy 2.1, or use a database with another name.",
+        )
 
 
 def secrets_of(url: URL) -> tuple[str, ...]:
@@ -191,7 +200,7 @@ def _from_name(name: str) -> Location:
 def _configured_url(name: str, factory: Any) -> str:
     try:
         config = factory.configuration(factory.spec()._bind_dataset_name(dataset_name="tcss"))
-        return str(config.credentials.to_url().render_as_string(hide_password=False))
+        return rendered(config.credentials.to_url())
     except ConfigurationException:
         raise ConfigurationError(
             f"dlt's configuration has no complete credentials for the destination {name}",

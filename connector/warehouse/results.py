@@ -32,9 +32,7 @@ def execute(client: Any, query: str, parameters: Sequence[str], size: int) -> Ge
 
 def _duckdb(connection: Any, query: str, parameters: Sequence[str], size: int) -> Iterator[pa.Table]:
     relation = connection.sql(query.replace("%s", "?"), params=list(parameters))
-    # The method's name before DuckDB 1.5.
-    reader = relation.to_arrow_reader if hasattr(relation, "to_arrow_reader") else relation.fetch_arrow_reader
-    for batch in reader(size):
+    for batch in relation.to_arrow_reader(size):
         yield pa.Table.from_batches([batch])
 
 

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, make_url
 
 from connector.errors import ConfigurationError
 
@@ -34,6 +34,15 @@ _SSL_MODES: dict[str, dict[str, str]] = {
     "VERIFY_IDENTITY": {"ssl_check_hostname": "true"},
 }
 STRICT = ("STRICT_ALL_TABLES", "NO_ENGINE_SUBSTITUTION")
+# SQLAlchemy 2.0 neither writes nor replaces the escapes of a URL in the database's name, or in the file's path.
+KEEPS_ESCAPES = make_url("sqlite:///a%20b").database == "a%20b"
+
+
+def rendered(url: URL) -> str:
+    """Return the URL as text, with its password, from which `locations.read_url` makes the same URL."""
+    if KEEPS_ESCAPES and url.database:
+        url = url.set(database=quote(url.database))
+    return url.render_as_string(hide_password=False)
 
 
 def separated(text: str) -> str:

@@ -16,6 +16,7 @@ from connector.airflow.warehouses import destination, url_of
 from connector.errors import ConfigurationError
 from connector.sandbox import Fleet, wall_clock
 from connector.sandbox.identity import Account
+from connector.warehouse.locations import read_url
 from tests.airflow.running import KEYS, airflow_world, connect
 from tests.world import ACCOUNT_ID, World
 
@@ -185,6 +186,14 @@ def test_a_connection_names_a_warehouse(fields: dict[str, Any], url: str) -> Non
     found = url_of(Connection(conn_id="warehouse", **fields))
     assert found.render_as_string(hide_password=False) == url
     assert make_url(url) == found
+
+
+@pytest.mark.parametrize("name", ["a?b", "a%41b", "a@b", "a#b c", "中"])
+def test_a_connection_with_an_odd_database_names_this_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow's SQLAlchemy 2.0 would write the name of the database into the URL as it is."""
+    connect(monkeypatch, "warehouse", conn_type="postgres", login="me", password=name, host="h", schema=name)
+    found = read_url(str(destination("warehouse", None)))
+    assert (found.database, found.password) == (name, name)
 
 
 def test_the_secrets_of_a_url_are_masked_in_logs() -> None:

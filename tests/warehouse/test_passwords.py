@@ -19,13 +19,14 @@ from dlt.destinations.impl.postgres.postgres import PostgresParquetCopyJob
 from psycopg2.extensions import make_dsn
 from sqlalchemy.engine import URL
 
-from connector.errors import DestinationError
+from connector.errors import ConfigurationError, DestinationError
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location, locate
 from connector.warehouse.locks import lock
 from connector.warehouse.pipeline import open_pipeline
 from connector.warehouse.probes import probe
 from connector.warehouse.roundtrip import round_trip
+from connector.warehouse.urls import KEEPS_ESCAPES
 from tests.warehouse.asking import Asking
 from tests.warehouses import Place, place, user
 from tests.world import world
@@ -45,6 +46,16 @@ CLOUDS = {
 
 def odd(character: str) -> str:
     return f"a{character}b{character}{character}c"
+
+
+def refused(character: str, url: str) -> bool:
+    """Whether SQLAlchemy cannot hand on a database's name with this character: 2.0 would take half of the name. Then
+    the URL is refused."""
+    if character != "?" or not KEEPS_ESCAPES:
+        return False
+    with pytest.raises(ConfigurationError, match="SQLAlchemy 2.0"):
+        locate(url)
+    return True
 
 
 # ---- each connection ----
@@ -87,8 +98,11 @@ def test_postgresql_is_told_each_character_as_it_is(way: str, tmp_path: Path, ch
     with Asking() as server:
         for character in characters:
             text = odd(character)
-            url = URL.create("postgresql", text, text, "127.0.0.1", server.port, text, {"application_name": text})
-            location = locate(url.render_as_string(hide_password=False))
+            quoted = quote(text, safe="")
+            url = f"postgresql://{quoted}:{quoted}@127.0.0.1:{server.port}/{quoted}?application_name={quoted}"
+            if refused(character, url):
+                continue
+            location = locate(url)
             with pytest.raises(Exception):  # noqa: B017, PT011  (each driver has its own)
                 CONNECTIONS[way](location, tmp_path / f"{ord(character)}")
             told = server.told.pop()
@@ -161,7 +175,10 @@ def test_what_we_cannot_reach_here_is_given_each_character_too(kind: str, monkey
     for character in CHARACTERS:
         text = odd(character)
         quoted = quote(text, safe="")
-        found = locate(CLOUDS[kind].format(u=quoted, p=quoted, d=quoted if character not in "/" else "d"))
+        url = CLOUDS[kind].format(u=quoted, p=quoted, d=quoted if character not in "/" else "d")
+        if refused(character, url):
+            continue
+        found = locate(url)
         again = sa.make_url(found.credentials)
         assert (again.username, again.password) == (text, text), character
         if kind != "snowflake" and character != "/":

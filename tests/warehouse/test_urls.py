@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import re
+import string
 from contextlib import closing
 from pathlib import Path
 
@@ -14,10 +15,10 @@ from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.engine import URL, make_url
 
 from connector.errors import ConfigurationError, DestinationError
-from connector.warehouse.locations import locate
+from connector.warehouse.locations import locate, read_url
 from connector.warehouse.postgresql import uri
 from connector.warehouse.probes import probe
-from connector.warehouse.urls import with_whole_paths
+from connector.warehouse.urls import rendered, with_whole_paths
 from tests.warehouses import place
 
 HOSTS = {
@@ -192,3 +193,13 @@ def test_files_that_options_name_are_found_from_any_directory(tmp_path: Path, mo
         "sslcert": "/etc/passwd",
     }
     assert found.password == "p@"
+
+
+@pytest.mark.parametrize("driver", ["postgresql", "mysql", "duckdb"])
+def test_a_url_is_the_same_after_it_was_a_text(driver: str) -> None:
+    """The dashboard and Airflow hand it on as text. SQLAlchemy 2.0 would cut a database's name at its `?`."""
+    for character in (*string.punctuation, " ", "%41", "%2F", "é", "中", "🚀"):
+        text = f"a{character}b{character}{character}c"
+        server = {} if driver == "duckdb" else {"username": text, "password": text, "host": "h", "port": 1}
+        url = URL.create(driver, database=text, query={"application_name": text}, **server)  # type: ignore[arg-type]
+        assert read_url(rendered(url)) == url
