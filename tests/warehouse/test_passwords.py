@@ -53,7 +53,7 @@ def refused(character: str, url: str) -> bool:
     the URL is refused."""
     if character != "?" or not KEEPS_ESCAPES:
         return False
-    with pytest.raises(ConfigurationError, match="SQLAlchemy 2.0"):
+    with pytest.raises(ConfigurationError, match=r"SQLAlchemy 2\.0"):
         locate(url)
     return True
 
