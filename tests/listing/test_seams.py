@@ -40,6 +40,9 @@ def page(text: str, offset: int = 0) -> Page:
         ("d4 e5 f6", "c3 e5 f6", ASCENDING, Aim(), Step.ACCEPT),
         ("d4 e5 f6", "e5 f6 g7", ASCENDING, AHEAD, Step.ACCEPT),
         ("d4 e5 f6", "c3 e5 f6", (), AHEAD, Step.ACCEPT),
+        ("a1 b2 c2", "a1 c2 b2", EITHER, Aim(), Step.BRIDGE),
+        ("d4 e5 f6", "a1 b2 c3", EITHER, Aim(), Step.BRIDGE),
+        ("a- b2 c3", "d- e9 f8", ASCENDING, NULLS, Step.BRIDGE),
     ],
     ids=[
         "the first page",
@@ -61,6 +64,9 @@ def page(text: str, offset: int = 0) -> Page:
         "the same where nothing was asked ahead",
         "asked ahead, and in order",
         "asked ahead, order lost",
+        "a seam upwards, none downwards, and both are possible",
+        "rows inserted before it upwards, not downwards, and both are possible",
+        "nulls follow nulls and values",
     ],
 )
 def test_what_to_do_with_a_page(tail: str | None, following: str, orders: Orders, aim: Aim, step: Step) -> None:
@@ -91,8 +97,9 @@ def test_how_far_back_a_bridge_begins(tail: str, cap: int, back: int | None) -> 
     ids=["at it", "below it", "nulls", "below it among nulls", "empty"],
 )
 def test_where_an_early_stop_is_reached(text: str, until: int, reached: bool) -> None:
-    """Only a value below it counts."""
+    """Only a value below it counts, in every order that is still possible."""
     assert passed(page(text), until, DESCENDING) is reached
+    assert not passed(page("a6 b5"), 7, EITHER)
 
 
 @pytest.mark.parametrize(

@@ -227,6 +227,17 @@ def test_the_first_count_resumes_where_it_was_killed(
     assert rows == days == 60
 
 
+def test_versions_that_come_before_the_mark_are_counted(made: tuple[Place, dlt.Pipeline]) -> None:
+    """The clock went back. Days that were counted are counted anew only where that has happened."""
+    world = World(*made)
+    world.run(Step("1", 48, {"a": seen(vul_cnt=7)}, "counted"))
+    world.place.sql("UPDATE {data}.posture_changes SET vul_change = vul_change + 100")
+    world.run(Step("1", 5, {"b": seen(vul_cnt=2)}, "counted"))
+    assert world.answer() != world.expected(), "counted anew without need"
+    world.run(Step("1", -24, {"c": seen(vul_cnt=1)}, "counted"))
+    assert world.answer() == world.expected()
+
+
 def test_days_that_were_counted_survive_a_prune(made: tuple[Place, dlt.Pipeline]) -> None:
     """A version that is not counted yet is counted before the version before goes; counted again, the days from the
     cut on stay right."""
