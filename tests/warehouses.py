@@ -133,7 +133,10 @@ class Place:
             yield
 
     def load(self, pipeline: dlt.Pipeline, table: Table, *rows: dict[str, Any]) -> None:
-        self.loader(pipeline).load({table.name: self.parquet(table, *rows)})
+        """Load the rows as a sync does, which keeps a DuckDB file open meanwhile."""
+        loader = self.loader(pipeline)
+        with loader.session():
+            loader.load({table.name: self.parquet(table, *rows)})
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
         """Run SQL past the code under test. `{data}` and `{staging}` stand for the dataset, and account 1's staging."""

@@ -155,8 +155,9 @@ def test_rows_are_counted(place: Place) -> None:
     assert Inventory(place.location, place.pipeline()).count(IMAGES, "1") == 0
     found = loaded(place)
     place.load(place.pipeline(), IMAGES, {**SCANNED, "sync_id": "s2"})
-    assert (found.count(IMAGES, "1"), found.count(IMAGES, "2"), found.count(IMAGES, "3")) == (3, 1, 0)
-    assert (found.count(IMAGES, "1", "s1"), found.count(IMAGES, "1", "s2")) == (2, 1)
+    with place.opened():
+        assert (found.count(IMAGES, "1"), found.count(IMAGES, "2"), found.count(IMAGES, "3")) == (3, 1, 0)
+        assert (found.count(IMAGES, "1", "s1"), found.count(IMAGES, "1", "s2")) == (2, 1)
 
 
 def test_a_key_that_two_rows_have_is_found(place: Place) -> None:
@@ -282,11 +283,12 @@ def test_one_accounts_inventory_is_its_part_of_the_whole(place: Place) -> None:
     runs = [{"sync_id": f"s{n}", "account_id": str(n), "started_at": n} for n in (1, 3)]
     rejected = [{"account_id": "1", "reject_id": "a"}, {"account_id": "2", "reject_id": "b"}]
     place.insert({IMAGES: [NEW, SCANNED, GONE, OTHER], SYNC_RUNS: runs, REJECTED_VALUES: rejected})
-    found = AccountInventory(Inventory(place.location, pipeline), "1")
-    assert sorted(found.known()["image_id"].to_pylist()) == ["gone", "new", "scanned"]
-    assert plain(found.rows(["new", "?"])) == [{"changed_at": 0, **NEW}]
-    assert [(run["sync_id"], run["started_at"]) for run in found.runs()] == [("s1", 1)]
-    assert (found.rejected_ids(["a", "b"]), found.other_accounts()) == ({"a"}, ["2", "3"])
+    with place.opened():
+        found = AccountInventory(Inventory(place.location, pipeline), "1")
+        assert sorted(found.known()["image_id"].to_pylist()) == ["gone", "new", "scanned"]
+        assert plain(found.rows(["new", "?"])) == [{"changed_at": 0, **NEW}]
+        assert [(run["sync_id"], run["started_at"]) for run in found.runs()] == [("s1", 1)]
+        assert (found.rejected_ids(["a", "b"]), found.other_accounts()) == ({"a"}, ["2", "3"])
 
 
 def test_one_accounts_inventory_verifies_first(place: Place) -> None:
