@@ -1,19 +1,30 @@
 """Makes dlt faster, and leaves out none of its checks: a sync asks dlt for the same type hints, the fields of the same
-classes, and copies of the same schemas hundreds of times. Answers are cached here, and copies are made more simply."""
+classes, copies, checks and hashes of the same schemas hundreds of times. Answers are cached here, and copies are made
+more simply. Views are translated once for all datasets of tests."""
 
 from __future__ import annotations
 
 import gc
+import re
+from collections.abc import Mapping
+from contextlib import suppress
 from copy import deepcopy
 from functools import cache
+from hashlib import sha256
 from types import SimpleNamespace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import yaml
-from dlt.common import validation
+from dlt.common import json, validation
+from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.base_configuration import BaseConfiguration
+from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.schema import schema, utils
+from dlt.common.storages.live_schema_storage import LiveSchemaStorage
 from dlt.extract import extract
+
+from connector.warehouse import counting, dialects, views
 
 _QUESTIONS = (
     "is_optional_type",
@@ -52,6 +63,65 @@ def _names(asked: type[BaseConfiguration]) -> tuple[str, ...]:
 _fields = BaseConfiguration.__iter__
 
 
+_hash = utils.generate_version_hash
+_hashes: dict[bytes, str] = {}
+
+
+def _version_hash(stored: Any) -> str:
+    """Return the hash of a schema; the same text, in the same order, has the same hash."""
+    content = {name: part for name, part in stored.items() if not name.startswith("version")}
+    key = sha256(json.dumpb(content)).digest()
+    if key not in _hashes:
+        _hashes[key] = _hash(stored)
+    return _hashes[key]
+
+
+_check = utils.validate_stored_schema
+_checked: set[bytes] = set()
+
+
+def _validate(stored: Any) -> None:
+    """Check a schema, unless the same text was checked before."""
+    key = sha256(json.dumpb(stored)).digest()
+    if key not in _checked:
+        _check(stored)
+        _checked.add(key)
+
+
+_read = LiveSchemaStorage.__getitem__
+_last_read: WeakKeyDictionary[Any, tuple[Any, ...]] = WeakKeyDictionary()
+
+
+def _live(storage: LiveSchemaStorage, name: str) -> Any:
+    """Return the schema of a pipeline. It is not read and made anew where its file, its hash and the destination's
+    capabilities, which decide about names, are those of the last time."""
+
+    def state() -> tuple[Any, ...]:
+        there = Container().get(DestinationCapabilitiesContext)
+        limits = there and (there.naming_convention, there.max_identifier_length, there.max_column_identifier_length)
+        return storage.storage.load(f"{name}.schema.json"), storage.live_schemas[name].stored_version_hash, limits
+
+    known = storage.live_schemas.get(name)
+    if known in _last_read and _last_read[known] == state() and storage.is_live_schema_committed(name):
+        return known
+    found = _read(storage, name)
+    with suppress(FileNotFoundError):
+        _last_read[found] = state()
+    return found
+
+
+DATASET = re.compile(r"tcss_test_[0-9a-f]{8}")
+"""The name of a dataset of `tests.warehouses`. All are of one length, which decides where a line of SQL is broken."""
+_translate = cache(lambda sql, dialect, names: dialects.translate(sql, dialect, dict(names)))
+
+
+def _translated(sql: str, dialect: str, names: Mapping[str, str]) -> str:
+    found = DATASET.search("".join(names.values()))
+    own, same = (found[0], "tcss_test_00000000") if found else ("\0", "\0")
+    made: str = _translate(sql, dialect, tuple((name, called.replace(own, same)) for name, called in names.items()))
+    return made.replace(same, own)
+
+
 def remember() -> None:
     """Be faster from now on, in this process and its forks."""
     if validation.get_type_hints is _hints:
@@ -61,6 +131,11 @@ def remember() -> None:
         setattr(validation, name, cache(getattr(validation, name)))
     BaseConfiguration.__iter__ = lambda self: iter(_names(type(self)))  # type: ignore[method-assign]
     BaseConfiguration.__len__ = lambda self: len(_names(type(self)))  # type: ignore[method-assign]
+    utils.generate_version_hash = _version_hash
+    utils.validate_stored_schema = _validate
+    LiveSchemaStorage.__getitem__ = _live  # type: ignore[method-assign]
+    for reader in (counting, views):
+        reader.translate = _translated  # type: ignore[attr-defined]
     for module in (schema, utils):
         module.deepcopy = _copy  # type: ignore[attr-defined]
     quick = getattr(yaml, "CDumper", yaml.Dumper)  # in Python, the dump of the columns is a tenth of a sync

@@ -41,9 +41,16 @@ def shown(place: Place) -> list[tuple[Any, ...]]:
 def lose(place: Place, which: str) -> int:
     """Delete rows of `images`; return how many."""
     condition = which.replace("{data}", place.quoted(place.dataset))
-    ((count,),) = place.sql(f"SELECT count(*) FROM {{data}}.images WHERE {condition}")
-    place.sql(f"DELETE FROM {{data}}.images WHERE {condition}")
+    with place.opened():
+        ((count,),) = place.sql(f"SELECT count(*) FROM {{data}}.images WHERE {condition}")
+        place.sql(f"DELETE FROM {{data}}.images WHERE {condition}")
     return int(count)
+
+
+def all_of(place: Place) -> tuple[list[Row], dict[tuple[str, int], Row], list[tuple[Any, ...]]]:
+    """Return the rows of `images` and of `image_history`, and what `image_versions` shows."""
+    with place.opened():
+        return place.table(IMAGES), keyed(place), shown(place)
 
 
 def history_of(place: Place, sandbox: Sandbox) -> None:
@@ -61,14 +68,14 @@ def test_rows_that_somebody_deleted_come_back_as_they_were(place: Place) -> None
     """One row or all: each row is the row that was deleted, and neither the history nor its view has changed."""
     with Sandbox(Fleet.seeded(20, clock=wall_clock), rate=None) as sandbox:
         history_of(place, sandbox)
-        images, history, view = place.table(IMAGES), keyed(place), shown(place)
+        before = all_of(place)
         for which in (ONE, ALL):
             lost = lose(place, which)
             row = sync(place, sandbox.url)
             assert (row["verdict"], row["mode"]) == ("complete", "full")
             assert (row["images_new"], row["images_changed"], row["images_unchanged"]) == (lost, 0, 20 - lost)
             assert not row["missed_by_incremental"]
-            assert (place.table(IMAGES), keyed(place), shown(place)) == (images, history, view)
+            assert all_of(place) == before
 
 
 @pytest.mark.thorough

@@ -61,7 +61,8 @@ class Mine:
 
     @property
     def counts(self) -> dict[str, int]:
-        return {name: self.count(name) for name in WHOLE}
+        with self.place.opened():
+            return {name: self.count(name) for name in WHOLE}
 
     @property
     def runs(self) -> list[tuple[Any, ...]]:
@@ -77,14 +78,15 @@ class Mine:
     def whole(self) -> None:
         """Every image that is listed is in the warehouse, with its versions and its scan."""
         listed = set(self.account.fleet.truth())
-        assert {row[0] for row in self.place.sql("SELECT image_id FROM {data}.images")} == listed
         lost = "SELECT image_id, version FROM {data}.images EXCEPT SELECT image_id, version FROM {data}.image_history"
-        assert self.place.sql(lost) == []
         unscanned = (
             "SELECT image_id, scan_time FROM {data}.images WHERE scan_time IS NOT NULL "
             "EXCEPT SELECT image_id, scan_time FROM {data}.image_scans"
         )
-        assert self.place.sql(unscanned) == []
+        with self.place.opened():
+            assert {row[0] for row in self.place.sql("SELECT image_id FROM {data}.images")} == listed
+            assert self.place.sql(lost) == []
+            assert self.place.sql(unscanned) == []
 
 
 @pytest.fixture(params=["duckdb", pytest.param("postgresql", marks=pytest.mark.thorough)])

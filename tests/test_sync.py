@@ -43,10 +43,10 @@ def test_a_second_run_finds_what_its_mode_can_see(tmp_path: Path, monkeypatch: p
     """Rescans and new images by ScanTime and status filter; changes of counts and deletions by a full sweep."""
     # Scans ten minutes ago, 20 ms apart: made at once, hundreds would share a millisecond.
     ticks = itertools.count(wall_clock() - 600_000_000, 20_000)
-    fleet = Fleet.seeded(4_000, clock=lambda: next(ticks))
+    fleet = Fleet.seeded(1_500, clock=lambda: next(ticks))
     monkeypatch.setenv("SOURCES__TCSS__CONFIRM_GONE_AFTER", "0")
     with world(tmp_path, monkeypatch, fleet=fleet) as account:
-        assert some(account.sync()) == ("full", "complete", 4_000, 0, 0)
+        assert some(account.sync()) == ("full", "complete", 1_500, 0, 0)
         scanned = account.query("select image_id from tcss.images where scan_status = 'SCANNED' order by scan_time")
         ids = [image_id for (image_id,) in scanned]
         rescanned, counted, deleted = ids[:200], ids[200:300], ids[300:340]

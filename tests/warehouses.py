@@ -7,12 +7,14 @@ TCSS_TEST_POSTGRES_URL and TCSS_TEST_MYSQL_URL; their user may create users and 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -40,6 +42,15 @@ SERVERS = {
 _NAMES = {"postgresql": "PostgreSQL", "mysql": "MariaDB or MySQL"}
 _ENCODINGS = {"postgresql": "utf8", "mysql": "utf8mb4"}
 KINDS = (*FILES, *SERVERS)
+_SHARED = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+"""What the connector gives when it opens a DuckDB file: connections of one process to a file have to agree in it."""
+_TYPES = {
+    "text": sa.Text(),
+    "bigint": sa.BigInteger(),
+    "double": sa.Double(),
+    "bool": sa.Boolean(),
+    "timestamp": sa.DateTime(timezone=True),
+}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -79,21 +90,58 @@ class Place:
         self.loader(pipeline).prepare()
         return pipeline
 
+    def ready(self, *, tables: Sequence[Table] = TABLES) -> dlt.Pipeline:
+        """Do as `prepared`, for tests of what comes after it: a DuckDB file is the copy of one that was prepared."""
+        if self.kind != "duckdb":
+            return self.prepared(tables=tables)
+        shutil.copyfile(_prepared_file(self.dataset, tuple(tables)), self.file)
+        return self.pipeline(tables=tables)
+
     def parquet(self, table: Table, *rows: dict[str, Any]) -> Path:
         """Write the rows into a file; columns that a row does not name are null, or empty where null is not allowed."""
-        empty = {"text": "", "bigint": 0, "double": 0.0, "bool": False, "timestamp": 0}
-        cells = [[row.get(c.name, None if c.nullable else empty[c.type]) for c in table.columns] for row in rows]
         path = self.directory / f"{uuid4().hex}.parquet"
-        pq.write_table(table.arrow(cells), path)
+        pq.write_table(table.arrow(_cells(table, rows)), path)
         return path
 
+    def insert(self, rows: Mapping[Table, Sequence[dict[str, Any]]]) -> None:
+        """Write rows with new keys as `load` would, by plain INSERTs: a load costs a hundred times as much."""
+        if self.kind == "duckdb":
+            with closing(duckdb.connect(str(self.file), config=_SHARED)) as duck:
+                for table, those in rows.items():
+                    duck.register("those", table.arrow(_cells(table, those)))
+                    duck.execute(f"INSERT INTO {self.quoted(self.dataset)}.{table.name} BY NAME SELECT * FROM those")
+                    duck.unregister("those")
+            return
+        with self.engine.begin() as connection:
+            for table, those in rows.items():
+                columns = [sa.column(c.name, _TYPES[c.type]) for c in table.columns]
+                target = sa.table(table.name, *columns, schema=self.dataset)
+                named = [dict(zip(table.column_names, cells, strict=True)) for cells in _cells(table, those)]
+                for row in named:
+                    row |= {c.name: _moment(row[c.name]) for c in table.columns if c.type == "timestamp"}
+                if named:
+                    connection.execute(sa.insert(target), named)
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Keep a DuckDB file open in this process, for a test of many queries: each would else open the file, which
+        takes 40 ms. Only one pipeline can load meanwhile."""
+        if self.kind != "duckdb":
+            yield
+            return
+        with closing(duckdb.connect(str(self.file), config=_SHARED)):
+            yield
+
     def load(self, pipeline: dlt.Pipeline, table: Table, *rows: dict[str, Any]) -> None:
-        self.loader(pipeline).load({table.name: self.parquet(table, *rows)})
+        """Load the rows as a sync does, which keeps a DuckDB file open meanwhile."""
+        loader = self.loader(pipeline)
+        with loader.session():
+            loader.load({table.name: self.parquet(table, *rows)})
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
         """Run SQL past the code under test. `{data}` and `{staging}` stand for the dataset, and account 1's staging."""
         if self.kind == "duckdb":
-            with closing(duckdb.connect(str(self.file))) as connection:
+            with closing(duckdb.connect(str(self.file), config=_SHARED)) as connection:
                 return connection.execute(self._named(statement)).fetchall()
         text = self._named(statement)
         with self.engine.connect() as connection:
@@ -107,9 +155,9 @@ class Place:
             return rows
 
     def sql_in_one(self, statements: Iterable[str]) -> None:
-        """Run statements without parameters, in one connection: to open a DuckDB file takes 16 ms."""
+        """Run statements without parameters, in one connection: to open a DuckDB file takes 40 ms."""
         if self.kind == "duckdb":
-            with closing(duckdb.connect(str(self.file))) as duck:
+            with closing(duckdb.connect(str(self.file), config=_SHARED)) as duck:
                 for statement in statements:
                     duck.execute(self._named(statement))
             return
@@ -147,6 +195,29 @@ class Place:
             return {path.name for path in self.directory.iterdir() if path.is_file()}
         rows = self.sql("SELECT schema_name FROM information_schema.schemata")
         return {name for (name,) in rows if name.startswith(self.dataset)}
+
+
+def _cells(table: Table, rows: Sequence[dict[str, Any]]) -> list[list[Any]]:
+    empty = {"text": "", "bigint": 0, "double": 0.0, "bool": False, "timestamp": 0}
+    return [[row.get(c.name, None if c.nullable else empty[c.type]) for c in table.columns] for row in rows]
+
+
+def _moment(at: int | None) -> datetime | None:
+    return None if at is None else EPOCH + timedelta(microseconds=at)
+
+
+@cache
+def _files() -> TemporaryDirectory[str]:
+    """The directory of files that are copied, which this process removes at its end."""
+    return TemporaryDirectory(prefix="tcss_files_")
+
+
+@cache
+def _prepared_file(dataset: str, tables: tuple[Table, ...]) -> Path:
+    with place("duckdb", Path(mkdtemp(dir=_files().name))) as made:
+        made = replace(made, dataset=dataset)
+        made.prepared(tables=tables)
+        return made.file
 
 
 def instant(value: Any) -> str | None:

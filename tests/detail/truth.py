@@ -47,10 +47,11 @@ def of_fleet(fleet: Fleet) -> dict[str, Rows]:
 def of_warehouse(place: Place) -> dict[str, Rows]:
     """The sets of all images that were read whole, empty ones included."""
     found: dict[str, Rows] = defaultdict(Counter)
-    for (image_id,) in place.sql(
-        "select image_id from {data}.image_reads where aspect = 'vulnerabilities' and read_no > 0"
-    ):
+    with place.opened():
+        whole = place.sql("select image_id from {data}.image_reads where aspect = 'vulnerabilities' and read_no > 0")
+        rows = place.sql(_SHOWN)
+    for (image_id,) in whole:
         found[image_id] = Counter()
-    for image_id, vulnerability, component, version, occurrences in place.sql(_SHOWN):
+    for image_id, vulnerability, component, version, occurrences in rows:
         found[image_id][vulnerability, component, version] += occurrences
     return dict(found)

@@ -46,7 +46,8 @@ def hashes(items: list[Row]) -> dict[str, str]:
 
 
 def counts(place: Place) -> dict[str, int]:
-    return {table.name: len(place.table(table)) for table in TABLES}
+    with place.opened():
+        return {table.name: len(place.table(table)) for table in TABLES}
 
 
 # ---- values ----
@@ -66,13 +67,14 @@ def test_the_same_rows_everywhere(place: Place) -> None:
     images = [{**row, **ours, "row_hash": hashed[row["image_id"]]} for row in odd_images.rows()]
     scans = [{c.name: row[c.name] for c in IMAGE_SCANS.columns if c.name in row} for row in images if row["scan_time"]]
     own = {"first_seen_at": seen, "changed_at": seen, "missing_since": None}
-    assert place.table(IMAGES) == [{**row, **own} for row in images]
-    assert place.table(IMAGE_HISTORY) == [{**row, "observed_at": seen} for row in images]
-    assert place.table(IMAGE_SCANS) == [{**row, "observed_at": seen} for row in scans]
-    rejected = place.table(REJECTED_VALUES)
-    assert sorted((r["image_id"], r["column_name"], r["raw"]) for r in rejected) == odd_images.rejected()
-    assert {r["first_seen_at"] for r in rejected} == {seen}
-    assert place.table(SYNC_RUNS) == sorted((stored(run), stored(second)), key=lambda row: row["sync_id"])
+    with place.opened():
+        assert place.table(IMAGES) == [{**row, **own} for row in images]
+        assert place.table(IMAGE_HISTORY) == [{**row, "observed_at": seen} for row in images]
+        assert place.table(IMAGE_SCANS) == [{**row, "observed_at": seen} for row in scans]
+        rejected = place.table(REJECTED_VALUES)
+        assert sorted((r["image_id"], r["column_name"], r["raw"]) for r in rejected) == odd_images.rejected()
+        assert {r["first_seen_at"] for r in rejected} == {seen}
+        assert place.table(SYNC_RUNS) == sorted((stored(run), stored(second)), key=lambda row: row["sync_id"])
     known = (second["images_unchanged"], second["images_new"], second["images_changed"], second["values_rejected"])
     assert known == (len(items), 0, 0, len(rejected))
 
@@ -257,13 +259,14 @@ def test_a_second_sync_writes_the_200_images_that_changed(place: Place) -> None:
         before = {row["image_id"]: row for row in place.table(IMAGES)}
         changes = sandbox.change({"rescan": 150, "insert": 50})
         second = sync(place, sandbox.url)
-    rows = {row["image_id"]: row for row in place.table(IMAGES)}
+    with place.opened():
+        rows, history = {row["image_id"]: row for row in place.table(IMAGES)}, counts(place)["image_history"]
     changed = set(changes["rescan"]) | set(changes["insert"])
     assert (second["mode"], second["images_changed"], second["images_new"]) == ("incremental", 150, 50)
     assert {image_id: row["row_hash"] for image_id, row in rows.items()} == truth(fleet)
     assert {image_id for image_id, row in rows.items() if row != before.get(image_id)} == changed
     assert {rows[image_id]["first_seen_at"] for image_id in changes["rescan"]} == {instant(first["started_at"])}
-    assert counts(place)["image_history"] == 1200
+    assert history == 1200
 
 
 def test_images_that_go_and_come_back(place: Place) -> None:
@@ -279,7 +282,8 @@ def test_images_that_go_and_come_back(place: Place) -> None:
     first, second, third = (instant(run["started_at"]) for run in runs)
     assert gone == {"a": second, "b": second, "c": None, "d": None}
     assert [(run["images_gone"], run["images_returned"]) for run in runs] == [(0, 0), (2, 0), (0, 1)]
-    steps = [(r["image_id"], r["version"], r["observed_at"], r["deleted_at"]) for r in place.table(IMAGE_HISTORY)]
+    history = place.table(IMAGE_HISTORY)
+    steps = [(r["image_id"], r["version"], r["observed_at"], r["deleted_at"]) for r in history]
     assert steps == [
         ("a", 1, first, None),
         ("a", 2, second, second),
@@ -290,7 +294,7 @@ def test_images_that_go_and_come_back(place: Place) -> None:
         ("d", 1, first, None),
     ]
     own = ("version", "changed_at", "observed_at", "first_seen_at", "deleted_at", "sync_id")
-    a, b = (without([r for r in place.table(IMAGE_HISTORY) if r["image_id"] == i], *own) for i in "ab")
+    a, b = (without([r for r in history if r["image_id"] == i], *own) for i in "ab")
     assert a == a[:1] * 2
     assert b == b[:1] * 3
 

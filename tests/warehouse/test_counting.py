@@ -191,12 +191,11 @@ def years(world: World, *, count: bool = True) -> None:
         keys = {"account_id": "1", "image_id": "ab"[number % 2], "version": len(versions) + 1}
         versions.append({**seen(vul_cnt=number), **keys, "observed_at": world.now})
         rows.append(versions[-1])
-    world.place.load(world.pipeline, IMAGE_HISTORY, *rows)
     newest = [
         versions[-1] | {"changed_at": versions[-1]["observed_at"], "first_seen_at": versions[0]["observed_at"]}
         for versions in world.valid.values()
     ]
-    world.place.load(world.pipeline, IMAGES, *newest)
+    world.place.insert({IMAGE_HISTORY: rows, IMAGES: newest})
     if count:
         world.posture("1").count()
 

@@ -33,7 +33,7 @@ from connector.tables import (
 )
 from connector.warehouse import views
 from connector.warehouse.views import View
-from tests.warehouse.viewed import ZONES, Row, ask, ask_as_analyst, check_header, whole
+from tests.warehouse.viewed import ZONES, Row, ask, ask_as_analyst, check_header, for_reading, whole
 from tests.warehouses import KINDS, Place, place
 
 VIEWS = {view.name: view for view in views.views() if view.details}
@@ -492,9 +492,10 @@ def details(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """A warehouse of each kind with the data above and all views, and its pipeline."""
     with place(request.param, tmp_path_factory.mktemp("details")) as made:
         pipeline = made.prepared(tables=ALL_TABLES)
-        made.loader(pipeline).load({table.name: made.parquet(table, *rows) for table, rows in LOADED.items()})
+        made.insert(LOADED)
         create(pipeline)
-        yield made, pipeline
+        with for_reading(made):
+            yield made, pipeline
 
 
 def create(pipeline: dlt.Pipeline) -> None:
@@ -561,7 +562,7 @@ def names(made: Place) -> set[str]:
 
 def test_the_views_come_with_their_tables(place: Place) -> None:
     """A dataset of a user who never asked for details has none of them; one that asked for some has those of these."""
-    pipeline = place.prepared()
+    pipeline = place.ready()
     create(pipeline)
     assert names(place) == set()
     some = (VULNERABILITIES, IMAGE_VULNERABILITIES, IMAGE_READS)
@@ -577,7 +578,7 @@ def test_the_views_come_with_their_tables(place: Place) -> None:
 
 def test_a_users_table_of_such_a_name_is_in_nobodys_way(place: Place) -> None:
     """Until there are tables of details, beside which the view would have to be."""
-    pipeline = place.prepared()
+    pipeline = place.ready()
     place.sql("CREATE TABLE {data}.findings (x int)")
     create(pipeline)
     assert current(pipeline)

@@ -51,7 +51,8 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         pipeline = there.prepared()
         with pipeline.sql_client() as client:
             views.create(client)
-        yield there, pipeline
+        with there.opened():
+            yield there, pipeline
 
 
 @examples(10)

@@ -35,8 +35,8 @@ def plain(table: pa.Table) -> list[dict[str, Any]]:
 
 def loaded(place: Place) -> Inventory:
     """The inventory of a warehouse with the images above."""
-    pipeline = place.prepared()
-    place.load(pipeline, IMAGES, NEW, SCANNED, GONE, OTHER)
+    pipeline = place.ready()
+    place.insert({IMAGES: [NEW, SCANNED, GONE, OTHER]})
     return Inventory(place.location, pipeline)
 
 
@@ -54,14 +54,14 @@ def test_a_warehouse_that_does_not_exist_is_empty_and_stays_away(place: Place) -
 def test_our_own_tables_are_ours(place: Place) -> None:
     """Also those of an older release, which lack a column; and none at all."""
     Inventory(place.location, place.pipeline()).verify()
-    found = Inventory(place.location, place.prepared())
+    found = Inventory(place.location, place.ready())
     place.sql("ALTER TABLE {data}.images DROP COLUMN solution")
     found.verify()
 
 
 def test_a_table_of_another_program_is_refused(place: Place) -> None:
     """Before a column is added to it; the message names the table and a way out."""
-    place.prepared()
+    place.ready()
     place.sql("DROP TABLE {data}.images")
     place.sql("CREATE TABLE {data}.images (id int, title text)")
     with pytest.raises(
@@ -72,7 +72,7 @@ def test_a_table_of_another_program_is_refused(place: Place) -> None:
 
 def test_a_warehouse_of_a_newer_release_is_refused(place: Place) -> None:
     """Our rows would lose what its columns hold."""
-    place.prepared()
+    place.ready()
     place.sql("ALTER TABLE {data}.image_scans ADD COLUMN sbom_cnt bigint")
     with pytest.raises(DestinationError, match=r"image_scans .* does not know: sbom_cnt.*upgrade tcss-connector"):
         Inventory(place.location, place.pipeline()).verify()
@@ -80,7 +80,7 @@ def test_a_warehouse_of_a_newer_release_is_refused(place: Place) -> None:
 
 def test_a_dataset_without_our_tables_is_empty(place: Place) -> None:
     """Somebody else's schema, or a first sync that never got so far."""
-    place.prepared()
+    place.ready()
     for table in (IMAGES, SYNC_RUNS, REJECTED_VALUES):
         place.sql(f"DROP TABLE {{data}}.{table.name}")
     found = Inventory(place.location, place.pipeline())
@@ -105,9 +105,9 @@ def test_whole_rows_are_read_by_their_ids(place: Place, monkeypatch: pytest.Monk
 
 def test_runs_come_newest_first(place: Place) -> None:
     """At most as many as are asked for, of this account."""
-    pipeline = place.prepared()
+    pipeline = place.ready()
     runs = [{"sync_id": f"s{n}", "account_id": "1", "started_at": n, "order_proven": n % 2 == 0} for n in range(4)]
-    place.load(pipeline, SYNC_RUNS, *runs, {"sync_id": "x", "account_id": "2", "started_at": 9})
+    place.insert({SYNC_RUNS: [*runs, {"sync_id": "x", "account_id": "2", "started_at": 9}]})
     found = Inventory(place.location, pipeline)
     assert [(r["sync_id"], r["order_proven"]) for r in plain(found.runs("1", limit=3))] == [
         ("s3", False),
@@ -119,7 +119,7 @@ def test_runs_come_newest_first(place: Place) -> None:
 
 def test_how_each_account_stands_is_asked_in_one_query(place: Place) -> None:
     """Of more accounts than MariaDB makes rows of in a recursion; a partial or a filtered run is no whole run."""
-    pipeline = place.prepared()
+    pipeline = place.ready()
     assert Inventory(place.location, pipeline).standings().num_rows == 0
     whole = {"verdict": "complete"}
     many = [{"sync_id": f"m{n}", "account_id": f"9{n:04d}", "started_at": n, **whole} for n in range(1100)]
@@ -130,7 +130,7 @@ def test_how_each_account_stands_is_asked_in_one_query(place: Place) -> None:
         {"sync_id": "d", "account_id": "1", "started_at": 8, "verdict": "partial"},
         {"sync_id": "e", "account_id": "2", "started_at": 4, "verdict": "failed"},
     ]
-    place.load(pipeline, SYNC_RUNS, *runs, *many)
+    place.insert({SYNC_RUNS: [*runs, *many]})
     found = Inventory(place.location, pipeline)
     first, second, *others = plain(found.standings().sort_by("account_id"))
     told = {"verdict": "partial", "account_name": "new", "total_count": 50}
@@ -145,9 +145,8 @@ def test_how_each_account_stands_is_asked_in_one_query(place: Place) -> None:
 
 def test_accounts_are_those_with_images_or_runs(place: Place) -> None:
     """An account whose first sync found nothing has a run only."""
-    pipeline = place.prepared()
-    place.load(pipeline, SYNC_RUNS, {"sync_id": "s", "account_id": "3"})
-    place.load(pipeline, IMAGES, NEW, OTHER)
+    pipeline = place.ready()
+    place.insert({SYNC_RUNS: [{"sync_id": "s", "account_id": "3"}], IMAGES: [NEW, OTHER]})
     assert Inventory(place.location, pipeline).account_ids() == {"1", "2", "3"}
 
 
@@ -156,8 +155,9 @@ def test_rows_are_counted(place: Place) -> None:
     assert Inventory(place.location, place.pipeline()).count(IMAGES, "1") == 0
     found = loaded(place)
     place.load(place.pipeline(), IMAGES, {**SCANNED, "sync_id": "s2"})
-    assert (found.count(IMAGES, "1"), found.count(IMAGES, "2"), found.count(IMAGES, "3")) == (3, 1, 0)
-    assert (found.count(IMAGES, "1", "s1"), found.count(IMAGES, "1", "s2")) == (2, 1)
+    with place.opened():
+        assert (found.count(IMAGES, "1"), found.count(IMAGES, "2"), found.count(IMAGES, "3")) == (3, 1, 0)
+        assert (found.count(IMAGES, "1", "s1"), found.count(IMAGES, "1", "s2")) == (2, 1)
 
 
 def test_a_key_that_two_rows_have_is_found(place: Place) -> None:
@@ -172,9 +172,9 @@ def test_a_key_that_two_rows_have_is_found(place: Place) -> None:
 
 def test_rejected_values_are_known_by_their_ids(place: Place) -> None:
     """Of this account."""
-    pipeline = place.prepared()
+    pipeline = place.ready()
     rows = [{"account_id": a, "reject_id": r} for a, r in (("1", "a"), ("1", "b"), ("2", "c"))]
-    place.load(pipeline, REJECTED_VALUES, *rows)
+    place.insert({REJECTED_VALUES: rows})
     found = Inventory(place.location, pipeline)
     assert found.rejected_ids("1", ["a", "c", "d"]) == {"a"}
     assert found.rejected_ids("1", []) == set()
@@ -183,9 +183,9 @@ def test_rejected_values_are_known_by_their_ids(place: Place) -> None:
 def test_more_rows_than_a_batch_are_all_read(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """No row is lost or repeated between two batches."""
     monkeypatch.setattr(inventory, "BATCH_ROWS", 7)
-    pipeline = place.prepared()
+    pipeline = place.ready()
     ids = [f"{number:03d}" for number in range(50)]
-    place.load(pipeline, IMAGES, *({**IMAGE, "image_id": image_id} for image_id in ids))
+    place.insert({IMAGES: [{**IMAGE, "image_id": image_id} for image_id in ids]})
     assert Inventory(place.location, pipeline).known("1").sort_by("image_id")["image_id"].to_pylist() == ids
 
 
@@ -279,20 +279,21 @@ def test_a_pipeline_that_has_never_run_can_be_read_through(tmp_path: Path) -> No
 
 def test_one_accounts_inventory_is_its_part_of_the_whole(place: Place) -> None:
     """Runs as plain rows, instants as microseconds; and who else is there."""
-    pipeline = place.prepared()
-    place.load(pipeline, IMAGES, NEW, SCANNED, GONE, OTHER)
-    place.load(pipeline, SYNC_RUNS, *({"sync_id": f"s{n}", "account_id": str(n), "started_at": n} for n in (1, 3)))
-    place.load(pipeline, REJECTED_VALUES, {"account_id": "1", "reject_id": "a"}, {"account_id": "2", "reject_id": "b"})
-    found = AccountInventory(Inventory(place.location, pipeline), "1")
-    assert sorted(found.known()["image_id"].to_pylist()) == ["gone", "new", "scanned"]
-    assert plain(found.rows(["new", "?"])) == [{"changed_at": 0, **NEW}]
-    assert [(run["sync_id"], run["started_at"]) for run in found.runs()] == [("s1", 1)]
-    assert (found.rejected_ids(["a", "b"]), found.other_accounts()) == ({"a"}, ["2", "3"])
+    pipeline = place.ready()
+    runs = [{"sync_id": f"s{n}", "account_id": str(n), "started_at": n} for n in (1, 3)]
+    rejected = [{"account_id": "1", "reject_id": "a"}, {"account_id": "2", "reject_id": "b"}]
+    place.insert({IMAGES: [NEW, SCANNED, GONE, OTHER], SYNC_RUNS: runs, REJECTED_VALUES: rejected})
+    with place.opened():
+        found = AccountInventory(Inventory(place.location, pipeline), "1")
+        assert sorted(found.known()["image_id"].to_pylist()) == ["gone", "new", "scanned"]
+        assert plain(found.rows(["new", "?"])) == [{"changed_at": 0, **NEW}]
+        assert [(run["sync_id"], run["started_at"]) for run in found.runs()] == [("s1", 1)]
+        assert (found.rejected_ids(["a", "b"]), found.other_accounts()) == ({"a"}, ["2", "3"])
 
 
 def test_one_accounts_inventory_verifies_first(place: Place) -> None:
     """Whoever compares with it may write afterwards."""
-    place.prepared()
+    place.ready()
     place.sql("ALTER TABLE {data}.image_scans ADD COLUMN sbom_cnt bigint")
     with pytest.raises(DestinationError, match="does not know: sbom_cnt"):
         AccountInventory(Inventory(place.location, place.pipeline()), "1")

@@ -55,13 +55,14 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     with place(request.param, tmp_path_factory.mktemp("fleet")) as made, pytest.MonkeyPatch.context() as patch:
         patch.setattr(views, "views", lambda: STOPPED)
         pipeline = made.prepared(tables=ALL_TABLES)
-        refill(made, pipeline)
+        refill(made)
         with pipeline.sql_client() as client:
             views.create(client)
-        yield made, pipeline
+        with made.opened():
+            yield made, pipeline
 
 
-def refill(made: Place, pipeline: dlt.Pipeline) -> None:
+def refill(made: Place) -> None:
     versions = [*FLEET, *DAYS, *OTHERS]
     rows: dict[Table, list[Any]] = {
         IMAGE_HISTORY: [*(row for rows in versions for row in rows), *LEFT, *ORPHANS],
@@ -70,7 +71,8 @@ def refill(made: Place, pipeline: dlt.Pipeline) -> None:
         SYNC_RUNS: RUNS,
         DETAIL_RUNS: DETAILS,
     }
-    made.loader(pipeline).load({table.name: made.parquet(table, *those) for table, those in rows.items()})
+    made.sql_in_one(f"DELETE FROM {{data}}.{table.name}" for table in rows)
+    made.insert(rows)
 
 
 def pruned(made: Place, pipeline: dlt.Pipeline, cut: int, *, dry_run: bool = False) -> dict[str, int]:
@@ -122,7 +124,7 @@ def test_views_answer_as_before_from_the_cut_on(filled: tuple[Place, dlt.Pipelin
     """All of them, on every database; what killed runs left is never taken for the version of the cut; a dry run
     counts the same rows, and takes none."""
     made, pipeline = filled
-    refill(made, pipeline)
+    refill(made)
     before, counted = since(pipeline, cut), made.sql("SELECT count(*) FROM {data}.image_history")
     promised = pruned(made, pipeline, cut, dry_run=True)
     assert (since(pipeline, cut), made.sql("SELECT count(*) FROM {data}.image_history")) == (before, counted)
@@ -135,7 +137,7 @@ def test_views_answer_as_before_from_the_cut_on(filled: tuple[Place, dlt.Pipelin
 def test_one_version_of_each_image_is_left_of_the_time_before(filled: tuple[Place, dlt.Pipeline]) -> None:
     """That of the cut, also of an image without a row in `images`; and all that came later."""
     made, pipeline = filled
-    refill(made, pipeline)
+    refill(made)
     pruned(made, pipeline, ago(30))
     rows = made.sql(
         "SELECT account_id, image_id, version FROM {data}.image_history WHERE image_id IN ('long', 'orphan')"
@@ -166,7 +168,7 @@ def test_runs_that_later_runs_build_on_stay(filled: tuple[Place, dlt.Pipeline]) 
         run("2", 8920, "full", "failed"),
     ]
     made.sql("DELETE FROM {data}.sync_runs")
-    made.load(pipeline, SYNC_RUNS, *runs)
+    made.insert({SYNC_RUNS: runs})
     assert pruned(made, pipeline, ago(30))["sync_runs"] == 5
     kept = sorted(sync_id for (sync_id,) in made.sql("SELECT sync_id FROM {data}.sync_runs"))
     assert kept == ["1-8920", "1-8930", "1-8945", "1-8970", "1-8990", "2-8920"]
@@ -180,7 +182,7 @@ def test_a_prune_that_ends_in_between_is_completed_by_the_next(
     made, pipeline = filled
     cut, prune = ago(30), Pruner._prune
     for statements in range(1, 4):
-        refill(made, pipeline)
+        refill(made)
         before, left = since(pipeline, cut), iter(range(statements))
 
         def killed(*given: Any, left: Iterator[int] = left, **options: Any) -> int:
@@ -201,7 +203,7 @@ def test_a_prune_that_ends_in_between_is_completed_by_the_next(
 def test_loads_of_dlt_go_unless_a_pipelines_state_names_them(kind: str, tmp_path: Path) -> None:
     """A pipeline of the user's own finds its state by the load that wrote the state. Loads of other schemas stay."""
     with place(kind, tmp_path) as made:
-        pipeline = made.prepared()
+        pipeline = made.ready()
         made.load(pipeline, SYNC_RUNS, {"sync_id": "a", "started_at": 1})
         ((columns, schema),) = made.sql(f"SELECT count(*), max(schema_name) FROM {{data}}.{LOADS}")
         assert (columns, schema) == (1, "tcss")

@@ -25,7 +25,7 @@ from connector.warehouse.loading import Loader
 from connector.warehouse.locations import locate
 from connector.warehouse.pipeline import open_pipeline
 from connector.warehouse.views import MARKER, View
-from tests.warehouse.viewed import ZONES, Row, analyst, ask, ask_as_analyst, check_header, plain, whole
+from tests.warehouse.viewed import ZONES, Row, analyst, ask, ask_as_analyst, check_header, for_reading, plain, whole
 from tests.warehouses import KINDS, Place, place
 
 VIEWS = {view.name: view for view in views.views_of(TABLES)}
@@ -473,19 +473,19 @@ def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         patch.setattr(views, "views", lambda: STOPPED)
         pipeline = made.prepared(tables=(*TABLES, NAMED_ACCOUNTS))
         versions = [*FLEET, *DAYS, *PRUNED]
-        files = {
-            "image_history": made.parquet(IMAGE_HISTORY, *(row for rows in versions for row in rows), *LEFT),
-            "images": made.parquet(IMAGES, *map(latest, versions)),
-            "sync_runs": made.parquet(SYNC_RUNS, *RUNS),
-            "named_accounts": made.parquet(
-                NAMED_ACCOUNTS, *({"account_id": one, "account_name": name} for one, name in CALLED.items())
-            ),
-        }
-        made.loader(pipeline).load(files)
+        made.insert(
+            {
+                IMAGE_HISTORY: [*(row for rows in versions for row in rows), *LEFT],
+                IMAGES: [*map(latest, versions)],
+                SYNC_RUNS: RUNS,
+                NAMED_ACCOUNTS: [{"account_id": one, "account_name": name} for one, name in CALLED.items()],
+            }
+        )
         with pipeline.sql_client() as client:
             views.create(client)
         patch.undo()
-        yield made, pipeline
+        with for_reading(made):
+            yield made, pipeline
 
 
 def key(row: tuple[Any, ...]) -> str:
@@ -635,7 +635,7 @@ OLD = {
 
 def test_views_are_made_once_and_again(place: Place) -> None:
     """A second time changes nothing; one that somebody dropped comes back."""
-    pipeline = place.prepared()
+    pipeline = place.ready()
     assert not current(pipeline)
     for _ in range(2):
         create(pipeline)
@@ -649,14 +649,14 @@ def test_views_are_made_once_and_again(place: Place) -> None:
 
 def test_the_marker_lists_all_views_with_their_questions(place: Place) -> None:
     """What an analyst can look up in the warehouse itself: views, and nothing else."""
-    create(place.prepared())
+    create(place.ready())
     rows = place.sql(f"SELECT name, meaning FROM {{data}}.{MARKER}")
     assert sorted(rows) == [(view.name, view.question) for view in VIEWS.values()]
 
 
 def test_another_description_is_a_change_too(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A release that explains a column better writes it into the catalogue."""
-    pipeline = place.prepared()
+    pipeline = place.ready()
     with monkeypatch.context() as patch:
         patch.setattr(descriptions, "text", lambda column, dialect: "old")
         create(pipeline)
@@ -666,7 +666,7 @@ def test_another_description_is_a_change_too(place: Place, monkeypatch: pytest.M
 
 def test_a_changed_definition_is_replaced(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where columns have other names, other types, or are fewer."""
-    pipeline = place.prepared()
+    pipeline = place.ready()
     with monkeypatch.context() as patch:
         redefine(patch, **OLD)
         create(pipeline)
@@ -679,7 +679,7 @@ def test_a_changed_definition_is_replaced(place: Place, monkeypatch: pytest.Monk
 
 def test_another_translation_is_a_change_too(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another sqlglot, or other words of ours for a dialect, may make other SQL of the same select."""
-    pipeline = place.prepared()
+    pipeline = place.ready()
     with monkeypatch.context() as patch:
         patch.setattr(views, "edition", lambda: "another")
         create(pipeline)
@@ -689,7 +689,7 @@ def test_another_translation_is_a_change_too(place: Place, monkeypatch: pytest.M
 
 def test_a_view_of_the_same_select_is_left_alone(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing but its making is new; to replace it would wait for its readers, and could cost its grants."""
-    pipeline = place.prepared()
+    pipeline = place.ready()
     made: list[str] = []
     execute = views.execute
 
@@ -715,7 +715,7 @@ def test_a_view_of_the_same_select_is_left_alone(place: Place, monkeypatch: pyte
 
 def test_views_that_are_there_are_not_translated_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would take a tenth of the time of a run that has little to write."""
-    pipeline = place.prepared()
+    pipeline = place.ready()
     create(pipeline)
     monkeypatch.setattr(View, "select", None)
     assert current(pipeline)
@@ -723,7 +723,7 @@ def test_views_that_are_there_are_not_translated_again(place: Place, monkeypatch
 
 def test_another_question_is_a_change_too(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """The marker's rows are compared whole."""
-    pipeline = place.prepared()
+    pipeline = place.ready()
     with monkeypatch.context() as patch:
         redefine(patch)
         create(pipeline)
@@ -736,7 +736,7 @@ def test_a_users_view_on_ours_stays(
 ) -> None:
     """Where it would break, PostgreSQL leaves that view of ours alone as it is, and a warning says why; others replace
     ours. A view that is blocked is not tried again by each run, and `tcss views` tries it."""
-    pipeline = place.prepared()
+    pipeline = place.ready()
     redefine(monkeypatch, **OLD)
     create(pipeline)
     place.sql("CREATE VIEW {data}.same AS SELECT image_id FROM {data}.current_images")
@@ -786,7 +786,7 @@ def publish(place: Place, pipeline: dlt.Pipeline, *, anew: bool = True) -> Mappi
 @pytest.mark.parametrize("what", ["TABLE {data}.scan_failures (x int)", "VIEW {data}.scan_failures AS SELECT 1 AS x"])
 def test_what_is_not_ours_is_not_touched(place: Place, what: str) -> None:
     """The error names it and a way out; nothing is made, and nothing lost."""
-    pipeline = place.prepared()
+    pipeline = place.ready()
     place.sql(f"CREATE {what}")
     with pytest.raises(DestinationError, match=r"has a (table|view) scan_failures that .*--dataset"):
         create(pipeline)
@@ -799,7 +799,7 @@ def test_what_is_not_ours_is_not_touched(place: Place, what: str) -> None:
 
 def test_a_name_that_a_user_took_after_us_is_not_touched(place: Place) -> None:
     """A table in place of a view of ours that was dropped."""
-    pipeline = place.prepared()
+    pipeline = place.ready()
     create(pipeline)
     place.sql("DROP VIEW {data}.os_exposure")
     place.sql("CREATE TABLE {data}.os_exposure (x int)")
@@ -828,7 +828,7 @@ def die(monkeypatch: pytest.MonkeyPatch, pipeline: dlt.Pipeline) -> None:
 
 def test_a_run_that_dies_halfway_is_completed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the first making of the views, the next run knows what is ours."""
-    pipeline = place.prepared()
+    pipeline = place.ready()
     die(monkeypatch, pipeline)
     assert not current(pipeline)
     create(pipeline)
@@ -837,7 +837,7 @@ def test_a_run_that_dies_halfway_is_completed(place: Place, monkeypatch: pytest.
 
 def test_a_run_that_dies_halfway_leaves_the_views_as_they_were(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where DDL can be rolled back; MySQL keeps those that were replaced. All of them are there at any time."""
-    pipeline = place.prepared()
+    pipeline = place.ready()
     with monkeypatch.context() as patch:
         redefine(patch, **OLD)
         create(pipeline)

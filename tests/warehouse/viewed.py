@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -31,15 +32,31 @@ def ask(pipeline: dlt.Pipeline, name: str, before: str | None = None) -> tuple[l
 
 
 @contextmanager
+def for_reading(made: Place) -> Iterator[None]:
+    """Keep a DuckDB file open, which from now on nobody changes, and a copy of the file for analysts."""
+    if made.kind != "duckdb":
+        yield
+        return
+    shutil.copyfile(made.file, _copy(made))
+    with made.opened(), duckdb.connect(_copy(made)):
+        yield
+
+
+def _copy(made: Place) -> str:
+    return f"{made.file}.copy"
+
+
+@contextmanager
 def analyst(made: Place) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Yield an analyst's connection to a DuckDB file, whose settings can be changed, unlike those of ours."""
-    with duckdb.connect(str(made.file)) as connection:
+    """Yield an analyst's connection to the copy of `for_reading`, whose settings can be changed, unlike those of
+    ours."""
+    with duckdb.connect(_copy(made)) as connection:
         connection.execute(f"USE {made.dataset}")
         yield connection
 
 
 def ask_as_analyst(made: Place, name: str, before: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Do the same for a DuckDB file, as an analyst."""
+    """Do the same as an analyst."""
     with analyst(made) as connection:
         connection.execute(before)
         found = connection.execute(f"FROM {name}")
@@ -86,4 +103,5 @@ def with_views(kind: str, directory: Path) -> Iterator[tuple[Place, Any]]:
         pipeline = there.prepared(tables=(*TABLES, POSTURE_CHANGES))
         with pipeline.sql_client() as client:
             views.create(client)
-        yield there, pipeline
+        with there.opened():
+            yield there, pipeline
