@@ -25,7 +25,6 @@ from tests import hints
 from tests.warehouses import Place
 
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.crashing", "tests.syncing"])
 
 Row = dict[str, Any]
 

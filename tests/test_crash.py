@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 import shutil
 import signal
 from collections import defaultdict
@@ -16,10 +15,9 @@ from connector.images.records import ItemParser, Record
 from connector.sandbox import Fleet, Sandbox, wall_clock
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
 from tests import crashing
+from tests.syncing import PROCESSES
 from tests.warehouses import Place
 
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.crashing"])
 CHANGES = {"rescan": 8, "insert": 4, "delete": 3, "change_counts": 4, "bring_back": 1}
 
 

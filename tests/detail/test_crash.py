@@ -13,7 +13,7 @@ from connector.sandbox import Fleet, Sandbox, wall_clock
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
 from tests import crashing
 from tests.detail.truth import Rows, of_fleet, of_warehouse
-from tests.test_crash import PROCESSES
+from tests.syncing import PROCESSES
 from tests.warehouses import KINDS, Place
 
 CHANGES = {"scan_again": 12, "rescan": 6, "add_vulnerabilities": 4, "withdraw_vulnerabilities": 2, "delete": 1}

@@ -1,0 +1,3 @@
+from tests.warmed import warm
+
+warm("duckdb")
