@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.__main__ import sync
-from tests.benchmarks.measuring import sandbox
+from tests.benchmarks.measuring import sandbox, sync
 
 ROOT = Path(__file__).parents[1]
 
@@ -81,3 +80,12 @@ def test_a_pace_under_the_limit_is_never_refused(figures: dict[str, dict[str, di
     for title in ("limit halved in mid-sweep", "another takes half"):
         answered = cases[title]["requests"] * (1 - cases[title]["refused_share"])
         assert answered == pytest.approx(cases["latency 0.3 s"]["requests"])
+
+
+@pytest.mark.thorough
+def test_what_is_lost_while_the_list_moves(figures: dict[str, dict[str, dict[str, float]]]) -> None:
+    """By dlt's generic source, and never by us. The oracle finds a loss, so it would find ours."""
+    cases = figures["rivals, 1,000 images, the list moves"]
+    assert (cases["tcss sync"]["lost"], cases["tcss sync"]["doubled"]) == (0, 0)
+    assert cases["tcss sync"]["stayed"] > 900
+    assert cases["rivals.rest_source"]["lost"] > 0

@@ -19,25 +19,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.measuring import ACTION, TCSS, Server, Usage, medians, run, sandbox
+from tests.benchmarks.measuring import ACTION, RIVALS, TCSS, Server, Usage, medians, run, sandbox, sync
 from tests.benchmarks.merges import measure as merge
+from tests.benchmarks.moving import FAST, losses
 from tests.benchmarks.sharing import LIMIT, Use, alone, beside_another, halved
 from tests.warehouses import KINDS
 
 RESULT = Path("benchmarks.json")
-RIVALS = Path(".venv-rivals/bin/python")  # made by `make bench`, because pandas beside us would change our figures
 Figures = dict[str, dict[str, float]]
-
-
-def sync(url: str, directory: Path, mode: str = "full", *, rate: float = 1e6, **settings: str) -> tuple[Usage, Any]:
-    """Run `tcss sync` into the directory's warehouse, and return the usage and the printed row."""
-    destination = f"duckdb:///{directory}/warehouse.duckdb"
-    command = [*TCSS, "sync", "--json", "--endpoint", url, "--destination", destination, "--mode", mode]
-    usage = run(command, SOURCES__TCSS__REQUESTS_PER_SECOND=str(rate), **settings)
-    row = json.loads(usage.output)
-    if row["verdict"] != "complete":
-        raise RuntimeError(f"{row['verdict']}: {row['verdict_reason']}")
-    return usage, row
 
 
 def limited(
@@ -136,9 +125,6 @@ def nearly_all_scanned(images: int, rounds: int) -> Mapping[str, float]:
     return medians(rounds, once)
 
 
-FAST = {"SOURCES__TCSS__REQUESTS_PER_SECOND": "1000000"}
-
-
 def rivals(images: int, rounds: int) -> Figures:
     """Measure the CPU of `rivals` for one first load, without latency and limit, and our CPU for `images`."""
     found: Figures = {}
@@ -146,6 +132,7 @@ def rivals(images: int, rounds: int) -> Figures:
         for name, python in (
             ("images_alone", sys.executable),
             ("rivals.sdk_loop", str(RIVALS)),
+            ("rivals.async_fetch", str(RIVALS)),
             ("rivals.rest_source", sys.executable),
         ):
 
@@ -174,6 +161,7 @@ def measure(*, short: bool) -> Iterator[tuple[str, Figures]]:
     title = "200 rescans, auto, nearly all scanned"
     yield f"{large:,} images, {free}", {title: dict(nearly_all_scanned(large, rounds))}
     yield f"rivals, {large:,} images", rivals(large, rounds)
+    yield f"rivals, {small:,} images, the list moves", dict(losses(small))
     yield "tcss --help", {"": medians(rounds, lambda: {"cpu_s": run([*TCSS, "--help"]).cpu})}
     if not short:
         yield "1,000,000 images, once", unlimited(1_000_000, 1)

@@ -20,12 +20,11 @@ from typing import Any
 import duckdb
 
 from connector.sandbox import Fleet, Quirks, Sandbox, wall_clock
-from tests.benchmarks.measuring import TCSS, Usage, run
+from tests.benchmarks.measuring import RIVALS, TCSS, Usage, run
 from tests.detail.truth import listed
 
 IMAGES = 2_000
 ROWS = "SELECT image_id, cve, name, component, version FROM findings"
-RIVALS = Path(".venv-rivals/bin/python")
 SERVE = "from tests.benchmarks.details import serve; import sys; serve(int(sys.argv[1]), sys.argv[2])"
 
 

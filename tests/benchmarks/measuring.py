@@ -18,6 +18,7 @@ from typing import Any
 
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
 
+RIVALS = Path(".venv-rivals/bin/python")  # made by `make bench`, because pandas beside us would change our figures
 TCSS = (sys.executable, "-m", "connector")
 ACTION = "DescribeAssetImageList"
 QUIET = {"RUNTIME__DLTHUB_TELEMETRY": "false", "SOURCES__TCSS__METADATA": "false"}
@@ -88,6 +89,17 @@ def sandbox(images: int, *, rate: int = 0, latency: float = 0.0) -> Iterator[Ser
             yield Server(server.stdout.readline().strip().partition("TCSS_ENDPOINT=")[2], server.pid)
         finally:
             server.terminate()
+
+
+def sync(url: str, directory: Path, mode: str = "full", *, rate: float = 1e6, **settings: str) -> tuple[Usage, Any]:
+    """Run `tcss sync` into the directory's warehouse, and return the usage and the printed row."""
+    destination = f"duckdb:///{directory}/warehouse.duckdb"
+    command = [*TCSS, "sync", "--json", "--endpoint", url, "--destination", destination, "--mode", mode]
+    usage = run(command, SOURCES__TCSS__REQUESTS_PER_SECOND=str(rate), **settings)
+    row = json.loads(usage.output)
+    if row["verdict"] != "complete":
+        raise RuntimeError(f"{row['verdict']}: {row['verdict_reason']}")
+    return usage, row
 
 
 def medians(rounds: int, measure: Callable[[], Mapping[str, float]]) -> dict[str, float]:
