@@ -353,7 +353,8 @@ def test_many_findings_are_bounded_and_counted(invented: Invented) -> None:
     identity = sql(queries, worst)[0]
     total = len(sql(queries, f"from tcss.current_findings where image_id = '{identity[1]}'"))
     assert total >= 150
-    for most, parts in ((50, [drilldowns.histories(queries, {})]), (100, document.image(queries, *identity))):
+    histories = document.sections(queries, {}, (drilldowns.histories,))
+    for most, parts in ((50, histories), (100, document.image(queries, *identity))):
         assert f"{most} of {total} rows are here. The other {total - most} are left out" in drawn(*parts)
 
 
