@@ -73,10 +73,9 @@ def here(language: str) -> list[Any]:
 @contextmanager
 def synced(directory: Path, **options: Any) -> Iterator[World]:
     """A world that the environment names, after its first sync."""
-    with pytest.MonkeyPatch.context() as patch, world(directory, patch, images=150, **options) as made:
+    with pytest.MonkeyPatch.context() as patch, world(directory, patch, images=150, begun="synced", **options) as made:
         patch.setenv("TCSS_ENDPOINT", made.sandbox.url)
         patch.setenv("DLT_DATA_DIR", str(directory / "dlt"))
-        made.sync("--destination", "duckdb:///warehouse.duckdb")
         yield made
 
 

@@ -146,6 +146,13 @@ def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield made
 
 
+@pytest.fixture
+def synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """After its first sync."""
+    with world(tmp_path, monkeypatch, images=50, begun="synced") as made:
+        yield made
+
+
 @pytest.mark.thorough
 def test_unknown_fields_are_bounded_and_shown(account: World, logged: io.StringIO) -> None:
     """Stored and printed: the first 20 of 50 names, and how many more there are. JSON says what is stored."""
@@ -201,14 +208,13 @@ def test_an_error_of_the_api_is_shown(account: World, monkeypatch: pytest.Monkey
     assert obeyed(account.tcss("status").output) == []
 
 
-def test_a_name_is_no_markup_of_rich(account: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_name_is_no_markup_of_rich(synced: World, capsys: pytest.CaptureFixture[str]) -> None:
     """In the tables of the demo."""
-    account.sync()
-    with account.writing() as warehouse:
+    with synced.writing() as warehouse:
         warehouse.execute(
             "update tcss.images set image_name = '[link=http://x]a[/link][bold]' || chr(27), container_cnt = 1"
         )
-    demo._ask(account.file)
+    demo._ask(synced.file)
     shown = capsys.readouterr().out
     assert r"[link=http://x]a[/link][bold]\x1b" in shown
     assert obeyed(shown) == []

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from connector.sandbox import Fleet, wall_clock
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY, Account
-from tests.world import World, world
+from tests.world import World, apart, world
 
 BLUE_ID, GREEN_ID = "200000000002", "300000000003"
 ROLE = "qcs::cam::uin/{account_id}:roleName/reader"
@@ -28,12 +33,49 @@ secret_key = "{DEFAULT_KEY}"
 @pytest.fixture
 def fleets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """The own account with 30 images, `blue` with 20 and keys of its own, and `green` with 10, which has a role."""
-    (tmp_path / ".dlt").mkdir()
-    (tmp_path / ".dlt" / "secrets.toml").write_text(BLUE_KEYS, encoding="utf-8")
-    blue, green = (Fleet.seeded(images, seed=seed, clock=wall_clock) for images, seed in ((20, 2), (10, 3)))
+    with several(tmp_path, monkeypatch, seeded()) as made:
+        yield made
+
+
+@pytest.fixture
+def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Those accounts, after a first sync of the own one and of `blue`."""
+    first = first_syncs()
+    (tmp_path / "warehouse.duckdb").write_bytes(first.warehouse)
+    with several(tmp_path, monkeypatch, deepcopy(first.fleets)) as made:
+        yield made
+
+
+def seeded() -> list[Fleet]:
+    return [Fleet.seeded(images, seed=seed, clock=wall_clock) for images, seed in ((30, 1), (20, 2), (10, 3))]
+
+
+@contextmanager
+def several(directory: Path, monkeypatch: pytest.MonkeyPatch, fleets: list[Fleet]) -> Iterator[World]:
+    """Yield a world of these three accounts."""
+    (directory / ".dlt").mkdir()
+    (directory / ".dlt" / "secrets.toml").write_text(BLUE_KEYS, encoding="utf-8")
+    own, blue, green = fleets
     others = [
         Account(blue, "AKIDBLUEEXAMPLE", "SECRETBLUEEXAMPLE", BLUE_ID),
         Account(green, "AKIDGREENEXAMPLE", "SECRETGREENEXAMPLE", GREEN_ID),
     ]
-    with world(tmp_path, monkeypatch, images=30, accounts=others) as made:
+    with world(directory, monkeypatch, fleet=own, accounts=others) as made:
         yield made
+
+
+@dataclass(frozen=True)
+class FirstSyncs:
+    """Holds what a first sync of the own account and then one of `blue` made: the warehouse, and the runs' rows."""
+
+    warehouse: bytes
+    fleets: list[Fleet]
+    rows: list[dict[str, Any]]
+
+
+@cache
+def first_syncs() -> FirstSyncs:
+    fleets = seeded()
+    with apart() as (directory, patch), several(directory, patch, fleets) as made:
+        rows = [made.sync(), made.sync("--account", "blue")]
+        return FirstSyncs(made.file.read_bytes(), deepcopy(fleets), rows)

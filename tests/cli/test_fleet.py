@@ -16,7 +16,8 @@ from tests.world import World, world
 
 @pytest.fixture
 def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with world(tmp_path, monkeypatch, images=120) as made:
+    """After its first sync."""
+    with world(tmp_path, monkeypatch, images=120, begun="synced") as made:
         yield made
 
 
@@ -29,7 +30,6 @@ def change(*arguments: str) -> tuple[int, str, str]:
 def test_changes_are_made_and_the_next_sync_sees_them(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """In their order; each says how many images it met, which may be fewer than were asked for."""
     monkeypatch.setenv("TCSS_ENDPOINT", account.sandbox.url)
-    account.sync()
     made = change("delete=7", "rescan=10", "insert=5", "bring_back=9")
     assert made == (0, "delete: 7 images\nrescan: 10 images\ninsert: 5 images\nbring_back: 7 images\n", "")
     row = account.sync("--mode", "full")

@@ -26,6 +26,7 @@ from connector.sandbox.identity import Account
 from connector.tables import IMAGES
 from connector.warehouse.locks import lock
 from tests.warehouses import Place, place
+from tests.world import first_sync
 
 NAMES = ("first", "second", "third", "fourth", "fifth")
 PATIENCE = 120  # seconds that a command has
@@ -135,6 +136,12 @@ def three(tmp_path: Path) -> Iterator[Accounts]:
         yield given
 
 
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[Accounts]:
+    with place("duckdb", tmp_path) as made, accounts(made, tmp_path, NAMES[:2]) as given:
+        yield given
+
+
 @contextmanager
 def hanging(given: Accounts) -> Iterator[None]:
     """Give the accounts one more, whose server takes requests and never answers; it comes first."""
@@ -189,15 +196,15 @@ def test_every_account_has_its_rows(kind: str, number: int, tmp_path: Path) -> N
                 fleet.insert(3)
 
 
-def test_what_fails_is_named_and_the_next_step_is_said_once(three: Accounts) -> None:
+def test_what_fails_is_named_and_the_next_step_is_said_once(two: Accounts) -> None:
     """As one after the other: each summary begins with the account's name; a log line too."""
-    three.configure("wrong", "SECRETCANARYEXAMPLE")
+    two.configure("wrong", "SECRETCANARYEXAMPLE")
     done = subprocess.run(
-        three.command(as_json=False), cwd=three.directory, env=three.environment(), capture_output=True, text=True
+        two.command(as_json=False), cwd=two.directory, env=two.environment(), capture_output=True, text=True
     )
     lines = done.stdout.splitlines()
     assert sorted(line.partition(":")[0] for line in lines if "complete" in line) == [
-        f"account {name}" for name in sorted(three.fleets)
+        f"account {name}" for name in sorted(two.fleets)
     ]
     assert [line.split()[0] for line in lines].count("next:") == 1
     assert lines[-1].startswith("next: ")
@@ -205,11 +212,12 @@ def test_what_fails_is_named_and_the_next_step_is_said_once(three: Accounts) -> 
     assert re.search(r"INFO account \w+: .* is made by DuckDB", done.stderr)
 
 
-def test_an_account_that_hangs_holds_no_other_up_and_ctrl_c_ends_all(three: Accounts) -> None:
+def test_an_account_that_hangs_holds_no_other_up_and_ctrl_c_ends_all(two: Accounts) -> None:
     """The others end and are printed meanwhile; nothing is left of the account that was under way."""
-    with hanging(three), three.start("--jobs", "2", start_new_session=True) as process:
+    two.place.file.write_bytes(first_sync(0)[0])
+    with hanging(two), two.start("--jobs", "2", start_new_session=True) as process:
         assert process.stdout is not None
-        lines = [json.loads(process.stdout.readline()) for _ in three.fleets]
+        lines = [json.loads(process.stdout.readline()) for _ in two.fleets]
         assert {line["verdict"] for line in lines} == {"complete"}
         child = only_child(process.pid)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
@@ -217,8 +225,8 @@ def test_an_account_that_hangs_holds_no_other_up_and_ctrl_c_ends_all(three: Acco
     assert process.returncode == 130
     assert err.splitlines()[-1] == "interrupted: nothing was loaded that is not whole"
     assert not Path(f"/proc/{child}").exists()
-    assert not three.left()
-    assert three.rows() == three.truth()
+    assert not two.left()
+    assert two.rows() == two.truth()
 
 
 @pytest.mark.thorough

@@ -23,12 +23,26 @@ from connector.sandbox import Fault
 from connector.tables import LOADED_TABLES, SYNC_RUNS, TABLES
 from connector.warehouse.dictionary import data_dictionary
 from connector.warehouse.views import views_of
-from tests.world import ACCOUNT_ID, World, open_elsewhere, open_until_refused, world
+from tests.world import ACCOUNT_ID, World, first_sync, open_elsewhere, open_until_refused, world
 
 
 @pytest.fixture
 def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     with world(tmp_path, monkeypatch) as made:
+        yield made
+
+
+@pytest.fixture
+def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """An account with 500 images, and tables without rows."""
+    with world(tmp_path, monkeypatch, images=500, begun="prepared") as made:
+        yield made
+
+
+@pytest.fixture
+def synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """An account with 600 images, after its first sync."""
+    with world(tmp_path, monkeypatch, images=600, begun="synced") as made:
         yield made
 
 
@@ -72,22 +86,22 @@ def test_the_next_step_repeats_no_setting_that_is_found_without_it(
     assert step.startswith("next: tcss report --dataset mine makes")
 
 
-def test_after_a_partial_run_the_next_step_is_another_one(account: World) -> None:
+def test_after_a_partial_run_the_next_step_is_another_one(prepared: World) -> None:
     """A page of data that may miss images is not what comes next."""
     from connector.sandbox import Quirks
 
-    account.sandbox.backend.quirks = Quirks(total_delta=50)
-    result = account.tcss("sync")
+    prepared.sandbox.backend.quirks = Quirks(total_delta=50)
+    result = prepared.tcss("sync")
     assert (result.exit_code, result.stdout.splitlines()[-1]) == (
         5,
         "next: run tcss sync again, which may read what is missing; tcss status shows the runs",
     )
 
 
-def test_account_id_spares_the_call_to_sts(account: World) -> None:
+def test_account_id_spares_the_call_to_sts(prepared: World) -> None:
     """--account-id is written as it is, and STS is not asked."""
-    assert account.sync("--account-id", "42")["account_id"] == "42"
-    assert "GetCallerIdentity" not in account.sandbox.stats()["actions"]
+    assert prepared.sync("--account-id", "42")["account_id"] == "42"
+    assert "GetCallerIdentity" not in prepared.sandbox.stats()["actions"]
 
 
 def test_a_first_sync_of_nothing_is_complete_and_warns(
@@ -99,12 +113,12 @@ def test_a_first_sync_of_nothing_is_complete_and_warns(
     assert "check --site" in caplog.text
 
 
-def test_filters_narrow_the_run_and_never_move_the_watermark(account: World) -> None:
+def test_filters_narrow_the_run_and_never_move_the_watermark(prepared: World) -> None:
     """A filtered run loads what the filter gives and says so in its row."""
-    row = account.sync("--filter", "ScanStatus=notScan")
+    row = prepared.sync("--filter", "ScanStatus=notScan")
     assert row["filters"] == '{"ScanStatus": ["notScan"]}'
     assert (row["watermark_after"], row["images_listed"]) == (None, row["images_new"])
-    assert account.query("select distinct scan_status from tcss.images") == [("NOT_SCAN",)]
+    assert prepared.query("select distinct scan_status from tcss.images") == [("NOT_SCAN",)]
 
 
 REFUSED = [
@@ -159,7 +173,7 @@ def test_bad_input_is_named_and_leaves_the_warehouse_untouched(
 
 def test_a_clock_that_is_wrong_by_ten_minutes_is_corrected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server's Date header mends the skew, once."""
-    with world(tmp_path, monkeypatch, images=5, clock=lambda: time.time() + 600) as late:
+    with world(tmp_path, monkeypatch, images=5, begun="prepared", clock=lambda: time.time() + 600) as late:
         assert late.sync()["verdict"] == "complete"
 
 
@@ -170,20 +184,18 @@ def test_a_directory_that_does_not_exist_is_a_failed_destination(account: World)
     assert "directory" in result.stderr
 
 
-def test_a_locked_duckdb_file_names_the_process(account: World) -> None:
+def test_a_locked_duckdb_file_names_the_process(synced: World) -> None:
     """DuckDB's own lock: exit code 6, and the process that has the file open."""
-    account.sync()
-    with open_elsewhere(account.file) as holder:
-        result = account.tcss("sync")
+    with open_elsewhere(synced.file) as holder:
+        result = synced.tcss("sync")
     assert result.exit_code == 6
     assert f"PID {holder.pid}" in result.stderr
 
 
-def test_a_duckdb_file_that_is_open_for_a_moment_is_waited_for(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_duckdb_file_that_is_open_for_a_moment_is_waited_for(synced: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A dashboard has it open for each question: the sync meets that, and goes on when it has been answered."""
-    account.sync()
-    with open_until_refused(account.file, monkeypatch) as refused:
-        assert account.sync()["verdict"] == "complete"
+    with open_until_refused(synced.file, monkeypatch) as refused:
+        assert synced.sync()["verdict"] == "complete"
     assert refused.is_set()
 
 
@@ -199,26 +211,25 @@ def test_a_second_sync_of_the_same_warehouse_is_refused(account: World) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"])
-def test_an_interrupt_in_mid_sweep_loads_nothing(account: World, number: int, code: int) -> None:
+def test_an_interrupt_in_mid_sweep_loads_nothing(synced: World, number: int, code: int) -> None:
     """Ctrl-C and SIGTERM end the process with their codes, and the warehouse is as it was."""
-    account.sync()
-    before = account.query("select count(*), max(version), count(*) filter (deleted_at is null) from tcss.images")
-    account.sandbox.change({"rescan": 100})
-    slow_from = account.sandbox.backend.numbers["DescribeAssetImageList"] + 5
-    faulty(account, Fault("slow", at=range(slow_from, slow_from + 100), value=20.0))
-    command = [sys.executable, "-m", "connector", "sync", "--mode", "full", "--endpoint", account.sandbox.url]
+    before = synced.query("select count(*), max(version), count(*) filter (deleted_at is null) from tcss.images")
+    synced.sandbox.change({"rescan": 100})
+    slow_from = synced.sandbox.backend.numbers["DescribeAssetImageList"] + 5
+    faulty(synced, Fault("slow", at=range(slow_from, slow_from + 100), value=20.0))
+    command = [sys.executable, "-m", "connector", "sync", "--mode", "full", "--endpoint", synced.sandbox.url]
     with subprocess.Popen(
-        [*command, "--destination", account.destination], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "--destination", synced.destination], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
-        while account.sandbox.backend.numbers["DescribeAssetImageList"] < slow_from and running.poll() is None:
+        while synced.sandbox.backend.numbers["DescribeAssetImageList"] < slow_from and running.poll() is None:
             os.sched_yield()
         running.send_signal(number)
         _, stderr = running.communicate(timeout=30)
     assert running.returncode == code, stderr
     assert (
-        account.query("select count(*), max(version), count(*) filter (deleted_at is null) from tcss.images") == before
+        synced.query("select count(*), max(version), count(*) filter (deleted_at is null) from tcss.images") == before
     )
-    assert account.query("select count(*) from tcss.sync_runs") == [(1,)]
+    assert synced.query("select count(*) from tcss.sync_runs") == [(1,)]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"])
@@ -252,37 +263,37 @@ cli.main()
 
 
 def test_an_api_that_fails_in_mid_sweep_leaves_a_failed_run_and_no_rows(
-    account: World, monkeypatch: pytest.MonkeyPatch
+    prepared: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run's row says failed and why; nothing else is written."""
     monkeypatch.setenv("SOURCES__TCSS__PATIENCE", "1")
-    result = faulty(account, Fault("internal_error", at=range(6, 1000))).tcss("sync", "--json")
+    result = faulty(prepared, Fault("internal_error", at=range(6, 1000))).tcss("sync", "--json")
     row = json.loads(result.stdout)
     assert (result.exit_code, row["verdict"]) == (4, "failed")
     assert "InternalError" in row["verdict_reason"]
-    assert account.query("select count(*) from tcss.images") == [(0,)]
-    assert account.query("select verdict, watermark_after from tcss.sync_runs") == [("failed", None)]
+    assert prepared.query("select count(*) from tcss.images") == [(0,)]
+    assert prepared.query("select verdict, watermark_after from tcss.sync_runs") == [("failed", None)]
 
 
-def test_partial_ends_with_5_and_says_why(account: World) -> None:
+def test_partial_ends_with_5_and_says_why(prepared: World) -> None:
     """A TotalCount that the list does not reach: rows are loaded, the watermark stays, the exit code is 5."""
     from connector.sandbox import Quirks
 
-    account.sandbox.backend.quirks = Quirks(total_delta=50)
-    result = account.tcss("sync", "--json")
+    prepared.sandbox.backend.quirks = Quirks(total_delta=50)
+    result = prepared.tcss("sync", "--json")
     row = json.loads(result.stdout)
-    assert (result.exit_code, row["verdict"], row["images_new"], row["watermark_after"]) == (5, "partial", 1500, None)
-    assert row["verdict_reason"] == "the list shows 1500 rows, but its TotalCount says 1550"
+    assert (result.exit_code, row["verdict"], row["images_new"], row["watermark_after"]) == (5, "partial", 500, None)
+    assert row["verdict_reason"] == "the list shows 500 rows, but its TotalCount says 550"
 
 
-def test_strict_turns_rejected_values_into_5(account: World) -> None:
+def test_strict_turns_rejected_values_into_5(prepared: World) -> None:
     """Values that cannot be read are counted and warned of; under --strict they are an error."""
     from connector.sandbox import Quirks
 
-    account.sandbox.backend.quirks = Quirks(extra_fields={"Size": "huge"})
-    assert account.sync()["values_rejected"] == 1500
-    assert account.tcss("sync", "--strict").exit_code == 5
-    assert account.query("select count(*), min(raw) from tcss.rejected_values") == [(1500, '"huge"')]
+    prepared.sandbox.backend.quirks = Quirks(extra_fields={"Size": "huge"})
+    assert prepared.sync()["values_rejected"] == 500
+    assert prepared.tcss("sync", "--strict").exit_code == 5
+    assert prepared.query("select count(*), min(raw) from tcss.rejected_values") == [(500, '"huge"')]
 
 
 def test_check_says_line_by_line_what_works(account: World) -> None:
@@ -350,9 +361,9 @@ def test_demo_answers_the_first_questions(tmp_path: Path, monkeypatch: pytest.Mo
     """In 80 columns, with nothing cut; the file stays, the commands at the end name the file, another demo replaces
     it."""
     monkeypatch.chdir(tmp_path)
-    for images in (20, 400):
-        result = CliRunner().invoke(app, ["demo", "--images", str(images)])
-        assert result.exit_code == 0, result.output
+    Path("tcss_demo.duckdb").write_bytes(first_sync(0)[0])
+    result = CliRunner().invoke(app, ["demo", "--images", "400"])
+    assert result.exit_code == 0, result.output
     assert max(map(len, result.stdout.splitlines())) <= 80
     assert "Which images in use are the riskiest?" in result.stdout
     assert "incremental │ complete │ watermark" in result.stdout

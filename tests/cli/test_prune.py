@@ -23,6 +23,13 @@ def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield made
 
 
+@pytest.fixture
+def synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """After its first sync."""
+    with world(tmp_path, monkeypatch, images=50, begun="synced") as made:
+        yield made
+
+
 def aged(account: World, days: int) -> None:
     """All that the warehouse has was made so many days before."""
     with account.writing() as db:
@@ -35,19 +42,20 @@ def aged(account: World, days: int) -> None:
             db.execute(f"update tcss.{table} set {column} = {column} - to_days({days})")
 
 
-def test_a_dry_run_says_what_a_prune_deletes(account: World) -> None:
+def test_a_dry_run_says_what_a_prune_deletes(synced: World) -> None:
     """The same numbers, of each account and of dlt's loads; nothing has gone before the prune."""
-    for _ in range(3):
-        account.sync("--mode", "full")
-        account.sandbox.change({"rescan": 20})
-    aged(account, 500)
-    account.sync("--mode", "full")
+    for _ in range(2):
+        synced.sandbox.change({"rescan": 20})
+        synced.sync("--mode", "full")
+    synced.sandbox.change({"rescan": 20})
+    aged(synced, 500)
+    synced.sync("--mode", "full")
     versions = "select count(*) from tcss.image_history"
-    before = account.query(versions)
-    told = account.tcss("prune", "--older-than", "400d", "--dry-run", "--json")
+    before = synced.query(versions)
+    told = synced.tcss("prune", "--older-than", "400d", "--dry-run", "--json")
     assert told.exit_code == 0, told.output
-    assert account.query(versions) == before
-    done = account.tcss("prune", "--older-than", "400d", "--json")
+    assert synced.query(versions) == before
+    done = synced.tcss("prune", "--older-than", "400d", "--json")
     assert done.exit_code == 0, done.output
     promised, kept = ([json.loads(line) for line in result.stdout.splitlines()] for result in (told, done))
     assert [{**one, "dry_run": False, "cut": ""} for one in promised] == [{**one, "cut": ""} for one in kept]
@@ -55,15 +63,15 @@ def test_a_dry_run_says_what_a_prune_deletes(account: World) -> None:
     assert (first["account_id"], first["rows"]["image_history"] >= 20) == (ACCOUNT_ID, True)
     assert (first["rows"]["sync_runs"], loads["account_id"]) == (2, None)
     assert loads["rows"]["_dlt_loads"] > 3
-    assert account.query("select count(*) from tcss.sync_runs") == [(2,)]
-    again = account.tcss("prune", "--older-than", "400d").stdout.splitlines()
+    assert synced.query("select count(*) from tcss.sync_runs") == [(2,)]
+    again = synced.tcss("prune", "--older-than", "400d").stdout.splitlines()
     assert [line.split(" (cut 20")[0] for line in again] == [
         f"account {ACCOUNT_ID}: nothing deleted",
         "loads of all accounts: nothing deleted",
     ]
-    one = account.tcss("prune", "--older-than", "400d", "--account-id", ACCOUNT_ID, "--json").stdout.splitlines()
+    one = synced.tcss("prune", "--older-than", "400d", "--account-id", ACCOUNT_ID, "--json").stdout.splitlines()
     assert [json.loads(line)["account_id"] for line in one] == [ACCOUNT_ID, None]
-    assert account.sync("--mode", "full")["verdict"] == "complete"
+    assert synced.sync("--mode", "full")["verdict"] == "complete"
 
 
 @pytest.mark.thorough("sqlite", "mysql")

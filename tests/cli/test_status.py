@@ -23,7 +23,14 @@ HOUR = 3_600_000_000
 
 @pytest.fixture
 def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with world(tmp_path, monkeypatch, images=1500) as made:
+    with world(tmp_path, monkeypatch, images=50) as made:
+        yield made
+
+
+@pytest.fixture
+def synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """After its first sync."""
+    with world(tmp_path, monkeypatch, images=50, begun="synced") as made:
         yield made
 
 
@@ -31,59 +38,56 @@ def lines(result: Any) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def test_status_shows_runs_and_age(account: World) -> None:
+def test_status_shows_runs_and_age(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest runs first, and 5 only when the data is older than --max-age."""
-    account.sync()
-    account.sync()
-    result = account.tcss("status", "--json", "--max-age", "1h")
-    assert result.exit_code == 0, result.output
-    assert [row["mode"] for row in lines(result)] == ["incremental", "full"]
-    assert [tuple(row) for row in lines(result)] == [SYNC_RUNS.column_names] * 2
-    assert account.tcss("status", "--max-age", "0s").exit_code == 5
-    assert account.tcss("status", "--max-age", "soon").exit_code == 2
+    with world(tmp_path, monkeypatch, images=600, begun="synced") as account:
+        account.sync()
+        result = account.tcss("status", "--json", "--max-age", "1h")
+        assert result.exit_code == 0, result.output
+        assert [row["mode"] for row in lines(result)] == ["incremental", "full"]
+        assert [tuple(row) for row in lines(result)] == [SYNC_RUNS.column_names] * 2
+        assert account.tcss("status", "--max-age", "0s").exit_code == 5
+        assert account.tcss("status", "--max-age", "soon").exit_code == 2
 
 
-def test_an_account_that_has_no_complete_run_is_too_old(account: World) -> None:
+def test_an_account_that_has_no_complete_run_is_too_old(synced: World) -> None:
     """It is named on stderr, for a mail of cron. Only --max-age makes it an error: another account's data is there."""
-    account.sync()
-    with account.writing() as db:
+    with synced.writing() as db:
         db.execute(
             "insert into tcss.sync_runs by name select * replace ('2' as account_id, 'x' as sync_id, "
             "'failed' as verdict) from tcss.sync_runs"
         )
         db.execute("insert into tcss.images by name select * replace ('2' as account_id) from tcss.images limit 1")
-    result = account.tcss("status")
+    result = synced.tcss("status")
     assert result.exit_code == 0
     assert [line.split() for line in result.stdout.splitlines() if line.startswith("2 ")] == [
         ["2", "never", "0.0", "h", "failed"]
     ]
-    old = account.tcss("status", "--max-age", "1h")
+    old = synced.tcss("status", "--max-age", "1h")
     assert (old.exit_code, old.stderr) == (5, "older than 1h:\n  2: no complete sync yet\n")
     told = [
         (row["account_id"], row["too_old"])
-        for row in lines(account.tcss("status", "--accounts", "--json", "--max-age", "1h"))
+        for row in lines(synced.tcss("status", "--accounts", "--json", "--max-age", "1h"))
     ]
     assert told == [(ACCOUNT_ID, False), ("2", True)]
 
 
-def test_a_warehouse_without_a_complete_run(account: World) -> None:
+def test_a_warehouse_without_a_complete_run(synced: World) -> None:
     """1 as before, where no age was asked for; and 5 where one was."""
-    account.sync()
-    with account.writing() as db:
+    with synced.writing() as db:
         db.execute("delete from tcss.images")
         db.execute("update tcss.sync_runs set verdict = 'partial'")
-    assert [account.tcss("status", *age).exit_code for age in ((), ("--max-age", "1h"))] == [1, 5]
-    with account.writing() as db:
+    assert [synced.tcss("status", *age).exit_code for age in ((), ("--max-age", "1h"))] == [1, 5]
+    with synced.writing() as db:
         db.execute("delete from tcss.sync_runs")
-    assert account.tcss("status").stdout == "no complete sync yet\n"
-    result = account.tcss("status", "--max-age", "1h")
+    assert synced.tcss("status").stdout == "no complete sync yet\n"
+    result = synced.tcss("status", "--max-age", "1h")
     assert (result.exit_code, result.stderr) == (5, "older than 1h:\n  no account has a complete sync yet\n")
 
 
-def test_status_asks_of_all_accounts_over_one_connection(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_status_asks_of_all_accounts_over_one_connection(synced: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The runs that it shows are the newest of all accounts, and a run in the future makes no account young."""
-    account.sync()
-    with account.writing() as db:
+    with synced.writing() as db:
         for other, hours, ago in (("2", 2, 3), ("3", 1, 9), ("4", -48, 1)):
             for n in range(2):
                 db.execute(
@@ -92,14 +96,14 @@ def test_status_asks_of_all_accounts_over_one_connection(account: World, monkeyp
                     [other, f"{other}-{n}", hours + ago * n],
                 )
     opened = connections(monkeypatch)
-    result = account.tcss("status", "--json", "--limit", "4")
+    result = synced.tcss("status", "--json", "--limit", "4")
     assert [row["account_id"] for row in lines(result)] == ["4", "4", ACCOUNT_ID, "3"]
     ages = [
         (row["account_id"], row["age_seconds"] and row["age_seconds"] // 3600)
-        for row in lines(account.tcss("status", "--accounts", "--json"))
+        for row in lines(synced.tcss("status", "--accounts", "--json"))
     ]
     assert ages == [(ACCOUNT_ID, 0), ("2", 2), ("3", 1), ("4", None)]
-    last = account.tcss("status").stdout.splitlines()[-1]
+    last = synced.tcss("status").stdout.splitlines()[-1]
     assert last.startswith("4: a complete sync started at 20")
     assert last.endswith("which is in the future, and does not count")
     assert len(opened) == 3
@@ -165,19 +169,29 @@ twin            never                      9.0 h     failed
 """
 
 
-@pytest.fixture(params=[pytest.param(k, marks=pytest.mark.thorough if k in ("sqlite", "mysql") else ()) for k in KINDS])
-def several(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    """A warehouse of each kind with seven accounts, and a clock that stands still."""
-    for module in ("freshness", "standing"):
-        monkeypatch.setattr(f"connector.runs.{module}.now", lambda: NOW)
-    monkeypatch.setattr("connector.cli.status.now", lambda: NOW)
-    monkeypatch.setenv("COLUMNS", "80")
-    with world(tmp_path, monkeypatch, images=1), place_of(request.param, tmp_path) as made:
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(k, marks=pytest.mark.thorough if k in ("sqlite", "mysql") else ()) for k in KINDS],
+)
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A warehouse of each kind with seven accounts, which tests leave as it was."""
+    with place_of(request.param, tmp_path_factory.mktemp("several")) as made:
         pipeline = made.prepared(tables=ALL_TABLES)
         made.load(pipeline, SYNC_RUNS, *RUNS)
         made.load(pipeline, DETAIL_RUNS, *DETAILS)
         made.load(pipeline, IMAGES, {"account_id": "100000000007", "image_id": "i"})
         yield made
+
+
+@pytest.fixture
+def several(shared: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """That warehouse, and a clock that stands still."""
+    for module in ("freshness", "standing"):
+        monkeypatch.setattr(f"connector.runs.{module}.now", lambda: NOW)
+    monkeypatch.setattr("connector.cli.status.now", lambda: NOW)
+    monkeypatch.setenv("COLUMNS", "80")
+    with world(tmp_path, monkeypatch, images=1):
+        yield shared
 
 
 def status(place: Place, *arguments: str) -> Any:
@@ -248,15 +262,17 @@ def test_what_is_too_old_is_named(several: Place) -> None:
     assert [row["account_id"] for row in lines(result) if row["too_old"]] == [f"10000000000{n}" for n in (6, 2, 5, 7)]
 
 
-def test_the_warehouse_of_an_older_release_has_no_names(fleets: World) -> None:
+def test_the_warehouse_of_an_older_release_has_no_names(named: World) -> None:
     """And is shown by ids, before and after its next sync without a name."""
-    fleets.sync("--account", "blue")
-    with fleets.writing() as db:
+    with named.writing() as db:
         for (name,) in db.execute("select name from tcss.tcss_views").fetchall():
             db.execute(f"drop view tcss.{name}")
         db.execute("alter table tcss.sync_runs drop column account_name")
-    result = fleets.tcss("status", "--accounts", "--json")
-    assert [(row["account_id"], row["account_name"], row["images"]) for row in lines(result)] == [(BLUE_ID, None, 20)]
+    result = named.tcss("status", "--accounts", "--json")
+    assert [(row["account_id"], row["account_name"], row["images"]) for row in lines(result)] == [
+        (ACCOUNT_ID, None, 30),
+        (BLUE_ID, None, 20),
+    ]
 
 
 def test_the_number_of_queries_does_not_grow_with_the_accounts(several: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,7 +285,10 @@ def test_the_number_of_queries_does_not_grow_with_the_accounts(several: Place, m
     more = [run(f"2{n:011}", 1, f"more {n}") for n in range(300)]
     several.load(several.pipeline(tables=ALL_TABLES), SYNC_RUNS, *more)
     asked.clear()
-    assert len(status(several, "--accounts", "--json").stdout.splitlines()) == 307
+    try:
+        assert len(status(several, "--accounts", "--json").stdout.splitlines()) == 307
+    finally:
+        several.sql("delete from {data}.sync_runs where account_id >= '2'")
     assert (len(asked), before) == (before, 3)
 
 

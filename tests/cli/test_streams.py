@@ -19,7 +19,7 @@ import pytest
 
 from connector.sandbox import Quirks
 from connector.warehouse.dictionary import data_dictionary
-from tests.world import World, world
+from tests.world import World, first_sync, world
 
 # What the shell does with the streams: {} is the command.
 STREAMS = {
@@ -100,6 +100,7 @@ def test_json_has_every_text_in_every_encoding(account: World, streams: str) -> 
 @pytest.mark.parametrize("streams", ["all closed", "both broken"])
 def test_every_account_is_synced(account: World, streams: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One of them fails, which is the exit code, and the one behind it is loaded."""
+    (tmp_path / "w.duckdb").write_bytes(first_sync(0)[0])
     monkeypatch.setenv("TCSS_DESTINATION", f"duckdb:///{tmp_path / 'w.duckdb'}")
     config = tmp_path / ".dlt" / "config.toml"
     config.parent.mkdir()

@@ -176,11 +176,11 @@ STATES_TOLD = "select aspect, state, sum(images) from tcss.detail_coverage group
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
-    """Warehouses of 400 images, by whether they have details."""
+    """Warehouses of 240 images, by whether they have details."""
     directory = tmp_path_factory.mktemp("invented")
     made = {details: directory / f"{details}.duckdb" for details in (True, False)}
     for details, file in made.items():
-        invent(file, 400, days=120, details=details)
+        invent(file, 240, days=120, details=details)
     return made
 
 
@@ -256,7 +256,8 @@ def test_an_empty_list_is_not_called_clean(statement: str, invented: Invented) -
     queries = invented(statement)
     ((used,),) = sql(queries, "select count(*) from tcss.current_images where container_cnt > 0")
     known = f"The vulnerabilities of 0 of {used} images in use are known as of their last scan."
-    assert f"No such vulnerability is known. {known}" in document.report(queries)
+    shown = drawn(*document.sections(queries, {}, (findings.exploitable,)))
+    assert f"No such vulnerability is known. {known}" in shown
     (row,) = sql(queries, "select account_id, image_id from tcss.images_at_risk where scan_time is not null limit 1")
     assert "Not known:" in drawn(*document.image(queries, *row))
 
@@ -352,13 +353,18 @@ def test_many_findings_are_bounded_and_counted(invented: Invented) -> None:
     identity = sql(queries, worst)[0]
     total = len(sql(queries, f"from tcss.current_findings where image_id = '{identity[1]}'"))
     assert total >= 150
-    for most, parts in ((50, [drilldowns.histories(queries, {})]), (100, document.image(queries, *identity))):
+    histories = document.sections(queries, {}, (drilldowns.histories,))
+    for most, parts in ((50, histories), (100, document.image(queries, *identity))):
         assert f"{most} of {total} rows are here. The other {total - most} are left out" in drawn(*parts)
 
 
 def test_the_report_links_to_what_it_shows(invented: Invented) -> None:
     """Each link has its target: images and vulnerabilities."""
-    report = document.report(invented())
+    queries = invented()
+    report = document.report(queries)
+    exploitable = re.search(r'<section id="exploitable">.*?</section>', report, re.DOTALL)
+    assert exploitable
+    assert exploitable[0] in drawn(*document.sections(queries, {}, (findings.exploitable,)))
     links = re.findall(r'href="#([^"]+)"', report)
     assert {link.partition("-")[0] for link in links} == {"history", "vulnerability"}
     assert [link for link in links if report.count(f'id="{link}"') != 1] == []
