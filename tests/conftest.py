@@ -44,11 +44,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     chosen: dict[bool, list[pytest.Item]] = {True: [], False: []}
     for item in items:
         if config.getoption("--thorough"):
-            chosen[_thorough(item) or hasattr(getattr(item, "obj", None), "hypothesis")].append(item)
+            chosen[_thorough(item) or _is_property(item)].append(item)
         else:
             chosen[not _thorough(item)].append(item)
     config.hook.pytest_deselected(items=chosen[False])
     items[:] = chosen[True]
+    for item in items:
+        if item.path.relative_to(config.rootpath).as_posix() in NOT_MEASURED or _is_property(item):
+            item.add_marker("no_cover")
+
+
+NOT_MEASURED = frozenset(
+    f"tests/{name}.py"
+    for name in (
+        *("test_crash", "detail/test_crash", "cli/test_jobs", "cli/test_streams"),  # in processes of their own
+        *("cli/test_names", "detail/test_model", "listing/test_sweep_scenarios", "test_lost_images", "test_pipelines"),
+        *("warehouse/test_conformance", "warehouse/test_encodings", "warehouse/test_passwords"),
+    )
+)
+"""Files whose branches others take as well. The coverage of these, and of properties, is not measured: it doubles their
+time."""
+
+
+def _is_property(item: pytest.Item) -> bool:
+    return hasattr(getattr(item, "obj", None), "hypothesis")
 
 
 def _thorough(item: pytest.Item) -> bool:
