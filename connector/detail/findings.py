@@ -100,8 +100,9 @@ class FindingParser:
             raw = self._values(item)
         except KeyError:
             raw = tuple(map(item.get, self._fields))
+        key = (raw, *map(type, raw))  # 1, 1.0 and True are equal, and are not the same value
         try:
-            known = self._parsed.get(raw)
+            known = self._parsed.get(key)
         except TypeError:  # an array is no key
             return self._parse(item, rejected)
         if known is None:
@@ -110,7 +111,7 @@ class FindingParser:
             if len(rejected) == before:
                 if len(self._parsed) >= MOST_CACHED:
                     self._parsed.clear()
-                self._parsed[raw] = known
+                self._parsed[key] = known
         return known
 
     def _parse(self, item: Item, rejected: list[Rejected]) -> Finding:

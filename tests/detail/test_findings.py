@@ -81,6 +81,19 @@ def test_threads_share_a_parser() -> None:
     assert {row["Name"] for row in parser.new} == {row["Name"] for row in rows}
 
 
+@pytest.mark.parametrize(
+    ("name", "one", "other"), [("Level", 1, True), ("Level", 2**53, 2.0**53), ("CVEID", 1, True), ("CVEID", 1, 1.0)]
+)
+def test_values_that_are_equal_in_python_only_are_not_the_same(name: str, one: Any, other: Any) -> None:
+    """A row has the finding and the rejected values that it has alone, whatever row came before."""
+    aspect, rows = ASPECTS["vulnerabilities"], [{**finding(1), name: value} for value in (one, other)]
+    alone = [FindingParser(aspect, UTC).parse([row]) for row in rows]
+    parser = FindingParser(aspect, UTC)
+    assert [parser.parse([row]) for row in rows] == alone
+    assert parser.new == rows
+    assert alone[0] != alone[1]
+
+
 def test_equal_rows_are_one_finding() -> None:
     """Which says how many rows it is."""
     (made,) = parsed(*[finding(1)] * 3)
