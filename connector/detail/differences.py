@@ -2,7 +2,8 @@
 
 The image's marker says which read was whole last, `read_no`; the read at hand has the next number. A stored interval is
 *visible* if `opened_read <= read_no` and `closed_read` is null or greater than `read_no`. What has the next number
-already was left by a run that was killed before its marker: it is settled here, whatever it says.
+already was left by a run that was killed before its marker: it is settled here, whatever it says. What has a later
+number is left from before the image's marker was lost: it becomes an empty interval, so that no later marker shows it.
 
 Pure: takes values and returns values.
 """
@@ -72,9 +73,12 @@ class Differ:
         difference = Difference()
         visible: dict[str, Row] = {}
         left: dict[str, Row] = {}
+        later: list[Row] = []
         for row in stored:
-            if row["opened_read"] > read.read_no:
+            if row["opened_read"] == read.read_no + 1:
                 left[row["finding_id"]] = row
+            elif row["opened_read"] > read.read_no:
+                later.append(row)
             elif row["closed_read"] is None or row["closed_read"] > read.read_no:
                 visible[row["finding_id"]] = row
         new = [finding for finding_id, finding in found.items() if finding_id not in visible]
@@ -86,9 +90,9 @@ class Differ:
             else:
                 self._close(read, row, read.read_no + 1, difference)
                 difference.closed += 1
-        for finding_id, row in left.items():
-            if finding_id not in found or finding_id in visible:
-                self._close(read, row, row["opened_read"], difference)
+        later += [row for finding_id, row in left.items() if finding_id not in found or finding_id in visible]
+        for row in later:
+            self._close(read, row, row["opened_read"], difference)
         return difference
 
     def _open(self, read: Read, new: list[Finding], left: Mapping[str, Row], difference: Difference) -> None:
