@@ -6,13 +6,42 @@ become Arrow's once, and rows take them from there; values of an image become Ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from connector.detail.differences import Opened
+from connector.detail.findings import Finding
+from connector.runs.spool import MOST_BYTES
 from connector.tables import Aspect
+
+
+def tables_of(aspect: Aspect, opened: Sequence[Opened]) -> Iterator[pa.Table]:
+    """Yield the rows of `columns_of` in tables of bounded size: a long text of a finding that images have in common is
+    in each of their rows, and an Arrow column of texts holds two gigabytes."""
+    distinct = {id(finding): finding for each in opened for finding in each.findings}
+    sizes = {key: _size(finding) for key, finding in distinct.items()}
+    held: list[Opened] = []
+    size = 0
+    for each in opened:
+        begin = 0
+        for end, finding in enumerate(each.findings):
+            more = sizes[id(finding)]
+            if size and size + more > MOST_BYTES:
+                held.append(each._replace(findings=each.findings[begin:end]))
+                yield columns_of(aspect, held)
+                held, size, begin = [], 0, end
+            size += more
+        held.append(each._replace(findings=each.findings[begin:]))
+    if size:
+        yield columns_of(aspect, held)
+
+
+def _size(finding: Finding) -> int:
+    """Return the number of characters of a finding's texts."""
+    texts = (finding.finding_id, finding.extra, finding.row_hash, *finding.values)
+    return sum(len(text) for text in texts if isinstance(text, str))
 
 
 def columns_of(aspect: Aspect, opened: Sequence[Opened]) -> pa.Table:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from connector.detail.columns import columns_of
+from connector.detail.columns import tables_of
 from connector.detail.differences import Differ, Difference, Opened, Read, by_image
 from connector.detail.findings import Found
 from connector.detail.judging import Figures, Rules
@@ -171,7 +171,8 @@ class Settler:
 
     def _write_opened(self) -> None:
         if self._opened:
-            self._store.append(self._aspect.table, columns_of(self._aspect, self._opened))
+            for rows in tables_of(self._aspect, self._opened):
+                self._store.append(self._aspect.table, rows)
             self._opened.clear()
 
     def _has_arrived(self, found: Found, difference: Difference) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.detail.columns import columns_of
+from connector.detail.columns import columns_of, tables_of
 from connector.detail.differences import Interval, Opened, Read
 from connector.detail.findings import Finding
 from connector.tables import ASPECTS, Aspect, Column
@@ -80,6 +82,30 @@ def test_columns_are_those_of_the_rows(aspect: Aspect, data: st.DataObject) -> N
     ]
     expected = aspect.table.arrow([[row[name] for name in aspect.table.column_names] for row in rows])
     assert columns_of(aspect, made).equals(expected)
+
+
+@given(most=st.sampled_from([1, 50, 150, 10_000]), made=opened(ASPECTS["malware"]))
+def test_many_long_texts_come_in_tables_of_bounded_size(most: int, made: list[Opened]) -> None:
+    """The rows are the same, in the same order. Only a row that is too long by itself is in a table that is too large;
+    no other two tables would fit into one."""
+    aspect = ASPECTS["malware"]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("connector.detail.columns.MOST_BYTES", most)
+        tables = list(tables_of(aspect, made))
+    assert pa.concat_tables(tables).equals(columns_of(aspect, made))
+    sizes = [[sum(map(len, filter(is_text, row))) for row in findings_of(aspect, table)] for table in tables]
+    assert all(sum(rows) <= most or len(rows) == 1 for rows in sizes)
+    assert all(sum(rows) + following[0] > most for rows, following in pairwise(sizes))
+
+
+def is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def findings_of(aspect: Aspect, table: pa.Table) -> list[list[Any]]:
+    """Return what each row has of its finding."""
+    names = ["finding_id", *(column.name for column in aspect.columns), "extra", "row_hash"]
+    return [[*row.values()] for row in table.select(names).to_pylist()]
 
 
 def test_a_value_that_a_column_does_not_allow_is_refused() -> None:
