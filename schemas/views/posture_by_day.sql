@@ -123,9 +123,19 @@ numbers as (
     cross join digits as hundreds
     cross join digits as thousands
 ),
-spans as (
-    select account_id, cast(first_seen_at at time zone 'UTC' as date) as first_day
+-- A clock that went back has later versions before the first: what they change counts too.
+begun as (
+    select account_id, cast(first_seen_at at time zone 'UTC' as date) as day
     from accounts
+    union all
+    select changes.account_id, changes.day
+    from changes
+    join accounts on accounts.account_id = changes.account_id
+),
+spans as (
+    select account_id, min(day) as first_day
+    from begun
+    group by account_id
 ),
 calendar as (
     select spans.account_id, cast(date_add(spans.first_day, interval (numbers.days) day) as date) as day

@@ -84,7 +84,7 @@ class World:
 
     def run(self, step: Step) -> None:
         """Write what a run would write, in the order of its packages."""
-        self.now = max(BEGIN, self.now + step.hours * HOUR)
+        self.now += step.hours * HOUR
         self.posture(step.account).expect(self.now)
         numbered = {}
         for image_id, seen in step.changes.items():
@@ -117,10 +117,11 @@ class World:
 
     def expected(self) -> Answer:
         """Add each version on the day when it was observed, and subtract it on the day when the next one was."""
-        days = [(datetime.fromtimestamp(BEGIN / 1e6, UTC) + timedelta(days=n)).date() for n in range(-20, ENDS)]
+        days = [(datetime.fromtimestamp(BEGIN / 1e6, UTC) + timedelta(days=n)).date() for n in range(-50, ENDS)]
         begins: dict[str, int] = {}
         for (account, _), versions in self.valid.items():
-            begins[account] = min(begins.get(account, versions[0]["observed_at"]), versions[0]["observed_at"])
+            first = min(version["observed_at"] for version in versions)
+            begins[account] = min(begins.get(account, first), first)
         found = {(a, d): [0] * (4 + len(COUNTS + OTHERS)) for a, at in begins.items() for d in days if d >= _day(at)}
         for (account, _), versions in self.valid.items():
             for version, later in zip(versions, [*versions[1:], None], strict=True):
@@ -170,7 +171,7 @@ def _answer(columns: list[str], rows: list[tuple[Any, ...]]) -> Answer:
 def test_the_view_equals_the_plain_arithmetic(made: tuple[Place, dlt.Pipeline], steps: list[Step]) -> None:
     """After each run: runs of two accounts, complete or killed after any package, with a clock that goes back."""
     world = World(*made)
-    for account in "12":  # the view has no day before the first observation
+    for account in "12":
         world.run(Step(account, 0, {"a": seen()}, "images"))
     for step in steps:
         world.run(step)
@@ -235,6 +236,15 @@ def test_versions_that_come_before_the_mark_are_counted(made: tuple[Place, dlt.P
     assert world.answer() != world.expected(), "counted anew without need"
     world.run(Step("1", -24, {"c": seen(vul_cnt=1)}, "counted"))
     assert world.answer() == world.expected()
+
+
+def test_a_clock_that_goes_back_behind_the_first_observation(made: tuple[Place, dlt.Pipeline]) -> None:
+    """What was observed then counts on all later days: an image has its present vulnerabilities, and not its first."""
+    world = World(*made)
+    world.run(Step("1", 72, {"a": seen(vul_cnt=7)}, "counted"))
+    world.run(Step("1", -48, {"a": seen(vul_cnt=3)}, "counted"))
+    assert world.answer() == world.expected()
+    assert world.answer()["1", _day(BEGIN) + timedelta(days=3)][4] == 3
 
 
 def test_days_that_were_counted_survive_a_prune(made: tuple[Place, dlt.Pipeline]) -> None:
