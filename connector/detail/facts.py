@@ -8,7 +8,7 @@ from typing import Any
 
 from connector.detail.findings import vul_id
 from connector.detail.hashing import numbered_hash
-from connector.detail.parsing import ColumnParser, Item, Rejected
+from connector.detail.parsing import ColumnParser, Item, Rejected, not_too_long
 from connector.tables import VULNERABILITIES, Row
 from connector.wire import decode, encode, storable
 
@@ -107,7 +107,7 @@ class Facts:
             row = self._rows[key] = dict(self._stored.get(key) or self._new(key))
         values, rejected = self._parser.parse(item)
         self.rejected += rejected
-        values["extra"] = self._parser.unknown(item)
+        values["extra"] = not_too_long("extra", self._parser.unknown(item), self.rejected)
         if values.get("cvss_v3_score") == 0:
             values["cvss_v3_score"] = None
         number = item.get("CVEID")

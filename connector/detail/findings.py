@@ -14,8 +14,8 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from connector.detail.hashing import digest, numbered_hash
-from connector.detail.parsing import ColumnParser, Item, Rejected
-from connector.images.fields import LONGEST
+from connector.detail.parsing import ColumnParser, Item, Rejected, not_too_long
+from connector.images.fields import LONGEST, TOO_LARGE
 from connector.tables import Aspect
 from connector.wire import decode, encode, storable
 
@@ -90,6 +90,9 @@ class FindingParser:
             if before is not None:
                 finding = self._hashed_again(_together(before, finding))
             findings[finding.finding_id] = finding
+        for finding_id, finding in findings.items():
+            if finding.extra is not None or finding.occurrences > 1:
+                findings[finding_id] = self._bounded(finding, found.rejected)
         place = self._identity[0]
         found.subjects = len({finding.values[place] for finding in findings.values()})
         return found
@@ -123,6 +126,18 @@ class FindingParser:
         row = tuple(values[name] for name in self._names)
         finding_id = numbered_hash(ID_DEFINITION, [row[place] for place in self._identity])
         return self._hashed_again(Finding(finding_id, row, 1, None, ""))
+
+    def _bounded(self, finding: Finding, rejected: list[Rejected]) -> Finding:
+        """Return the finding without texts that are too long: unknown fields, and what names the texts of many rows."""
+        extra = not_too_long("extra", finding.extra, rejected)
+        values = list(finding.values)
+        for place, value in enumerate(values):
+            if isinstance(value, str) and len(value) > LONGEST:
+                rejected.append(Rejected(self._names[place], encode(value)[:LONGEST], TOO_LARGE))
+                values[place] = None
+        if extra == finding.extra and tuple(values) == finding.values:
+            return finding
+        return self._hashed_again(finding._replace(values=tuple(values), extra=extra))
 
     def _hashed_again(self, finding: Finding) -> Finding:
         fields = (*(finding.values[place] for place in self._hashed), finding.occurrences, finding.extra)

@@ -61,7 +61,7 @@ class ColumnParser:
         return values, rejected
 
     def unknown(self, item: Item) -> str | None:
-        """Return the unknown fields, as JSON; None if there are none."""
+        """Return the unknown fields, as JSON of any length (`not_too_long`); None if there are none."""
         fields = tuple(item)
         if fields in self._familiar:
             return None
@@ -70,6 +70,14 @@ class ColumnParser:
                 self._familiar.add(fields)
             return None
         return encode({name: item[name] for name in item.keys() - self._known})
+
+
+def not_too_long(name: str, text: str | None, rejected: list[Rejected]) -> str | None:
+    """Return the JSON text of a column, or null and a `Rejected` if no statement of every database could hold it."""
+    if text is None or len(text) <= LONGEST:
+        return text
+    rejected.append(Rejected(name, text[:LONGEST], TOO_LARGE))
+    return None
 
 
 def _at(item: Any, path: list[str]) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from connector import texts
 from connector.detail.hashing import numbered_hash
 from connector.detail.lists import KeyOf, key_by
-from connector.detail.parsing import ColumnParser, Rejected
+from connector.detail.parsing import ColumnParser, Rejected, not_too_long
 from connector.listing.page import text_of
 from connector.runs.identity import Identity
 from connector.tables import CONTAINERS, HOSTS, Row, Table
@@ -112,11 +112,12 @@ class PlaceDiff:
         if self._table is CONTAINERS:
             command = item.get("Cmd")
             values["cmd"] = program(command) if isinstance(command, str) else None
+        extra = self._parser.unknown(item) and self._parser.unknown(_without_secrets(item))
         row = {
             **values,
             self._key: key,
             "account_id": self._identity.account_id,
-            "extra": self._parser.unknown(item) and self._parser.unknown(_without_secrets(item)),
+            "extra": not_too_long("extra", extra, self.rejected),
             "first_seen_at": self._identity.started_at,
             "last_seen_at": self._identity.started_at,
             "gone_at": None,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from connector.detail.findings import Finding, FindingParser, vul_id
+from connector.images.fields import LONGEST
 from connector.tables import ASPECTS, Aspect
 from connector.warehouse.views import views
 from tests.detail.account import finding
@@ -140,6 +141,23 @@ def test_unknown_fields_of_rows_that_are_one_finding_stay_json() -> None:
     one, other = {**finding(1), "New": 1}, {**finding(1), "New": 2}
     assert parsed(one, other) == parsed(other, one)
     assert parsed(one, other, one)[0].extra == '[{"New":1},{"New":2}]'
+
+
+@pytest.mark.parametrize("rows", [[{"New": "x" * LONGEST}], [{"New": [n, "x" * (LONGEST // 2)]} for n in range(3)]])
+def test_unknown_fields_that_are_too_long_for_a_row_are_rejected(rows: list[Any]) -> None:
+    """As those of an image are: a row that no statement of MySQL holds would end each run."""
+    found = PARSER.parse([{**finding(1), **row} for row in rows])
+    (made,) = found.findings.values()
+    assert (made.extra, made.occurrences) == (None, len(rows))
+    assert [(fault.column_name, len(fault.raw)) for fault in found.rejected] == [("extra", LONGEST)]
+
+
+def test_fixes_that_are_together_too_long_are_rejected() -> None:
+    found = PARSER.parse([finding(1, fix=str(number) * (LONGEST // 2)) for number in (1, 2, 3)])
+    (made,) = found.findings.values()
+    assert made.finding_id == parsed(finding(1))[0].finding_id
+    assert (made.values[3], made.occurrences) == (None, 3)
+    assert [(fault.column_name, len(fault.raw)) for fault in found.rejected] == [("fixed_versions", LONGEST)]
 
 
 def test_nothing_that_is_received_is_lost_without_a_word() -> None:

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from connector.detail.facts import Facts
 from connector.detail.parsing import ColumnParser, Rejected
-from connector.images.fields import TOO_GREAT
-from connector.tables import HOSTS
-from tests.detail.account import MINUTE, NOW, Server, new_tables, run
+from connector.detail.places import PLACES, PlaceDiff
+from connector.images.fields import LONGEST, TOO_GREAT, TOO_LARGE
+from connector.runs.identity import Identity
+from connector.tables import HOSTS, VULNERABILITIES
+from tests.detail.account import MINUTE, NOW, Server, finding, new_tables, run
 
 LISTS = {
     "DescribeAssetHostList": [{"HostID": "host"}],
@@ -33,6 +36,27 @@ def test_a_count_that_breaks_sums_is_a_rejected_value() -> None:
     values, rejected = ColumnParser(HOSTS.columns, UTC).parse({"ImageCnt": 2**53 + 1, "ContainerCnt": 2**53})
     assert (values["image_cnt"], values["container_cnt"]) == (None, 2**53)
     assert rejected == [Rejected("image_cnt", "9007199254740993", TOO_GREAT)]
+
+
+def test_unknown_fields_that_are_too_long_for_a_row_are_rejected() -> None:
+    """As those of an image are, and without what may be a password; the place is loaded all the same."""
+    hosts = next(place for place in PLACES if place.table is HOSTS)
+    diff = PlaceDiff(hosts, Identity("1", "now", NOW), UTC, [])
+    item = {"HostID": "host", "AToken": "hunter2", "New": "x" * LONGEST}
+    (made,) = diff.rows({"host": item}, whole=True, seen_before=None)
+    row = dict(zip(HOSTS.column_names, made, strict=True))
+    assert (row["host_id"], row["extra"]) == ("host", None)
+    ((name, raw, reason),) = diff.rejected
+    assert (name, len(raw), reason, "hunter2" in raw) == ("extra", LONGEST, TOO_LARGE, False)
+
+
+def test_a_fact_without_its_unknown_fields_is_a_fact() -> None:
+    facts = Facts("1", "now", NOW, UTC, [])
+    facts.of_rows([{**finding(1), "New": "x" * LONGEST}])
+    (made,) = facts.changed()
+    row = dict(zip(VULNERABILITIES.column_names, made, strict=True))
+    assert (row["vul_id"], row["extra"]) == ("CVE-2020-0001", None)
+    assert [(fault.column_name, fault.reason) for fault in facts.rejected] == [("extra", TOO_LARGE)]
 
 
 def test_that_no_container_is_running_is_said(
