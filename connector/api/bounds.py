@@ -15,11 +15,11 @@ import threading
 import time
 import zlib
 from collections.abc import Iterable, Iterator
+from functools import cache
 from http.client import HTTPResponse
 from typing import Any
 
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import DecodeError, ProtocolError
 
@@ -190,24 +190,24 @@ class _Connection:
             self._held.append(data)
 
 
-class _HttpConnection(_Connection, HTTPConnection):  # type: ignore[misc]
-    pass
+class _Pool:
+    """Marks pools whose connections are ours."""
 
 
-class _HttpsConnection(_Connection, HTTPSConnection):  # type: ignore[misc]
-    pass
+@cache
+def _bounded(pool: Any) -> Any:
+    """Derive from a pool, of whatever kind, one whose connections are ours."""
+    if issubclass(pool, _Pool):
+        return pool
+    connection = type(pool.ConnectionCls.__name__, (_Connection, pool.ConnectionCls), {})
+    return type(pool.__name__, (_Pool, pool), {"ConnectionCls": connection})
 
 
-class HttpPool(HTTPConnectionPool):
-    ConnectionCls = _HttpConnection
-
-
-class HttpsPool(HTTPSConnectionPool):
-    ConnectionCls = _HttpsConnection
+HttpPool, HttpsPool = _bounded(HTTPConnectionPool), _bounded(HTTPSConnectionPool)
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Makes requests use these connections."""
+    """Makes requests use these connections, also those to a SOCKS proxy."""
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
@@ -218,5 +218,5 @@ class BoundedAdapter(HTTPAdapter):
 
 
 def _bound(manager: Any) -> Any:
-    manager.pool_classes_by_scheme = {"http": HttpPool, "https": HttpsPool}
+    manager.pool_classes_by_scheme = {name: _bounded(pool) for name, pool in manager.pool_classes_by_scheme.items()}
     return manager

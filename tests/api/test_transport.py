@@ -5,18 +5,23 @@ from __future__ import annotations
 import io
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import requests
 import urllib3
 
+from connector.api.attempts import HttpResponse, NoResponse
 from connector.api.client import Client
+from connector.api.transport import Transport
 from connector.errors import (
     ConfigurationError,
     TcssError,
@@ -153,6 +158,35 @@ def test_a_proxy_that_refuses_is_named(
     with pytest.raises(TransientError, match=r"ProxyError: Tunnel connection failed: 407.*has never answered"):
         call(make(endpoint="https://tcss.example"))
     assert [(asked.method, asked.path) for asked in server.asked] == [("CONNECT", "tcss.example:443")] * 4
+
+
+def test_a_socks_proxy_is_used_where_its_library_is_installed(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library makes the connection, and the answer is bounded all the same."""
+    asked: list[dict[str, Any]] = []
+
+    def connect(address: tuple[str, int], *_: object, **options: Any) -> socket.socket:
+        asked.append({"address": address} | options)
+        return socket.create_connection(address)
+
+    library = ModuleType("socks")
+    vars(library).update(PROXY_TYPE_SOCKS4=1, PROXY_TYPE_SOCKS5=2, ProxyError=OSError, create_connection=connect)
+    user = "urllib3.contrib.socks"
+    monkeypatch.setitem(sys.modules, "socks", library)
+    monkeypatch.setitem(sys.modules, user, ModuleType(user))  # so that what is imported below is forgotten afterwards
+    del sys.modules[user]
+    monkeypatch.setattr(requests.adapters, "SOCKSProxyManager", import_module(user).SOCKSProxyManager)
+    for name in ("NO_PROXY", "no_proxy", "http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ALL_PROXY", "socks5h://user:word@proxy.example:1080")
+    server.plays(Reply(b"x" * 50), Reply(b"x" * 2_000_000))
+    with closing(Transport(timeouts=(5.0, 5.0), most=100, proxies=True)) as transport:
+        got = [transport.post(f"http://{server.host}/", {}, b"{}") for _ in range(2)]
+    assert [isinstance(each, HttpResponse) for each in got] == [True, False], got
+    assert isinstance(got[1], NoResponse)
+    assert got[1].too_large
+    assert {(each["proxy_addr"], each["proxy_port"], each["proxy_password"]) for each in asked} == {
+        ("proxy.example", 1080, "word")
+    }
 
 
 def test_plain_http_never_goes_through_a_proxy(
