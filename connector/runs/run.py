@@ -62,7 +62,7 @@ class Run:
         tables: Sequence[Table] = TABLES,
     ) -> None:
         self._client, self._location, self.still_held = client, location, still_held
-        self.identity = identity
+        self.identity, self._workdir = identity, workdir
         self._spool = Spool(workdir)
         tables = (*tables, NAMED_ACCOUNTS, *((POSTURE_CHANGES,) if location.has_lock else ()))
         self._pipeline = open_pipeline(
@@ -118,7 +118,7 @@ class Run:
     def _prove_texts(self) -> None:
         """Test that texts come back unchanged: once in a dataset's life, and in another dataset than the rows."""
         if self._is_new:
-            round_trip(self._location, self._observation.identity.account_id)
+            round_trip(self._location, self.identity.account_id, self._workdir)
 
     def _publish(self) -> None:
         """Make the views. A sync does not promise views: where they fail, the rows are loaded all the same."""
