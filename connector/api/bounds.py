@@ -45,6 +45,7 @@ class Bounds:
         self._seconds, self.most = seconds, most
         self._ends = time.monotonic() + seconds
         self._received = 0
+        self._held: list[tuple[Any, Any]] = []
 
     def __enter__(self) -> None:
         self._of_thread.bounds = self
@@ -57,6 +58,22 @@ class Bounds:
         """Return the bounds that hold in this thread."""
         bounds: Bounds = cls._of_thread.bounds
         return bounds
+
+    @classmethod
+    def hold(cls, pool: Any, connection: Any) -> bool:
+        """Keep a connection back that a pool could use again, until `give_back`; False where no bounds hold."""
+        bounds: Bounds | None = getattr(cls._of_thread, "bounds", None)
+        if bounds is not None:
+            bounds._held.append((pool, connection))
+        return bounds is not None
+
+    def give_back(self, *, usable: bool) -> None:
+        """Give connections back to their pools; closed, unless they are `usable`. A pool opens a closed one again."""
+        while self._held:
+            pool, connection = self._held.pop()
+            if connection is not None and not usable:
+                connection.close()
+            pool.put(connection)
 
     def left(self) -> float:
         """Return the seconds that are left. Raises TimeoutError where none are left."""
@@ -191,7 +208,14 @@ class _Connection:
 
 
 class _Pool:
-    """Marks pools whose connections are ours."""
+    """A pool whose connections are ours, and come back to it only when the thread's bounds give them back."""
+
+    def _put_conn(self, connection: Any) -> None:
+        if not Bounds.hold(self, connection):
+            self.put(connection)
+
+    def put(self, connection: Any) -> None:
+        super()._put_conn(connection)  # type: ignore[misc]
 
 
 @cache

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import socket
+import socketserver
 import ssl
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -36,6 +39,7 @@ from tests.api.scripted import (
     Server,
     call,
     closed_port,
+    refusal,
 )
 
 
@@ -224,6 +228,58 @@ def test_a_request_is_sent_at_once(make: Callable[..., Client]) -> None:
         headers, _, body = answering.result().partition(b"\r\n\r\n")
     assert headers.startswith(b"POST / HTTP/1.1\r\n")
     assert (body[:1], body[-1:]) == (b"{", b"}")
+
+
+class Late(socketserver.ThreadingTCPServer):
+    """Answers twice to the first request, and so once too late to each later request on that connection."""
+
+    daemon_threads = True
+    connections = 0
+
+
+class LateHandler(socketserver.StreamRequestHandler):
+    server: Late
+
+    def handle(self) -> None:
+        self.server.connections += 1
+        name, late = self.server.connections, self.server.connections == 1
+        answers: list[bytes] = []
+        while line := self.rfile.readline():
+            length = 0
+            while line not in (b"\r\n", b""):
+                header, _, value = line.partition(b":")
+                length = int(value) if header.lower() == b"content-length" else length
+                line = self.rfile.readline()
+            offset = json.loads(self.rfile.read(length))["Offset"]
+            inner = {"RequestId": f"{name}-{len(answers)}", "Offset": offset}
+            answers.append(json.dumps({"Response": inner}).encode())
+            said = answers[max(len(answers) - 2, 0) if late else -1]
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(said), said))
+
+
+def test_no_page_is_taken_for_another(make: Callable[..., Client]) -> None:
+    """An old answer ends its connection: each later answer there would be that to the request before."""
+    with Late(("127.0.0.1", 0), LateHandler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        client = make(endpoint=f"http://127.0.0.1:{server.server_address[1]}")
+        got = [client.call(ACTION, {"Offset": offset}).response["Offset"] for offset in range(4)]
+        client.close()
+        server.shutdown()
+        thread.join()
+    assert (got, server.connections) == ([0, 1, 2, 3], 2)
+
+
+def test_only_what_the_api_has_not_said_ends_a_connection(server: Server, make: Callable[..., Client]) -> None:
+    """A refusal by the API does not: where it throttles, new connections would cost more time."""
+    client = make()
+    for reply, kept in ((refusal("InternalError"), True), (Reply(b"<html>"), False), (Reply(b"", 502), False)):
+        server.plays(OK)
+        call(client)
+        before = server.connections
+        server.plays(reply, OK)
+        call(client)
+        assert (server.connections == before) == kept, reply
 
 
 def test_an_error_is_named_by_its_class(make: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> None:
