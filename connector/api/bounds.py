@@ -15,11 +15,11 @@ import threading
 import time
 import zlib
 from collections.abc import Iterable, Iterator
+from functools import cache
 from http.client import HTTPResponse
 from typing import Any
 
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import DecodeError, ProtocolError
 
@@ -45,6 +45,7 @@ class Bounds:
         self._seconds, self.most = seconds, most
         self._ends = time.monotonic() + seconds
         self._received = 0
+        self._held: list[tuple[Any, Any]] = []
 
     def __enter__(self) -> None:
         self._of_thread.bounds = self
@@ -57,6 +58,22 @@ class Bounds:
         """Return the bounds that hold in this thread."""
         bounds: Bounds = cls._of_thread.bounds
         return bounds
+
+    @classmethod
+    def hold(cls, pool: Any, connection: Any) -> bool:
+        """Keep a connection back that a pool could use again, until `give_back`; False where no bounds hold."""
+        bounds: Bounds | None = getattr(cls._of_thread, "bounds", None)
+        if bounds is not None:
+            bounds._held.append((pool, connection))
+        return bounds is not None
+
+    def give_back(self, *, usable: bool) -> None:
+        """Give connections back to their pools; closed, unless they are `usable`. A pool opens a closed one again."""
+        while self._held:
+            pool, connection = self._held.pop()
+            if connection is not None and not usable:
+                connection.close()
+            pool.put(connection)
 
     def left(self) -> float:
         """Return the seconds that are left. Raises TimeoutError where none are left."""
@@ -190,24 +207,31 @@ class _Connection:
             self._held.append(data)
 
 
-class _HttpConnection(_Connection, HTTPConnection):  # type: ignore[misc]
-    pass
+class _Pool:
+    """A pool whose connections are ours, and come back to it only when the thread's bounds give them back."""
+
+    def _put_conn(self, connection: Any) -> None:
+        if not Bounds.hold(self, connection):
+            self.put(connection)
+
+    def put(self, connection: Any) -> None:
+        super()._put_conn(connection)  # type: ignore[misc]
 
 
-class _HttpsConnection(_Connection, HTTPSConnection):  # type: ignore[misc]
-    pass
+@cache
+def _bounded(pool: Any) -> Any:
+    """Derive from a pool, of whatever kind, one whose connections are ours."""
+    if issubclass(pool, _Pool):
+        return pool
+    connection = type(pool.ConnectionCls.__name__, (_Connection, pool.ConnectionCls), {})
+    return type(pool.__name__, (_Pool, pool), {"ConnectionCls": connection})
 
 
-class HttpPool(HTTPConnectionPool):
-    ConnectionCls = _HttpConnection
-
-
-class HttpsPool(HTTPSConnectionPool):
-    ConnectionCls = _HttpsConnection
+HttpPool, HttpsPool = _bounded(HTTPConnectionPool), _bounded(HTTPSConnectionPool)
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Makes requests use these connections."""
+    """Makes requests use these connections, also those to a SOCKS proxy."""
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
@@ -218,5 +242,5 @@ class BoundedAdapter(HTTPAdapter):
 
 
 def _bound(manager: Any) -> Any:
-    manager.pool_classes_by_scheme = {"http": HttpPool, "https": HttpsPool}
+    manager.pool_classes_by_scheme = {name: _bounded(pool) for name, pool in manager.pool_classes_by_scheme.items()}
     return manager

@@ -202,8 +202,15 @@ class Client:
         begun, sent = self._steady(), self._now()
         timestamp = int(sent + self._correction)
         headers = attempt.headers(timestamp=timestamp, language=self._language)
-        got = self._transport.post(attempt.call.url, headers, attempt.call.body)
-        outcome = self._judge(attempt, history, got, sent)
+        judged: list[Answer | TcssError] = []
+
+        def trusts(got: HttpResponse) -> bool:
+            """Whether the API has answered, and not with an old answer."""
+            judged.append(self._judge(attempt, history, got, sent))
+            return isinstance(judged[0], Answer) or judged[0].code is not None
+
+        got = self._transport.post(attempt.call.url, headers, attempt.call.body, trusts)
+        outcome = judged[0] if judged else self._judge(attempt, history, got, sent)
         took = self._steady() - begun
         self._traffic.count(attempt, outcome, took)
         result = "ok" if isinstance(outcome, Answer) else outcome.code or type(outcome).__name__

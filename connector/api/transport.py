@@ -4,7 +4,7 @@ Redirects are not followed, cookies are not kept, ~/.netrc is not read, and resp
 goes only to this machine or to its host, never through a proxy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ _METADATA_TIMEOUTS = (1.0, 1.0)
 _MOST_OF_OTHERS = 100_000  # bytes of a body that is not the API's: an error page, an answer of the metadata service
 _OF_VALUES = (ValueError, TypeError)  # what requests and urllib3 raise for URLs that they cannot read
 _ONCE = Retry(0, read=False)
+Trusts = Callable[[HttpResponse], bool]
 _HARMLESS = ("Missing dependencies for SOCKS support.",)
 
 
@@ -50,14 +51,20 @@ class Transport:
         self._session.close()
         self._plain.close()
 
-    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> HttpResponse | NoResponse:
-        """POST `body` to `url`. Ends within the sum of both timeouts, whatever the server sends."""
+    def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, trusts: Trusts = lambda _: True
+    ) -> HttpResponse | NoResponse:
+        """POST `body` to `url`. Ends within the sum of both timeouts, whatever the server sends.
+
+        If `trusts` does not trust the response, its connection is closed: what came may belong to another request, and
+        then the next response on the connection would too.
+        """
         try:
             if (route := self._routes.get(url)) is None:
                 route = self._routes[url] = _route(self._session, url)
         except (OSError, *_OF_VALUES) as error:
             return _no_response(error, self._most)
-        return _exchange(route, "POST", headers, body, timeouts=self._timeouts, most=self._most)
+        return _exchange(route, "POST", headers, body, timeouts=self._timeouts, most=self._most, trusts=trusts)
 
     def metadata(self, url: str) -> str:
         """Return the body of `GET url` from a metadata service. Raises UnavailableError if there is no such service."""
@@ -106,10 +113,12 @@ def _exchange(
     *,
     timeouts: tuple[float, float],
     most: int,
+    trusts: Trusts = lambda _: True,
 ) -> HttpResponse | NoResponse:
     """Send one request and read the response. A redirect's body is not read; a large error page counts as empty."""
+    bounds, usable = Bounds(sum(timeouts), most), False
     try:
-        with Bounds(sum(timeouts), most):
+        with bounds:
             response = route.pool.urlopen(
                 method,
                 route.target,
@@ -126,9 +135,15 @@ def _exchange(
                 got = _read(response, most)
             finally:
                 response.close()  # closes the connection too, unless all was read
+        found = HttpResponse(response.status, response.headers, got)
     except (OSError, *_OF_VALUES, urllib3.exceptions.HTTPError, TooLargeError) as error:
+        bounds.give_back(usable=False)
         return _no_response(error, most)
-    return HttpResponse(response.status, response.headers, got)
+    try:
+        usable = trusts(found)
+    finally:
+        bounds.give_back(usable=usable)
+    return found
 
 
 def _read(response: urllib3.BaseHTTPResponse, most: int) -> bytes:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +12,7 @@ from connector import texts
 from connector.api.client import Client
 from connector.errors import DestinationError, TcssError
 from connector.runs.assembly import image_list, parser_of, policy_of, sent
-from connector.runs.beside import Beside
+from connector.runs.beside import REQUESTS_FIRST, Beside
 from connector.runs.identity import Identity
 from connector.runs.naming import spool_name
 from connector.runs.observation import Observation
@@ -63,7 +62,7 @@ class Run:
         tables: Sequence[Table] = TABLES,
     ) -> None:
         self._client, self._location, self.still_held = client, location, still_held
-        self.identity = identity
+        self.identity, self._workdir = identity, workdir
         self._spool = Spool(workdir)
         tables = (*tables, NAMED_ACCOUNTS, *((POSTURE_CHANGES,) if location.has_lock else ()))
         self._pipeline = open_pipeline(
@@ -110,7 +109,7 @@ class Run:
     def _prepare(self) -> None:
         """Prepare the tables, after the first page: until then, the warehouse is not touched."""
         self.still_held()
-        with _requests_first():
+        with REQUESTS_FIRST:
             self._prove_texts()
             with self.loader.session():
                 self.loader.prepare()
@@ -119,7 +118,7 @@ class Run:
     def _prove_texts(self) -> None:
         """Test that texts come back unchanged: once in a dataset's life, and in another dataset than the rows."""
         if self._is_new:
-            round_trip(self._location, self._observation.identity.account_id)
+            round_trip(self._location, self.identity.account_id, self._workdir)
 
     def _publish(self) -> None:
         """Make the views. A sync does not promise views: where they fail, the rows are loaded all the same."""
@@ -181,15 +180,3 @@ def _held(inventory: Inventory, identity: Identity, tables: Sequence[Table]) -> 
             f" by the name of {identity.account_name}" if identity.account_name else "",
         )
     return held
-
-
-@contextmanager
-def _requests_first() -> Iterator[None]:
-    """Make threads switch after 0.5 ms, so that a due request goes in time. With Python's 5 ms, requests go in bursts,
-    and the API refuses some of them."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(0.0005)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(usual)

@@ -39,10 +39,10 @@ _LONG = "é🚀" * 40_000  # more than MySQL's TEXT has room for
 _ACCOUNT = "probe"
 
 
-def round_trip(location: Location, account_id: str | None = None) -> None:
+def round_trip(location: Location, account_id: str | None = None, within: Path | None = None) -> None:
     """Write rows with difficult texts beside the dataset, query them, and remove them. `account_id`: the account whose
-    lock is held. Raises DestinationError with the text that was changed."""
-    with workdir() as directory, _beside(location, account_id, directory) as (loader, inventory):
+    lock is held. `within`: the working directory of a run. Raises DestinationError with the text that was changed."""
+    with workdir(within=within) as directory, _beside(location, account_id, directory) as (loader, inventory):
         rows = list(_rows())
         loader.prepare()
         # The second merge replaces its own rows; where different keys compare as equal, it replaces other rows too.

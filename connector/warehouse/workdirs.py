@@ -72,7 +72,8 @@ def _locked(directory: Path) -> Iterator[int]:
 
 
 @contextmanager
-def workdir(prefix: str = "tcss_") -> Iterator[Path]:
-    """Make a new directory, and remove it afterwards. Raises ConfigurationError."""
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=root()) as directory:
+def workdir(prefix: str = "tcss_", *, within: Path | None = None) -> Iterator[Path]:
+    """Make a new directory, and remove it afterwards. A killed process leaves it; one that is `within` the directory of
+    a run goes with that. Raises ConfigurationError."""
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=within or root()) as directory:
         yield Path(directory)

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import io
+import json
 import socket
+import socketserver
 import ssl
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import requests
 import urllib3
 
+from connector.api.attempts import HttpResponse, NoResponse
 from connector.api.client import Client
+from connector.api.transport import Transport
 from connector.errors import (
     ConfigurationError,
     TcssError,
@@ -31,6 +39,7 @@ from tests.api.scripted import (
     Server,
     call,
     closed_port,
+    refusal,
 )
 
 
@@ -155,6 +164,35 @@ def test_a_proxy_that_refuses_is_named(
     assert [(asked.method, asked.path) for asked in server.asked] == [("CONNECT", "tcss.example:443")] * 4
 
 
+def test_a_socks_proxy_is_used_where_its_library_is_installed(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library makes the connection, and the answer is bounded all the same."""
+    asked: list[dict[str, Any]] = []
+
+    def connect(address: tuple[str, int], *_: object, **options: Any) -> socket.socket:
+        asked.append({"address": address} | options)
+        return socket.create_connection(address)
+
+    library = ModuleType("socks")
+    vars(library).update(PROXY_TYPE_SOCKS4=1, PROXY_TYPE_SOCKS5=2, ProxyError=OSError, create_connection=connect)
+    user = "urllib3.contrib.socks"
+    monkeypatch.setitem(sys.modules, "socks", library)
+    monkeypatch.setitem(sys.modules, user, ModuleType(user))  # so that what is imported below is forgotten afterwards
+    del sys.modules[user]
+    monkeypatch.setattr(requests.adapters, "SOCKSProxyManager", import_module(user).SOCKSProxyManager)
+    for name in ("NO_PROXY", "no_proxy", "http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ALL_PROXY", "socks5h://user:word@proxy.example:1080")
+    server.plays(Reply(b"x" * 50), Reply(b"x" * 2_000_000))
+    with closing(Transport(timeouts=(5.0, 5.0), most=100, proxies=True)) as transport:
+        got = [transport.post(f"http://{server.host}/", {}, b"{}") for _ in range(2)]
+    assert [isinstance(each, HttpResponse) for each in got] == [True, False], got
+    assert isinstance(got[1], NoResponse)
+    assert got[1].too_large
+    assert {(each["proxy_addr"], each["proxy_port"], each["proxy_password"]) for each in asked} == {
+        ("proxy.example", 1080, "word")
+    }
+
+
 def test_plain_http_never_goes_through_a_proxy(
     server: Server, make: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +228,58 @@ def test_a_request_is_sent_at_once(make: Callable[..., Client]) -> None:
         headers, _, body = answering.result().partition(b"\r\n\r\n")
     assert headers.startswith(b"POST / HTTP/1.1\r\n")
     assert (body[:1], body[-1:]) == (b"{", b"}")
+
+
+class Late(socketserver.ThreadingTCPServer):
+    """Answers twice to the first request, and so once too late to each later request on that connection."""
+
+    daemon_threads = True
+    connections = 0
+
+
+class LateHandler(socketserver.StreamRequestHandler):
+    server: Late
+
+    def handle(self) -> None:
+        self.server.connections += 1
+        name, late = self.server.connections, self.server.connections == 1
+        answers: list[bytes] = []
+        while line := self.rfile.readline():
+            length = 0
+            while line not in (b"\r\n", b""):
+                header, _, value = line.partition(b":")
+                length = int(value) if header.lower() == b"content-length" else length
+                line = self.rfile.readline()
+            offset = json.loads(self.rfile.read(length))["Offset"]
+            inner = {"RequestId": f"{name}-{len(answers)}", "Offset": offset}
+            answers.append(json.dumps({"Response": inner}).encode())
+            said = answers[max(len(answers) - 2, 0) if late else -1]
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(said), said))
+
+
+def test_no_page_is_taken_for_another(make: Callable[..., Client]) -> None:
+    """An old answer ends its connection: each later answer there would be that to the request before."""
+    with Late(("127.0.0.1", 0), LateHandler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        client = make(endpoint=f"http://127.0.0.1:{server.server_address[1]}")
+        got = [client.call(ACTION, {"Offset": offset}).response["Offset"] for offset in range(4)]
+        client.close()
+        server.shutdown()
+        thread.join()
+    assert (got, server.connections) == ([0, 1, 2, 3], 2)
+
+
+def test_only_what_the_api_has_not_said_ends_a_connection(server: Server, make: Callable[..., Client]) -> None:
+    """A refusal by the API does not: where it throttles, new connections would cost more time."""
+    client = make()
+    for reply, kept in ((refusal("InternalError"), True), (Reply(b"<html>"), False), (Reply(b"", 502), False)):
+        server.plays(OK)
+        call(client)
+        before = server.connections
+        server.plays(reply, OK)
+        call(client)
+        assert (server.connections == before) == kept, reply
 
 
 def test_an_error_is_named_by_its_class(make: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> None:

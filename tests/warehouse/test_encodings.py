@@ -335,7 +335,7 @@ def test_the_round_trip_is_made_once_in_a_datasets_life(
     """Before the first load, and by no later one; again for another dataset, and by each check."""
     made: list[str] = []
 
-    def counted(location: Location, account_id: str | None = None) -> None:
+    def counted(location: Location, *_: object) -> None:
         made.append(location.dataset)
 
     monkeypatch.setattr(connector.runs.run, "round_trip", counted)

@@ -6,6 +6,7 @@ import os
 import stat
 import string
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -17,6 +18,7 @@ from connector.errors import ConfigurationError
 from connector.tables import IMAGES
 from connector.warehouse import workdirs
 from connector.warehouse.inventory import Inventory
+from connector.warehouse.loading import Loader
 from connector.warehouse.locations import locate
 from connector.warehouse.probes import probe
 from connector.warehouse.roundtrip import round_trip
@@ -100,6 +102,26 @@ def test_what_killed_runs_left_goes_where_it_is_this_users(tmp_path: Path, monke
     monkeypatch.setattr(os, "geteuid", lambda: (tmp_path / "left_new").stat().st_uid + 1)
     clean()
     assert names(tmp_path) == found
+
+
+@pytest.mark.round_trip
+def test_all_that_a_first_sync_makes_is_in_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a later sync removes what a killed one left, the files of the test of texts too."""
+    temporary, seen = tmp_path / "temporary", set[str]()
+    temporary.mkdir()
+    load = Loader.load
+
+    def watched(loader: Loader, files: Mapping[str, Path]) -> None:
+        seen.update(names(temporary))
+        assert all(file.relative_to(temporary) for file in files.values())
+        load(loader, files)
+
+    with world(tmp_path, monkeypatch, images=3) as account:
+        monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+        monkeypatch.setattr(Loader, "load", watched)
+        account.sync()
+    assert {name[:10] for name in seen} == {"tcss_sync_"}
+    assert names(temporary) == set()
 
 
 def test_a_directory_in_use_stays_whatever_the_clock_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
