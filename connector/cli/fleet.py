@@ -47,9 +47,13 @@ def change(endpoint: str | None, given: Sequence[str], say: Callable[[str], None
             changed = answer.json() if answer.ok else None
     except (requests.RequestException, ValueError):
         changed, answer = None, None
+    if answer is not None and answer.status_code == requests.codes.bad_request:
+        raise ConfigurationError(
+            f"the sandbox at {url} refuses the changes: {answer.text.removeprefix('ValueError: ')}",
+            hint="docs/sandbox.md says what each change does.",
+        )
     if not isinstance(changed, dict):
-        said = f": {answer.text}" if answer is not None and answer.status_code == requests.codes.bad_request else ""
-        raise ConfigurationError(f"no sandbox at {url} has made the changes{said}", hint="Start one: `tcss sandbox`.")
+        raise ConfigurationError(f"no sandbox at {url} has made the changes", hint="Start one: `tcss sandbox`.")
     for name, ids in changed.items():
         say(f"{name}: {len(ids):,} images")
 

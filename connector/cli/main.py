@@ -43,6 +43,7 @@ ReadAccount = Annotated[
     str | None, typer.Option("--account", envvar="TCSS_ACCOUNT", help="Name of an account in the warehouse. [all]")
 ]
 AccountId = Annotated[str | None, _setting("account_id", "Written to account_id; without it STS is asked.")]
+AccountIdThere = Annotated[str | None, _setting("account_id", "Id of an account in the warehouse. [all]")]
 AllAccounts = Annotated[
     bool, typer.Option("--all-accounts", envvar="TCSS_ALL_ACCOUNTS", help="Every configured account.")
 ]
@@ -113,7 +114,7 @@ def sync(
 
 @app.command(epilog=codes.FIND)
 def find(
-    vulnerability: Annotated[str, typer.Argument(help="A CVE, or a name or a part of one.")],
+    vulnerability: Annotated[str, typer.Argument(help="A CVE, a PocID, or a name or a part of one.")],
     endpoint: Endpoint = None,
     site: Site = None,
     account: Account = None,
@@ -185,7 +186,7 @@ def status(
     destination: Destination = None,
     dataset: Dataset = None,
     account: ReadAccount = None,
-    account_id: Annotated[str | None, _setting("account_id", "Id of an account in the warehouse. [all]")] = None,
+    account_id: AccountIdThere = None,
     max_age: Annotated[
         str | None,
         typer.Option(envvar="TCSS_MAX_AGE", help="Exit with 5 if an account's data is older, such as 26h or 90m."),
@@ -214,7 +215,7 @@ def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would go.")] = False,
     destination: Destination = None,
     dataset: Dataset = None,
-    account_id: AccountId = None,
+    account_id: AccountIdThere = None,
     as_json: AsJson = False,
 ) -> None:
     """Delete old versions of images, scans, runs and loads. The views stay right from the cut on."""

@@ -51,7 +51,7 @@ class _Pruning:
 
     def __init__(self, location: Location, directory: Path, reporter: Reporter, cut: int, *, dry_run: bool) -> None:
         self._location, self._reporter, self._cut, self._dry_run = location, reporter, cut, dry_run
-        pipeline = open_pipeline(location, _NAME, directory)
+        pipeline = open_pipeline(location, _NAME, directory, read_only=dry_run)
         self._inventory = Inventory(location, pipeline)
         self._pruner = Pruner(location, pipeline, cut)
         self._code = 0
@@ -62,7 +62,7 @@ class _Pruning:
             self._inventory.verify()
             accounts = [account_id] if account_id else sorted(self._inventory.account_ids())
         if not accounts:
-            self._reporter.line(None, "nothing to prune: the warehouse has no account")
+            self._reporter.line(None, f"nothing to prune: no account has images or runs in {self._location}")
             return self._code
         for account in accounts:
             self._under_lock(account, account, partial(self._pruner.account, account))
@@ -82,5 +82,5 @@ class _Pruning:
         facts = {"account_id": account, "cut": rfc3339(self._cut), "dry_run": self._dry_run, "rows": rows}
         counts = ", ".join(f"{count:,} of {table}" for table, count in rows.items() if count) or "nothing"
         whose = f"account {account}" if account else "loads of all accounts"
-        done = "older than the cut, and would go" if self._dry_run else "deleted"
+        done = "would be deleted" if self._dry_run else "deleted"
         self._reporter.line(json.dumps(facts), f"{whose}: {counts} {done} (cut {rfc3339(self._cut)})")

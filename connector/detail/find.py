@@ -1,4 +1,4 @@
-"""Finds a vulnerability by its CVE or name: which images have it, in what package, and where they run. Asks the API.
+"""Finds a vulnerability by its CVE, PocID or name: which images have it, in what package, where they run. Asks the API.
 
 The account's lists of vulnerabilities give the PocIDs, and each PocID has a list of images and a list of containers.
 One answer with as many different rows as its TotalCount is whole. Longer lists are read by `lists.read_list`.
@@ -44,7 +44,7 @@ LONGEST = 300  # characters of what is looked for
 
 @dataclass(frozen=True)
 class Wanted:
-    """Says what is looked for: a CVE in capitals, or a name or a part of a name."""
+    """Says what is looked for: a CVE in capitals, or a PocID, a name or a part of a name."""
 
     text: str
     is_cve: bool
@@ -66,18 +66,21 @@ class Wanted:
 
     @property
     def filters(self) -> Filters:
+        """The filter of the account's lists. No filter knows a PocID: for one, the lists are read whole."""
+        if not self.is_cve and re.fullmatch(r"[a-z]+-\d+", self.text, re.IGNORECASE | re.ASCII):
+            return ()
         return (("CVEID" if self.is_cve else "Name", (self.text,)),)
 
     def matches(self, one: Vulnerability) -> bool:
-        """Return whether the vulnerability is this CVE, or has this text in its name. A filter may return more than was
-        asked."""
+        """Return whether the vulnerability is this CVE or PocID, or has this text in its name. A filter may return more
+        than was asked."""
         if self.is_cve:
             return self.text in re.findall(r"CVE-\d+-\d+", one.cve_id or "")
-        return self.text.casefold() in (one.name or "").casefold()
+        return self.means(one) or self.text.casefold() in (one.name or "").casefold()
 
-    def is_name_of(self, one: Vulnerability) -> bool:
-        """Return whether the text is the whole name of the vulnerability."""
-        return self.text.casefold() == (one.name or "").casefold()
+    def means(self, one: Vulnerability) -> bool:
+        """Return whether the text is the PocID or the whole name of the vulnerability."""
+        return self.text.casefold() in ((one.poc_id or "").casefold(), (one.name or "").casefold())
 
 
 class Finder:
@@ -116,10 +119,10 @@ class Finder:
                 elif emergency:
                     listed[key].is_emergency, listed[key].status = True, one.status
         matched = [one for one in listed.values() if wanted.matches(one)]
-        if listed and not matched and not wanted.is_cve:
+        if listed and not matched and wanted.filters and not wanted.is_cve:
             self._reasons.append("the API found these by another name than it shows")
             return list(listed.values())
-        return [one for one in matched if wanted.is_name_of(one)] or matched
+        return [one for one in matched if wanted.means(one)] or matched
 
     def _places(self, one: Vulnerability, images: dict[str, Image], containers: dict[str, Container]) -> None:
         """Add the images and containers of a PocID to those of other PocIDs."""

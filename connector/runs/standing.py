@@ -72,7 +72,8 @@ def stored(settings: Settings, newest: int = 0) -> Stored:
     """
     location = locate(settings.destination, settings.dataset)
     with workdir() as directory:
-        inventory = Inventory(location, open_pipeline(location, settings.account_id or "status", directory))
+        pipeline = open_pipeline(location, settings.account_id or "status", directory, read_only=True)
+        inventory = Inventory(location, pipeline)
         with inventory.session():
             inventory.verify()
             found = _named(_standings(inventory, settings.account_id), settings, str(location))

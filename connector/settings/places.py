@@ -106,9 +106,16 @@ class Searched:
 
 
 def _all_providers() -> Sequence[ConfigProvider]:
+    """Return dlt's providers, which read their files at the first call. Raises ConfigurationError for a file that is no
+    TOML."""
     import dlt
+    from dlt.common.configuration.providers.toml import TomlProviderReadException
 
-    return dlt.config.config_providers
+    try:
+        return dlt.config.config_providers
+    except TomlProviderReadException as error:
+        said = " ".join(str(error).split())
+        raise ConfigurationError(f"the configuration cannot be read: {said}", hint="Correct the file there.") from None
 
 
 def providers() -> list[ConfigProvider]:

@@ -37,7 +37,7 @@ _CONNECT = "connect to"
 _DIRECTORY = "Check that the directory exists, and that this user may write to it."
 CAUSES: dict[str, Cause] = {
     "file in use": Cause(
-        "DuckDB allows one program at a time: end the one named above, then run again.",
+        "DuckDB lets one program at a time write, while none reads: end the one named above, then run again.",
         FILE_IN_USE,
     ),
     "file open in this process": Cause(

@@ -45,7 +45,9 @@ class _Pool(DuckDbConnectionPool):
             if not self._conn_borrows:
                 turns.begin()
                 try:
-                    self._conn = connect_to(self.credentials._conn_str(), self.credentials.global_config or {})
+                    credentials = self.credentials
+                    settings = credentials.global_config or {}
+                    self._conn = connect_to(credentials._conn_str(), settings, read_only=credentials.read_only)
                 except BaseException:
                     turns.end()
                     raise

@@ -33,12 +33,19 @@ TAKES_PARQUET = ("duckdb", "sqlalchemy", "postgres", "snowflake", "bigquery", "c
 
 
 def open_pipeline(
-    location: Location, account_id: str, workdir: Path, *, run: str | None = None, tables: Sequence[Table] = TABLES
+    location: Location,
+    account_id: str,
+    workdir: Path,
+    *,
+    run: str | None = None,
+    tables: Sequence[Table] = TABLES,
+    read_only: bool = False,
 ) -> dlt.Pipeline:
     """Make the pipeline of an account, with its own staging dataset, in an empty directory that the caller removes.
 
     Connects to nothing. `tables` are the pipeline's tables. `run` names the staging dataset where the warehouse has no
-    lock (see `locks`), and `Loader.drop_staging` removes that dataset. Raises DestinationError.
+    lock (see `locks`), and `Loader.drop_staging` removes that dataset. `read_only` opens a DuckDB file beside other
+    readers, and for a user who may not write the file. Raises DestinationError.
     """
     connecting = location.kind == "other"  # for every other kind, the URL has all credentials
     dlt_log = texts.logger("dlt")
@@ -49,7 +56,7 @@ def open_pipeline(
         pipeline = dlt.pipeline(
             f"{SCHEMA}_{slug(account_id)}",
             pipelines_dir=str(workdir),
-            destination=_factory(location, location.staging(account_id, run=run), workdir),
+            destination=_factory(location, location.staging(account_id, run=run), workdir, read_only=read_only),
             dataset_name=location.dataset,
             _impl_cls=IsolatedPipeline,
         )
@@ -127,11 +134,12 @@ def load_file_format(location: Location) -> str | None:
     return "insert_values" if name == "postgres" else None
 
 
-def _factory(location: Location, staging: str, workdir: Path) -> Any:
+def _factory(location: Location, staging: str, workdir: Path, *, read_only: bool = False) -> Any:
     """Return dlt's destination for the location, with the staging dataset `staging` and its files in `workdir`."""
     options: dict[str, Any] = {"staging_dataset_name_layout": staging, "enable_dataset_name_normalization": False}
     if location.kind == "duckdb":
         credentials = Credentials(str(location.file), global_config=settings_of(location, workdir))
+        credentials.read_only = read_only
         return DuckDb(credentials, destination_name="duckdb", **options)
     if location.kind == "postgresql" and location.url is not None:
         from connector.warehouse.postgresql import PostgreSql, parts

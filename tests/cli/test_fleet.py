@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from connector.cli.main import app
-from connector.sandbox.state import CHANGES
+from connector.sandbox import CHANGES, DETAIL_CHANGES
 from tests.manual import rows
 from tests.world import World, world
 
@@ -39,7 +39,7 @@ def test_changes_are_made_and_the_next_sync_sees_them(account: World, monkeypatc
 
 def test_the_manual_lists_every_change() -> None:
     """By its name, in the order of the code."""
-    assert [row[0] for row in rows("docs/sandbox.md", "change")] == [f"`{name}`" for name in CHANGES]
+    assert [row[0] for row in rows("docs/sandbox.md", "change")] == [f"`{name}`" for name in CHANGES + DETAIL_CHANGES]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_the_manual_lists_every_change() -> None:
         (None, "rescan=2", "no sandbox is named. Set TCSS_ENDPOINT"),
         ("https://tcss.example.com", "rescan=2", "the endpoint is no sandbox of this machine"),
         ("http://127.0.0.1:1", "rescan=2", "no sandbox at http://127.0.0.1:1 has made the changes. Start one"),
-        ("here", "rescn=2", "has made the changes: ValueError: no change is called 'rescn'; there are rescan, "),
+        ("here", "rescn=2", " refuses the changes: no change is called 'rescn'; there are rescan, "),
         ("here", "rescan", "--change 'rescan' is not NAME=NUMBER"),
         ("here", "rescan=-2", "--change 'rescan=-2' is not NAME=NUMBER"),
         ("here", "=2", "--change '=2' is not NAME=NUMBER"),

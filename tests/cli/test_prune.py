@@ -52,6 +52,8 @@ def test_a_dry_run_says_what_a_prune_deletes(synced: World) -> None:
     synced.sync("--mode", "full")
     versions = "select count(*) from tcss.image_history"
     before = synced.query(versions)
+    young = synced.tcss("prune", "--older-than", "900d", "--dry-run").stdout.splitlines()
+    assert young[0].startswith(f"account {ACCOUNT_ID}: nothing would be deleted (cut 20")
     told = synced.tcss("prune", "--older-than", "400d", "--dry-run", "--json")
     assert told.exit_code == 0, told.output
     assert synced.query(versions) == before
@@ -114,3 +116,10 @@ def test_what_cannot_be_pruned_is_said(account: World, arguments: tuple[str, ...
     result = account.tcss("prune", *arguments)
     assert (result.exit_code, said in result.output) == (2, True), result.output
     assert not account.file.exists()
+
+
+def test_a_dataset_without_an_account_is_named(synced: World) -> None:
+    """Else a misspelt dataset would look like one that holds nothing old."""
+    said = synced.tcss("prune", "--older-than", "400d", "--dataset", "tcs")
+    assert (said.exit_code, said.stderr) == (0, "")
+    assert said.stdout.startswith("nothing to prune: no account has images or runs in tcs in duckdb:///")

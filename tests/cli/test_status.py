@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -107,6 +109,21 @@ def test_status_asks_of_all_accounts_over_one_connection(synced: World, monkeypa
     assert last.startswith("4: a complete sync started at 20")
     assert last.endswith("which is in the future, and does not count")
     assert len(opened) == 3
+
+
+def test_what_only_reads_does_so_beside_a_program_that_reads(synced: World) -> None:
+    """A notebook that has the DuckDB file open for reading disturbs neither `tcss status` nor a dry run of a prune."""
+    script = (
+        "import duckdb, sys; held = duckdb.connect(sys.argv[1], read_only=True); print('open', flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(synced.file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "open\n"
+        results = [synced.tcss("status"), synced.tcss("prune", "--older-than", "400d", "--dry-run")]
+        reader.communicate("\n")
+    assert [(result.exit_code, result.stderr) for result in results] == [(0, ""), (0, "")]
 
 
 def test_status_of_a_warehouse_that_is_not_there(account: World) -> None:

@@ -154,6 +154,17 @@ def test_several_names_are_listed_and_the_whole_name_means_one() -> None:
     assert ([each.name for each in one.vulnerabilities], len(one.images or [])) == (["curl leak twice"], 1)
 
 
+@pytest.mark.parametrize("text", ["pcmgr-7", "PCMGR-7"])
+def test_a_vulnerability_without_a_cve_is_found_by_the_pocid_that_its_list_shows(text: str) -> None:
+    """No filter knows PocIDs, so the lists are asked without one; another PocID is not found, and that is proven."""
+    listed = [{"PocID": "pcmgr-7", "Name": "curl leak"}, {"PocID": "pcmgr-77", "Name": "curl leak"}]
+    api = Api({SYSTEM: listed, IMAGES: [image(1)]})
+    found = found_in(api, text)
+    assert ([one.poc_id for one in found.vulnerabilities], found.exit_code) == (["pcmgr-7"], 0)
+    assert api.asked == [(SYSTEM, None), (WEB, None), (EMERGENCY, None), (IMAGES, "pcmgr-7"), (CONTAINERS, "pcmgr-7")]
+    assert (found_in(api, "pcmgr-8").vulnerabilities, found_in(api, "pcmgr-8").exit_code) == ([], 1)
+
+
 def test_what_the_api_calls_by_another_name_is_shown_and_not_proven() -> None:
     """The filter may know names of another language: neither "found" nor "not found" would be true."""
     found = found_in(Api({SYSTEM: [LOG4J | {"Name": "远程代码执行"}], IMAGES: [image(1)]}), "remote code")

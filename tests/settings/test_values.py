@@ -106,11 +106,12 @@ def test_a_text_that_may_be_a_secret_is_not_repeated(folder: Folder, monkeypatch
     assert "CANARY" not in str(error.value)
 
 
-def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [["sync"], ["sync", "--all-accounts"]], ids=["one", "all"])
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path, options: list[str]) -> None:
     """As every other mistake in it: exit code 2. In a process of its own, since dlt reads its files once."""
     (tmp_path / ".dlt").mkdir()
     (tmp_path / ".dlt" / "config.toml").write_text("[sources.tcss\n", encoding="utf-8")
-    command = [sys.executable, "-m", "connector", "sync"]
+    command = [sys.executable, "-m", "connector", *options]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert "the configuration cannot be read: " in done.stderr
