@@ -1,4 +1,5 @@
-"""Runs a sync in a process of its own, killed at a chosen step. Steps are counted before and after every commit."""
+"""Runs a sync: killed at a chosen step, in a process of its own, or undisturbed, in this process. Steps are counted
+before and after every commit."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -20,6 +22,7 @@ from connector.sync import sync
 from connector.warehouse.counting import Posture
 from connector.warehouse.loading import Loader
 from tests import hints
+from tests.syncing import PROCESSES
 
 STEPS = (
     (Loader, "prepare"),
@@ -31,8 +34,22 @@ STEPS = (
 )
 
 
-def run(settings: dict[str, Any], directory: str, kill_at: int | None) -> None:
-    """Sync with temporary files in `directory`; SIGKILL strikes at step `kill_at`, counted from 0."""
+def run(settings: dict[str, Any], temporary: Path, kill_at: int | None) -> int:
+    """Sync with temporary files in this directory, and return the exit code. SIGKILL strikes at step `kill_at`, counted
+    from 0; None: never."""
+    temporary.mkdir(exist_ok=True)
+    if kill_at is None:
+        with mock.patch.object(tempfile, "tempdir", str(temporary)), mock.patch("connector.runs.run.round_trip"):
+            sync(settings=Settings.load(**settings))
+        return 0
+    process = PROCESSES.Process(target=_killed, args=(settings, str(temporary), kill_at))
+    process.start()
+    process.join(300)
+    assert process.exitcode is not None, "a sync hangs"
+    return process.exitcode
+
+
+def _killed(settings: dict[str, Any], directory: str, kill_at: int) -> None:
     hints.remember()
     gc.disable()  # this process does not live long
     tempfile.tempdir = directory

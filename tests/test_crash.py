@@ -15,23 +15,17 @@ from connector.images.records import ItemParser, Record
 from connector.sandbox import Fleet, Sandbox, wall_clock
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
 from tests import crashing
-from tests.syncing import PROCESSES
 from tests.warehouses import Place
 
 CHANGES = {"rescan": 8, "insert": 4, "delete": 3, "change_counts": 4, "bring_back": 1}
 
 
 def sync(place: Place, url: str, temporary: Path, kill_at: int | None = None) -> int:
-    """The exit code of a full sync in a process of its own."""
-    temporary.mkdir(exist_ok=True)
+    """The exit code of a full sync."""
     keys = {"secret_id": DEFAULT_ID, "secret_key": DEFAULT_KEY}
     given = {"destination": place.url, "dataset": place.dataset, "endpoint": url, "mode": "full", "credentials": keys}
     settings = {**given, "requests_per_second": 1e6, "max_delete_share": 1.0, "confirm_gone_after": 0}
-    process = PROCESSES.Process(target=crashing.run, args=(settings, str(temporary), kill_at))
-    process.start()
-    process.join(120)
-    assert process.exitcode is not None, "a sync hangs"
-    return process.exitcode
+    return crashing.run(settings, temporary, kill_at)
 
 
 def rows(place: Place, columns: str, table: str, where: str = "1 = 1") -> list[tuple[Any, ...]]:

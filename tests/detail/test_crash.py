@@ -13,15 +13,13 @@ from connector.sandbox import Fleet, Sandbox, wall_clock
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
 from tests import crashing
 from tests.detail.truth import Rows, of_fleet, of_warehouse
-from tests.syncing import PROCESSES
 from tests.warehouses import KINDS, Place
 
 CHANGES = {"scan_again": 12, "rescan": 6, "add_vulnerabilities": 4, "withdraw_vulnerabilities": 2, "delete": 1}
 
 
 def sync(place: Place, url: str, temporary: Path, kill_at: int | None = None) -> int:
-    """The exit code of a sync with details in a process of its own."""
-    temporary.mkdir(exist_ok=True)
+    """The exit code of a sync with details."""
     keys = {"secret_id": DEFAULT_ID, "secret_key": DEFAULT_KEY}
     settings: dict[str, Any] = {
         "destination": place.url,
@@ -36,11 +34,7 @@ def sync(place: Place, url: str, temporary: Path, kill_at: int | None = None) ->
         "detail": ["vulnerabilities"],
         "in_flight": 4,
     }
-    process = PROCESSES.Process(target=crashing.run, args=(settings, str(temporary), kill_at))
-    process.start()
-    process.join(300)
-    assert process.exitcode is not None, "a sync hangs"
-    return process.exitcode
+    return crashing.run(settings, temporary, kill_at)
 
 
 @pytest.mark.thorough(but=("duckdb-some",))
