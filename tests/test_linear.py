@@ -131,7 +131,7 @@ USES: dict[str, tuple[Check, tuple[str, ...]]] = {
 
 # Only the user's own settings, and requests to the sandbox, come here.
 OWN = (
-    *("settings.", "sandbox.", "cli.places:", "detail.find:of", "warehouse.locations:"),
+    *("settings.", "sandbox.", "cli.places:", "detail.find:of", "detail.find:filters", "warehouse.locations:"),
     "warehouse.urls:",
 )
 
