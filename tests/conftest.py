@@ -50,7 +50,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=chosen[False])
     items[:] = chosen[True]
     for item in items:
-        if item.path.relative_to(config.rootpath).as_posix() in NOT_MEASURED or _is_property(item):
+        if config.pluginmanager.hasplugin("_cov") and (_file(item) in NOT_MEASURED or _is_property(item)):
             item.add_marker("no_cover")
 
 
@@ -64,6 +64,10 @@ NOT_MEASURED = frozenset(
 )
 """Files whose branches others take as well. The coverage of these, and of properties, is not measured: it doubles their
 time."""
+
+
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
 
 
 def _is_property(item: pytest.Item) -> bool:

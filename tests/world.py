@@ -7,11 +7,11 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -118,15 +118,23 @@ def apart() -> Iterator[tuple[Path, pytest.MonkeyPatch]]:
     Container()[PluggableRunContext].reload_providers()
 
 
-@cache
+FRESH = 60  # seconds; ages of data are shown in tenths of an hour
+_made: dict[int, tuple[float, bytes, Fleet]] = {}
+
+
 def first_sync(images: int) -> tuple[bytes, Fleet]:
-    """Return a warehouse after the first sync of a fleet, and the fleet. Without images, the run's row is deleted."""
-    with apart() as (directory, patch), world(directory, patch, images) as made:
-        assert made.sync()["images_new"] == images
-        if not images:
-            with made.writing() as connection:
-                connection.execute("delete from tcss.sync_runs")
-        return made.file.read_bytes(), deepcopy(made.fleet)
+    """Return a warehouse after the first sync of a fleet, and the fleet. Without images, the run's row is deleted.
+
+    A warehouse that is no longer fresh is made again, so that no test depends on how long the tests have run.
+    """
+    if images not in _made or time.monotonic() - _made[images][0] > FRESH:
+        with apart() as (directory, patch), world(directory, patch, images) as made:
+            assert made.sync()["images_new"] == images
+            if not images:
+                with made.writing() as connection:
+                    connection.execute("delete from tcss.sync_runs")
+            _made[images] = time.monotonic(), made.file.read_bytes(), deepcopy(made.fleet)
+    return _made[images][1:]
 
 
 @contextmanager

@@ -26,5 +26,8 @@ def warm(kind: str, **given: Any) -> None:
     ):
         where = {"destination": f"{kind}:///{directory}/w.{kind}", "endpoint": sandbox.url, "credentials": keys}
         connector.sync.sync(settings=Settings.load(**where, mode="full", requests_per_second=1e6, **given))
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread():
+            thread.join(60)
     assert threading.enumerate() == [threading.main_thread()]
     hints.collect_less()
