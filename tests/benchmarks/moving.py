@@ -60,7 +60,7 @@ def losses(images: int) -> dict[str, Mapping[str, float]]:
             continue
         with served(images) as server, tempfile.TemporaryDirectory() as directory:
             before, file = _listed(server), f"{directory}/w.duckdb"
-            run([str(python), "-m", f"tests.benchmarks.{name}", server.url, file], PYTHONPATH=str(Path.cwd()), **FAST)
+            run([str(python), "-m", f"tests.benchmarks.{name}", server.url, file], **FAST)
             found[name] = _compared(before & _listed(server), file, query)
     with served(images) as server, tempfile.TemporaryDirectory() as directory:
         before = _listed(server)
