@@ -59,7 +59,6 @@ NOT_MEASURED = frozenset(
     for name in (
         *("test_crash", "detail/test_crash", "cli/test_jobs", "cli/test_streams"),  # in processes of their own
         *("cli/test_names", "detail/test_model", "listing/test_sweep_scenarios", "test_lost_images", "test_pipelines"),
-        *("warehouse/test_conformance", "warehouse/test_encodings", "warehouse/test_passwords"),
     )
 )
 """Files whose branches others take as well. The coverage of these, and of properties, is not measured: it doubles their
