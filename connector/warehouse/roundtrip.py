@@ -45,12 +45,13 @@ def round_trip(location: Location, account_id: str | None = None, within: Path |
     with workdir(within=within) as directory, _beside(location, account_id, directory) as (loader, inventory):
         rows = list(_rows())
         loader.prepare()
-        # The second merge replaces its own rows; where different keys compare as equal, it replaces other rows too.
-        for number, part in enumerate((rows, rows[::2])):
-            file = directory / f"{number}.parquet"
-            pq.write_table(IMAGES.arrow([list(row.values()) for row in part]), file)
-            loader.load({IMAGES.name: file})
-        found = list(plain_rows(inventory.rows(_ACCOUNT, TEXTS)))
+        with loader.session():
+            # The second merge replaces its own rows; where different keys compare as equal, it replaces other rows too.
+            for number, part in enumerate((rows, rows[::2])):
+                file = directory / f"{number}.parquet"
+                pq.write_table(IMAGES.arrow([list(row.values()) for row in part]), file)
+                loader.load({IMAGES.name: file})
+            found = list(plain_rows(inventory.rows(_ACCOUNT, TEXTS)))
     _compare(location, rows, found)
 
 
