@@ -11,7 +11,7 @@ import duckdb
 import pyarrow.parquet as pq
 from dlt.common.destination.client import JobClientBase, WithStagingDataset
 from dlt.destinations.exceptions import DatabaseException
-from dlt.extract import DltSource
+from dlt.extract import DltResource, DltSource
 
 from connector.errors import DestinationError
 from connector.tables import ALL_TABLES, IMAGES, Table
@@ -20,7 +20,7 @@ from connector.warehouse.backends import Kind
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
 from connector.warehouse.opening import LOADING, new_file_named
-from connector.warehouse.pipeline import SCHEMA, install_schema, load_file_format, resource
+from connector.warehouse.pipeline import SCHEMA, empty_schema, install_schema, load_file_format, resource
 
 # One worker for files: a file has one writer.
 WORKERS: dict[Kind, int] = {"duckdb": 1, "sqlite": 1}
@@ -82,13 +82,13 @@ class Loader:
         if not chosen:
             return
         _verify(chosen)
-        rows = _imports if load_file_format(self._location) == "parquet" else _batches
-        resources = [resource(self._location, table, rows(file)) for table, file in chosen.items()]
+        make = _imported if load_file_format(self._location) == "parquet" else _in_batches
+        resources = [make(self._location, table, file) for table, file in chosen.items()]
         with destination_errors(self._location, "load into"):
             if self._pipeline.has_pending_data:
                 self._pipeline.drop()
                 install_schema(self._location, self._pipeline)
-            self._run(DltSource(self._pipeline.default_schema, SCHEMA, resources))
+            self._run(DltSource(empty_schema(), SCHEMA, resources))  # dlt adds the tables of the pipeline's schema
         self.written.update({name: pq.read_metadata(file).num_rows for name, file in files.items()})
 
     def drop_staging(self) -> None:
@@ -144,8 +144,13 @@ def _sql(client: JobClientBase) -> Any:
     return client.sql_client  # type: ignore[attr-defined]
 
 
-def _imports(file: Path) -> Iterator[Any]:
-    yield dlt.mark.with_file_import(str(file), "parquet", items_count=pq.read_metadata(file).num_rows)
+def _imported(location: Location, table: Table, file: Path) -> DltResource:
+    imports = dlt.mark.with_file_import(str(file), "parquet", items_count=pq.read_metadata(file).num_rows)
+    return resource(location, table, [imports], known=True)
+
+
+def _in_batches(location: Location, table: Table, file: Path) -> DltResource:
+    return resource(location, table, _batches(file))
 
 
 def _batches(file: Path) -> Iterator[Any]:

@@ -92,7 +92,7 @@ def schema(location: Location, tables: Sequence[Table] = TABLES) -> Schema:
     """Return the tables as dlt's schema, complete from the start, so that its hash stays the same and no load migrates
     a table."""
     with isolated():
-        whole = Schema(SCHEMA)
+        whole = empty_schema()
         file_format = load_file_format(location)
         for table in tables:
             computed = resource(location, table).compute_table_schema()
@@ -103,9 +103,22 @@ def schema(location: Location, tables: Sequence[Table] = TABLES) -> Schema:
     return whole
 
 
-def resource(location: Location, table: Table, rows: Iterable[Any] = ()) -> DltResource:
-    """Return the rows as dlt's resource, which merges them into the table."""
-    made: DltResource = dlt.resource(iter(rows), **_hints(location, table))
+def empty_schema() -> Schema:
+    """Return dlt's schema without a table of ours."""
+    with isolated():
+        return Schema(SCHEMA)
+
+
+def resource(location: Location, table: Table, rows: Iterable[Any] = (), *, known: bool = False) -> DltResource:
+    """Return the rows as dlt's resource, which merges them into the table.
+
+    `known`: the rows are a file, and the pipeline's schema has the columns. dlt then compares no columns, which takes a
+    tenth of a small load.
+    """
+    hints = _hints(location, table)
+    if known:
+        del hints["columns"], hints["primary_key"]
+    made: DltResource = dlt.resource(iter(rows), **hints)
     return made
 
 
