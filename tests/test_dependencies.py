@@ -23,7 +23,7 @@ REQUIREMENTS = {
     for name, texts in {"": PROJECT["dependencies"], **PROJECT["optional-dependencies"]}.items()
 }
 NAMES = {"airflow": "apache-airflow"}  # of distributions, where the module is called otherwise
-EXTRAS = {"airflow": "airflow", "dagster": "dagster", "posture": "notebooks"}  # by wing
+EXTRAS = {"airflow": "airflow", "dagster": "dagster", "posture": "notebooks", "warehouse": "mysql"}  # by wing
 OPTIONAL = {"kubernetes"}  # an example DAG's, which Airflow's provider brings
 HASHED = re.compile(r"(?m)^([a-z0-9._-]+)==(\S+?)(?: ; .*?)? \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)")
 FILES = sorted((ROOT / "constraints").glob("*.txt"))

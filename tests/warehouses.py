@@ -24,6 +24,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from connector.tables import TABLES, Table
+from connector.warehouse.engines import engine_of
 from connector.warehouse.inventory import Inventory
 from connector.warehouse.loading import Loader
 from connector.warehouse.locations import Location, locate
@@ -259,7 +260,7 @@ def place(kind: str, directory: Path) -> Iterator[Place]:
     variable, default, driver = SERVERS[kind]
     url = sa.make_url(os.environ.get(variable, default))
     options = {"connect_timeout": 5, "client_encoding" if kind == "postgresql" else "charset": _ENCODINGS[kind]}
-    engine = sa.create_engine(url.set(drivername=driver), poolclass=NullPool, connect_args=options)
+    engine = engine_of(url.set(drivername=driver), connect_args=options)
     if problem := _unreachable(kind, engine):
         remedy = f"Start one, or give the URL of one in {variable}"
         leave_out(f"{_NAMES[kind]} does not answer: {problem}", remedy)

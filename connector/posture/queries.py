@@ -13,7 +13,6 @@ from typing import Any
 
 import duckdb
 import sqlalchemy as sa
-from sqlalchemy.pool import NullPool
 from sqlglot import exp
 
 from connector.errors import ConfigurationError, DestinationError
@@ -24,6 +23,7 @@ from connector.settings.values import meant
 from connector.tables import ALL_TABLES
 from connector.texts import some_of
 from connector.warehouse.dialects import DIALECTS, translate
+from connector.warehouse.engines import engine_of
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location, locate
 from connector.warehouse.opening import connect
@@ -110,7 +110,7 @@ class Queries:
         url = self.location.url
         if self.location.kind == "postgresql":  # SQLAlchemy 2.1 would take psycopg 3
             url = url.set(drivername="postgresql+psycopg2")
-        engine = sa.create_engine(url, poolclass=NullPool)
+        engine = engine_of(url)
         if statement := _READ_ONLY.get(self.location.kind):
 
             @sa.event.listens_for(engine, "connect")

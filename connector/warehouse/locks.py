@@ -17,11 +17,11 @@ from uuid import uuid4
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from connector.errors import DestinationError, LockedError
 from connector.warehouse import turns
 from connector.warehouse.backends import Kind
+from connector.warehouse.engines import engine_of
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
 
@@ -212,5 +212,4 @@ def _require_lock(location: Location, connection: sa.Connection, query: str, nam
 def _connect(location: Location, advisory: _Advisory) -> sa.Connection:
     assert location.url is not None  # noqa: S101  (a location of these kinds always has one)
     url = location.url.set(drivername=advisory.driver)
-    engine = sa.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=advisory.options)
-    return engine.connect()
+    return engine_of(url, isolation_level="AUTOCOMMIT", connect_args=advisory.options).connect()

@@ -164,5 +164,5 @@ def _factory(location: Location, staging: str, workdir: Path, *, read_only: bool
     if location.backend.destination == "sqlalchemy":
         from connector.warehouse.sqlalchemy import over_sqlalchemy
 
-        return over_sqlalchemy(location.url.get_backend_name() if location.url else "", **options)
+        return over_sqlalchemy(location.url, **options)
     return over_cloud(location.backend.destination, **options)

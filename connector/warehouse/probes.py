@@ -11,13 +11,13 @@ from uuid import uuid4
 import dlt
 import sqlalchemy as sa
 from dlt.common.destination import Destination
-from sqlalchemy.pool import NullPool
 
 from connector.errors import DestinationError
 from connector.tables import ALL_TABLES
 from connector.warehouse import turns
 from connector.warehouse.causes import UTF8_DATABASE
 from connector.warehouse.ddl import refuse_character_set
+from connector.warehouse.engines import engine_of
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
 from connector.warehouse.opening import connect
@@ -174,7 +174,7 @@ def _create_and_drop(connection: sa.Connection, what: str, name: str, definition
 
 def _engine(location: Location, driver: str) -> sa.Engine:
     assert location.url is not None  # noqa: S101  (a server's location always has one)
-    return sa.create_engine(location.url.set(drivername=driver), poolclass=NullPool)
+    return engine_of(location.url.set(drivername=driver))
 
 
 def _other(location: Location) -> str | None:

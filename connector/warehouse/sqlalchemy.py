@@ -20,15 +20,20 @@ from dlt.destinations.impl.sqlalchemy.sqlalchemy_job_client import SqlalchemyJob
 from dlt.destinations.impl.sqlalchemy.type_mapper import MysqlVariantTypeMapper, SqlalchemyTypeMapper
 from sqlalchemy.dialects.mysql import LONGTEXT
 from sqlalchemy.dialects.oracle import TIMESTAMP
+from sqlalchemy.engine import URL
 from sqlalchemy.types import TypeEngine
 
+from connector.warehouse.engines import connecting
 
-def over_sqlalchemy(backend: str, **options: Any) -> Any:
-    """Return the destination for the database `backend`, the first part of a SQLAlchemy URL; `options` are dlt's."""
+
+def over_sqlalchemy(url: URL | None, **options: Any) -> Any:
+    """Return the destination for the database of a URL; None: dlt's configuration has the URL. `options` are dlt's."""
+    backend = url.get_backend_name() if url else ""
     if mapper := _TYPE_MAPPERS.get(backend):
         options["type_mapper"] = mapper
-    kind = MySql if backend == "mysql" else dlt.destinations.sqlalchemy
-    return kind(destination_name="sqlalchemy", **options)
+    if url is None or backend != "mysql":
+        return dlt.destinations.sqlalchemy(destination_name="sqlalchemy", **options)
+    return MySql(destination_name="sqlalchemy", engine_kwargs=connecting(url, {}), **options)
 
 
 class LongTexts(MysqlVariantTypeMapper):

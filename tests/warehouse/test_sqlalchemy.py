@@ -7,6 +7,7 @@ from typing import Any
 import dlt
 import pytest
 from dlt.destinations.impl.sqlalchemy import sqlalchemy_job_client
+from sqlalchemy.engine import make_url
 
 from connector.tables import IMAGES
 from connector.warehouse.sqlalchemy import FineTimes, LongTexts, MySql, _MergeByJoin, over_sqlalchemy
@@ -24,7 +25,7 @@ from tests.warehouses import Place
 )
 def test_what_each_database_gets(backend: str, kind: type, mapper: type | None) -> None:
     """MySQL a merge and long texts, Oracle times that do not end at seconds, the others what dlt has."""
-    made = over_sqlalchemy(backend)
+    made = over_sqlalchemy(make_url(f"{backend}+driver://u:p@h/d"))
     assert type(made) is kind
     assert made.caps_params.get("type_mapper") is mapper
     assert made.destination_name == "sqlalchemy"
