@@ -69,7 +69,12 @@ def describe(client: Any, tables: Iterable[Table], ours: str | None = None) -> N
             found = _comments(client, table, dialect)
             own = {name for name, comment in found.items() if comment and _digest(comment) not in known}
             wanted = {name: comment for name, comment in wanted.items() if name not in own}
-        for statement in _statements(client, table, wanted):
+        statements = [*_statements(client, table, wanted)]
+        if statements and dialect == "duckdb":  # which writes to the disk for each transaction
+            with client.begin_transaction():
+                execute(client, ";\n".join(statements))
+            continue
+        for statement in statements:
             execute(client, statement)
 
 
