@@ -24,9 +24,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "bool": st.booleans(),
     "timestamp": INSTANTS,
 }
-READS = st.builds(
-    Read, st.text(max_size=3), st.text(max_size=3), st.just(0), INSTANTS, st.none(), st.text(max_size=3)
-)
+READS = st.builds(Read, st.text(max_size=3), st.text(max_size=3), st.just(0), INSTANTS, st.none(), st.text(max_size=3))
 INTERVALS = st.builds(Interval, st.integers(1, 9), INSTANTS, st.none() | INSTANTS)
 
 
