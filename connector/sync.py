@@ -48,14 +48,14 @@ def sync(
         from connector.warehouse import workdirs
         from connector.warehouse.locations import locate
         from connector.warehouse.locks import lock
-        from connector.warehouse.probes import probe
+        from connector.warehouse.probes import probed
 
         location = locate(settings.destination, settings.dataset)
         with lock(location, account_id.result()) as still_held, workdirs.held(_PREFIX, _STALE) as workdir:
-            probe(location)
-            identity = Identity.new(account_id.result(), client.now(), settings.account_name())
-            tables = LOADED_TABLES if settings.detail else TABLES
-            run = Run(settings, client, identity, location, workdir, still_held, tables)
+            with probed(location):
+                identity = Identity.new(account_id.result(), client.now(), settings.account_name())
+                tables = LOADED_TABLES if settings.detail else TABLES
+                run = Run(settings, client, identity, location, workdir, still_held, tables)
             try:
                 row = run.execute(progress)
                 if settings.detail:

@@ -17,7 +17,9 @@ from weakref import WeakKeyDictionary
 
 import yaml
 from dlt.common import json, validation
+from dlt.common.configuration import resolve
 from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs import base_configuration
 from dlt.common.configuration.specs.base_configuration import BaseConfiguration
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.schema import schema, utils
@@ -33,6 +35,18 @@ _QUESTIONS = (
     "is_typeddict",
     "is_list_generic_type",
     "is_dict_generic_type",
+)
+_ABOUT_SETTINGS = (
+    "extract_inner_hint",
+    "get_all_types_of_class_in_union",
+    "get_config_if_union_hint",
+    "is_base_configuration_inner_hint",
+    "is_context_inner_hint",
+    "is_hint_not_resolvable",
+    "is_optional_type",
+    "is_secret_hint",
+    "is_union_type",
+    "is_valid_hint",
 )
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 _ask = validation.get_type_hints
@@ -61,6 +75,17 @@ def _names(asked: type[BaseConfiguration]) -> tuple[str, ...]:
 
 
 _fields = BaseConfiguration.__iter__
+_resolvable = BaseConfiguration.get_resolvable_fields.__func__  # type: ignore[attr-defined]
+
+
+@cache
+def _fields_of(asked: type[BaseConfiguration], _: tuple[str, ...]) -> dict[str, type]:
+    found: dict[str, type] = _resolvable(asked)
+    return found
+
+
+def _resolvable_fields(asked: type[BaseConfiguration]) -> dict[str, type]:
+    return dict(_fields_of(asked, tuple(asked.__hint_resolvers__)))
 
 
 _hash = utils.generate_version_hash
@@ -129,6 +154,11 @@ def remember() -> None:
     validation.get_type_hints = _hints  # type: ignore[assignment]
     for name in _QUESTIONS:
         setattr(validation, name, cache(getattr(validation, name)))
+    for asking in (resolve, base_configuration):
+        for name in _ABOUT_SETTINGS:
+            if hasattr(asking, name):
+                setattr(asking, name, cache(getattr(asking, name)))
+    BaseConfiguration.get_resolvable_fields = classmethod(_resolvable_fields)  # type: ignore[assignment]
     BaseConfiguration.__iter__ = lambda self: iter(_names(type(self)))  # type: ignore[method-assign]
     BaseConfiguration.__len__ = lambda self: len(_names(type(self)))  # type: ignore[method-assign]
     utils.generate_version_hash = _version_hash

@@ -51,8 +51,7 @@ def test_a_run_of_the_future_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Neither status nor the view takes it for fresh data, and the next run does not take it for a full one."""
-    with world(tmp_path, monkeypatch, 50) as account:
-        account.sync()
+    with world(tmp_path, monkeypatch, 50, begun="synced") as account:
         with account.writing() as db:
             db.execute("update tcss.sync_runs set started_at = started_at + interval 400 days")
         status = account.tcss("status", "--max-age", "1h")
@@ -87,8 +86,7 @@ def test_a_cache_that_replays_an_earlier_run_is_no_sync(
 
 def test_a_warehouse_without_the_new_columns_is_upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of an older release say nothing of them: the next run is incremental, and writes them."""
-    with world(tmp_path, monkeypatch, 500) as account:
-        account.sync()
+    with world(tmp_path, monkeypatch, 600, begun="synced") as account:
         with account.writing() as db:
             for column in ("reason_code", "naive_time_zone", "listed_twice"):
                 db.execute(f"alter table tcss.sync_runs drop column {column}")
@@ -105,8 +103,7 @@ def test_a_warehouse_without_the_new_columns_is_upgraded(tmp_path: Path, monkeyp
 
 def test_another_time_zone_makes_a_full_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once: the run after it has the zone of the one before."""
-    with world(tmp_path, monkeypatch, 500) as account:
-        account.sync()
+    with world(tmp_path, monkeypatch, 600, begun="synced") as account:
         monkeypatch.setenv("SOURCES__TCSS__NAIVE_TIME_ZONE", "UTC")
         reasons = [account.sync()["mode_reason"] for _ in range(2)]
     assert reasons == ["naive_time_zone was +08:00 in the last complete run", "since the watermark"]

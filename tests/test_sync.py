@@ -31,6 +31,13 @@ def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield made
 
 
+@pytest.fixture
+def synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """The account after its first sync."""
+    with world(tmp_path, monkeypatch, 50, begun="synced") as made:
+        yield made
+
+
 def some(row: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(row[name] for name in COUNTS)
 
@@ -67,36 +74,34 @@ def test_a_second_run_finds_what_its_mode_can_see(tmp_path: Path, monkeypatch: p
         assert some(account.sync()) == ("incremental", "complete", 0, 0, 0)
 
 
-def test_two_syncs_call_an_image_gone(account: World) -> None:
+def test_two_syncs_call_an_image_gone(synced: World) -> None:
     """The first one marks it, and a later one of any mode finds the mark in the warehouse and looks it up again."""
-    account.sync()
-    (image_id,) = account.sandbox.change({"delete": 1})["delete"]
-    rows = [account.sync("--mode", "full"), account.sync("--mode", "full")]
-    with account.writing() as warehouse:
+    (image_id,) = synced.sandbox.change({"delete": 1})["delete"]
+    rows = [synced.sync("--mode", "full"), synced.sync("--mode", "full")]
+    with synced.writing() as warehouse:
         warehouse.execute("update tcss.images set missing_since = missing_since - interval 10 minute")
-    rows.append(account.sync())
+    rows.append(synced.sync())
     assert [some(row)[-1] for row in rows] == [0, 0, 1]
     query = "select version, missing_since < deleted_at, deleted_at is null from tcss.images where image_id = "
-    assert account.query(f"{query} '{image_id}'") == [(2, True, False)]
-    assert account.query(
+    assert synced.query(f"{query} '{image_id}'") == [(2, True, False)]
+    assert synced.query(
         f"select version, deleted_at is null from tcss.image_history where image_id = '{image_id}'"
     ) == [
         (1, True),
         (2, False),
     ]
-    assert account.query("select count(missing_since), count(*) from tcss.images") == [(1, 50)]
+    assert synced.query("select count(missing_since), count(*) from tcss.images") == [(1, 50)]
 
 
-def test_a_warehouse_of_an_older_release_gets_the_column_for_missing_images(account: World) -> None:
+def test_a_warehouse_of_an_older_release_gets_the_column_for_missing_images(synced: World) -> None:
     """In the first sync, at the end of the table; what was known is known."""
-    account.sync()
-    with account.writing() as warehouse:
+    with synced.writing() as warehouse:
         for view in views():
             warehouse.execute(f"drop view if exists tcss.{view.name} cascade")
         warehouse.execute("alter table tcss.images drop column missing_since")
-    account.sandbox.change({"delete": 2})
-    assert some(account.sync("--mode", "full")) == ("full", "complete", 0, 0, 0)
-    assert account.query("select count(missing_since) from tcss.images") == [(2,)]
+    synced.sandbox.change({"delete": 2})
+    assert some(synced.sync("--mode", "full")) == ("full", "complete", 0, 0, 0)
+    assert synced.query("select count(missing_since) from tcss.images") == [(2,)]
 
 
 def test_a_full_sync_asks_ahead_as_far_as_the_warehouse_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -23,6 +24,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "bool": st.booleans(),
     "timestamp": INSTANTS,
 }
+READS = st.builds(Read, st.text(max_size=3), st.text(max_size=3), st.just(0), INSTANTS, st.none(), st.text(max_size=3))
+INTERVALS = st.builds(Interval, st.integers(1, 9), INSTANTS, st.none() | INSTANTS)
 
 
 def value(column: Column) -> st.SearchStrategy[Any]:
@@ -30,6 +33,7 @@ def value(column: Column) -> st.SearchStrategy[Any]:
     return st.none() | values if column.nullable else values
 
 
+@cache
 def findings(aspect: Aspect) -> st.SearchStrategy[Finding]:
     return st.builds(
         Finding,
@@ -44,13 +48,9 @@ def findings(aspect: Aspect) -> st.SearchStrategy[Finding]:
 @st.composite
 def opened(draw: st.DrawFn, aspect: Aspect) -> list[Opened]:
     """Images that share findings, as the parser's cache makes them: equal findings may be one object or two."""
-    known = draw(st.lists(findings(aspect), min_size=1, max_size=6))
-    reads = st.builds(
-        Read, st.text(max_size=3), st.text(max_size=3), st.just(0), INSTANTS, st.none(), st.text(max_size=3)
-    )
-    intervals = st.builds(Interval, st.integers(1, 9), INSTANTS, st.none() | INSTANTS)
-    some = st.lists(st.sampled_from(known) | findings(aspect), max_size=5)
-    return draw(st.lists(st.builds(Opened, reads, intervals, some), min_size=1, max_size=4).filter(any_finding))
+    known = draw(st.lists(findings(aspect), min_size=1, max_size=8))
+    some = st.lists(st.sampled_from(known) | st.sampled_from(known).map(Finding._make), max_size=5)
+    return draw(st.lists(st.builds(Opened, READS, INTERVALS, some), min_size=1, max_size=4).filter(any_finding))
 
 
 def any_finding(made: list[Opened]) -> bool:
