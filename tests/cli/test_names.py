@@ -102,8 +102,11 @@ def rename(fleets: World, before: str, after: str) -> None:
 
 def called(place: Place) -> dict[str, str | None]:
     """What the views call each account. They agree, and those in `SPARSE` alone may lack an account."""
-    views = [name for (name,) in place.sql("select name from {data}.tcss_views")]
-    found = {view: dict(place.sql(f"select distinct account_id, account_name from {{data}}.{view}")) for view in views}
+    with place.opened():
+        views = [name for (name,) in place.sql("select name from {data}.tcss_views")]
+        found = {
+            view: dict(place.sql(f"select distinct account_id, account_name from {{data}}.{view}")) for view in views
+        }
     accounts = found["accounts"]
     for view, names in found.items():
         assert names.items() <= accounts.items(), view
@@ -182,11 +185,11 @@ def test_only_an_account_that_may_be_there_under_another_id_is_warned_of(
 def forget_names(place: Place) -> None:
     """Make the warehouse as the first release made it, without our views."""
     views = place.sql("select name from {data}.tcss_views")
-    for name in ("tcss_views", *(name for (name,) in views)):
-        place.sql(f"drop view {{data}}.{name}")
+    statements = [f"drop view {{data}}.{name}" for name in ("tcss_views", *(name for (name,) in views))]
     datasets = ["{data}"]
     if place.kind in ("postgresql", "mysql"):
         datasets += [place.quoted(f"{place.dataset}_staging_{account_id}") for account_id in (ACCOUNT_ID, BLUE_ID)]
     for dataset in datasets:
-        place.sql(f"alter table {dataset}.sync_runs drop column account_name")
-        place.sql(f"drop table {dataset}.named_accounts")
+        statements.append(f"alter table {dataset}.sync_runs drop column account_name")
+        statements.append(f"drop table {dataset}.named_accounts")
+    place.sql_in_one(statements)
