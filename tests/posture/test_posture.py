@@ -83,6 +83,7 @@ def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         *(pytest.param(kind, FILTERS, id=f"{kind}-all") for kind in KINDS),
     ],
     indirect=["fleet"],
+    scope="module",  # so that later tests have the same warehouse
 )
 def test_every_question_is_answered_with_every_filter(fleet: Place, chosen: list[dict[str, str]]) -> None:
     """On every database, also in its narrowed form; the counts are those of plain SQL; the SQL that is shown gives as
