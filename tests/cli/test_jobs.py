@@ -74,9 +74,9 @@ class Accounts:
         }
         return {**{k: v for k, v in os.environ.items() if not k.startswith(("TCSS_", "TENCENTCLOUD_"))}, **ours}
 
-    def start(self, *arguments: str) -> AbstractContextManager[Running]:
+    def start(self, *arguments: str, as_json: bool = True) -> AbstractContextManager[Running]:
         """Start the command in a warm process; if it still runs after the block, kill it."""
-        return tcss(self.arguments(*arguments), self.directory, self.environment())
+        return tcss(self.arguments(*arguments, as_json=as_json), self.directory, self.environment())
 
     def sync(self, *arguments: str) -> tuple[int, dict[str, dict[str, Any]], str]:
         """Return the exit code, the line of each account by its name or its id, and stderr."""
@@ -198,17 +198,16 @@ def test_every_account_has_its_rows(kind: str, number: int, tmp_path: Path) -> N
 def test_what_fails_is_named_and_the_next_step_is_said_once(two: Accounts) -> None:
     """As one after the other: each summary begins with the account's name; a log line too."""
     two.configure("wrong", "SECRETCANARYEXAMPLE")
-    done = subprocess.run(
-        two.command(as_json=False), cwd=two.directory, env=two.environment(), capture_output=True, text=True
-    )
-    lines = done.stdout.splitlines()
+    with two.start(as_json=False) as process:
+        out, err = process.communicate(PATIENCE)
+    lines = out.splitlines()
     assert sorted(line.partition(":")[0] for line in lines if "complete" in line) == [
         f"account {name}" for name in sorted(two.fleets)
     ]
     assert [line.split()[0] for line in lines].count("next:") == 1
     assert lines[-1].startswith("next: ")
-    assert "error: account wrong: " in done.stderr
-    assert re.search(r"INFO account \w+: .* is made by DuckDB", done.stderr)
+    assert "error: account wrong: " in err
+    assert re.search(r"INFO account \w+: .* is made by DuckDB", err)
 
 
 def test_an_account_that_hangs_holds_no_other_up_and_ctrl_c_ends_all(two: Accounts) -> None:
@@ -341,6 +340,7 @@ def test_a_process_whose_command_has_ended_writes_nothing(tmp_path: Path) -> Non
     with place("duckdb", tmp_path) as made, warm(begin, made.url, str(tmp_path)) as parent:
         assert parent.stdout.readline() == "turn\n"
         parent.kill()
+        parent.wait()
         assert "the command that holds the lock" in parent.communicate(PATIENCE)[1]
 
 
