@@ -66,8 +66,10 @@ def several(directory: Path, monkeypatch: pytest.MonkeyPatch, fleets: list[Fleet
 
 @dataclass(frozen=True)
 class FirstSyncs:
-    """Holds what a first sync of the own account and then one of `blue` made: the warehouse, and the runs' rows."""
+    """Holds what a first sync of the own account and then one of `blue` made: the warehouse, after the own account's
+    and after both, and the runs' rows."""
 
+    own: bytes
     warehouse: bytes
     fleets: list[Fleet]
     rows: list[dict[str, Any]]
@@ -77,5 +79,7 @@ class FirstSyncs:
 def first_syncs() -> FirstSyncs:
     fleets = seeded()
     with apart() as (directory, patch), several(directory, patch, fleets) as made:
-        rows = [made.sync(), made.sync("--account", "blue")]
-        return FirstSyncs(made.file.read_bytes(), deepcopy(fleets), rows)
+        rows = [made.sync()]
+        own = made.file.read_bytes()
+        rows.append(made.sync("--account", "blue"))
+        return FirstSyncs(own, made.file.read_bytes(), deepcopy(fleets), rows)
