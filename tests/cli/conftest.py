@@ -30,6 +30,13 @@ secret_key = "{DEFAULT_KEY}"
 """
 
 
+@pytest.fixture(autouse=True)
+def _check_without_round_trip(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the round trip of texts in `tcss check` too, which is most of its time, unless the test is marked."""
+    if not request.node.get_closest_marker("round_trip"):
+        monkeypatch.setattr("connector.cli.check.round_trip", lambda *_: None)
+
+
 @pytest.fixture
 def fleets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """The own account with 30 images, `blue` with 20 and keys of its own, and `green` with 10, which has a role."""

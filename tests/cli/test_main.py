@@ -304,6 +304,7 @@ def test_strict_turns_rejected_values_into_5(prepared: World) -> None:
     assert prepared.query("select count(*), min(raw) from tcss.rejected_values") == [(500, '"huge"')]
 
 
+@pytest.mark.round_trip
 def test_check_says_line_by_line_what_works(account: World) -> None:
     """Where each setting is from that was found, then every check; keys are shown by where they were found."""
     result = account.tcss("check")
