@@ -25,6 +25,7 @@ from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.schema import schema, utils
 from dlt.common.storages.live_schema_storage import LiveSchemaStorage
 from dlt.extract import extract
+from typer import testing
 
 from connector.warehouse import counting, dialects, views
 
@@ -168,6 +169,7 @@ def remember() -> None:
         reader.translate = _translated  # type: ignore[attr-defined]
     for module in (schema, utils):
         module.deepcopy = _copy  # type: ignore[attr-defined]
+    testing._get_command = cache(testing._get_command)  # type: ignore[assignment]
     quick = getattr(yaml, "CDumper", yaml.Dumper)  # in Python, the dump of the columns is a tenth of a sync
     extract.yaml = SimpleNamespace(dump=lambda value, **options: yaml.dump(value, Dumper=quick, **options))
 

@@ -452,8 +452,9 @@ def test_lines_of_a_crontab_are_what_cron_reads(name: str) -> None:
 
 
 def test_the_line_of_the_readme_syncs_as_cron_runs_it(tmp_path: Path, shared: World) -> None:
-    """By `sh`, in an environment that holds a home directory and nothing else."""
+    """By `sh`, in an environment that holds a home directory and nothing else, into the warehouse that is there."""
     (home := tmp_path / "tcss").mkdir()
+    copyfile(shared.file, home / "warehouse.duckdb")
     (tmp_path / ".local" / "bin").mkdir(parents=True)
     (tmp_path / ".local" / "bin" / "tcss").symlink_to(Path(sys.executable).with_name("tcss"))
     environment = {
@@ -467,7 +468,10 @@ def test_the_line_of_the_readme_syncs_as_cron_runs_it(tmp_path: Path, shared: Wo
     *_, command = manual.code("README.md", "crontab").split(maxsplit=5)
     done = subprocess.run(["sh", "-c", command], env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}, check=False)
     assert done.returncode == 0, (home / "sync.log").read_text(encoding="utf-8")
-    assert json.loads((home / "sync.jsonl").read_text(encoding="utf-8"))["verdict"] == "complete"
+    row = json.loads((home / "sync.jsonl").read_text(encoding="utf-8"))
+    assert row["verdict"] == "complete"
+    newest = "select sync_id from tcss.sync_runs order by started_at desc limit 1"
+    assert replace(shared, directory=home).query(newest) == [(row["sync_id"],)]
 
 
 # ---- lists ----

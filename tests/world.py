@@ -118,7 +118,7 @@ def apart() -> Iterator[tuple[Path, pytest.MonkeyPatch]]:
     Container()[PluggableRunContext].reload_providers()
 
 
-FRESH = 60  # seconds; ages of data are shown in tenths of an hour
+FRESH = 120  # seconds; ages of data are shown in tenths of an hour
 _made: dict[int, tuple[float, bytes, Fleet]] = {}
 
 

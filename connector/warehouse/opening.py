@@ -39,12 +39,13 @@ _STORAGE = "storage_compatibility_version"
 # Keys that differ in case are different, whatever the URL says: else a merge would confuse them. The lock comes last.
 PINNED: Mapping[str, Any] = {"default_collation": "", "lock_configuration": True}
 
-# How long to wait for another process to close the file: a dashboard opens it for a moment per question. sqlite3 waits
-# as long.
+PATIENCE = 5.0
+"""Seconds to wait for another process to close the file: a dashboard opens it for a moment per question. sqlite3 waits
+as long."""
 _patiently = tenacity.retry(
     retry=tenacity.retry_if_exception(lambda error: FILE_IN_USE in str(error)),
     wait=tenacity.wait_fixed(0.05),
-    stop=tenacity.stop_after_delay(5),
+    stop=lambda state: (state.seconds_since_start or 0.0) >= PATIENCE,
     reraise=True,
 )
 

@@ -30,6 +30,13 @@ secret_key = "{DEFAULT_KEY}"
 """
 
 
+@pytest.fixture(autouse=True)
+def _check_without_round_trip(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the round trip of texts in `tcss check` too, which is most of its time, unless the test is marked."""
+    if not request.node.get_closest_marker("round_trip"):
+        monkeypatch.setattr("connector.cli.check.round_trip", lambda *_: None)
+
+
 @pytest.fixture
 def fleets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """The own account with 30 images, `blue` with 20 and keys of its own, and `green` with 10, which has a role."""
@@ -66,8 +73,10 @@ def several(directory: Path, monkeypatch: pytest.MonkeyPatch, fleets: list[Fleet
 
 @dataclass(frozen=True)
 class FirstSyncs:
-    """Holds what a first sync of the own account and then one of `blue` made: the warehouse, and the runs' rows."""
+    """Holds what a first sync of the own account and then one of `blue` made: the warehouse, after the own account's
+    and after both, and the runs' rows."""
 
+    own: bytes
     warehouse: bytes
     fleets: list[Fleet]
     rows: list[dict[str, Any]]
@@ -77,5 +86,7 @@ class FirstSyncs:
 def first_syncs() -> FirstSyncs:
     fleets = seeded()
     with apart() as (directory, patch), several(directory, patch, fleets) as made:
-        rows = [made.sync(), made.sync("--account", "blue")]
-        return FirstSyncs(made.file.read_bytes(), deepcopy(fleets), rows)
+        rows = [made.sync()]
+        own = made.file.read_bytes()
+        rows.append(made.sync("--account", "blue"))
+        return FirstSyncs(own, made.file.read_bytes(), deepcopy(fleets), rows)

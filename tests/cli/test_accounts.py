@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ from connector.sandbox import Fleet, wall_clock
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY, Account
 from connector.settings import Settings, account_names
 from tests.cli.conftest import OWN_KEYS, ROLE
-from tests.world import ACCOUNT_ID, World, world
+from tests.world import ACCOUNT_ID, World, apart, world
 
 SECRETS = f"""
 [sources.tcss.accounts.first.credentials]
@@ -44,17 +47,45 @@ role_arn = "qcs::cam::uin/300000000003:roleName/reader"
 @pytest.fixture
 def accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """Three accounts on one sandbox: two with keys of their own, the third by a role; and one with a wrong key."""
-    (tmp_path / ".dlt").mkdir()
-    (tmp_path / ".dlt" / "secrets.toml").write_text(SECRETS, encoding="utf-8")
-    (tmp_path / ".dlt" / "config.toml").write_text(CONFIG, encoding="utf-8")
-    second, third = (Fleet.seeded(images, seed=seed, clock=wall_clock) for images, seed in ((230, 2), (120, 3)))
+    with configured(tmp_path, monkeypatch, seeded()) as made:
+        yield made
+
+
+@pytest.fixture
+def synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Those accounts, after a first sync of all."""
+    _, warehouse, fleets = first_sync_of_all()
+    (tmp_path / "warehouse.duckdb").write_bytes(warehouse)
+    with configured(tmp_path, monkeypatch, deepcopy(fleets)) as made:
+        yield made
+
+
+def seeded() -> list[Fleet]:
+    return [Fleet.seeded(images, seed=seed, clock=wall_clock) for images, seed in ((310, 1), (230, 2), (120, 3))]
+
+
+@contextmanager
+def configured(directory: Path, monkeypatch: pytest.MonkeyPatch, fleets: list[Fleet]) -> Iterator[World]:
+    (directory / ".dlt").mkdir()
+    (directory / ".dlt" / "secrets.toml").write_text(SECRETS, encoding="utf-8")
+    (directory / ".dlt" / "config.toml").write_text(CONFIG, encoding="utf-8")
+    first, second, third = fleets
     monkeypatch.setenv("TCSS_JOBS", "1")  # in this process; `test_jobs` has more
     others = [
         Account(second, "AKIDSECONDEXAMPLE", "SECRETSECONDEXAMPLE", "200000000002"),
         Account(third, "AKIDTHIRDEXAMPLE", "SECRETTHIRDEXAMPLE", "300000000003"),
     ]
-    with world(tmp_path, monkeypatch, images=310, accounts=others) as made:
+    with world(directory, monkeypatch, fleet=first, accounts=others) as made:
         yield made
+
+
+@cache
+def first_sync_of_all() -> tuple[Any, bytes, list[Fleet]]:
+    """Return what the command has said, the warehouse, and the fleets."""
+    fleets = seeded()
+    with apart() as (directory, patch), configured(directory, patch, fleets) as made:
+        result = made.tcss("sync", "--all-accounts", "--json")
+        return result, made.file.read_bytes(), deepcopy(fleets)
 
 
 def lines(result: Any) -> list[dict[str, Any]]:
@@ -89,16 +120,16 @@ def test_an_account_that_is_not_configured_is_refused(accounts: World) -> None:
     assert "no account 'frist' is configured. Configured: first, second, third, wrong." in result.stderr
 
 
-def test_all_accounts_run_although_one_fails(accounts: World) -> None:
+def test_all_accounts_run_although_one_fails(synced: World) -> None:
     """A line of JSON each; the exit code is the worst one's, here that of refused keys; no secret is shown."""
-    result = accounts.tcss("sync", "--all-accounts", "--json")
+    result, *_ = first_sync_of_all()
     found = lines(result)
     assert result.exit_code == 3
     assert [row.get("account_id") for row in found] == [ACCOUNT_ID, "200000000002", "300000000003", None]
     assert (found[3]["account"], found[3]["error"]["class"]) == ("wrong", "CredentialsError")
     assert "account wrong: " in result.stderr
     assert "CANARY" not in result.output
-    assert sorted(accounts.query("select account_id, count(*) from tcss.images group by all")) == [
+    assert sorted(synced.query("select account_id, count(*) from tcss.images group by all")) == [
         (ACCOUNT_ID, 310),
         ("200000000002", 230),
         ("300000000003", 120),
@@ -114,12 +145,11 @@ def test_the_exit_code_is_that_of_the_worst_account(codes: list[int], worst: int
     assert worst_of(codes) == worst
 
 
-def test_images_of_one_account_are_never_gone_because_of_another(accounts: World) -> None:
+def test_images_of_one_account_are_never_gone_because_of_another(synced: World) -> None:
     """Each is compared with its own rows."""
-    for _ in range(2):
-        accounts.tcss("sync", "--all-accounts", "--mode", "full")
-    assert accounts.query("select count(*) from tcss.images where deleted_at is not null") == [(0,)]
-    assert accounts.query("select count(*) from tcss.sync_runs where verdict = 'complete'") == [(6,)]
+    synced.tcss("sync", "--all-accounts", "--mode", "full")
+    assert synced.query("select count(*) from tcss.images where deleted_at is not null") == [(0,)]
+    assert synced.query("select count(*) from tcss.sync_runs where verdict = 'complete'") == [(6,)]
 
 
 def test_the_id_of_one_account_is_not_inherited_by_all(accounts: World, monkeypatch: pytest.MonkeyPatch) -> None:

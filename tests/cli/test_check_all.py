@@ -30,6 +30,7 @@ def lines(result: Any) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
+@pytest.mark.round_trip
 def test_each_account_has_a_line(organisation: World) -> None:
     """What it has, or what failed first; the exit code is that of the worst account. The warehouse is tried once."""
     result = organisation.tcss("check", "--all-accounts")

@@ -1,4 +1,8 @@
-"""`tcss sync --all-accounts --jobs N`: accounts beside each other, as the installed command does it."""
+"""`tcss sync --all-accounts --jobs N`: accounts beside each other, as the installed command does it.
+
+Where a test is about the accounts' processes, the command runs in a warm process of its own (`tests.warmed`), which has
+imported what the command imports: a command that begins cold takes four times as much.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +17,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connector.cli.jobs import default
+from connector.errors import LockedError
 from connector.sandbox import Fleet, Sandbox, wall_clock
 from connector.sandbox.identity import Account
 from connector.tables import IMAGES
+from connector.warehouse import turns
+from connector.warehouse.locations import locate
 from connector.warehouse.locks import lock
+from tests.commands import Running, tcss, warm
 from tests.warehouses import Place, place
 from tests.world import first_sync
 
@@ -49,10 +58,13 @@ class Accounts:
             file.write(f'{section}]\nendpoint = "{endpoint or self.sandbox.url}"\n')
             file.write(f'{section}.credentials]\nsecret_id = "AKID{name.upper()}EXAMPLE"\nsecret_key = "{key}"\n')
 
-    def command(self, *arguments: str, as_json: bool = True) -> list[str]:
+    def arguments(self, *arguments: str, as_json: bool = True) -> list[str]:
         where = ("--destination", self.place.url, "--dataset", self.place.dataset)
         form = ("--json",) if as_json else ()
-        return [sys.executable, "-P", "-m", "connector", "sync", "--all-accounts", *form, *where, *arguments]
+        return ["sync", "--all-accounts", *form, *where, *arguments]
+
+    def command(self, *arguments: str, as_json: bool = True) -> list[str]:
+        return [sys.executable, "-P", "-m", "connector", *self.arguments(*arguments, as_json=as_json)]
 
     def environment(self) -> dict[str, str]:
         ours = {
@@ -62,27 +74,14 @@ class Accounts:
         }
         return {**{k: v for k, v in os.environ.items() if not k.startswith(("TCSS_", "TENCENTCLOUD_"))}, **ours}
 
-    @contextmanager
-    def start(self, *arguments: str, **options: Any) -> Iterator[subprocess.Popen[str]]:
-        """Start the command; if it still runs after the block, kill it."""
-        with subprocess.Popen(
-            self.command(*arguments),
-            cwd=self.directory,
-            env=self.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            **options,
-        ) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
+    def start(self, *arguments: str, as_json: bool = True) -> AbstractContextManager[Running]:
+        """Start the command in a warm process; if it still runs after the block, kill it."""
+        return tcss(self.arguments(*arguments, as_json=as_json), self.directory, self.environment())
 
     def sync(self, *arguments: str) -> tuple[int, dict[str, dict[str, Any]], str]:
         """Return the exit code, the line of each account by its name or its id, and stderr."""
         with self.start(*arguments) as process:
-            out, err = process.communicate(timeout=PATIENCE)
+            out, err = process.communicate(PATIENCE)
         found = [json.loads(line) for line in out.splitlines()]
         assert len(found) == len({_key(line) for line in found})
         return process.returncode, {_key(line): line for line in found}, err
@@ -199,29 +198,27 @@ def test_every_account_has_its_rows(kind: str, number: int, tmp_path: Path) -> N
 def test_what_fails_is_named_and_the_next_step_is_said_once(two: Accounts) -> None:
     """As one after the other: each summary begins with the account's name; a log line too."""
     two.configure("wrong", "SECRETCANARYEXAMPLE")
-    done = subprocess.run(
-        two.command(as_json=False), cwd=two.directory, env=two.environment(), capture_output=True, text=True
-    )
-    lines = done.stdout.splitlines()
+    with two.start(as_json=False) as process:
+        out, err = process.communicate(PATIENCE)
+    lines = out.splitlines()
     assert sorted(line.partition(":")[0] for line in lines if "complete" in line) == [
         f"account {name}" for name in sorted(two.fleets)
     ]
     assert [line.split()[0] for line in lines].count("next:") == 1
     assert lines[-1].startswith("next: ")
-    assert "error: account wrong: " in done.stderr
-    assert re.search(r"INFO account \w+: .* is made by DuckDB", done.stderr)
+    assert "error: account wrong: " in err
+    assert re.search(r"INFO account \w+: .* is made by DuckDB", err)
 
 
 def test_an_account_that_hangs_holds_no_other_up_and_ctrl_c_ends_all(two: Accounts) -> None:
     """The others end and are printed meanwhile; nothing is left of the account that was under way."""
     two.place.file.write_bytes(first_sync(0)[0])
-    with hanging(two), two.start("--jobs", "2", start_new_session=True) as process:
-        assert process.stdout is not None
+    with hanging(two), two.start("--jobs", "2") as process:
         lines = [json.loads(process.stdout.readline()) for _ in two.fleets]
         assert {line["verdict"] for line in lines} == {"complete"}
         child = only_child(process.pid)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        _, err = process.communicate(timeout=PATIENCE)
+        _, err = process.communicate(PATIENCE)
     assert process.returncode == 130
     assert err.splitlines()[-1] == "interrupted: nothing was loaded that is not whole"
     assert not Path(f"/proc/{child}").exists()
@@ -233,11 +230,10 @@ def test_an_account_that_hangs_holds_no_other_up_and_ctrl_c_ends_all(two: Accoun
 def test_an_account_whose_process_is_killed_is_an_error_of_its_own(three: Accounts) -> None:
     """As the system kills it when memory is short. Exit code 1, and a line like that of every failure."""
     with hanging(three), three.start("--jobs", "2") as process:
-        assert process.stdout is not None
         lines = [json.loads(process.stdout.readline()) for _ in three.fleets]
         child = only_child(process.pid)
         os.kill(child, signal.SIGKILL)
-        out, err = process.communicate(timeout=PATIENCE)
+        out, err = process.communicate(PATIENCE)
     assert process.returncode == 1
     assert {line["verdict"] for line in lines} == {"complete"}
     failed = json.loads(out)
@@ -249,7 +245,6 @@ def test_an_account_whose_process_is_killed_is_an_error_of_its_own(three: Accoun
 def test_with_the_command_its_processes_end(three: Accounts) -> None:
     """Even if it is killed, when it cannot end them; the next command finds a file that nobody locks."""
     with hanging(three), three.start("--jobs", "2") as process:
-        assert process.stdout is not None
         for _ in three.fleets:
             process.stdout.readline()
         child = only_child(process.pid)
@@ -300,40 +295,31 @@ def test_a_terminal_shows_each_account_under_way(three: Accounts) -> None:
     assert process.returncode == 143
 
 
-TAKE = """
-import os, sys
-from pathlib import Path
-from connector.errors import LockedError
-from connector.warehouse import turns
-from connector.warehouse.locations import locate
-from connector.warehouse.locks import lock
-
-location = locate(sys.argv[1])
-turns.borrow([location.file], Path(sys.argv[2]), os.getppid())
-try:
-    with lock(location, sys.argv[4]) as still_held, turns.turn(), turns.turn():
-        print("turn", flush=True)
-        if sys.argv[3] == "wait":
-            sys.stdin.read()
-        still_held()
-        print("still held", flush=True)
-except LockedError as error:
-    print(error)
-"""
+def take_turns(url: str, directory: str, account: str, *, waits: bool = True) -> None:
+    """Take the lock of an account and two turns within one another, as a process of the command does."""
+    location = locate(url)
+    turns.borrow([location.file or Path()], Path(directory), os.getppid())
+    try:
+        with lock(location, account) as still_held, turns.turn(), turns.turn():
+            sys.stdout.write("turn\n")
+            sys.stdout.flush()
+            if waits:
+                sys.stdin.read()
+            still_held()
+            sys.stdout.write("still held\n")
+    except LockedError as error:
+        sys.stdout.write(f"{error}\n")
 
 
-def take(made: Place, directory: Path, what: str = "", account: str = "1") -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", TAKE, made.url, str(directory), what, account]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def take(made: Place, account: str = "1", *, waits: bool = False) -> AbstractContextManager[Running]:
+    return warm(partial(take_turns, waits=waits), made.url, str(made.directory), account)
 
 
 def test_another_process_of_the_command_waits_for_its_turn(tmp_path: Path) -> None:
     """A turn ends with the last of its blocks, or with its process, even by SIGKILL."""
-    with place("duckdb", tmp_path) as made, take(made, tmp_path, "wait") as first:
-        assert first.stdout is not None
+    with place("duckdb", tmp_path) as made, take(made, waits=True) as first:
         assert first.stdout.readline() == "turn\n"
-        with take(made, tmp_path, account="2") as second:
-            assert second.stdout is not None
+        with take(made, account="2") as second:
             until(lambda: f"-> FLOCK  ADVISORY  WRITE {second.pid} " in Path("/proc/locks").read_text())
             assert not select.select([second.stdout], [], [], 0)[0]
             first.kill()
@@ -342,31 +328,27 @@ def test_another_process_of_the_command_waits_for_its_turn(tmp_path: Path) -> No
 
 def test_two_names_of_one_account_are_refused(tmp_path: Path) -> None:
     """Their runs would number the versions of the same images."""
-    with place("duckdb", tmp_path) as made, take(made, tmp_path, "wait") as first:
-        assert first.stdout is not None
+    with place("duckdb", tmp_path) as made, take(made, waits=True) as first:
         first.stdout.readline()
-        with take(made, tmp_path) as second:
-            assert second.stdout is not None
+        with take(made) as second:
             assert second.stdout.readline().startswith("another sync of account 1 is writing to ")
-        first.communicate("")
+        assert first.communicate(PATIENCE) == ("still held\n", "")
 
 
 def test_a_process_whose_command_has_ended_writes_nothing(tmp_path: Path) -> None:
     """The command's lock is gone, so another command may write."""
-    start = "import subprocess, sys; subprocess.Popen(sys.argv[1:]); sys.stdin.read()"
-    with place("duckdb", tmp_path) as made:
-        read, write = os.pipe()
-        pipes = {"stdin": read, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        command = [sys.executable, "-c", start, sys.executable, "-c", TAKE, made.url, str(tmp_path), "wait", "1"]
-        with subprocess.Popen(command, text=True, **pipes) as parent:
-            assert parent.stdout is not None
-            assert parent.stderr is not None
-            assert parent.stdout.readline() == "turn\n"
-            parent.kill()
-            parent.wait()
-            os.close(read)
-            os.close(write)  # the other goes on
-            assert "the command that holds the lock" in parent.stderr.read()
+    with place("duckdb", tmp_path) as made, warm(begin, made.url, str(tmp_path)) as parent:
+        assert parent.stdout.readline() == "turn\n"
+        parent.kill()
+        parent.wait()
+        assert "the command that holds the lock" in parent.communicate(PATIENCE)[1]
+
+
+def begin(url: str, directory: str) -> None:
+    """Be a command with one process, which shares its streams; that process goes on where stdin ends."""
+    if os.fork():
+        signal.pause()
+    take_turns(url, directory, "1")
 
 
 @pytest.mark.parametrize(("accounts", "most"), [(1, 1), (2, 2), (10_000, 4 * (os.cpu_count() or 1))])

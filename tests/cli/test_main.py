@@ -23,12 +23,21 @@ from connector.sandbox import Fault
 from connector.tables import LOADED_TABLES, SYNC_RUNS, TABLES
 from connector.warehouse.dictionary import data_dictionary
 from connector.warehouse.views import views_of
+from tests.commands import tcss
 from tests.world import ACCOUNT_ID, World, first_sync, open_elsewhere, open_until_refused, world
 
 
 @pytest.fixture
 def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with world(tmp_path, monkeypatch) as made:
+    """An account with 20 images, and no warehouse."""
+    with world(tmp_path, monkeypatch, images=20) as made:
+        yield made
+
+
+@pytest.fixture
+def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """An account with 1,500 images, and tables without rows."""
+    with world(tmp_path, monkeypatch, images=1500, begun="prepared") as made:
         yield made
 
 
@@ -51,9 +60,9 @@ def faulty(account: World, *faults: Fault) -> World:
     return account
 
 
-def test_sync_prints_one_json_object_with_the_columns_of_sync_runs(account: World) -> None:
+def test_sync_prints_one_json_object_with_the_columns_of_sync_runs(large: World) -> None:
     """--json prints the run's row and nothing else."""
-    result = account.tcss("sync", "--json")
+    result = large.tcss("sync", "--json")
     lines = result.stdout.splitlines()
     assert (result.exit_code, len(lines)) == (0, 1)
     row = json.loads(lines[0])
@@ -61,16 +70,16 @@ def test_sync_prints_one_json_object_with_the_columns_of_sync_runs(account: Worl
     assert (row["account_id"], row["verdict"], row["mode"], row["images_new"]) == (ACCOUNT_ID, "complete", "full", 1500)
 
 
-def test_sync_for_people_says_verdict_and_counts(account: World) -> None:
+def test_sync_for_people_says_verdict_and_counts(large: World) -> None:
     """Without --json the verdict comes first, with its reason; then the account, the warehouse, and the next step."""
-    result = account.tcss("sync")
+    result = large.tcss("sync")
     assert result.exit_code == 0
     first, counts, *rest = result.stdout.splitlines()
     assert first == "complete (by order): 1,500 images listed, full sweep (first sync: everything is read)"
     assert counts.startswith("  1,500 new, 0 changed, 0 unchanged, 0 gone, 0 returned; ")
-    step = f"next: tcss report --destination {account.destination} makes a page of the fleet; "
+    step = f"next: tcss report --destination {large.destination} makes a page of the fleet; "
     assert rest == [
-        f"  account {ACCOUNT_ID}, written to tcss in {account.file}",
+        f"  account {ACCOUNT_ID}, written to tcss in {large.file}",
         f"{step}tcss tables explains the tables",
     ]
 
@@ -184,8 +193,9 @@ def test_a_directory_that_does_not_exist_is_a_failed_destination(account: World)
     assert "directory" in result.stderr
 
 
-def test_a_locked_duckdb_file_names_the_process(synced: World) -> None:
+def test_a_locked_duckdb_file_names_the_process(synced: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """DuckDB's own lock: exit code 6, and the process that has the file open."""
+    monkeypatch.setattr("connector.warehouse.opening.PATIENCE", 0.3)
     with open_elsewhere(synced.file) as holder:
         result = synced.tcss("sync")
     assert result.exit_code == 6
@@ -217,14 +227,12 @@ def test_an_interrupt_in_mid_sweep_loads_nothing(synced: World, number: int, cod
     synced.sandbox.change({"rescan": 100})
     slow_from = synced.sandbox.backend.numbers["DescribeAssetImageList"] + 5
     faulty(synced, Fault("slow", at=range(slow_from, slow_from + 100), value=20.0))
-    command = [sys.executable, "-m", "connector", "sync", "--mode", "full", "--endpoint", synced.sandbox.url]
-    with subprocess.Popen(
-        [*command, "--destination", synced.destination], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
-        while synced.sandbox.backend.numbers["DescribeAssetImageList"] < slow_from and running.poll() is None:
-            os.sched_yield()
-        running.send_signal(number)
-        _, stderr = running.communicate(timeout=30)
+    where = ["--endpoint", synced.sandbox.url, "--destination", synced.destination]
+    with tcss(["sync", "--mode", "full", *where], synced.directory, os.environ) as running:
+        while synced.sandbox.backend.numbers["DescribeAssetImageList"] < slow_from and running.returncode is None:
+            time.sleep(0.01)
+        os.kill(running.pid, number)
+        _, stderr = running.communicate(30)
     assert running.returncode == code, stderr
     assert (
         synced.query("select count(*), max(version), count(*) filter (deleted_at is null) from tcss.images") == before
@@ -296,6 +304,7 @@ def test_strict_turns_rejected_values_into_5(prepared: World) -> None:
     assert prepared.query("select count(*), min(raw) from tcss.rejected_values") == [(500, '"huge"')]
 
 
+@pytest.mark.round_trip
 def test_check_says_line_by_line_what_works(account: World) -> None:
     """Where each setting is from that was found, then every check; keys are shown by where they were found."""
     result = account.tcss("check")

@@ -193,10 +193,9 @@ twin            never                      9.0 h     failed
 def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A warehouse of each kind with seven accounts, which tests leave as it was."""
     with place_of(request.param, tmp_path_factory.mktemp("several")) as made:
-        pipeline = made.prepared(tables=ALL_TABLES)
-        made.load(pipeline, SYNC_RUNS, *RUNS)
-        made.load(pipeline, DETAIL_RUNS, *DETAILS)
-        made.load(pipeline, IMAGES, {"account_id": "100000000007", "image_id": "i"})
+        made.ready(tables=ALL_TABLES)
+        image = {"account_id": "100000000007", "image_id": "i"}
+        made.insert({SYNC_RUNS: RUNS, DETAIL_RUNS: DETAILS, IMAGES: [image]})
         yield made
 
 
@@ -300,7 +299,7 @@ def test_the_number_of_queries_does_not_grow_with_the_accounts(several: Place, m
     status(several, "--accounts")
     before = len(asked)
     more = [run(f"2{n:011}", 1, f"more {n}") for n in range(300)]
-    several.load(several.pipeline(tables=ALL_TABLES), SYNC_RUNS, *more)
+    several.insert({SYNC_RUNS: more})
     asked.clear()
     try:
         assert len(status(several, "--accounts", "--json").stdout.splitlines()) == 307

@@ -28,7 +28,7 @@ NAMES = {"1": "shop", "2": "payments <b>", "3": "twin", "4": "twin", "5": None}
 def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A warehouse with five accounts of one image each: a plain name, an odd one, one of two accounts, and none."""
     with place(request.param, tmp_path_factory.mktemp("fleet")) as made:
-        pipeline = made.prepared()
+        pipeline = made.ready()
         image = {
             "image_name": "app:1",
             "image_id": "sha256:a",
@@ -36,13 +36,9 @@ def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             "critical_level_vul_cnt": 3,
             "version": 1,
         }
-        made.load(pipeline, IMAGES, *({**image, "account_id": one} for one in NAMES))
         run = {"verdict": "complete", "mode": "full", "started_at": 1_700_000_000_000_000}
-        made.load(
-            pipeline,
-            SYNC_RUNS,
-            *({**run, "sync_id": one, "account_id": one, "account_name": name} for one, name in NAMES.items()),
-        )
+        runs = [{**run, "sync_id": one, "account_id": one, "account_name": name} for one, name in NAMES.items()]
+        made.insert({IMAGES: [{**image, "account_id": one} for one in NAMES], SYNC_RUNS: runs})
         with pipeline.sql_client() as client:
             views.create(client)
         yield made
@@ -131,7 +127,7 @@ def test_a_name_that_means_no_account_is_refused(fleet: Place, name: str, said: 
 def test_the_views_of_an_older_release_have_no_names(tmp_path: Path) -> None:
     """Its accounts are shown by their ids."""
     with place("duckdb", tmp_path) as made:
-        pipeline = made.prepared()
+        pipeline = made.ready()
         run = {"verdict": "complete", "mode": "full", "started_at": 1_700_000_000_000_000, "account_name": "shop"}
         made.load(pipeline, SYNC_RUNS, {**run, "sync_id": "1", "account_id": "1"})
         made.load(pipeline, IMAGES, {"account_id": "1", "image_id": "i", "version": 1})
