@@ -274,7 +274,7 @@ def test_an_api_that_fails_in_mid_sweep_leaves_a_failed_run_and_no_rows(
     prepared: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run's row says failed and why; nothing else is written."""
-    monkeypatch.setenv("SOURCES__TCSS__PATIENCE", "1")
+    monkeypatch.setenv("SOURCES__TCSS__PATIENCE", "0.1")
     result = faulty(prepared, Fault("internal_error", at=range(6, 1000))).tcss("sync", "--json")
     row = json.loads(result.stdout)
     assert (result.exit_code, row["verdict"]) == (4, "failed")

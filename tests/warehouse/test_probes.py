@@ -108,8 +108,11 @@ def test_a_file_that_this_user_may_not_write_is_an_error(kind: str, tmp_path: Pa
     assert "Check that" in done.stdout or "accepts no writes" in done.stdout
 
 
-def test_a_duckdb_file_that_another_process_has_open_names_that_process(tmp_path: Path) -> None:
+def test_a_duckdb_file_that_another_process_has_open_names_that_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """DuckDB's own message holds the PID."""
+    monkeypatch.setattr("connector.warehouse.opening.PATIENCE", 0.3)
     command = [sys.executable, "-c", OPEN_DUCKDB, str(tmp_path / "w.duckdb")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
