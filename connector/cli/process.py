@@ -91,8 +91,13 @@ def end(code: int) -> NoReturn:
 def _interrupt_again(usual: Callable[[Any], Any], lost: Any) -> None:
     """Send an interrupt again, a moment later, if it came while Python freed an object, such as dlt's DuckDB
     connections: Python ignores exceptions at that time."""
-    if issubclass(lost.exc_type, KeyboardInterrupt):
-        number = signal.SIGTERM if _terminations else signal.SIGINT  # a background job ignores SIGINT
-        threading.Timer(0.01, os.kill, (os.getpid(), number)).start()
-    else:
+    if not issubclass(lost.exc_type, KeyboardInterrupt):
         usual(lost)
+        return
+    number = signal.SIGTERM if _terminations else signal.SIGINT  # a background job ignores SIGINT
+    while True:
+        try:
+            threading.Timer(0.01, os.kill, (os.getpid(), number)).start()
+            return
+        except KeyboardInterrupt:  # on a busy machine it comes before we have left here, where Python ignores it too
+            continue
