@@ -441,7 +441,7 @@ def test_a_dropped_pipeline_goes_on(mine: Mine) -> None:
 # What is loaded, as dlt reads it.
 
 
-@pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result")  # DuckDB 2 advises against what dlt does
+@pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result", "ignore:fetch_arrow_table")  # of dlt
 def test_every_way_of_reading_gives_the_rows(mine: Mine) -> None:
     """Of dlt's dataset: rows, and Arrow whole and in parts. tests/analysts has frames and ibis."""
     pipeline = mine.pipeline()

@@ -21,7 +21,7 @@ def _destination(made: Place) -> Any:
     return dlt.destinations.postgres(url.set(password=url.password or "none").render_as_string(hide_password=False))
 
 
-@pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result")  # DuckDB 2 advises against what dlt does
+@pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result", "ignore:fetch_arrow_table")  # of dlt
 @pytest.mark.filterwarnings("ignore:The inplace keyword")  # dlt on pandas 3
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:ibis")
 @pytest.mark.parametrize("kind", ["duckdb", "postgresql"])
