@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -20,10 +20,11 @@ from connector.tables import IMAGE_HISTORY, IMAGES
 from connector.warehouse.inventory import AccountInventory
 from tests import hints
 from tests.syncing import PROCESSES, Row, ended, settings_of, sync, truth
-from tests.warehouses import KINDS, Place
+from tests.warehouses import KINDS, Place, place
 
 ONE = "image_id = (SELECT min(image_id) FROM {data}.image_history WHERE version = 2)"
 ALL = "1 = 1"
+Begun = tuple[Place, Sandbox, Fleet]
 SHORT = pytest.mark.thorough(but=("duckdb",))
 
 
@@ -62,34 +63,39 @@ def history_of(place: Place, sandbox: Sandbox) -> None:
     sync(place, sandbox.url, mode="full")
 
 
+@pytest.fixture(scope="module", params=KINDS)
+def begun(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Begun]:
+    """A warehouse of each kind after `history_of`, and its account. A test goes on where the one before has ended:
+    every image that is listed has its row in `images`."""
+    fleet = Fleet.seeded(20, clock=wall_clock)
+    with place(request.param, tmp_path_factory.mktemp("begun")) as made, Sandbox(fleet, rate=None) as sandbox:
+        history_of(made, sandbox)
+        yield made, sandbox, fleet
+
+
 @SHORT
-@pytest.mark.parametrize("place", KINDS, indirect=True)
-def test_rows_that_somebody_deleted_come_back_as_they_were(place: Place) -> None:
+def test_rows_that_somebody_deleted_come_back_as_they_were(begun: Begun) -> None:
     """One row or all: each row is the row that was deleted, and neither the history nor its view has changed."""
-    with Sandbox(Fleet.seeded(20, clock=wall_clock), rate=None) as sandbox:
-        history_of(place, sandbox)
-        before = all_of(place)
-        for which in (ONE, ALL):
-            lost = lose(place, which)
-            row = sync(place, sandbox.url)
-            assert (row["verdict"], row["mode"]) == ("complete", "full")
-            assert (row["images_new"], row["images_changed"], row["images_unchanged"]) == (lost, 0, 20 - lost)
-            assert not row["missed_by_incremental"]
-            assert all_of(place) == before
+    place, sandbox, _ = begun
+    before = all_of(place)
+    for which in (ONE, ALL):
+        lost = lose(place, which)
+        row = sync(place, sandbox.url)
+        assert (row["verdict"], row["mode"]) == ("complete", "full")
+        assert (row["images_new"], row["images_changed"], row["images_unchanged"]) == (lost, 0, 20 - lost)
+        assert not row["missed_by_incremental"]
+        assert all_of(place) == before
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("place", KINDS, indirect=True)
-def test_images_that_changed_meanwhile_go_on_with_the_next_version(place: Place) -> None:
+def test_images_that_changed_meanwhile_go_on_with_the_next_version(begun: Begun) -> None:
     """Earlier versions stay as they are, first_seen_at is the time of the first, and only what changed has a new
     version."""
-    fleet = Fleet.seeded(20, clock=wall_clock)
-    with Sandbox(fleet, rate=None) as sandbox:
-        history_of(place, sandbox)
-        before, history = {row["image_id"]: row for row in place.table(IMAGES)}, keyed(place)
-        lose(place, ALL)
-        changed = set(sandbox.change({"rescan": 5})["rescan"])
-        sync(place, sandbox.url)
+    place, sandbox, fleet = begun
+    before, history = {row["image_id"]: row for row in place.table(IMAGES)}, keyed(place)
+    lose(place, ALL)
+    changed = set(sandbox.change({"rescan": 5})["rescan"])
+    sync(place, sandbox.url)
     after = keyed(place)
     for row in place.table(IMAGES):
         old = before[row["image_id"]]
@@ -176,22 +182,20 @@ def _killed_between(settings: dict[str, Any]) -> None:
 
 
 @SHORT
-@pytest.mark.parametrize("place", KINDS, indirect=True)
-def test_versions_that_come_back_are_counted(place: Place) -> None:
+def test_versions_that_come_back_are_counted(begun: Begun) -> None:
     """A run dies between the history and `images`, and its new image is not listed when the next run counts. Once the
     image is back, `posture_by_day` has it: the version is older than what was counted since."""
-    with Sandbox(Fleet.seeded(20, clock=wall_clock), rate=None) as sandbox:
-        sync(place, sandbox.url)
-        (added,) = sandbox.change({"insert": 1})["insert"]
-        sync(place, sandbox.url, mode="full")
-        assert lose(place, f"image_id = '{added}'") == 1  # as the run left `images`
-        place.sql("DELETE FROM {data}.posture_changes")
-        sandbox.change({"delete": [added], "rescan": 1})
-        sync(place, sandbox.url, mode="full")
-        sandbox.change({"bring_back": [added]})
-        sync(place, sandbox.url, mode="full")
-        counts = "sum(vul_cnt), sum(virus_cnt), sum(risk_cnt), sum(critical_level_vul_cnt)"
-        live = place.sql(f"SELECT count(*), {counts} FROM {{data}}.images WHERE deleted_at IS NULL")
-        columns = "images, vul_cnt, virus_cnt, risk_cnt, critical_level_vul_cnt"
-        shown = place.sql(f"SELECT {columns} FROM {{data}}.posture_by_day ORDER BY day DESC LIMIT 1")
+    place, sandbox, _ = begun
+    (added,) = sandbox.change({"insert": 1})["insert"]
+    sync(place, sandbox.url, mode="full")
+    assert lose(place, f"image_id = '{added}'") == 1  # as the run left `images`
+    place.sql("DELETE FROM {data}.posture_changes")
+    sandbox.change({"delete": [added], "rescan": 1})
+    sync(place, sandbox.url, mode="full")
+    sandbox.change({"bring_back": [added]})
+    sync(place, sandbox.url, mode="full")
+    counts = "sum(vul_cnt), sum(virus_cnt), sum(risk_cnt), sum(critical_level_vul_cnt)"
+    live = place.sql(f"SELECT count(*), {counts} FROM {{data}}.images WHERE deleted_at IS NULL")
+    columns = "images, vul_cnt, virus_cnt, risk_cnt, critical_level_vul_cnt"
+    shown = place.sql(f"SELECT {columns} FROM {{data}}.posture_by_day ORDER BY day DESC LIMIT 1")
     assert list(map(int, shown[0])) == [21, *map(int, live[0][1:])]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import dlt
@@ -15,16 +17,19 @@ import sqlalchemy as sa
 
 import connector
 from connector.errors import DestinationError
+from connector.sandbox import Fleet
 from connector.tables import IMAGES, TABLES
 from connector.warehouse.views import views_of
 from tests.warehouses import Place, place
-from tests.world import World, world
+from tests.world import World, apart, world
 
 # dlt's merge into SQLite, and nothing of ours.
 pytestmark = pytest.mark.filterwarnings("ignore:implicitly coercing SELECT object to scalar subquery")
 
 NAMES = [table.name for table in TABLES]
 WHOLE = {"images": 1500, "image_history": 1500}
+FEW = 200
+"""Images of an account whose runs are all full, and whose tables a run hands over at once."""
 
 
 @dataclass
@@ -95,19 +100,52 @@ def mine(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         yield Mine(account, made)
 
 
+@pytest.fixture(params=["duckdb", pytest.param("postgresql", marks=pytest.mark.thorough)])
+def few(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mine]:
+    """The same over an account of `FEW` images."""
+    with world(tmp_path, monkeypatch, FEW) as account, place(request.param, tmp_path) as made:
+        yield Mine(account, made)
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Fleet]:
+    """The directory of a pipeline into a DuckDB file after its first run, and the account's fleet."""
+    copy = tmp_path_factory.mktemp("first")
+    with apart() as (directory, patch), world(directory, patch) as account, place("duckdb", directory) as made:
+        mine = Mine(account, made)
+        mine.pipeline().run(mine.source())
+        copytree(directory, copy, dirs_exist_ok=True)
+        return copy, deepcopy(account.fleet)
+
+
+@pytest.fixture(params=["duckdb", pytest.param("postgresql", marks=pytest.mark.thorough)])
+def begun(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mine]:
+    """A pipeline after its first run, which on DuckDB is a copy."""
+    fleet = None
+    if request.param == "duckdb":
+        copy, seeded = request.getfixturevalue("first")
+        copytree(copy, tmp_path, dirs_exist_ok=True)
+        fleet = deepcopy(seeded)
+    with world(tmp_path, monkeypatch, fleet=fleet) as account, place(request.param, tmp_path) as made:
+        mine = Mine(account, made)
+        if fleet is None:
+            mine.pipeline().run(mine.source())
+        yield mine
+
+
 # Tables that were empty in the first run.
 
 
 @pytest.mark.thorough(but=("duckdb",))
-@pytest.mark.parametrize("mine", ["duckdb", "sqlite", "postgresql"], indirect=True)
-def test_a_table_may_get_its_first_row_in_a_later_run(mine: Mine) -> None:
+@pytest.mark.parametrize("few", ["duckdb", "sqlite", "postgresql"], indirect=True)
+def test_a_table_may_get_its_first_row_in_a_later_run(few: Mine) -> None:
     """An unreadable value after a run without any: `rejected_values` was empty."""
-    mine.pipeline().run(mine.source())
-    assert mine.count("rejected_values") == 0
+    few.pipeline().run(few.source())
+    assert few.count("rejected_values") == 0
     for size in ("large", "larger"):  # a fault that lasts is one row
-        mine.account.fleet.replace({image: {"Size": size} for image in sorted(mine.account.fleet.truth())[:3]})
-        mine.pipeline().run(mine.source(mode="full"))
-        assert mine.count("rejected_values") == 3
+        few.account.fleet.replace({image: {"Size": size} for image in sorted(few.account.fleet.truth())[:3]})
+        few.pipeline().run(few.source(mode="full"))
+        assert few.count("rejected_values") == 3
 
 
 def _older(mine: Mine) -> Any:
@@ -131,43 +169,43 @@ def _older(mine: Mine) -> Any:
 
 
 @pytest.mark.thorough(but=("duckdb",))
-@pytest.mark.parametrize("mine", ["duckdb", "sqlite", "postgresql"], indirect=True)
-def test_tables_that_have_columns_of_dlt_get_rows(mine: Mine) -> None:
-    mine.pipeline().run(_older(mine))
-    mine.pipeline().run(mine.source())
-    mine.pipeline().run(mine.source(mode="full"))
-    assert [run[1] for run in mine.runs] == ["complete", "complete"]
+@pytest.mark.parametrize("few", ["duckdb", "sqlite", "postgresql"], indirect=True)
+def test_tables_that_have_columns_of_dlt_get_rows(few: Mine) -> None:
+    few.pipeline().run(_older(few))
+    few.pipeline().run(few.source())
+    few.pipeline().run(few.source(mode="full"))
+    assert [run[1] for run in few.runs] == ["complete", "complete"]
     ids = "SELECT count(*), count(DISTINCT _dlt_id), min(length(_dlt_load_id)) > 0 FROM {data}.images"
-    assert [tuple(map(int, row)) for row in mine.place.sql(ids)] == [(1500, 1500, 1)]
-    mine.whole()
+    assert [tuple(map(int, row)) for row in few.place.sql(ids)] == [(FEW, FEW, 1)]
+    few.whole()
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("mine", ["duckdb", "sqlite", "postgresql", "mysql"], indirect=True)
-def test_sync_loads_into_tables_that_have_columns_of_dlt(mine: Mine) -> None:
+@pytest.mark.parametrize("few", ["duckdb", "sqlite", "postgresql", "mysql"], indirect=True)
+def test_sync_loads_into_tables_that_have_columns_of_dlt(few: Mine) -> None:
     """A user moves from a pipeline of an earlier release to `sync`, and back."""
-    mine.pipeline().run(_older(mine))
+    few.pipeline().run(_older(few))
     for mode in ("auto", "full"):
         connector.sync(
-            destination=mine.place.url, dataset=mine.place.dataset, endpoint=mine.account.sandbox.url, mode=mode
+            destination=few.place.url, dataset=few.place.dataset, endpoint=few.account.sandbox.url, mode=mode
         )
-    mine.account.sandbox.change({"insert": 3})
-    mine.pipeline().run(mine.source(mode="full"))
-    assert [run[1] for run in mine.runs] == ["complete"] * 3
-    assert mine.place.sql("SELECT count(*) FROM {data}.images WHERE _dlt_load_id IS NOT NULL")[0][0] == 3
-    mine.whole()
+    few.account.sandbox.change({"insert": 3})
+    few.pipeline().run(few.source(mode="full"))
+    assert [run[1] for run in few.runs] == ["complete"] * 3
+    assert few.place.sql("SELECT count(*) FROM {data}.images WHERE _dlt_load_id IS NOT NULL")[0][0] == 3
+    few.whole()
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("mine", ["duckdb", "sqlite", "postgresql"], indirect=True)
-def test_an_account_may_get_its_first_images_later(mine: Mine) -> None:
+@pytest.mark.parametrize("few", ["duckdb", "sqlite", "postgresql"], indirect=True)
+def test_an_account_may_get_its_first_images_later(few: Mine) -> None:
     """A run that finds no images makes all tables."""
-    ids = mine.account.sandbox.change({"delete": 1500})["delete"]
-    mine.pipeline().run(mine.source())
-    assert {name: mine.count(name) for name in NAMES} == dict.fromkeys(NAMES, 0) | {"sync_runs": 1}
-    mine.account.sandbox.change({"bring_back": ids})
-    mine.pipeline().run(mine.source(mode="full"))
-    mine.whole()
+    ids = few.account.sandbox.change({"delete": FEW})["delete"]
+    few.pipeline().run(few.source())
+    assert {name: few.count(name) for name in NAMES} == dict.fromkeys(NAMES, 0) | {"sync_runs": 1}
+    few.account.sandbox.change({"bring_back": ids})
+    few.pipeline().run(few.source(mode="full"))
+    few.whole()
 
 
 # Refresh, replace, subsets and limits.
@@ -175,25 +213,23 @@ def test_an_account_may_get_its_first_images_later(mine: Mine) -> None:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("refresh", ["drop_sources", "drop_resources", "drop_data"])
-def test_a_refresh_loads_everything_again(mine: Mine, refresh: Any) -> None:
+def test_a_refresh_loads_everything_again(begun: Mine, refresh: Any) -> None:
     """The warehouse counts as empty, because dlt empties it after the extraction."""
-    mine.pipeline().run(mine.source())
-    mine.pipeline().run(mine.source(), refresh=refresh)
-    assert mine.runs[-1] == ("full", "complete", "order", 1500)
-    mine.whole()
-    mine.pipeline().run(mine.source())
-    assert mine.runs[-1][:1] + mine.runs[-1][3:] == ("incremental", 0)
-    mine.whole()
+    begun.pipeline().run(begun.source(), refresh=refresh)
+    assert begun.runs[-1] == ("full", "complete", "order", 1500)
+    begun.whole()
+    begun.pipeline().run(begun.source())
+    assert begun.runs[-1][:1] + begun.runs[-1][3:] == ("incremental", 0)
+    begun.whole()
 
 
 @pytest.mark.thorough(but=("replace",))
 @pytest.mark.parametrize("disposition", ["replace", "append", {"disposition": "merge", "strategy": "scd2"}])
-def test_another_write_disposition_is_refused(mine: Mine, disposition: Any) -> None:
+def test_another_write_disposition_is_refused(begun: Mine, disposition: Any) -> None:
     """With the reason and the next step, before anything is loaded."""
-    mine.pipeline().run(mine.source())
     with pytest.raises(Exception, match=r"tcss\(\) merges.*refresh"):
-        mine.pipeline().run(mine.source(), write_disposition=disposition)
-    assert mine.counts == WHOLE
+        begun.pipeline().run(begun.source(), write_disposition=disposition)
+    assert begun.counts == WHOLE
 
 
 @pytest.mark.thorough
@@ -209,19 +245,18 @@ def test_images_come_with_their_history_and_the_run(mine: Mine) -> None:
 
 
 @pytest.mark.thorough("duckdb")
-@pytest.mark.parametrize("mine", ["duckdb", "postgresql"], indirect=True)
-def test_a_subset_between_two_runs_loses_no_scan(mine: Mine) -> None:
+@pytest.mark.parametrize("begun", ["duckdb", "postgresql"], indirect=True)
+def test_a_subset_between_two_runs_loses_no_scan(begun: Mine) -> None:
     """Nor does an incremental run after it."""
-    mine.pipeline().run(mine.source())
-    mine.account.sandbox.change({"rescan": 30})
-    mine.pipeline().run(mine.source().with_resources("images"))
-    mine.pipeline().run(mine.source())
-    assert [run[:2] for run in mine.runs] == [
+    begun.account.sandbox.change({"rescan": 30})
+    begun.pipeline().run(begun.source().with_resources("images"))
+    begun.pipeline().run(begun.source())
+    assert [run[:2] for run in begun.runs] == [
         ("full", "complete"),
         ("incremental", "partial"),
         ("incremental", "complete"),
     ]
-    mine.whole()
+    begun.whole()
 
 
 @pytest.mark.parametrize("names", [["images"], ["image_history"], ["images", "image_history"], ["image_scans"]])
@@ -342,17 +377,17 @@ def test_a_source_runs_again(mine: Mine, again: Any) -> None:
 
 
 @pytest.mark.thorough
-def test_a_source_that_failed_runs_again(mine: Mine) -> None:
+def test_a_source_that_failed_runs_again(few: Mine) -> None:
     """With all its resources in threads, the failure is that of one sweep."""
     from connector.sandbox import Fault
 
-    source, mine.account.sandbox.backend.faults = mine.source().parallelize(), (Fault("unauthorized", at=range(1000)),)
+    source, few.account.sandbox.backend.faults = few.source().parallelize(), (Fault("unauthorized", at=range(1000)),)
     with pytest.raises(Exception, match="UnauthorizedOperation"):
-        mine.pipeline().run(source)
-    mine.account.sandbox.backend.faults = ()
-    mine.pipeline().run(source)
-    assert mine.runs == [("full", "complete", "order", 1500)]
-    mine.whole()
+        few.pipeline().run(source)
+    few.account.sandbox.backend.faults = ()
+    few.pipeline().run(source)
+    assert few.runs == [("full", "complete", "order", FEW)]
+    few.whole()
 
 
 @pytest.mark.thorough
@@ -413,29 +448,27 @@ def _runs_of(mine: Mine, schema: str) -> list[Any]:
 
 
 @pytest.mark.thorough
-def test_a_development_run_begins_anew(mine: Mine) -> None:
+def test_a_development_run_begins_anew(few: Mine) -> None:
     """`dev_mode` gives each pipeline a dataset of its own, which is empty."""
     had: set[str] = set()
     for _ in range(2):
-        while (pipeline := mine.pipeline(dev_mode=True)).dataset_name in had:  # dlt names them by the second
+        while (pipeline := few.pipeline(dev_mode=True)).dataset_name in had:  # dlt names them by the second
             time.sleep(0.1)
         had.add(pipeline.dataset_name)
-        pipeline.run(mine.source())
+        pipeline.run(few.source())
         query = f"SELECT mode, verdict, images_new FROM {pipeline.dataset_name}.sync_runs"
-        assert mine.place.sql(query) == [("full", "complete", 1500)]
+        assert few.place.sql(query) == [("full", "complete", FEW)]
 
 
 @pytest.mark.thorough
-def test_a_dropped_pipeline_goes_on(mine: Mine) -> None:
+def test_a_dropped_pipeline_goes_on(begun: Mine) -> None:
     """`pipeline.drop()` forgets the working directory, and the destination still has what it had."""
-    pipeline = mine.pipeline()
-    pipeline.run(mine.source())
-    pipeline.drop()
-    mine.account.sandbox.change({"insert": 10})
-    mine.pipeline().run(mine.source())
-    assert [run[:2] for run in mine.runs] == [("full", "complete"), ("incremental", "complete")]
-    assert [run[3] for run in mine.runs] == [1500, 10]
-    mine.whole()
+    begun.pipeline().drop()
+    begun.account.sandbox.change({"insert": 10})
+    begun.pipeline().run(begun.source())
+    assert [run[:2] for run in begun.runs] == [("full", "complete"), ("incremental", "complete")]
+    assert [run[3] for run in begun.runs] == [1500, 10]
+    begun.whole()
 
 
 # What is loaded, as dlt reads it.
@@ -473,14 +506,14 @@ def test_a_map_masks_a_column(mine: Mine) -> None:
 
 
 @pytest.mark.thorough
-def test_views_are_made_on_request(mine: Mine) -> None:
+def test_views_are_made_on_request(few: Mine) -> None:
     """`make_views`, again too; before the first run, it says what to do."""
-    pipeline = mine.pipeline()
+    pipeline = few.pipeline()
     with pytest.raises(DestinationError, match=r"has no table images.*Run the pipeline"):
         connector.make_views(pipeline)
-    pipeline.run(mine.source())
+    pipeline.run(few.source())
     for _ in range(2):
-        connector.make_views(mine.pipeline())
-    assert mine.place.sql("SELECT count(*) FROM {data}.current_images") == [(1500,)]
-    names = {name for name, _ in mine.place.catalogue()}
+        connector.make_views(few.pipeline())
+    assert few.place.sql("SELECT count(*) FROM {data}.current_images") == [(FEW,)]
+    names = {name for name, _ in few.place.catalogue()}
     assert {view.name for view in views_of(TABLES)} <= names
