@@ -215,15 +215,14 @@ def test_no_image_and_then_one(place: Place) -> None:
     assert loaded(place, DEFAULT_ACCOUNT) == truth(fleet)
 
 
-@pytest.mark.thorough("70000")
+@pytest.mark.thorough("100000")
 @pytest.mark.parametrize(
     ("place", "rows"),
-    [("duckdb", 3_000), ("postgresql", 3_000), *((kind, 70_000) for kind in KINDS)],
+    [("duckdb", 3_000), ("postgresql", 3_000), *((kind, 100_000) for kind in KINDS)],
     indirect=["place"],
 )
 def test_many_rows_and_then_200_of_them_again(place: Place, tmp_path: Path, rows: int) -> None:
-    """None is lost, doubled or mixed up, and a merge touches the rows that it brings alone. 70,000 rows are more
-    than a batch of Arrow's, which is 65,536."""
+    """None is lost, doubled or mixed up, and a merge touches the rows that it brings alone."""
     many, some = tmp_path / "many.parquet", tmp_path / "some.parquet"
     pq.write_table(big_rows(range(rows)), many)
     pq.write_table(big_rows(range(rows - 100, rows + 100), version=2), some)
