@@ -34,10 +34,15 @@ def rows(place: Place, columns: str, table: str, where: str = "1 = 1") -> list[t
 
 def assert_whole(place: Place, fleet: Fleet) -> None:
     """The tables are what an undisturbed run would have left."""
+    with place.opened():
+        _assert_whole(place, read(fleet))
+
+
+def _assert_whole(place: Place, listed: dict[str, Record]) -> None:
     gone = "case when deleted_at is null then 0 else 1 end"
     images = {key: rest for key, *rest in rows(place, f"image_id, version, row_hash, {gone}", "images")}
     assert len(images) == rows(place, "count(*)", "images")[0][0], "an image is doubled"
-    truth = {id_: record.row_hash for id_, record in read(fleet).items()}
+    truth = {id_: record.row_hash for id_, record in listed.items()}
     assert {key: row_hash for key, (_, row_hash, deleted) in images.items() if not deleted} == truth
     versions: dict[str, dict[int, tuple[Any, ...]]] = defaultdict(dict)
     for key, version, *rest in rows(place, f"image_id, version, row_hash, {gone}", "image_history"):
@@ -48,7 +53,7 @@ def assert_whole(place: Place, fleet: Fleet) -> None:
         assert versions[key][version] == tuple(rest)
     scans = rows(place, "image_id, scan_time", "image_scans")
     assert len(scans) == len(set(scans)), "a scan is doubled"
-    assert {key for key, _ in scans} >= {key for key, record in read(fleet).items() if record.scan_time is not None}
+    assert {key for key, _ in scans} >= {key for key, record in listed.items() if record.scan_time is not None}
 
 
 def read(fleet: Fleet) -> dict[str, Record]:
