@@ -142,7 +142,7 @@ def test_the_streams_of_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """The API sends 50 unknown fields of which the names are evil, and long."""
     fields = {f"{EVIL}{number}{'x' * 3000}": 1 for number in range(50)}
-    with world(tmp_path, monkeypatch, images=400, quirks=Quirks(extra_fields=fields)) as made:
+    with world(tmp_path, monkeypatch, images=120, quirks=Quirks(extra_fields=fields)) as made:
         yield made
 
 
@@ -193,7 +193,7 @@ def test_an_error_of_the_api_is_shown(account: World, monkeypatch: pytest.Monkey
 
     def refused(sandbox: Sandbox, request: Request) -> Reply:
         reply = answer(sandbox, request)
-        if request.headers["x-tc-action"] != "DescribeAssetImageList" or next(answers) < 3:
+        if request.headers["x-tc-action"] != "DescribeAssetImageList" or next(answers) < 1:
             return reply
         body = b'{"Response":{"Error":{"Code":"UnauthorizedOperation","Message":%s},"RequestId":"r"}}' % message
         return replace(reply, body=body)

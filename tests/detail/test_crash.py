@@ -40,7 +40,7 @@ def sync(place: Place, url: str, temporary: Path, kill_at: int | None = None) ->
 @pytest.mark.thorough(but=("duckdb-some",))
 @pytest.mark.parametrize(
     ("place", "stride"),
-    [pytest.param("duckdb", 97, id="duckdb-some"), *(pytest.param(kind, 13, id=f"{kind}-often") for kind in KINDS)],
+    [pytest.param("duckdb", 97, id="duckdb-some"), *(pytest.param(kind, 11, id=f"{kind}-often") for kind in KINDS)],
     indirect=["place"],
 )
 def test_killed_at_a_step_and_run_again(place: Place, tmp_path: Path, stride: int) -> None:
