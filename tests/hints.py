@@ -191,9 +191,8 @@ def collect_less() -> None:
     with suppress(ImportError):  # not everywhere is Hypothesis
         from hypothesis import given, strategies
 
-        given(strategies.none())(
-            lambda _: None
-        )()  # looks for what refers to its random numbers, before that is left out
+        # It looks once for what refers to its random numbers, which it cannot find among what is left out.
+        given(strategies.none())(lambda _: None)()
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)

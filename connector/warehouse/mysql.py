@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 class _Connection(Connection):  # type: ignore[misc]
     def _create_ssl_ctx(self, options: Any) -> Any:
         """Make a context for these TLS options of the URL. Certificates are read anew each time: they may be renewed
-        while a process runs."""
+        while a process runs. The method is PyMySQL's own; should it get another name, connections are only slower."""
         return _unverified() if options == {} else super()._create_ssl_ctx(options)
 
 
