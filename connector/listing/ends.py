@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from functools import partial
 
 from connector.errors import RequestRejectedError, TransientError
 from connector.listing import seams
@@ -84,7 +83,7 @@ class Ends:
     def _other_end(self, tail: Page, turned: Query) -> tuple[bool, Page, bool]:
         """Return whether the other end shows that all was read, its page, and whether that page has unread rows."""
         evidence = self._evidence
-        page = self._turned_page(turned)
+        page = self._asked_ahead(tail) or self._turned_page(turned)
         if not evidence.snapshot and not self._is_turned(page):  # perhaps the answer is an old one
             page = self._turned_page(turned)
         unread = page.values.keys() - evidence.values.keys()
@@ -110,7 +109,7 @@ class Ends:
         turned = self._query.turned
         if tail.items or tail.offset or turned is None:
             return self._plan.read(tail.offset)
-        page = self._plan.beside(partial(self._remote.page, turned, self._field_name))
+        page = self._plan.other_end()
         self._evidence.count(page)
         return page
 
@@ -130,9 +129,21 @@ class Ends:
         if self._evidence.end_checks > END_CHECKS:
             self._evidence.problem = ListReason.END_HIDDEN.given()
 
+    def _asked_ahead(self, tail: Page) -> Page | None:
+        """Return the page at the other end that was asked for together with the last page, if it settles the end: the
+        list may have moved since."""
+        page = None if self._evidence.snapshot else self._plan.asked_ahead()
+        if page is None:
+            return None
+        self._evidence.count(page)
+        unread = page.values.keys() - self._evidence.values.keys()
+        begins = page.rows and page.rows[0][0] is not None
+        settles = begins and self._is_turned(page) and self._is_end_of(self._last_rows or tail, page, unread)
+        return page if settles else None
+
     def _turned_page(self, turned: Query) -> Page:
         """Return the first rows in the opposite order; if a page of nulls comes first, the first rows with a value."""
-        page = self._plan.beside(partial(self._remote.page, turned, self._field_name))
+        page = self._plan.other_end()
         self._evidence.count(page)
         nulls = sum(value is None for value in self._evidence.values.values())
         if page.rows and nulls < len(self._evidence.values) and all(value is None for value, _ in page.rows):

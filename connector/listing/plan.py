@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
 from connector.errors import ResponseTooLargeError, TcssError, TransientError
 from connector.listing.overlap import Overlap
 from connector.listing.page import Page
@@ -19,14 +21,18 @@ class Plan:
     """Gives a pass its pages, each of them whole, and takes down in `evidence` what every answer shows.
 
     A page is whole if it has as many rows as were asked for, or as the server gives at once, or reaches the end of the
-    list.
+    list. `load` asks for pages of the list, and `turned` for pages from the list's other end.
     """
 
-    def __init__(self, remote: RemoteList, load: Load, aim: Aim, evidence: Evidence) -> None:
+    def __init__(
+        self, remote: RemoteList, load: Load, aim: Aim, evidence: Evidence, turned: Load | None = None
+    ) -> None:
         self._prefetch = Prefetch(load, remote.in_flight)
         self._limit = self._most = remote.limit
         self._server = remote.server
-        self._aim, self._evidence = aim, evidence
+        self._aim, self._evidence, self._turned = aim, evidence, turned
+        self._ahead: Future[Page] | None = None
+        self._has_asked_ahead = False
         self._overlap = Overlap(remote.limit)
         self._next_offset = 0
         self._whole_pages = 0  # since the limit was lowered
@@ -77,12 +83,24 @@ class Plan:
             except ResponseTooLargeError as error:
                 self._shrink(offset, limit, error)
 
-    def beside(self, load: Load) -> Page:
-        """Return the first page of another list, with as many rows as can be sent; read again where it is too short."""
+    def asked_ahead(self) -> Page | None:
+        """Return the page at the list's other end that was asked for together with the pass's last page; None where
+        there was no such request, where it failed, and at each further call."""
+        ahead, self._ahead = self._ahead, None
+        try:
+            return ahead.result() if ahead is not None else None
+        except TcssError:
+            return None
+
+    def other_end(self) -> Page:
+        """Return the page at the list's other end, asked for now, with as many rows as can be sent; read again where it
+        is too short."""
+        if self._turned is None:
+            raise ValueError("the list has no other end")
         limit, tries = self.cap, 1
         while True:
             try:
-                page = load(0, limit)
+                page = self._turned(0, limit)
             except ResponseTooLargeError:
                 if limit == 1:
                     raise
@@ -113,6 +131,16 @@ class Plan:
         while not len(self._prefetch) or (len(self._prefetch) < self._window() and self._next_offset < horizon):
             self._prefetch.plan(self._next_offset, self._limit)
             self._next_offset += self._step(self._next_offset)
+        if self._next_offset >= horizon and end < total:
+            self._ask_other_end()
+
+    def _ask_other_end(self) -> None:
+        """Ask for the page at the other end together with the last page, which saves the time of a request. Once only,
+        and not where it may not be needed: a list in one answer, a list that is left early, a list without an order."""
+        is_needed = self._evidence.ordered and self._aim.until is None and self._evidence.total > self.cap
+        if self._turned is not None and is_needed and not self._has_asked_ahead:
+            self._has_asked_ahead = True
+            self._ahead = self._prefetch.submit(self.other_end)
 
     def _step(self, offset: int) -> int:
         """Rows from the page at `offset` to the next one."""

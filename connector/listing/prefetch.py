@@ -41,6 +41,10 @@ class Prefetch:
     def plan(self, offset: int, limit: int) -> None:
         self._queue.append((offset, limit, self._pool.submit(self._load, offset, limit) if self._pool else None))
 
+    def submit(self, ask: Callable[[], Page]) -> Future[Page] | None:
+        """Ask for a page outside the plan, after those that were planned; None where the calling thread would ask."""
+        return self._pool.submit(ask) if self._pool else None
+
     def take(self) -> tuple[int, int, Page | TcssError]:
         """Return the offset that was planned first, its limit, and the page, or the API's error instead."""
         offset, limit, future = self._queue.popleft()

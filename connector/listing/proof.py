@@ -7,6 +7,7 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import accumulate, pairwise
+from operator import itemgetter
 
 from connector.listing.page import Order, Page
 from connector.listing.query import MAX_LIMIT
@@ -80,7 +81,6 @@ class Evidence:
     answered: list[tuple[int, int, int]] = field(default_factory=list)
     totals: set[int] = field(default_factory=set)
     first_total: int = 0
-    latest_total: int | None = None
     contradicted: bool = False
     nulls: bool = False
     values: dict[str, int | None] = field(default_factory=dict)
@@ -103,7 +103,6 @@ class Evidence:
             self.first_total = self.first_total or page.total
             self.answered.append((page.sent, page.came, page.total))
             self.totals.add(page.total)
-            self.latest_total = page.total
             self.contradicted |= bool(page.items) and page.total < page.end
 
     def take(self, page: Page) -> None:
@@ -152,6 +151,11 @@ class Evidence:
     def total(self) -> int:
         """The largest TotalCount seen."""
         return max(self.totals, default=0)
+
+    @property
+    def latest_total(self) -> int | None:
+        """The TotalCount of the answer that came last."""
+        return max(self.answered, key=itemgetter(1))[2] if self.answered else None
 
     @property
     def constant_total(self) -> int | None:

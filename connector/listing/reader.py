@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from functools import partial
 
 from connector.errors import RequestRejectedError, ResponseTooLargeError
 from connector.listing import seams
@@ -33,7 +34,14 @@ class ListReader:
         self._remote, self._query, self._field_name = remote, query, field_name
         self._aim = aim = aim or Aim()
         self.evidence = Evidence(aim.orders, None if aim.orders else ListReason.UNSORTED)
-        self._plan = Plan(remote, lambda at, limit: remote.page(query, field_name, at, limit), aim, self.evidence)
+        turned = query.turned
+        self._plan = Plan(
+            remote,
+            partial(remote.page, query, field_name),
+            aim,
+            self.evidence,
+            partial(remote.page, turned, field_name) if turned is not None else None,
+        )
         self.tail: Page | None = None
         self._ends = Ends(remote, query, field_name, aim, self._plan, self.evidence)
 

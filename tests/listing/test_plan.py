@@ -42,11 +42,13 @@ def _load(
     return load, asked
 
 
-def _plan(load: Callable[[int, int], Page], limit: int = LIMIT) -> tuple[Plan, Evidence]:
+def _plan(
+    load: Callable[[int, int], Page], limit: int = LIMIT, turned: Callable[[int, int], Page] | None = None
+) -> tuple[Plan, Evidence]:
     aim = Aim()
     evidence = Evidence(aim.orders)
     remote = RemoteList(lambda payload: Answer({}, None), lambda items, name: [], in_flight=1, limit=limit)
-    return Plan(remote, load, aim, evidence), evidence
+    return Plan(remote, load, aim, evidence, turned), evidence
 
 
 def _walked(plan: Plan, evidence: Evidence) -> list[Page]:
@@ -172,13 +174,13 @@ def test_after_a_few_rows_that_are_too_large_the_pass_ends() -> None:
     assert len(asked) < 60
 
 
-def test_the_first_page_of_another_list_is_asked_for_in_halves_too() -> None:
+def test_the_page_at_the_other_end_is_asked_for_in_halves_too() -> None:
     """The other end of a list has large rows of its own; what the plan asks for next stays as it is."""
     load, _ = _load(64)
-    other, asked = _load(64, huge={3: 5})
-    plan, evidence = _plan(load)
+    turned, asked = _load(64, huge={3: 5})
+    plan, evidence = _plan(load, turned=turned)
     first = plan.next(None)
-    assert plan.beside(other).places.keys() == {"i0", "i1", "i2", "i3"}
+    assert plan.other_end().places.keys() == {"i0", "i1", "i2", "i3"}
     assert asked == [(0, 16), (0, 8), (0, 4)]
     plan.follow(first)
     assert plan.next(first).items[0] == {"ImageID": "i14", "v": 14}

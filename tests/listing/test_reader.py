@@ -414,6 +414,70 @@ def test_an_error_ends_the_pass_and_its_threads() -> None:
             thread.join()
 
 
+@dataclass
+class FromBothEnds:
+    """A list of 26 rows that stands still. `at_end` is called with each request for the other end, whose rows it may
+    return, and `orders` are those of the requests."""
+
+    at_end: Callable[[int], str | None] = lambda number: None
+    latest: threading.Event = field(default_factory=threading.Event)
+    orders: list[str] = field(default_factory=list)
+
+    def __call__(self, payload: dict[str, Any]) -> Answer:
+        offset, listed = payload["Offset"], _items(_numbered(26))
+        self.orders.append(payload["Order"])
+        if payload["Order"] == "desc":
+            self.latest.set()
+            text = self.at_end(self.orders.count("desc"))
+            listed = _items(text) if text else listed[::-1]
+        elif offset + payload["Limit"] >= 26:
+            assert self.latest.wait(30), "the other end was not asked for together with the last page"
+        return Answer({"List": listed[offset : offset + payload["Limit"]], "TotalCount": 26}, None)
+
+
+def test_the_other_end_is_asked_for_together_with_the_last_page() -> None:
+    """The last page's answer comes only after the request for the other end, and no request is made twice."""
+    fetch = FromBothEnds()
+    reader = _reader(fetch, 10, in_flight=4)
+    _shown(reader)
+    assert (reader.evidence.in_order, len(reader.evidence.ids)) == (True, 26)
+    assert (fetch.orders.count("asc"), fetch.orders.count("desc"), reader.evidence.reads) == (4, 1, 5)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    ["j9 i8 h7 g6 f5 e4 d3 c2 b1 a0", "J35 I34 H33 G32 F31 E30 D29 C28 B27 A26", "z- y- x- w- v- u- t- s- r- q-"],
+    ids=["an earlier end", "a later end", "no values"],
+)
+def test_what_was_asked_ahead_serves_only_where_it_settles_the_end(rows: str) -> None:
+    """Another answer is no sign of anything, because the list may have moved since: the end is asked for again."""
+    fetch = FromBothEnds(lambda number: rows if number == 1 else None)
+    reader = _reader(fetch, 10, in_flight=4)
+    _shown(reader)
+    assert (reader.evidence.in_order, reader.evidence.end_checks) == (True, 0)
+    assert {*reader.evidence.ids} == {*LETTERS}
+    assert fetch.orders.count("desc") == 2
+
+
+def test_an_error_of_what_was_asked_ahead_counts_for_nothing() -> None:
+    def fail(number: int) -> None:
+        if number == 1:
+            raise TransientError("down")
+
+    fetch = FromBothEnds(fail)
+    reader = _reader(fetch, 10, in_flight=4)
+    _shown(reader)
+    assert (reader.evidence.in_order, fetch.orders.count("desc")) == (True, 2)
+
+
+def test_one_request_at_a_time_asks_nothing_ahead() -> None:
+    fetch = FromBothEnds()
+    fetch.latest.set()
+    reader = _reader(fetch, 10)
+    _shown(reader)
+    assert (reader.evidence.in_order, fetch.orders) == (True, ["asc"] * 4 + ["desc"])
+
+
 def _learnt(pages: Sequence[tuple[int, str]], cap: int) -> int:
     overlap, before = Overlap(), None
     for offset, text in pages:
