@@ -6,8 +6,10 @@ import gc
 import multiprocessing
 import os
 import signal
+import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import suppress
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 
 import pytest
@@ -106,6 +108,20 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[object]:
 
     with place(request.param, tmp_path) as made:
         yield made
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep temporary files in a directory that is removed at the end: killed processes leave theirs, and so does dlt
+    where a test makes a load's statements without a load."""
+    tmp_path_factory.getbasetemp()  # which pytest itself keeps for three runs
+    get_temp_dir()  # which multiprocessing itself removes, later than this one
+    with tempfile.TemporaryDirectory(prefix="tcss_tests_", ignore_cleanup_errors=True) as made:
+        Path(made).chmod(0o755)  # servers look for files here under names of their own
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TMPDIR", made)
+            patch.setattr("tempfile.tempdir", None)
+            yield
 
 
 @pytest.fixture(scope="session", autouse=True)
