@@ -151,8 +151,8 @@ CAUSES: dict[str, Cause] = {
         r"other objects depend on it",
         {"sqlstate": "2BP01"},
     ),
-    "view is read": Cause(
-        "Somebody reads the views in an open transaction: run `tcss views` later.",
+    "table is locked": Cause(
+        "Another session holds a lock in an open transaction. End that transaction, and run again.",
         r"lock timeout",
         {"sqlstate": "55P03"},
     ),
