@@ -12,6 +12,7 @@ from connector.cli.durations import seconds_of
 from connector.cli.report import Reporter
 from connector.errors import ConfigurationError, LockedError
 from connector.runs.identity import now, rfc3339
+from connector.runs.policy import AHEAD
 from connector.runs.standing import meant
 from connector.settings import Settings
 from connector.warehouse.inventory import Inventory
@@ -55,7 +56,7 @@ class _Pruning:
         self._location, self._reporter, self._cut, self._dry_run = location, reporter, cut, dry_run
         pipeline = open_pipeline(location, _NAME, directory, read_only=dry_run)
         self._inventory = Inventory(location, pipeline)
-        self._pruner = Pruner(location, pipeline, cut)
+        self._pruner = Pruner(location, pipeline, cut, believed=now() + AHEAD)
         self._code = 0
 
     def of(self, settings: Settings) -> int:
