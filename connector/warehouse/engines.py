@@ -1,4 +1,4 @@
-"""Makes SQLAlchemy's engines, and limits how long a statement of ours waits for the locks of others."""
+"""Makes SQLAlchemy's engines, and sets what each session needs, such as a limit for waits for the locks of others."""
 
 from contextlib import closing
 from typing import Any
@@ -9,10 +9,12 @@ from sqlalchemy.pool import NullPool
 
 SECONDS = 60
 """How long a statement waits for a lock. dlt tries a load again, so that a load waits for five minutes."""
-# By SQLAlchemy's name. A shorter limit of the user or of the database stays. A MySQL row has its own limit: 50 s.
-PATIENT = {
+# Settings of a session, by SQLAlchemy's name. A shorter limit of the user or of the database stays. A MySQL row has its
+# own limit: 50 s. A server or an init_command may cut the results of MySQL, and allow no DELETE of a whole table.
+SESSION = {
     "postgresql": f"SELECT set_config('lock_timeout', '{SECONDS}s', false) WHERE current_setting('lock_timeout') = '0'",
-    "mysql": f"SET SESSION lock_wait_timeout = least(@@lock_wait_timeout, {SECONDS})",
+    "mysql": f"SET SESSION lock_wait_timeout = least(@@lock_wait_timeout, {SECONDS}), "
+    "sql_select_limit = 18446744073709551615, sql_safe_updates = 0",
 }
 
 
@@ -24,7 +26,7 @@ def engine_of(url: URL, *, connect_args: dict[str, Any] | None = None, **options
         @sa.event.listens_for(engine, "connect")
         def limit(connection: Any, _: Any) -> None:
             with closing(connection.cursor()) as cursor:
-                cursor.execute(PATIENT["postgresql"])
+                cursor.execute(SESSION["postgresql"])
             connection.commit()
 
     return engine
@@ -40,7 +42,7 @@ def connecting(url: URL, connect_args: dict[str, Any]) -> dict[str, Any]:
 
         connection = open_connection(url, connect_args)
         with closing(connection.cursor()) as cursor:
-            cursor.execute(PATIENT["mysql"])
+            cursor.execute(SESSION["mysql"])
         return connection
 
     return {"creator": connect}

@@ -14,7 +14,7 @@ from dlt.destinations.impl.postgres.postgres import PostgresClient
 from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 from sqlalchemy.engine import URL
 
-from connector.warehouse.engines import PATIENT
+from connector.warehouse.engines import SESSION
 
 
 def uri(url: URL) -> str:
@@ -50,7 +50,7 @@ class _Sql(Psycopg2SqlClient):
     def _reset_connection(self) -> None:
         super()._reset_connection()
         with self._conn.cursor() as cursor:
-            cursor.execute(PATIENT["postgresql"])
+            cursor.execute(SESSION["postgresql"])
 
 
 class _Client(PostgresClient):

@@ -1,7 +1,7 @@
 """Limits how long a change of tables waits for the locks of others, and names who holds them.
 
 A change that waits for a lock makes everybody wait who asks for the table later. So a change gives up after a while;
-the next sync tries again. All other statements wait longer (`engines.PATIENT`).
+the next sync tries again. All other statements wait longer (`engines.SESSION`).
 """
 
 from collections.abc import Iterator

@@ -71,8 +71,8 @@ def locked(place: Place, table: str) -> Iterator[None]:
 @SERVER
 def test_no_statement_waits_for_ever(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A read, a count and a prune end with who is in the way, also after an error, for which dlt resets the session."""
-    for kind, statement in engines.PATIENT.items():
-        monkeypatch.setitem(engines.PATIENT, kind, statement.replace("60", "1"))
+    for kind, statement in engines.SESSION.items():
+        monkeypatch.setitem(engines.SESSION, kind, statement.replace("60", "1"))
     pipeline = place.prepared(tables=(*TABLES, POSTURE_CHANGES))
     place.load(pipeline, IMAGES, NEW)
     asked = {
