@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from connector.errors import ConfigurationError
+from connector.texts import shortened
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+LONGEST = 365_000 * 86400
+"""A thousand years. Databases and Python have no instant that is much longer ago."""
 
 
 def seconds_of(option: str, text: str) -> float:
@@ -14,4 +17,7 @@ def seconds_of(option: str, text: str) -> float:
     digits = (whole, decimals) if dot else (whole,)
     if unit not in _UNITS or not all(part.isascii() and part.isdecimal() for part in digits):
         raise ConfigurationError(f"{option} {text!r} is not a duration", hint="For example 26h, 90m or 2d.")
-    return float(number) * _UNITS[unit]
+    seconds = float(number) * _UNITS[unit]
+    if seconds > LONGEST:
+        raise ConfigurationError(f"{option} {shortened(text)!r} is more than 365000d", hint="For example 400d.")
+    return seconds

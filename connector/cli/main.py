@@ -215,6 +215,7 @@ def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would go.")] = False,
     destination: Destination = None,
     dataset: Dataset = None,
+    account: ReadAccount = None,
     account_id: AccountIdThere = None,
     as_json: AsJson = False,
 ) -> None:
@@ -226,7 +227,7 @@ def prune(
         from connector.cli.prune import prune as prune_all
         from connector.settings import Settings
 
-        settings = Settings.load(destination=destination, dataset=dataset, account_id=account_id)
+        settings = Settings.of_warehouse(account, destination=destination, dataset=dataset, account_id=account_id)
         raise typer.Exit(prune_all(settings, reporter, older_than=older_than, dry_run=dry_run))
 
 

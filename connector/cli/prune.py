@@ -12,6 +12,8 @@ from connector.cli.durations import seconds_of
 from connector.cli.report import Reporter
 from connector.errors import ConfigurationError, LockedError
 from connector.runs.identity import now, rfc3339
+from connector.runs.policy import AHEAD
+from connector.runs.standing import meant
 from connector.settings import Settings
 from connector.warehouse.inventory import Inventory
 from connector.warehouse.locations import Location, locate
@@ -24,7 +26,8 @@ _NAME = "prune"  # for the pipeline and the lock, which usually have the name of
 
 
 def prune(settings: Settings, reporter: Reporter, *, older_than: str, dry_run: bool) -> int:
-    """Prune the account that the settings name, or else all, and print a line per account; return the exit code.
+    """Prune the account that the settings name, by its id or its name, or else all, and print a line per account;
+    return the exit code.
 
     An account that a sync is writing to is left for the next time; the code is then that of LockedError. Raises
     ConfigurationError and DestinationError.
@@ -33,7 +36,7 @@ def prune(settings: Settings, reporter: Reporter, *, older_than: str, dry_run: b
     location = locate(settings.destination, settings.dataset)
     _refuse(location)
     with workdir() as directory:
-        return _Pruning(location, directory, reporter, cut, dry_run=dry_run).of(settings.account_id)
+        return _Pruning(location, directory, reporter, cut, dry_run=dry_run).of(settings)
 
 
 def _refuse(location: Location) -> None:
@@ -53,14 +56,14 @@ class _Pruning:
         self._location, self._reporter, self._cut, self._dry_run = location, reporter, cut, dry_run
         pipeline = open_pipeline(location, _NAME, directory, read_only=dry_run)
         self._inventory = Inventory(location, pipeline)
-        self._pruner = Pruner(location, pipeline, cut)
+        self._pruner = Pruner(location, pipeline, cut, believed=now() + AHEAD)
         self._code = 0
 
-    def of(self, account_id: str | None) -> int:
-        """Prune one account or all, and dlt's list of loads."""
+    def of(self, settings: Settings) -> int:
+        """Prune the accounts that the settings name, and dlt's list of loads."""
         with self._inventory.session():
             self._inventory.verify()
-            accounts = [account_id] if account_id else sorted(self._inventory.account_ids())
+            accounts = meant(self._inventory, settings, self._location)
         if not accounts:
             self._reporter.line(None, f"nothing to prune: no account has images or runs in {self._location}")
             return self._code

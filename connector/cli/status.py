@@ -28,13 +28,15 @@ def show(settings: Settings, reporter: Reporter, *, max_age: str | None, limit: 
     file = locate(settings.destination, settings.dataset).file
     if file is not None and not file.exists():
         raise ConfigurationError(f"{file} does not exist", hint="Name the warehouse with --destination.")
-    newest, accounts = stored(settings, limit)
+    newest, accounts, unknown = stored(settings, limit)
     for run in newest:
         first, *others = run.summary().split("\n")
         reporter.line(run.to_json(), f"{rfc3339(run.started_at)}  account {run.account_id}  {first}", *others)
     for one in accounts if limit == 0 else ():
         reporter.line(json.dumps(_facts(one, oldest)))
     reporter.line(None, *([""] if newest else []), *_table(accounts))
+    if unknown is not None:  # not an error, because a monitor may ask before the account's first sync
+        say(f"note: {unknown}", file=sys.stderr)
     if oldest is None:
         return int(all(one.freshness.seconds is None for one in accounts))
     return _judged(accounts, oldest, str(max_age))

@@ -13,7 +13,7 @@ from connector.runs.policy import AHEAD
 from connector.runs.row import SyncRun
 from connector.settings import Settings
 from connector.settings.values import close_to
-from connector.tables import IMAGES, plain_rows
+from connector.tables import IMAGE_HISTORY, IMAGES, SYNC_RUNS, plain_rows
 from connector.texts import some_of
 from connector.warehouse.inventory import RUNS, Inventory
 from connector.warehouse.locations import locate
@@ -58,10 +58,14 @@ class Standing:
 
 
 class Stored(NamedTuple):
-    """What a warehouse has: the newest rows of `sync_runs`, newest first, and how each account stands, by name."""
+    """What a warehouse has: the newest rows of `sync_runs`, newest first, and how each account stands, by name.
+
+    `unknown` says so if the settings name the id of an account that has nothing there.
+    """
 
     newest: list[SyncRun]
     accounts: list[Standing]
+    unknown: ConfigurationError | None = None
 
 
 def stored(settings: Settings, newest: int = 0) -> Stored:
@@ -78,7 +82,42 @@ def stored(settings: Settings, newest: int = 0) -> Stored:
             inventory.verify()
             found = _named(_standings(inventory, settings.account_id), settings, str(location))
             last = {one.account_id: one.last_run_at for one in found if one.last_run_at is not None}
-            return Stored(_newest(inventory, last, newest), found)
+            unknown = None if last or not settings.account_id else _unknown(inventory, settings.account_id, location)
+            return Stored(_newest(inventory, last, newest), found, unknown)
+
+
+def meant(inventory: Inventory, settings: Settings, warehouse: object) -> list[str]:
+    """Return the ids of the accounts with images or runs that the settings name, by an id or a name, or else of all.
+
+    Raises ConfigurationError for an id or a name that no account has there, unless no account is there at all, and
+    DestinationError.
+    """
+    there = sorted(inventory.account_ids())
+    if not settings.account_id:
+        named = settings.account_name() is not None and there
+        return (
+            [one.account_id for one in _named(_standings(inventory, None), settings, str(warehouse))]
+            if named
+            else there
+        )
+    if there and (unknown := _unknown(inventory, settings.account_id, warehouse)):
+        raise unknown
+    return [settings.account_id] if there else []
+
+
+def _unknown(inventory: Inventory, account_id: str, warehouse: object) -> ConfigurationError | None:
+    """Return an error that names the accounts there, if the account has neither images, versions nor runs."""
+    there: set[str] = set()
+    for table in (IMAGES, SYNC_RUNS, IMAGE_HISTORY):
+        there |= inventory.accounts_in(table)
+        if account_id in there:
+            return None
+    ids = sorted(there)
+    hint = close_to(account_id, ids)
+    return ConfigurationError(
+        f"no account {account_id!r} is in {warehouse}",
+        hint=f"Did you mean {hint}?" if hint else f"Ids there: {', '.join(some_of(ids)) or 'none'}.",
+    )
 
 
 def freshness_by_account(settings: Settings) -> dict[str, Freshness]:

@@ -80,7 +80,8 @@ CAUSES: dict[str, Cause] = {
     ),
     "file system read-only": Cause(_DIRECTORY, r"Read-only file system", {"errno": "EROFS"}),
     "database read-only": Cause(
-        "The database accepts no writes: name the primary server, or make the file and its directory writable.",
+        "The database accepts no writes: name the primary server, turn off default_transaction_read_only, or make the "
+        "file and its directory writable.",
         r"read-only|readonly|read only",
         # Not MySQL's 1290: any option may have forbidden the statement. Its text says --read-only in every language.
         {"sqlstate": "25006", "mysql": "1792 1836", "sqlite": "SQLITE_READONLY"},
@@ -151,8 +152,8 @@ CAUSES: dict[str, Cause] = {
         r"other objects depend on it",
         {"sqlstate": "2BP01"},
     ),
-    "view is read": Cause(
-        "Somebody reads the views in an open transaction: run `tcss views` later.",
+    "table is locked": Cause(
+        "Another session holds a lock in an open transaction. End that transaction, and run again.",
         r"lock timeout",
         {"sqlstate": "55P03"},
     ),

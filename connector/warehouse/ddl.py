@@ -1,6 +1,7 @@
 """Creates what dlt does not create as we need it: indexes, nullable columns, MySQL databases of the right encoding."""
 
 import warnings
+from itertools import count
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,9 +27,9 @@ from connector.warehouse.locations import Location
 # the whole history in all three. The indexes are not unique, because dlt stages duplicates before it removes them. We
 # list indexes first, because PostgreSQL locks the table for CREATE INDEX IF NOT EXISTS even if the index exists.
 _INDEXES: dict[Kind, str] = {
-    "sqlite": "SELECT name FROM {dataset}.sqlite_master WHERE type = 'index'",
-    "postgresql": "SELECT indexname FROM pg_indexes WHERE schemaname = %s",
-    "mysql": "SELECT DISTINCT index_name FROM information_schema.statistics WHERE table_schema = %s",
+    "sqlite": "SELECT tbl_name, name FROM {dataset}.sqlite_master WHERE type = 'index'",
+    "postgresql": "SELECT tablename, indexname FROM pg_indexes WHERE schemaname = %s",
+    "mysql": "SELECT DISTINCT table_name, index_name FROM information_schema.statistics WHERE table_schema = %s",
 }
 # Instead of the key's index. From this index alone come the latest versions at a moment, and when each version ended.
 # Older releases made the key's index, which does no harm.
@@ -80,18 +81,31 @@ def create_indexes(client: JobClientBase, kind: Kind) -> None:
     dataset = sql.escape_column_name(sql.dataset_name)
     parameters = () if kind == "sqlite" else (sql.dataset_name,)
 
-    def present() -> set[str]:
-        return {row[0] for row in sql.execute_sql(_INDEXES[kind].format(dataset=dataset), *parameters)}
+    def present() -> set[tuple[str, str]]:
+        return {(row[0], row[1]) for row in sql.execute_sql(_INDEXES[kind].format(dataset=dataset), *parameters)}
 
     there = present()
-    for name, (table, columns) in _indexes(tables_of(client)).items():
-        if name in there:
+    for usual, (table, columns) in _indexes(tables_of(client)).items():
+        name = _free_name(usual, table.name, there, kind)
+        if name is None:
             continue
         try:
             sql.execute_sql(_create_index(sql, name, table, columns, dataset if kind == "sqlite" else ""))
         except DatabaseException:
-            if name not in present():  # the first sync of another account may have been faster
+            if (table.name, name) not in present():  # the first sync of another account may have been faster
                 raise
+
+
+def _free_name(usual: str, table: str, there: set[tuple[str, str]], kind: Kind) -> str | None:
+    """Return a name for the index; None if the table has the index. A table that was renamed keeps its indexes, whose
+    names are then taken, except in MySQL."""
+    for number in count(1):
+        name = usual if number == 1 else f"{usual}_{number}"
+        if (table, name) in there:
+            return None
+        if kind == "mysql" or all(name != taken for _, taken in there):
+            return name
+    return None
 
 
 def tables_of(client: JobClientBase) -> list[Table]:

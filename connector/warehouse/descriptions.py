@@ -32,7 +32,7 @@ _COMMENTS = {
     "WHERE table_schema = %s AND table_name = %s",
 }
 _OLD_COMMENT = re.compile(r" COMMENT '(?:[^'\\]|''|\\.)*'")
-_COLUMN_LINE = re.compile(r"^\s*(`(?:[^`]|``)+`) (.*?),?$", re.MULTILINE)
+_COLUMN_LINE = re.compile(r"^\s*([`\"]\w+[`\"]) (.*?),?$", re.MULTILINE)  # with ANSI_QUOTES, names have other quotes
 _ZONELESS = ("mysql", "sqlite")
 
 
@@ -108,7 +108,7 @@ def _statements(client: Any, table: Table, wanted: Mapping[str, str]) -> Iterato
 def _changes(wanted: Mapping[str, str], definition: str) -> Iterator[str]:
     """Write MySQL's changes. MySQL takes a comment only with the column's whole definition, which is therefore queried
     first; MySQL rebuilds no table for them."""
-    lines = {name.strip("`"): _OLD_COMMENT.sub("", rest) for name, rest in _COLUMN_LINE.findall(definition)}
+    lines = {name[1:-1]: _OLD_COMMENT.sub("", rest) for name, rest in _COLUMN_LINE.findall(definition)}
     for column, comment in wanted.items():
         if not column:
             yield f"COMMENT = {_literal(comment, 'mysql')}"

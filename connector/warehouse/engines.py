@@ -1,15 +1,35 @@
-"""Makes SQLAlchemy's engines."""
+"""Makes SQLAlchemy's engines, and sets what each session needs, such as a limit for waits for the locks of others."""
 
+from contextlib import closing
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
+SECONDS = 60
+"""How long a statement waits for a lock. dlt tries a load again, so that a load waits for five minutes."""
+# Settings of a session, by SQLAlchemy's name. A shorter limit of the user or of the database stays. A MySQL row has its
+# own limit: 50 s. A server or an init_command may cut the results of MySQL, and allow no DELETE of a whole table.
+SESSION = {
+    "postgresql": f"SELECT set_config('lock_timeout', '{SECONDS}s', false) WHERE current_setting('lock_timeout') = '0'",
+    "mysql": f"SET SESSION lock_wait_timeout = least(@@lock_wait_timeout, {SECONDS}), "
+    "sql_select_limit = 18446744073709551615, sql_safe_updates = 0",
+}
+
 
 def engine_of(url: URL, *, connect_args: dict[str, Any] | None = None, **options: Any) -> sa.Engine:
     """Return an engine that opens a connection for each use. `options` are those of `sqlalchemy.create_engine`."""
-    return sa.create_engine(url, poolclass=NullPool, **options, **connecting(url, connect_args or {}))
+    engine = sa.create_engine(url, poolclass=NullPool, **options, **connecting(url, connect_args or {}))
+    if url.get_backend_name() == "postgresql":
+
+        @sa.event.listens_for(engine, "connect")
+        def limit(connection: Any, _: Any) -> None:
+            with closing(connection.cursor()) as cursor:
+                cursor.execute(SESSION["postgresql"])
+            connection.commit()
+
+    return engine
 
 
 def connecting(url: URL, connect_args: dict[str, Any]) -> dict[str, Any]:
@@ -20,6 +40,9 @@ def connecting(url: URL, connect_args: dict[str, Any]) -> dict[str, Any]:
     def connect() -> Any:
         from connector.warehouse.mysql import open_connection  # PyMySQL may not be installed
 
-        return open_connection(url, connect_args)
+        connection = open_connection(url, connect_args)
+        with closing(connection.cursor()) as cursor:
+            cursor.execute(SESSION["mysql"])
+        return connection
 
     return {"creator": connect}

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from connector import texts
 from connector.errors import DestinationError, TcssError
 from connector.warehouse.causes import cause_of
+from connector.warehouse.holders import holders
 from connector.warehouse.locations import Location
 
 logger = texts.logger(__name__)
@@ -45,6 +46,8 @@ def _destination_error(location: Location, doing: str, root: BaseException) -> D
     """Make the error: what could not be done, in which warehouse, why, and the next step."""
     text = location.scrub(_message(root))
     cause = cause_of(root, text)
+    if locked := holders(location, cause):
+        text = f"{text} (another session has a lock: {location.scrub(locked)})"
     return DestinationError(
         f"cannot {(cause and cause.doing) or doing} {location.display}: {text}", hint=cause.hint if cause else None
     )

@@ -1,4 +1,4 @@
-"""Changes dlt's destination for PostgreSQL, so that libpq reads the URI as the user meant it.
+"""Changes dlt's destination for PostgreSQL: libpq reads the URI as the user meant it, and no statement waits for ever.
 
 SQLAlchemy writes a blank unescaped or as a +. libpq refuses an unescaped blank, and keeps a + as a +.
 """
@@ -10,7 +10,11 @@ import dlt
 from dlt.common.configuration import configspec
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.destinations.impl.postgres.configuration import PostgresClientConfiguration, PostgresCredentials
+from dlt.destinations.impl.postgres.postgres import PostgresClient
+from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 from sqlalchemy.engine import URL
+
+from connector.warehouse.engines import SESSION
 
 
 def uri(url: URL) -> str:
@@ -40,11 +44,33 @@ class Configuration(PostgresClientConfiguration):
     credentials: Credentials = None  # type: ignore[assignment]
 
 
+class _Sql(Psycopg2SqlClient):
+    """Limits how long statements wait for locks, again after each error, because dlt then resets the session."""
+
+    def _reset_connection(self) -> None:
+        super()._reset_connection()
+        with self._conn.cursor() as cursor:
+            cursor.execute(SESSION["postgresql"])
+
+
+class _Client(PostgresClient):
+    def __init__(self, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
+        theirs = self.sql_client
+        self.sql_client = _Sql(
+            theirs.dataset_name, theirs.staging_dataset_name, theirs.credentials, theirs.capabilities
+        )
+
+
 class PostgreSql(dlt.destinations.postgres):
     """The destination for PostgreSQL. Staging is emptied by DELETE: a TRUNCATE would wait for everybody who reads
     staging, such as pg_dump, and make later readers wait."""
 
     spec = Configuration  # type: ignore[assignment]
+
+    @property
+    def client_class(self) -> type[PostgresClient]:
+        return _Client
 
     def _raw_capabilities(self) -> DestinationCapabilitiesContext:
         capabilities = super()._raw_capabilities()

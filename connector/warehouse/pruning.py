@@ -13,7 +13,7 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from connector.tables import ALL_TABLES, DETAIL_RUNS, IMAGE_HISTORY, IMAGE_SCANS, POSTURE_CHANGES, SYNC_RUNS
 from connector.warehouse.backends import Kind
-from connector.warehouse.counting import Posture
+from connector.warehouse.counting import NEVER, Posture
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
 from connector.warehouse.pipeline import SCHEMA
@@ -31,8 +31,8 @@ KINDS: tuple[Kind, ...] = ("duckdb", "sqlite", "postgresql", "mysql")
 class _Old:
     """The rows `old` of a table that may go: by a condition, and by a join with what is to be `kept`.
 
-    In the SQL, `{cut}` is the instant, `{whole}` a complete run `r` without filters, `%s` the account, and any other
-    name in braces a table.
+    In the SQL, `{cut}` is the instant, `{believed}` the last instant at which a run can have started, `{whole}` a
+    complete run `r` without filters, `%s` the account, and any other name in braces a table.
     """
 
     table: str
@@ -42,20 +42,23 @@ class _Old:
 
 
 # The version that was valid at the cut stays. A version above that in `images` was left by a run that was killed, and
-# was never valid. An image without a row in `images` keeps its highest version.
+# was never valid. An image without a row in `images` keeps its highest version. Where a clock was ahead for a while, a
+# version from before the cut has a higher number than one from after: then the version before the latter stays, and all
+# above, because what a version has changed is told by the version before.
 _HISTORY = _Old(
     IMAGE_HISTORY.name,
     "old.account_id = %s AND old.observed_at < {cut} AND old.version < kept.version",
-    "(SELECT h.image_id, max(h.version) AS version FROM {image_history} AS h "
+    "(SELECT p.image_id, CASE WHEN p.later <= p.earlier THEN p.later - 1 ELSE p.earlier END AS version FROM "
+    "(SELECT h.image_id, max(CASE WHEN h.observed_at < {cut} THEN h.version END) AS earlier, "
+    "min(CASE WHEN h.observed_at >= {cut} THEN h.version END) AS later FROM {image_history} AS h "
     "LEFT JOIN {images} AS i ON i.account_id = h.account_id AND i.image_id = h.image_id "
-    "WHERE h.account_id = %s AND h.observed_at < {cut} AND (i.version IS NULL OR h.version <= i.version) "
-    "GROUP BY h.image_id) AS kept",
+    "WHERE h.account_id = %s AND (i.version IS NULL OR h.version <= i.version) GROUP BY h.image_id) AS p) AS kept",
     "kept.image_id = old.image_id",
 )
 _SCANS = _Old(IMAGE_SCANS.name, "old.account_id = %s AND old.scan_time < {cut}")
 # What later runs and views build on stays (`runs.policy.History`): the runs since the newest complete one, the newest
 # complete full one, the one whose audit counts, and the first complete full one, by which views know which findings
-# were there from the beginning. Without a complete run, nothing goes.
+# were there from the beginning. Without a complete run, nothing goes. Runs in the future do not count.
 _RUNS = _Old(
     SYNC_RUNS.name,
     "old.account_id = %s AND old.started_at < {cut} AND old.started_at < kept.last_whole "
@@ -67,7 +70,7 @@ _RUNS = _Old(
     "min(CASE WHEN {whole} AND r.mode = 'full' THEN r.finished_at END) AS began, "
     "max(CASE WHEN r.missed_by_incremental > 0 OR (r.missed_by_incremental = 0 AND {whole} "
     "AND r.reason_code IS NOT NULL) THEN r.started_at END) AS audited "
-    "FROM {sync_runs} AS r WHERE r.account_id = %s GROUP BY r.account_id) AS kept",
+    "FROM {sync_runs} AS r WHERE r.account_id = %s AND r.started_at <= {believed} GROUP BY r.account_id) AS kept",
     "kept.account_id = old.account_id",
 )
 # The newest run of each detail stays, and the newest complete one.
@@ -77,7 +80,7 @@ _DETAIL_RUNS = _Old(
     "AND (kept.newest_whole IS NULL OR old.started_at <> kept.newest_whole)",
     "(SELECT d.aspect, max(d.started_at) AS newest, "
     "max(CASE WHEN d.verdict = 'complete' THEN d.started_at END) AS newest_whole "
-    "FROM {detail_runs} AS d WHERE d.account_id = %s GROUP BY d.aspect) AS kept",
+    "FROM {detail_runs} AS d WHERE d.account_id = %s AND d.started_at <= {believed} GROUP BY d.aspect) AS kept",
     "kept.aspect = old.aspect",
 )
 _LOADS = _Old(LOADS, "old.schema_name = %s AND old.inserted_at < {cut}")
@@ -98,12 +101,13 @@ _DELETE: Mapping[Kind, str] = {
 
 
 class Pruner:
-    """Prunes one dataset, through a pipeline of `open_pipeline`. `cut` is in microseconds since the epoch."""
+    """Prunes one dataset, through a pipeline of `open_pipeline`. `cut` is in microseconds since the epoch, and so is
+    `believed`: a run that started later had a wrong clock."""
 
-    def __init__(self, location: Location, pipeline: dlt.Pipeline, cut: int) -> None:
+    def __init__(self, location: Location, pipeline: dlt.Pipeline, cut: int, *, believed: int = NEVER) -> None:
         self._location = location
         self._pipeline = pipeline
-        self._cut = instant(location.kind, cut)
+        self._cut, self._believed = instant(location.kind, cut), instant(location.kind, believed)
 
     def account(self, account_id: str, *, dry_run: bool) -> dict[str, int]:
         """Prune the tables of an account, whose lock is held. Return the number of rows that went, by table, or with
@@ -137,7 +141,7 @@ class Pruner:
         """Return the parts of the statements."""
         tables = (*(table.name for table in ALL_TABLES), LOADS, STATE)
         names = {name: client.make_qualified_table_name(name) for name in tables}
-        parts = {"cut": self._cut, "whole": _WHOLE, **names}
+        parts = {"cut": self._cut, "believed": self._believed, "whole": _WHOLE, **names}
         condition, kept = old.condition.format_map(parts), old.kept.format_map(parts)
         if not kept:
             return {"table": names[old.table], "join": "", "using": "", "condition": condition}

@@ -23,6 +23,7 @@ from connector.warehouse.ddl import execute
 from connector.warehouse.dialects import DIALECTS, edition, translate
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
+from connector.warehouse.renamed import misled
 
 log = texts.logger(__name__)
 
@@ -105,7 +106,8 @@ def current(client: Any) -> bool:
     if _dialect(client) not in DIALECTS:
         return True
     present, tables = _present(client), _tables(client)
-    complete = all(present.get(name) for name in (MARKER, *(view.name for view in views_of(tables))))
+    names = [view.name for view in views_of(tables)]
+    complete = all(present.get(name) for name in (MARKER, *names)) and not misled(client, names)
     # Compare only sources: to translate the selects too would take a tenth of a run that has little to write.
     wanted = {name: _digest(source) for name, source in _sources(client, tables).items()}
     return complete and sorted((*row, made[:_DIGITS]) for *row, made in _made(client)) == _rows(wanted, tables)
@@ -215,11 +217,12 @@ def _statements(client: Any, name: str, select: str) -> list[str]:
 
 
 def _kept(client: Any, definitions: Mapping[str, str]) -> set[str]:
-    """Return the existing views whose select is the same as the new select, even if their sources differ."""
+    """Return the existing views whose select is the same as the new select, even if their sources differ, and that read
+    our tables."""
     present = _present(client)
     made = {name: made for name, _, made in _made(client)} if present.get(MARKER) else {}
     same = {name for name in made.keys() & definitions if made[name][-_DIGITS:] == definitions[name][-_DIGITS:]}
-    return {name for name in same if present.get(name)}
+    return {name for name in same if present.get(name)} - misled(client, same)
 
 
 def _sources(client: Any, tables: Tables) -> dict[str, str]:

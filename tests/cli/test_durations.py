@@ -21,3 +21,11 @@ def test_anything_else_is_refused(text: str) -> None:
     """With the option, and examples."""
     with pytest.raises(ConfigurationError, match=r"--older-than .* is not a duration. For example 26h"):
         seconds_of("--older-than", text)
+
+
+@pytest.mark.parametrize("text", ["365000.5d", "99999999d", "9" * 400 + "d"])
+def test_an_age_beyond_all_calendars_is_refused(text: str) -> None:
+    """Python's and databases' calendars have no such instant."""
+    assert seconds_of("--older-than", "365000d") == 31_536_000_000.0
+    with pytest.raises(ConfigurationError, match=r"--older-than '\d.* is more than 365000d"):
+        seconds_of("--older-than", text)

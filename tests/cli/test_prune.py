@@ -12,6 +12,7 @@ import tenacity
 from connector.errors import LockedError
 from connector.warehouse.locations import locate
 from connector.warehouse.locks import lock
+from tests.cli.conftest import BLUE_ID
 from tests.warehouse.test_locks import holder
 from tests.warehouses import KINDS, place
 from tests.world import ACCOUNT_ID, World, world
@@ -122,3 +123,43 @@ def test_a_dataset_without_an_account_is_named(synced: World) -> None:
     said = synced.tcss("prune", "--older-than", "400d", "--dataset", "tcs")
     assert (said.exit_code, said.stderr) == (0, "")
     assert said.stdout.startswith("nothing to prune: no account has images or runs in tcs in duckdb:///")
+
+
+def test_an_account_is_named_by_its_id_or_its_name(named: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By an option or a variable, as in `tcss status`. The rows of other accounts stay."""
+
+    def pruned(*options: str) -> list[str | None]:
+        result = named.tcss("prune", "--older-than", "0s", "--dry-run", "--json", *options)
+        assert result.exit_code == 0, result.output
+        return [json.loads(line)["account_id"] for line in result.stdout.splitlines()]
+
+    assert pruned() == [ACCOUNT_ID, BLUE_ID, None]
+    assert pruned("--account", "blue") == pruned("--account-id", BLUE_ID) == [BLUE_ID, None]
+    monkeypatch.setenv("TCSS_ACCOUNT", "blue")
+    assert pruned() == [BLUE_ID, None]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--account-id", BLUE_ID[:-1] + "3"), f"Did you mean {BLUE_ID}?"),
+        (("--account-id", "x"), "no account 'x' is in tcss in duckdb:"),
+        (("--account", "blu"), "Did you mean blue?"),
+    ],
+)
+def test_an_account_that_the_warehouse_does_not_have_is_refused(
+    named: World, options: tuple[str, ...], said: str
+) -> None:
+    """Exit code 2, and nothing is deleted, also of dlt's list of loads."""
+    loads = named.query("select count(*) from tcss._dlt_loads")
+    result = named.tcss("prune", "--older-than", "0s", *options)
+    assert (result.exit_code, said in result.stderr, result.stdout) == (2, True, ""), result.output
+    assert named.query("select count(*) from tcss._dlt_loads") == loads
+
+
+def test_an_account_that_has_only_its_history_is_known(named: World) -> None:
+    """Somebody may have deleted its rows of `images` and `sync_runs`."""
+    with named.writing() as db:
+        for table in ("images", "sync_runs"):
+            db.execute(f"delete from tcss.{table} where account_id = '{BLUE_ID}'")
+    assert named.tcss("prune", "--older-than", "0s", "--account-id", BLUE_ID).exit_code == 0

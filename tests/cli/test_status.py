@@ -74,6 +74,18 @@ def test_an_account_that_has_no_complete_run_is_too_old(synced: World) -> None:
     assert told == [(ACCOUNT_ID, False), ("2", True)]
 
 
+def test_an_id_that_the_warehouse_does_not_have_is_noted(synced: World) -> None:
+    """On stderr, with the ids there. The exit code stays: a monitor may ask before the account's first sync."""
+    note = f"note: no account '42' is in tcss in {synced.destination}. Ids there: {ACCOUNT_ID}.\n"
+    for options, code in (((), 1), (("--max-age", "1h"), 5), (("--accounts", "--json", "--max-age", "1h"), 5)):
+        result = synced.tcss("status", "--account-id", "42", *options)
+        assert (result.exit_code, result.stderr.startswith(note)) == (code, True), result.output
+    assert "note" not in synced.tcss("status", "--account-id", ACCOUNT_ID).stderr
+    with synced.writing() as db:
+        db.execute("delete from tcss.sync_runs")
+    assert "note" not in synced.tcss("status", "--account-id", ACCOUNT_ID).stderr
+
+
 def test_a_warehouse_without_a_complete_run(synced: World) -> None:
     """1 as before, where no age was asked for; and 5 where one was."""
     with synced.writing() as db:

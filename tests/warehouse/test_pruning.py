@@ -27,6 +27,11 @@ OTHERS = [
     ),
     image("9", "long", seen(ago(400), container_cnt=1), seen(ago(380), container_cnt=2)),
 ]
+# While the clock was ahead, the second version was observed: after every cut but the last, and before the third.
+AHEAD = image(
+    *("9", "ahead", seen(ago(400), container_cnt=1), seen(ago(hours=1), container_cnt=2)),
+    *(seen(ago(390), container_cnt=4), seen(ago(380), container_cnt=8)),
+)
 ORPHANS = image("9", "orphan", seen(ago(400)), seen(ago(390)), seen(ago(10)))
 SCANS = [{"account_id": "1", "image_id": "app", "scan_time": ago(days)} for days in (400, 31, 29, 1)]
 DETAILS = [
@@ -63,7 +68,7 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def refill(made: Place) -> None:
-    versions = [*FLEET, *DAYS, *OTHERS]
+    versions = [*FLEET, *DAYS, *OTHERS, AHEAD]
     rows: dict[Table, list[Any]] = {
         IMAGE_HISTORY: [*(row for rows in versions for row in rows), *LEFT, *ORPHANS],
         IMAGES: [latest(rows) for rows in versions],
@@ -147,6 +152,31 @@ def test_one_version_of_each_image_is_left_of_the_time_before(filled: tuple[Plac
     assert scans == [(2,)]
     details = made.sql("SELECT sync_id FROM {data}.detail_runs")
     assert sorted(details) == [("d1running",), ("d60malware",), ("d80malware",)]
+
+
+def test_a_clock_that_was_ahead_takes_no_version_that_is_needed(filled: tuple[Place, dlt.Pipeline]) -> None:
+    """What the version of the future has changed is told by the version before, which stays, and so do all above."""
+    made, pipeline = filled
+    refill(made)
+    pruned(made, pipeline, ago(30))
+    left = "SELECT version FROM {data}.image_history WHERE image_id = 'ahead'"
+    assert sorted(made.sql(left)) == [(1,), (2,), (3,), (4,)]
+    pruned(made, pipeline, ago(hours=0.5))
+    assert made.sql(left) == [(4,)]
+
+
+def test_a_run_in_the_future_does_not_count(filled: tuple[Place, dlt.Pipeline]) -> None:
+    """Later runs, `tcss status` and details build on the newest run that is not in the future."""
+    made, pipeline = filled
+    runs = [run("1", hours, "full", "complete", finished_at=ago(hours=hours)) for hours in (9000, 8000, 7000, -900)]
+    detail = {"account_id": "1", "aspect": "malware", "verdict": "complete"}
+    details = [{**detail, "sync_id": str(hours), "started_at": ago(hours=hours)} for hours in (9000, 8000, -900)]
+    made.sql_in_one(f"DELETE FROM {{data}}.{table}" for table in ("sync_runs", "detail_runs"))
+    made.insert({SYNC_RUNS: runs, DETAIL_RUNS: details})
+    gone = Pruner(made.location, pipeline, ago(30), believed=ago(0)).account("1", dry_run=False)
+    assert (gone["sync_runs"], gone["detail_runs"]) == (1, 1)
+    assert sorted(made.sql("SELECT sync_id FROM {data}.sync_runs")) == [("1--900",), ("1-7000",), ("1-9000",)]
+    assert sorted(made.sql("SELECT sync_id FROM {data}.detail_runs")) == [("-900",), ("8000",)]
 
 
 def test_runs_that_later_runs_build_on_stay(filled: tuple[Place, dlt.Pipeline]) -> None:
