@@ -7,16 +7,15 @@ One answer is a snapshot. A set of several answers is whole in one of three ways
   each a snapshot or united.
 - United: passes in alternating directions have shown as many distinct rows as TotalCount says.
 
-Rows that are equal in every field, but for fields that change without a scan, count as often as they occur within one
-answer. That the number of rows is TotalCount proves nothing: where rows of equal sort values change places between two
-requests, some come twice and some never.
+Rows that agree in what identifies a finding count as often as they occur within one answer, whatever else they have: a
+row may be written otherwise in another answer. That the number of rows is TotalCount proves nothing: where rows of
+equal sort values change places between two requests, some come twice and some never.
 
 Assumed is that a set which changes without a scan, while several answers are read, changes its TotalCount.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -117,7 +116,7 @@ class _Reading:
         return self._in_parts(first.total) or self._united(union)
 
     def _new_numbering(self) -> Numbering:
-        return Numbering(self._aspect.identity_fields, self._aspect.volatile_fields)
+        return Numbering(self._aspect.identity_fields)
 
     def _in_order(self, page: _Page, union: _Union) -> bool:
         """Make one pass, each page from the last rows of the page before. Returns whether every seam closed."""
@@ -226,12 +225,11 @@ def _snapshot(page: _Page) -> ReadSet:
 
 
 class _Union:
-    """Unites rows of several answers to one question, equal rows as often as they were in one answer."""
+    """Unites rows of several answers to one question, rows of one number as often as they were in one answer."""
 
     def __init__(self, total: int) -> None:
         self.total = total
-        self._items: dict[int, Any] = {}
-        self._counts: Counter[int] = Counter()
+        self._items: dict[int, list[Any]] = {}
 
     @classmethod
     def of(cls, page: _Page) -> _Union:
@@ -240,24 +238,30 @@ class _Union:
         return union
 
     def add(self, page: _Page) -> None:
-        self._items |= zip(page.numbers, page.items, strict=True)
-        self._counts |= Counter(page.numbers)
+        shown: dict[int, list[Any]] = {}
+        for number, item in zip(page.numbers, page.items, strict=True):
+            shown.setdefault(number, []).append(item)
+        self._items |= {
+            number: items for number, items in shown.items() if len(items) >= len(self._items.get(number, ()))
+        }
 
     @property
     def numbers(self) -> Set[int]:
         return self._items.keys()
 
     @property
+    def count(self) -> int:
+        return sum(map(len, self._items.values()))
+
+    @property
     def is_full(self) -> bool:
-        return self._counts.total() == self.total
+        return self.count == self.total
 
     def rows(self) -> list[Any]:
-        return [self._items[number] for number in self._counts.elements()]
+        return [item for items in self._items.values() for item in items]
 
     def whole(self, how: str) -> ReadSet:
         return ReadSet(self.rows(), self.total, True, how)
 
     def lacking(self) -> ReadSet:
-        return ReadSet(
-            total=self.total, reason=f"{self._counts.total()} rows were shown, and TotalCount is {self.total}"
-        )
+        return ReadSet(total=self.total, reason=f"{self.count} rows were shown, and TotalCount is {self.total}")

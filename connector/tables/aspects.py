@@ -52,14 +52,9 @@ class Aspect:
     error: str | None = None
 
     @cached_property
-    def volatile_fields(self) -> frozenset[str]:
-        """The API's names of the volatile columns."""
-        return frozenset(str(column.source) for column in self.columns if column.name in self.volatile)
-
-    @cached_property
     def identity_fields(self) -> tuple[str, ...]:
-        """The API's names of the columns that identify a finding."""
-        return tuple(str(self.table.column(name).source) for name in self.identity)
+        """The API's names of the columns that identify a finding. A vulnerability without a CVE has a name."""
+        return (*(str(self.table.column(name).source) for name in self.identity), *(["Name"] if self.facts else ()))
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
