@@ -49,7 +49,8 @@ class Manner:
 @dataclass
 class ReadSet:
     """Holds a set that was read. `rows` are the items, equal items as often as they count; `whole` says that no item is
-    missing, `reason` why that is so, or not."""
+    missing, `reason` why that is so, or not. `total` is TotalCount; None for a whole set: one empty answer without a
+    TotalCount."""
 
     rows: list[Item] = field(default_factory=list)
     total: int | None = None
@@ -67,6 +68,7 @@ class _Page:
     items: list[Any]
     total: int
     numbering: Numbering
+    is_counted: bool = True
 
     @cached_property
     def numbers(self) -> list[int]:
@@ -201,12 +203,12 @@ class _Reading:
         items = answer.response.get("List")
         items = items if isinstance(items, list) else []
         counted = answer.response.get("TotalCount")
-        counted = 0 if counted is None and not items else count_of(counted)
-        if counted is None:
+        number = 0 if counted is None and not items else count_of(counted)
+        if number is None:
             raise _MovedError("the answer has no TotalCount")
-        if total is not None and counted != total:
-            raise _MovedError(f"TotalCount was {total}, and then {counted}")
-        return _Page(items, counted, self._numbering)
+        if total is not None and number != total:
+            raise _MovedError(f"TotalCount was {total}, and then {number}")
+        return _Page(items, number, self._numbering, counted is not None)
 
     def _ask(self, offset: int, limit: int, order: str | None, filters: Any) -> Answer:
         payload: dict[str, Any] = {"ImageID": self._image_id, "Limit": limit, "Offset": offset}
@@ -220,7 +222,7 @@ class _Reading:
 
 def _snapshot(page: _Page) -> ReadSet:
     if page.total == len(page.items):
-        return ReadSet(page.items, page.total, True, "in one answer")
+        return ReadSet(page.items, page.total if page.is_counted else None, True, "in one answer")
     raise _MovedError(f"TotalCount is {page.total}, and one answer has {len(page.items)} rows")
 
 

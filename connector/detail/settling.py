@@ -98,6 +98,8 @@ class Settler:
             figures = Figures(read.total or 0, found.subjects, len(found.findings))
             count = count_of(item.get(self._source))
             doubt = self._rules.doubt(count, figures)
+            if count is None and read.total is None:
+                doubt = "neither the images list nor the answer has a count"
             self._contradicting.discard(due.image_id)
             if doubt is not None and count == 0:
                 self._contradicting.add(due.image_id)
