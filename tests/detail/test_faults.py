@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+import pytest
+
 from connector.detail.reading import MOST_FAILING
 from connector.errors import AccessError, RequestRejectedError, TransientError
+from connector.texts import LONGEST
+from connector.wire import is_storable
 from tests.detail.account import MINUTE, NOW, Image, Server, finding, new_tables, run, shown
 
 SCANNED = NOW - 10_000 * MINUTE
@@ -142,6 +146,18 @@ def test_an_answer_without_list_and_count_is_no_empty_set() -> None:
     made = run(server, tables, now=NOW + 120 * MINUTE)
     assert made is not None
     assert (made.verdict, shown(tables, "a")) == ("complete", ())
+
+
+@pytest.mark.parametrize("error", ["\ud800", "a\0b", "x" * 300_000], ids=["surrogate", "NUL", "long"])
+def test_a_reason_that_no_database_can_hold_does_not_end_the_run(error: str) -> None:
+    """The API's text is in the reason, in a form that can be stored."""
+    tables = new_tables()
+    run(Server({"a": Image(SCANNED, [finding(1)], error=error), "b": Image(SCANNED, [finding(2)])}), tables)
+    reason = tables["image_reads"]["1", "a", "vulnerabilities"]["verdict_reason"]
+    assert reason.startswith("the scan failed: ")
+    assert is_storable(reason)
+    assert len(reason) <= LONGEST
+    assert len(shown(tables, "b")) == 1
 
 
 def test_an_api_that_fails_on_many_images_is_down() -> None:

@@ -70,6 +70,21 @@ def test_that_no_container_is_running_is_said(
     assert (len(tables["hosts"]), len(tables["containers"])) == (1, 0)
 
 
+def test_no_text_of_a_fact_is_longer_than_a_row_can_hold() -> None:
+    """Numbers, labels, words for levels and PocIDs too; the facts that fit stay."""
+    facts, long = Facts("1", "now", NOW, UTC, []), "x" * (LONGEST + 1)
+    facts.of_list({**finding(1), "Level": "HIGH", "PocID": "p1", "Tags": ["EXP"]}, emergency=False)
+    facts.of_list({**finding(1), "Level": long, "PocID": long, "Tags": [long]}, emergency=False)
+    facts.of_rows([{**finding(1), "CVEID": long, "Level": [long], "Tag": [long]}])
+    rows = [dict(zip(VULNERABILITIES.column_names, row, strict=True)) for row in facts.changed()]
+    assert [(row["cve_id"], row["poc_ids"], row["tags"]) for row in rows] == [
+        ("CVE-2020-0001", '["p1"]', '["EXP"]'),
+        (None, None, None),
+    ]
+    assert all(len(value) <= LONGEST for row in rows for value in row.values() if isinstance(value, str))
+    assert {fault.column_name for fault in facts.rejected} == {"cve_id", "tags", "level", "poc_ids"}
+
+
 @pytest.mark.parametrize(
     ("empty", "share", "verdict", "gone"),
     [
