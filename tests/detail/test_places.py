@@ -13,7 +13,7 @@ from connector.detail.parsing import ColumnParser, Rejected
 from connector.detail.places import PLACES, PlaceDiff
 from connector.images.fields import LONGEST, TOO_GREAT, TOO_LARGE
 from connector.runs.identity import Identity
-from connector.tables import HOSTS, VULNERABILITIES
+from connector.tables import CONTAINERS, HOSTS, VULNERABILITIES
 from tests.detail.account import MINUTE, NOW, Server, finding, new_tables, run
 
 LISTS = {
@@ -48,6 +48,22 @@ def test_unknown_fields_that_are_too_long_for_a_row_are_rejected() -> None:
     assert (row["host_id"], row["extra"]) == ("host", None)
     ((name, raw, reason),) = diff.rejected
     assert (name, len(raw), reason, "hunter2" in raw) == ("extra", LONGEST, TOO_LARGE, False)
+
+
+def test_an_id_that_is_longer_than_its_column_does_not_end_the_run() -> None:
+    """As an id of its own it is none, and the list is not proven; beside another id it is a rejected value."""
+    containers = next(place for place in PLACES if place.table is CONTAINERS)
+    long = "x" * 257
+    assert [place.key({"HostID": long, "ContainerID": long}) for place in PLACES] == [None, None]
+    assert [place.key({"HostID": long[:128], "ContainerID": long[1:]}) for place in PLACES] == [long[:128], long[1:]]
+    diff = PlaceDiff(containers, Identity("1", "now", NOW), UTC, [])
+    (made,) = diff.rows({"c": {"ContainerID": "c", "HostID": long, "ImageID": long}}, whole=True, seen_before=None)
+    row = dict(zip(CONTAINERS.column_names, made, strict=True))
+    assert (row["container_id"], row["host_id"], row["image_id"]) == ("c", None, None)
+    assert {fault.column_name: fault.reason for fault in diff.rejected} == {
+        "host_id": "longer than 128 characters",
+        "image_id": "longer than 256 characters",
+    }
 
 
 def test_a_fact_without_its_unknown_fields_is_a_fact() -> None:
