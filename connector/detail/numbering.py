@@ -9,8 +9,8 @@ from connector.wire import encode
 
 
 class Numbering:
-    """Numbers rows from 0 in the order in which they are first seen. Rows that agree in `fields`, which identify a
-    finding, have one number; a field that is missing is null. A row that is no object is compared whole.
+    """Numbers rows from 0 in the order in which they are first seen. Rows that agree in `fields`, which identify a row,
+    have one number; a field that is missing is null. A row that is no object is compared whole.
 
     Other fields may differ between two answers that show the same row: a time, labels in another order, a field that
     this release does not know. Such a row would else count twice, in the place of a row that was never shown.

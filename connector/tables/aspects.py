@@ -53,8 +53,10 @@ class Aspect:
 
     @cached_property
     def identity_fields(self) -> tuple[str, ...]:
-        """The API's names of the columns that identify a finding. A vulnerability without a CVE has a name."""
-        return (*(str(self.table.column(name).source) for name in self.identity), *(["Name"] if self.facts else ()))
+        """The API's names of the columns that identify a row: those of a finding, the name of a vulnerability that has
+        no CVE, and the level, by which a set is sorted and split."""
+        of_finding = (str(self.table.column(name).source) for name in self.identity)
+        return (*of_finding, *(["Name"] if self.facts else ()), self.split[0])
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
