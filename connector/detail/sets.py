@@ -8,8 +8,8 @@ One answer is a snapshot. A set of several answers is whole in one of three ways
 - United: passes in alternating directions have shown as many distinct rows as TotalCount says.
 
 Rows that agree in what identifies a finding, and in the level, count as often as they occur within one answer, whatever
-else they have: a row may be written otherwise in another answer. That the number of rows is TotalCount proves nothing: where rows of
-equal sort values change places between two requests, some come twice and some never.
+else they have: a row may be written otherwise in another answer. That the number of rows is TotalCount proves nothing:
+where rows of equal sort values change places between two requests, some come twice and some never.
 
 Assumed is that a set which changes without a scan, while several answers are read, changes its TotalCount.
 """
