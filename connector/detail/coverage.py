@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from connector.detail.queue import UNFINISHED
+from connector.detail.queue import UNFINISHED, level_counts
 from connector.detail.rows import DetailVerdict
 from connector.tables import ASPECTS, Aspect, Row
 
-IMAGE_COLUMNS = ("image_id", "scan_status", "scan_time", "deleted_at", *(aspect.count for aspect in ASPECTS.values()))
-READ_COLUMNS = ("image_id", "aspect", "read_no", "scan_time", "vul_cnt", "verdict")
+IMAGE_COLUMNS = (
+    *("image_id", "scan_status", "scan_time", "deleted_at"),
+    *(name for aspect in ASPECTS.values() for name in (aspect.count, *aspect.levels)),
+)
+READ_COLUMNS = ("image_id", "aspect", "read_no", "scan_time", "vul_cnt", "verdict", "level_counts")
 
 
 @dataclass
@@ -52,9 +55,16 @@ def _standing(aspect: Aspect, image: Row, read: Row | None) -> str:
         return "never_scanned"
     if read is not None and read["verdict"] != DetailVerdict.COMPLETE:
         return "unproven"
-    now = (image["scan_time"], image[aspect.count])
-    if read and read["read_no"] and now == (read["scan_time"], read["vul_cnt"]):
+    if read is not None and read["read_no"] and _is_present(aspect, image, read):
         return "current"
     if image["scan_status"] in UNFINISHED:
         return "unfinished"
     return "behind" if read and read["read_no"] else "unread"
+
+
+def _is_present(aspect: Aspect, image: Row, read: Row) -> bool:
+    """Whether the set is that of the present scan and counts. A marker of an older release has no counts by level."""
+    if (image["scan_time"], image[aspect.count]) != (read["scan_time"], read["vul_cnt"]):
+        return False
+    levels, before = level_counts(image.get(name) for name in aspect.levels), read.get("level_counts")
+    return levels is None or before is None or levels == before

@@ -10,6 +10,7 @@ from connector.detail.findings import vul_id
 from connector.detail.hashing import numbered_hash
 from connector.detail.parsing import ColumnParser, Item, Rejected, not_too_long
 from connector.tables import VULNERABILITIES, Row
+from connector.texts import shortened
 from connector.wire import decode, encode, storable
 
 HASH_DEFINITION = 1
@@ -62,7 +63,7 @@ class Facts:
                 self._from_rows.add(key)
                 row = self._take(key, item, item.get("Tag"))
                 if key not in self._listed and row["severity"] is None and item.get("Level") is not None:
-                    row["level"] = storable(str(item["Level"]))
+                    row["level"] = self._text("level", str(item["Level"]))
 
     def of_list(self, item: Item, *, emergency: bool) -> None:
         """Take an item of a list of the account."""
@@ -71,11 +72,17 @@ class Facts:
         self._listed.add(key)
         word = item.get("Level")
         if isinstance(word, str) and word:
-            row["level"], row["severity"] = storable(word), SEVERITIES.get(word.upper())
+            row["level"], row["severity"] = self._text("level", word), SEVERITIES.get(word.upper())
         poc_id = item.get("PocID")
         if isinstance(poc_id, str) and poc_id:
-            row["poc_ids"] = _united(row["poc_ids"], [storable(poc_id)])
+            row["poc_ids"] = self._united("poc_ids", row, [storable(poc_id)])
         row["is_emergency"] = bool(row["is_emergency"]) or emergency
+
+    @property
+    def unlisted(self) -> int:
+        """How many vulnerabilities the lists had, if they have none now; else 0."""
+        had = (row["poc_ids"] is not None and row["gone_at"] is None for row in self._stored.values())
+        return 0 if self._listed else sum(had)
 
     def end_of_lists(self) -> None:
         """Note that all lists were read whole: a vulnerability that the lists had, and no longer have, is gone."""
@@ -110,8 +117,6 @@ class Facts:
         values["extra"] = not_too_long("extra", self._parser.unknown(item), self.rejected)
         if values.get("cvss_v3_score") == 0:
             values["cvss_v3_score"] = None
-        number = item.get("CVEID")
-        values["cve_id"] = storable(number) if isinstance(number, str) and number else None
         row.update((name, value) for name, value in values.items() if value is not None)
         self._label(row, tags)
         return row
@@ -125,21 +130,26 @@ class Facts:
         words = [storable(tag) for tag in tags if isinstance(tag, str) and tag] if isinstance(tags, list) else []
         if not words:
             return
-        row["tags"] = _united(row["tags"], words)
+        row["tags"] = self._united("tags", row, words)
         for word in words:
             if word.startswith("KNOWN_EXPLO"):
                 row["is_known_exploited"] = True
             elif word not in TAGS:
-                self.unknown_tags.add(word)
+                self.unknown_tags.add(shortened(word))
             elif column := TAGS[word]:
                 row[column] = True
 
+    def _text(self, name: str, text: str) -> str | None:
+        return not_too_long(name, storable(text), self.rejected)
+
+    def _united(self, name: str, row: Row, words: Iterable[str]) -> str | None:
+        """Return the JSON array of the words that the row has and of these; what the row has, if that is too long."""
+        stored = row[name]
+        united = encode(sorted({*(decode(stored) if stored else ()), *words}))
+        return not_too_long(name, united, self.rejected) or stored
+
 
 _COMPARED = tuple(name for name in VULNERABILITIES.column_names if name not in ("sync_id", "changed_at", *_VOLATILE))
-
-
-def _united(stored: str | None, words: Iterable[str]) -> str:
-    return encode(sorted({*(decode(stored) if stored else ()), *words}))
 
 
 def _hash(row: Row) -> str:

@@ -66,21 +66,27 @@ class Wanted:
 
     @property
     def filters(self) -> Filters:
-        """The filter of the account's lists. No filter knows a PocID: for one, the lists are read whole."""
-        if not self.is_cve and re.fullmatch(r"[a-z]+-\d+", self.text, re.IGNORECASE | re.ASCII):
-            return ()
-        return (("CVEID" if self.is_cve else "Name", (self.text,)),)
+        """The filter of the account's lists. For all but a CVE, the lists are read whole: no filter knows a PocID, and
+        the filter for names may tell capitals from small letters."""
+        return (("CVEID", (self.text,)),) if self.is_cve else ()
+
+    @property
+    def other_names(self) -> Filters:
+        """The filter for what the API may know by another name than it shows; none for a number, such as a PocID."""
+        is_number = self.is_cve or re.fullmatch(r"[a-z]+(-\d+)+", self.text, re.IGNORECASE | re.ASCII)
+        return () if is_number else (("Name", (self.text,)),)
 
     def matches(self, one: Vulnerability) -> bool:
-        """Return whether the vulnerability is this CVE or PocID, or has this text in its name. A filter may return more
-        than was asked."""
+        """Return whether the vulnerability is this CVE, another number or PocID, or has this text in its name. A filter
+        may return more than was asked."""
         if self.is_cve:
             return self.text in re.findall(r"CVE-\d+-\d+", one.cve_id or "")
         return self.means(one) or self.text.casefold() in (one.name or "").casefold()
 
     def means(self, one: Vulnerability) -> bool:
-        """Return whether the text is the PocID or the whole name of the vulnerability."""
-        return self.text.casefold() in ((one.poc_id or "").casefold(), (one.name or "").casefold())
+        """Return whether the text is the PocID, the number or the whole name of the vulnerability."""
+        numbers = re.split(r"[\s,;|/]+", one.cve_id or "")
+        return self.text.casefold() in (known.casefold() for known in (one.poc_id, one.name, *numbers) if known)
 
 
 class Finder:
@@ -103,26 +109,33 @@ class Finder:
                 self._places(one, images, containers)
             found.images = sorted(images.values(), key=by_use)
             found.containers = sorted(containers.values(), key=by_host)
+        elif not found.found and any(one.affects is None for one in matched):
+            self._reasons.append("the lists do not say of each of these whether images have it")
         if not found.found:
             self._doubt_licence()
         found.requests = self._client.stats.requests - before
         return found
 
     def _vulnerabilities(self, wanted: Wanted) -> list[Vulnerability]:
+        """Return the vulnerabilities that are meant, else those that match."""
+        matched = [one for one in self._listed(wanted.filters) if wanted.matches(one)]
+        if not matched and wanted.other_names:
+            matched = self._listed(wanted.other_names)
+            if matched:
+                self._reasons.append("the API found these by another name than it shows")
+        return [one for one in matched if wanted.means(one)] or matched
+
+    def _listed(self, filters: Filters) -> list[Vulnerability]:
         """Return each PocID once: the list of emergencies repeats entries of the other lists, without counts."""
         listed: dict[str, Vulnerability] = {}
         for action, emergency in LISTS.items():
-            for key, item in self._list(action, key_by("PocID", "CVEID", "Name"), {}, wanted.filters).items():
+            for key, item in self._list(action, key_by("PocID", "CVEID", "Name"), {}, filters).items():
                 one = vulnerability_of(item, emergency=emergency)
                 if key not in listed:
                     listed[key] = one
                 elif emergency:
                     listed[key].is_emergency, listed[key].status = True, one.status
-        matched = [one for one in listed.values() if wanted.matches(one)]
-        if listed and not matched and wanted.filters and not wanted.is_cve:
-            self._reasons.append("the API found these by another name than it shows")
-            return list(listed.values())
-        return [one for one in matched if wanted.means(one)] or matched
+        return list(listed.values())
 
     def _places(self, one: Vulnerability, images: dict[str, Image], containers: dict[str, Container]) -> None:
         """Add the images and containers of a PocID to those of other PocIDs."""

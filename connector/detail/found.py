@@ -11,7 +11,8 @@ from connector.listing.page import count_of, text_of
 
 Item = Mapping[str, Any]
 
-AT_RISK = "SCANNED_RISK"  # status of an emergency that an image has
+STATUSES = {"SCANNED_RISK": True, "SCANNED_NOT_RISK": False, "SCANNING": False, "NOT_SCAN": False}
+"""Statuses of an emergency, and whether an image is known to have the emergency."""
 
 
 @dataclass
@@ -35,9 +36,12 @@ class Vulnerability:
         return self.cve_id or (self.name or "").casefold()
 
     @property
-    def affects(self) -> bool:
-        """Whether an image has the vulnerability, by the account's lists. The list of emergencies has no counts."""
-        return self.status == AT_RISK if self.local_image_count is None else self.local_image_count > 0
+    def affects(self) -> bool | None:
+        """Whether an image or a container has the vulnerability, by the account's lists; None if they do not say that.
+        The list of emergencies has no counts."""
+        if self.local_image_count or self.container_count:
+            return True
+        return STATUSES.get(self.status or "") if self.local_image_count is None else False
 
 
 @dataclass(frozen=True)

@@ -40,13 +40,13 @@ class Listed:
         return self.reason is None
 
 
-def key_by(*names: str) -> KeyOf:
-    """Make a function that returns the first of these fields that is a usable text."""
+def key_by(*names: str, longest: int | None = None) -> KeyOf:
+    """Make a function that returns the first of these fields that is a usable text, of at most `longest` characters."""
 
     def key(item: Any) -> str | None:
         for name in names:
             text = item.get(name) if isinstance(item, dict) else None
-            if isinstance(text, str) and text and storable(text) == text:
+            if isinstance(text, str) and text and storable(text) == text and (not longest or len(text) <= longest):
                 return text
         return None
 

@@ -90,13 +90,20 @@ def _parser(column: Column, zone: tzinfo) -> Callable[[Any], Any]:
     if column.is_json:
         return _parse_json
     parsers: dict[str, Callable[[Any], Any]] = {
-        "text": parse_text,
+        "text": partial(_parse_text, column.precision or LONGEST),
         "bigint": parse_integer,
         "double": _parse_double,
         "bool": parse_boolean,
         "timestamp": partial(_parse_time_or_never, zone),
     }
     return parsers[column.type]
+
+
+def _parse_text(longest: int, received: Any) -> str | None:
+    text = parse_text(received)
+    if text is not None and len(text) > longest:
+        raise RejectedError(f"longer than {longest:,} characters")
+    return text
 
 
 def _parse_json(received: Any) -> str | None:

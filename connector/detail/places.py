@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
+from functools import cached_property
 from typing import Any
 
 from connector import texts
@@ -44,18 +45,18 @@ class Place:
 
     action: str
     table: Table
-    key: KeyOf
     moving: tuple[str, ...] = ()
+
+    @cached_property
+    def key(self) -> KeyOf:
+        """The place's id. An id that its column cannot hold is none."""
+        column = self.table.column(self.table.key[1])
+        return key_by(str(column.source), longest=column.precision)
 
 
 PLACES = (
-    Place("DescribeAssetHostList", HOSTS, key_by("HostID"), ("last_online_time",)),
-    Place(
-        "DescribeAssetContainerList",
-        CONTAINERS,
-        key_by("ContainerID"),
-        ("cpu_usage", "ram_usage", "update_time"),
-    ),
+    Place("DescribeAssetHostList", HOSTS, ("last_online_time",)),
+    Place("DescribeAssetContainerList", CONTAINERS, ("cpu_usage", "ram_usage", "update_time")),
 )
 
 

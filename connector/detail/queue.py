@@ -12,6 +12,7 @@ from connector.tables import Aspect, Row
 SCANNED = "SCANNED"
 # Statuses of a scan that has not ended, or not well: a ScanTime beside them is that of an older scan.
 UNFINISHED = {"NOT_SCAN", "WAIT_SCAN", "SCANNING", "SCAN_ERR", "FAILED", "CANCELED"}
+TIMELESS = "SCANNED without a ScanTime"
 SETTLING = 600_000_000  # microseconds after its ScanTime in which a set may still change
 LEAST_EMPTY = 20  # images without findings that are asked for, before others are believed to have none
 ASKED_AGAIN = 3  # of these, in each run
@@ -35,7 +36,7 @@ class Queue:
     """Holds the images that are due, in order: images in use first, then those with the most findings of the two worst
     severities, then the oldest scan. `believed_empty` are images that need no request, because their count is 0.
     `waiting` counts, by ScanStatus, images that have a ScanTime whose set is not read because the status is not
-    SCANNED."""
+    SCANNED; and as TIMELESS those that are SCANNED and have no ScanTime, or one that is no time."""
 
     due: list[Due] = field(default_factory=list)
     believed_empty: list[Due] = field(default_factory=list)
@@ -92,6 +93,7 @@ def queue_of(aspect: Aspect, images: Iterable[Row], reads: Mapping[str, Row], ru
     waiting: Counter[str] = Counter()
     for image in images:
         if image["scan_time"] is None or image["deleted_at"] is not None:
+            waiting[TIMELESS] += image["scan_status"] == SCANNED and image["deleted_at"] is None
             continue
         read = reads.get(image["image_id"])
         if read is not None and _is_current(image, read, aspect, rules, now):
@@ -103,7 +105,7 @@ def queue_of(aspect: Aspect, images: Iterable[Row], reads: Mapping[str, Row], ru
         ranked.append(((not image["container_cnt"], -worst, image["scan_time"]), _due(image, read, aspect)))
     ranked.sort(key=lambda entry: (entry[0], entry[1].image_id))
     queue = _without_empty([due for _, due in ranked], reads)
-    queue.waiting = waiting
+    queue.waiting = +waiting
     return queue
 
 

@@ -222,6 +222,8 @@ class _Aspect:
                 facts.of_list(item, emergency=emergency)
             if not listed.whole:
                 reasons.append(f"{action}: {listed.reason}")
+        if not reasons and facts.unlisted and self._settings.max_delete_share < 1:
+            reasons.append(f"vulnerabilities of the account: {_nothing_listed(facts.unlisted)}")
         if not reasons:
             facts.end_of_lists()
         return facts, reasons
@@ -258,7 +260,7 @@ class _Aspect:
         known = sum(row["gone_at"] is None for row in self._store.rows(place.table, ("gone_at",)))
         if not known or self._settings.max_delete_share >= 1:
             return None
-        return f"the list is empty, and the warehouse has {known:,}; --max-delete-share 1 allows that"
+        return _nothing_listed(known)
 
     def _place(self, place: Place, listed: Listed, seen_before: int | None) -> None:
         diff = PlaceDiff(place, self._identity, self._zone, self._store.rows(place.table))
@@ -303,3 +305,7 @@ class _Aspect:
     def _reject(self, table: str, rejected: list[Any]) -> None:
         self._store.reject(Rejected(None, f"{table}.{name}", raw, reason) for name, raw, reason in rejected)
         rejected.clear()
+
+
+def _nothing_listed(known: int) -> str:
+    return f"the list is empty, and the warehouse has {known:,}; --max-delete-share 1 allows that"

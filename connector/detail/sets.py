@@ -7,16 +7,15 @@ One answer is a snapshot. A set of several answers is whole in one of three ways
   each a snapshot or united.
 - United: passes in alternating directions have shown as many distinct rows as TotalCount says.
 
-Rows that are equal in every field, but for fields that change without a scan, count as often as they occur within one
-answer. That the number of rows is TotalCount proves nothing: where rows of equal sort values change places between two
-requests, some come twice and some never.
+Rows that agree in what identifies a finding, and in the level, count as often as they occur within one answer, whatever
+else they have: a row may be written otherwise in another answer. That the number of rows is TotalCount proves nothing:
+where rows of equal sort values change places between two requests, some come twice and some never.
 
 Assumed is that a set which changes without a scan, while several answers are read, changes its TotalCount.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -50,7 +49,8 @@ class Manner:
 @dataclass
 class ReadSet:
     """Holds a set that was read. `rows` are the items, equal items as often as they count; `whole` says that no item is
-    missing, `reason` why that is so, or not."""
+    missing, `reason` why that is so, or not. `total` is TotalCount; None for a whole set: one empty answer without a
+    TotalCount."""
 
     rows: list[Item] = field(default_factory=list)
     total: int | None = None
@@ -68,6 +68,7 @@ class _Page:
     items: list[Any]
     total: int
     numbering: Numbering
+    is_counted: bool = True
 
     @cached_property
     def numbers(self) -> list[int]:
@@ -117,7 +118,7 @@ class _Reading:
         return self._in_parts(first.total) or self._united(union)
 
     def _new_numbering(self) -> Numbering:
-        return Numbering(self._aspect.identity_fields, self._aspect.volatile_fields)
+        return Numbering(self._aspect.identity_fields)
 
     def _in_order(self, page: _Page, union: _Union) -> bool:
         """Make one pass, each page from the last rows of the page before. Returns whether every seam closed."""
@@ -202,12 +203,12 @@ class _Reading:
         items = answer.response.get("List")
         items = items if isinstance(items, list) else []
         counted = answer.response.get("TotalCount")
-        counted = 0 if counted is None and not items else count_of(counted)
-        if counted is None:
+        number = 0 if counted is None and not items else count_of(counted)
+        if number is None:
             raise _MovedError("the answer has no TotalCount")
-        if total is not None and counted != total:
-            raise _MovedError(f"TotalCount was {total}, and then {counted}")
-        return _Page(items, counted, self._numbering)
+        if total is not None and number != total:
+            raise _MovedError(f"TotalCount was {total}, and then {number}")
+        return _Page(items, number, self._numbering, counted is not None)
 
     def _ask(self, offset: int, limit: int, order: str | None, filters: Any) -> Answer:
         payload: dict[str, Any] = {"ImageID": self._image_id, "Limit": limit, "Offset": offset}
@@ -221,17 +222,16 @@ class _Reading:
 
 def _snapshot(page: _Page) -> ReadSet:
     if page.total == len(page.items):
-        return ReadSet(page.items, page.total, True, "in one answer")
+        return ReadSet(page.items, page.total if page.is_counted else None, True, "in one answer")
     raise _MovedError(f"TotalCount is {page.total}, and one answer has {len(page.items)} rows")
 
 
 class _Union:
-    """Unites rows of several answers to one question, equal rows as often as they were in one answer."""
+    """Unites rows of several answers to one question, rows of one number as often as they were in one answer."""
 
     def __init__(self, total: int) -> None:
         self.total = total
-        self._items: dict[int, Any] = {}
-        self._counts: Counter[int] = Counter()
+        self._items: dict[int, list[Any]] = {}
 
     @classmethod
     def of(cls, page: _Page) -> _Union:
@@ -240,24 +240,30 @@ class _Union:
         return union
 
     def add(self, page: _Page) -> None:
-        self._items |= zip(page.numbers, page.items, strict=True)
-        self._counts |= Counter(page.numbers)
+        shown: dict[int, list[Any]] = {}
+        for number, item in zip(page.numbers, page.items, strict=True):
+            shown.setdefault(number, []).append(item)
+        self._items |= {
+            number: items for number, items in shown.items() if len(items) >= len(self._items.get(number, ()))
+        }
 
     @property
     def numbers(self) -> Set[int]:
         return self._items.keys()
 
     @property
+    def count(self) -> int:
+        return sum(map(len, self._items.values()))
+
+    @property
     def is_full(self) -> bool:
-        return self._counts.total() == self.total
+        return self.count == self.total
 
     def rows(self) -> list[Any]:
-        return [self._items[number] for number in self._counts.elements()]
+        return [item for items in self._items.values() for item in items]
 
     def whole(self, how: str) -> ReadSet:
         return ReadSet(self.rows(), self.total, True, how)
 
     def lacking(self) -> ReadSet:
-        return ReadSet(
-            total=self.total, reason=f"{self._counts.total()} rows were shown, and TotalCount is {self.total}"
-        )
+        return ReadSet(total=self.total, reason=f"{self.count} rows were shown, and TotalCount is {self.total}")

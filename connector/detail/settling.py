@@ -20,6 +20,7 @@ from connector.listing.page import count_of, text_of
 from connector.runs.identity import Identity
 from connector.tables import IMAGE_READS, IMAGES, Aspect, Row
 from connector.texts import shortened
+from connector.wire import storable
 
 AT_ONCE = 5_000  # findings whose rows are made at once
 BELIEVED = "the images list counts 0, as for all images that were asked for and had none"
@@ -98,6 +99,8 @@ class Settler:
             figures = Figures(read.total or 0, found.subjects, len(found.findings))
             count = count_of(item.get(self._source))
             doubt = self._rules.doubt(count, figures)
+            if count is None and read.total is None:
+                doubt = "neither the images list nor the answer has a count"
             self._contradicting.discard(due.image_id)
             if doubt is not None and count == 0:
                 self._contradicting.add(due.image_id)
@@ -191,7 +194,9 @@ class Settler:
         return {row[name] for row in self._store.rows(facts, (name,))}
 
     def _doubt(self, due: Due, read_at: int, reason: str, requests: int, markers: dict[str, Row]) -> None:
-        """Mark the set of the present scan as not proven. The last whole set stays visible."""
+        """Mark the set of the present scan as not proven. The last whole set stays visible. The reason may have texts
+        of the API."""
+        reason = storable(shortened(reason))
         self.tally.doubts[reason.partition(":")[0]] += 1
         before = markers.get(due.image_id) or {"read_no": 0}
         verdict = {"read_at": read_at, "verdict": DetailVerdict.PARTIAL, "verdict_reason": reason, "requests": requests}

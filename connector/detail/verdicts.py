@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from connector import texts
-from connector.detail.queue import UNFINISHED
+from connector.detail.queue import TIMELESS, UNFINISHED
 from connector.detail.rows import DetailRun, DetailVerdict
 from connector.detail.settling import Tally
 
@@ -52,6 +52,8 @@ def judge(row: DetailRun, outcome: Outcome) -> None:
 
 
 def _not_scanned(waiting: Counter[str]) -> list[str]:
-    """Say which images were not read because of their status."""
-    statuses = ", ".join(f"{count} {status}" for status, count in waiting.most_common(REASONS))
-    return [f"not read, since the ScanStatus is not SCANNED: {statuses}"] if waiting else []
+    """Say which images were not read because of their status, or because nothing says when they were scanned."""
+    words = Counter({word: count for word, count in waiting.items() if word != TIMELESS})
+    statuses = ", ".join(f"{count} {status}" for status, count in words.most_common(REASONS))
+    said = [f"not read, since the ScanStatus is not SCANNED: {statuses}"] if words else []
+    return [*said, f"not read: {waiting[TIMELESS]} {TIMELESS}"] if waiting[TIMELESS] else said

@@ -52,14 +52,11 @@ class Aspect:
     error: str | None = None
 
     @cached_property
-    def volatile_fields(self) -> frozenset[str]:
-        """The API's names of the volatile columns."""
-        return frozenset(str(column.source) for column in self.columns if column.name in self.volatile)
-
-    @cached_property
     def identity_fields(self) -> tuple[str, ...]:
-        """The API's names of the columns that identify a finding."""
-        return tuple(str(self.table.column(name).source) for name in self.identity)
+        """The API's names of the columns that identify a row: those of a finding, the name of a vulnerability that has
+        no CVE, and the level, by which a set is sorted and split."""
+        of_finding = (str(self.table.column(name).source) for name in self.identity)
+        return (*of_finding, *(["Name"] if self.facts else ()), self.split[0])
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:

@@ -219,7 +219,8 @@ DETAIL_RUNS = Table(
         Column(
             "images_behind",
             "bigint",
-            "Images left in the queue, and images with a ScanTime and a ScanStatus that this release does not know.",
+            "Images left in the queue, images with a ScanTime and a ScanStatus that this release does not know, and "
+            "images that are SCANNED and have no usable ScanTime.",
             unit="images",
         ),
         Column("images_unproven", "bigint", "Images whose last read proved nothing.", unit="images"),

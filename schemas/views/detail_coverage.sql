@@ -18,6 +18,13 @@ with aspects as (
     union
     select account_id, aspect from detail_runs where aspect <> 'running'
 ),
+levelled as (
+    select
+        scan_states.*,
+        cast(critical_level_vul_cnt as varchar) || '/' || cast(high_level_vul_cnt as varchar) || '/'
+        || cast(medium_level_vul_cnt as varchar) || '/' || cast(low_level_vul_cnt as varchar) as level_counts
+    from scan_states
+),
 states as (
     select
         aspects.account_id,
@@ -33,13 +40,14 @@ states as (
                 and reads.scan_time = images.scan_time
                 and coalesce(case aspects.aspect when 'malware' then images.virus_cnt else images.vul_cnt end, -1)
                 = coalesce(reads.vul_cnt, -1)
+                and case when reads.level_counts <> images.level_counts then 1 else 0 end = 0
                 then 'current'
             when images.status_state in ('not scanned', 'scanning', 'cancelled', 'failing') then 'scan not finished'
             when coalesce(reads.read_no, 0) = 0 then 'not read yet'
             else 'behind the scan'
         end as state
     from aspects
-    join scan_states as images on images.account_id = aspects.account_id
+    join levelled as images on images.account_id = aspects.account_id
     left join image_reads as reads
         on reads.account_id = aspects.account_id
         and reads.image_id = images.image_id

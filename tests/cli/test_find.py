@@ -67,21 +67,26 @@ def test_people_get_a_table_of_80_columns(account: World) -> None:
     assert (result.exit_code, result.stdout, result.stderr) == (0, SHOWN, "")
 
 
-def test_scripts_get_one_object(account: World) -> None:
-    """With all fields, also by a part of the name; in five requests, of which none is for STS or the image list."""
-    result = account.tcss("find", "Log4j2", "--json")
+@pytest.mark.parametrize(("text", "lists"), [("CVE-2021-44228", 3), ("Log4j2", 19), ("log4J2 remote", 19)])
+def test_scripts_get_one_object(account: World, text: str, lists: int) -> None:
+    """With all fields, also by a part of the name; in five requests for a CVE, of which none is for STS or the image
+    list. For a name, the account's lists are read whole."""
+    result = account.tcss("find", text, "--json")
     assert result.exit_code == 0
     assert json.loads(result.stdout) == {
-        "query": "Log4j2",
+        "query": text,
         "found": True,
         "whole": True,
         "vulnerabilities": [VULNERABILITY],
         "images": [IMAGE],
         "containers": [],
         "reasons": [],
-        "requests": 5,
+        "requests": lists + 2,
     }
-    assert account.sandbox.stats()["actions"] == dict.fromkeys(FIND, 1)
+    asked = account.sandbox.stats()["actions"]
+    assert asked.keys() == set(FIND)
+    assert [asked[action] for action in FIND[3:]] == [1, 1]
+    assert sum(asked.values()) == lists + 2
 
 
 def test_containers_are_shown_with_their_hosts(account: World) -> None:

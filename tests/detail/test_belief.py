@@ -94,3 +94,16 @@ def test_sets_whose_rows_the_warehouse_has_lost_are_read_again() -> None:
         assert made is not None
         assert (made.verdict, made.images_read) == ("complete", 1)
         assert shown(tables, "a") == before
+
+
+def test_lists_of_vulnerabilities_that_are_all_empty_are_not_believed() -> None:
+    """Without a licence they are empty, and nothing was due that would say so: no vulnerability is gone."""
+    row, tables = finding(1), new_tables()
+    listed = {"DescribeSystemVulList": [{"PocID": "p1", "CVEID": row["CVEID"], "Name": row["Name"], "Level": "HIGH"}]}
+    run(Server({"a": Image(SCANNED, [row])}, lists=listed), tables)
+    server = Server({"a": Image(SCANNED, [row])})
+    for share, verdict, gone_at in ((0.2, "partial", None), (1.0, "complete", NOW + MINUTE)):
+        made = run(server, tables, now=NOW + MINUTE, max_delete_share=share)
+        assert made is not None
+        assert made.verdict == verdict
+        assert [row["gone_at"] for row in tables["vulnerabilities"].values()] == [gone_at]

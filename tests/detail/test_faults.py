@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
+
+import pytest
 
 from connector.detail.reading import MOST_FAILING
 from connector.errors import AccessError, RequestRejectedError, TransientError
+from connector.texts import LONGEST
+from connector.wire import is_storable
 from tests.detail.account import MINUTE, NOW, Image, Server, finding, new_tables, run, shown
 
 SCANNED = NOW - 10_000 * MINUTE
@@ -98,6 +102,62 @@ def test_a_scan_time_without_the_status_scanned_is_not_passed_over() -> None:
     again = run(Server(images), tables)
     assert again is not None
     assert (again.verdict, again.images_due, again.verdict_reason) == ("complete", 0, None)
+
+
+def test_a_scanned_image_without_a_scan_time_is_not_passed_over() -> None:
+    """Its set cannot be told from that of another scan, and is not read. So the aspect is not complete."""
+    images = {"whole": Image(SCANNED, [finding(1)]), "timeless": Image(SCANNED, [finding(2)])}
+    images["timeless"].scan_time = cast(Any, None)
+    made = run(Server(images), new_tables())
+    assert made is not None
+    assert (made.verdict, made.images_read, made.images_behind) == ("behind", 1, 1)
+    assert made.verdict_reason == "not read: 1 SCANNED without a ScanTime"
+    images["timeless"].status = "NOT_SCAN"
+    made = run(Server(images), new_tables())
+    assert made is not None
+    assert (made.verdict, made.verdict_reason) == ("complete", None)
+
+
+def test_an_answer_without_list_and_count_is_no_empty_set() -> None:
+    """Unless the images list counts 0: then null is 0. Without any count, the set before stays."""
+
+    class Mute(Server):
+        known: int | None = None
+
+        def counted(self, image: Image) -> int:
+            return cast(int, self.known)
+
+        def call(self, action: str, payload: Mapping[str, Any]) -> Any:
+            answer = super().call(action, payload)
+            if "ImageID" in payload:
+                answer.response.clear()
+            return answer
+
+    images, tables = {"a": Image(SCANNED, [finding(1)])}, new_tables()
+    run(Server(images), tables)
+    before = shown(tables, "a")
+    images["a"].scan_time += MINUTE
+    server = Mute(images)
+    made = run(server, tables, now=NOW + 60 * MINUTE)
+    assert made is not None
+    assert (made.verdict, made.verdict_reason) == ("partial", "1 x neither the images list nor the answer has a count")
+    assert shown(tables, "a") == before
+    server.known, images["a"].rows = 0, []
+    made = run(server, tables, now=NOW + 120 * MINUTE)
+    assert made is not None
+    assert (made.verdict, shown(tables, "a")) == ("complete", ())
+
+
+@pytest.mark.parametrize("error", ["\ud800", "a\0b", "x" * 300_000], ids=["surrogate", "NUL", "long"])
+def test_a_reason_that_no_database_can_hold_does_not_end_the_run(error: str) -> None:
+    """The API's text is in the reason, in a form that can be stored."""
+    tables = new_tables()
+    run(Server({"a": Image(SCANNED, [finding(1)], error=error), "b": Image(SCANNED, [finding(2)])}), tables)
+    reason = tables["image_reads"]["1", "a", "vulnerabilities"]["verdict_reason"]
+    assert reason.startswith("the scan failed: ")
+    assert is_storable(reason)
+    assert len(reason) <= LONGEST
+    assert len(shown(tables, "b")) == 1
 
 
 def test_an_api_that_fails_on_many_images_is_down() -> None:

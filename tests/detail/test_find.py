@@ -165,6 +165,54 @@ def test_a_vulnerability_without_a_cve_is_found_by_the_pocid_that_its_list_shows
     assert (found_in(api, "pcmgr-8").vulnerabilities, found_in(api, "pcmgr-8").exit_code) == ([], 1)
 
 
+class Filtering(Api):
+    """Honours the filters of the account's lists, which tell capitals from small letters."""
+
+    def call(self, action: str, payload: Mapping[str, Any]) -> Any:
+        lists = dict(self.lists)
+        for each in payload.get("Filters", ()):
+            lists[action] = [row for row in lists.get(action, ()) if each["Values"][0] in row[each["Name"]]]
+        return Api(lists, asked=self.asked).call(action, payload)
+
+
+@pytest.mark.parametrize("text", ["log4j", "LOG4J"])
+def test_capitals_in_a_name_do_not_matter(text: str) -> None:
+    """Also if they matter to the filter of the API: the famous one of two would be missing without a word."""
+    other = {"PocID": "p2", "CVEID": "CVE-2021-2", "Name": "log4j leak", "Level": "LOW", "LocalImageCount": 1}
+    found = found_in(Filtering({WEB: [LOG4J | {"LocalImageCount": 1}, other]}), text)
+    assert ([one.poc_id for one in found.vulnerabilities], found.exit_code) == (["p1", "p2"], 0)
+    found = found_in(Filtering({WEB: [LOG4J], IMAGES: [image(1)]}), text)
+    assert ([one.poc_id for one in found.vulnerabilities], found.exit_code) == (["p1"], 0)
+
+
+@pytest.mark.parametrize("text", ["CNVD-2021-7", "cnvd-2021-7"])
+def test_a_number_that_is_no_cve_is_found_as_it_is_shown(text: str) -> None:
+    """It is exact: CNVD-2021-77 is another vulnerability."""
+    listed = [{"PocID": f"p{number}", "CVEID": f"CNVD-2021-{number}", "Name": "leak"} for number in (7, 77)]
+    found = found_in(Filtering({SYSTEM: listed, IMAGES: [image(1)]}), text)
+    assert ([one.poc_id for one in found.vulnerabilities], found.exit_code) == (["p7"], 0)
+    assert found_in(Filtering({SYSTEM: listed[1:], IMAGES: [image(1)]}), text).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("known", "code"),
+    [
+        ({"LocalImageCount": 0}, 1),
+        ({"LocalImageCount": None}, 5),
+        ({"LocalImageCount": "n/a", "ContainerCount": 0}, 5),
+        ({"LocalImageCount": "n/a", "ContainerCount": 1}, 0),
+        ({"Status": "SCANNED_NOT_RISK"}, 1),
+        ({"Status": "SCANNED_RISK"}, 0),
+        ({"Status": "SOMETHING_NEW"}, 5),
+    ],
+)
+def test_of_several_vulnerabilities_each_has_to_say_that_no_image_has_it(known: dict[str, Any], code: int) -> None:
+    """Their images are not asked for: a count that is missing is not 0."""
+    one, other = {"PocID": "p1", "Name": "one leak", **known}, {"PocID": "p2", "Name": "leak", "LocalImageCount": 0}
+    found = found_in(Api({WEB: [one, {**other, "Name": "other leak"}]}), "leak")
+    assert (found.images, found.exit_code) == (None, code)
+
+
 def test_what_the_api_calls_by_another_name_is_shown_and_not_proven() -> None:
     """The filter may know names of another language: neither "found" nor "not found" would be true."""
     found = found_in(Api({SYSTEM: [LOG4J | {"Name": "远程代码执行"}], IMAGES: [image(1)]}), "remote code")

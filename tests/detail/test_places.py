@@ -13,7 +13,7 @@ from connector.detail.parsing import ColumnParser, Rejected
 from connector.detail.places import PLACES, PlaceDiff
 from connector.images.fields import LONGEST, TOO_GREAT, TOO_LARGE
 from connector.runs.identity import Identity
-from connector.tables import HOSTS, VULNERABILITIES
+from connector.tables import CONTAINERS, HOSTS, VULNERABILITIES
 from tests.detail.account import MINUTE, NOW, Server, finding, new_tables, run
 
 LISTS = {
@@ -50,6 +50,22 @@ def test_unknown_fields_that_are_too_long_for_a_row_are_rejected() -> None:
     assert (name, len(raw), reason, "hunter2" in raw) == ("extra", LONGEST, TOO_LARGE, False)
 
 
+def test_an_id_that_is_longer_than_its_column_does_not_end_the_run() -> None:
+    """As an id of its own it is none, and the list is not proven; beside another id it is a rejected value."""
+    containers = next(place for place in PLACES if place.table is CONTAINERS)
+    long = "x" * 257
+    assert [place.key({"HostID": long, "ContainerID": long}) for place in PLACES] == [None, None]
+    assert [place.key({"HostID": long[:128], "ContainerID": long[1:]}) for place in PLACES] == [long[:128], long[1:]]
+    diff = PlaceDiff(containers, Identity("1", "now", NOW), UTC, [])
+    (made,) = diff.rows({"c": {"ContainerID": "c", "HostID": long, "ImageID": long}}, whole=True, seen_before=None)
+    row = dict(zip(CONTAINERS.column_names, made, strict=True))
+    assert (row["container_id"], row["host_id"], row["image_id"]) == ("c", None, None)
+    assert {fault.column_name: fault.reason for fault in diff.rejected} == {
+        "host_id": "longer than 128 characters",
+        "image_id": "longer than 256 characters",
+    }
+
+
 def test_a_fact_without_its_unknown_fields_is_a_fact() -> None:
     facts = Facts("1", "now", NOW, UTC, [])
     facts.of_rows([{**finding(1), "New": "x" * LONGEST}])
@@ -68,6 +84,21 @@ def test_that_no_container_is_running_is_said(
     run(_Places({}), tables, detail=["running"])
     assert "no container is RUNNING: 1 UP" in caplog.text
     assert (len(tables["hosts"]), len(tables["containers"])) == (1, 0)
+
+
+def test_no_text_of_a_fact_is_longer_than_a_row_can_hold() -> None:
+    """Numbers, labels, words for levels and PocIDs too; the facts that fit stay."""
+    facts, long = Facts("1", "now", NOW, UTC, []), "x" * (LONGEST + 1)
+    facts.of_list({**finding(1), "Level": "HIGH", "PocID": "p1", "Tags": ["EXP"]}, emergency=False)
+    facts.of_list({**finding(1), "Level": long, "PocID": long, "Tags": [long]}, emergency=False)
+    facts.of_rows([{**finding(1), "CVEID": long, "Level": [long], "Tag": [long]}])
+    rows = [dict(zip(VULNERABILITIES.column_names, row, strict=True)) for row in facts.changed()]
+    assert [(row["cve_id"], row["poc_ids"], row["tags"]) for row in rows] == [
+        ("CVE-2020-0001", '["p1"]', '["EXP"]'),
+        (None, None, None),
+    ]
+    assert all(len(value) <= LONGEST for row in rows for value in row.values() if isinstance(value, str))
+    assert {fault.column_name for fault in facts.rejected} == {"cve_id", "tags", "level", "poc_ids"}
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,19 @@ def test_a_row_that_changes_without_a_scan_does_not_count_twice() -> None:
     assert (found.whole, found.reason) == (False, "100 rows were shown, and TotalCount is 101")
 
 
+def test_rows_with_other_labels_in_each_answer_do_not_count_twice() -> None:
+    """Ten rows of the first page have them. They do not stand for the ten rows of the second page."""
+    many = [finding(number, level=1) for number in range(110)]
+
+    def turn(number: int, image: Image) -> None:
+        labels = ["CanBeFixed", "NETWORK", "POC"][number % 3 :]
+        image.rows = [{**row, "Tag": labels} if 90 <= place < 100 else row for place, row in enumerate(many)]
+
+    found = read(server_of(many, change=turn))
+    assert found.whole
+    assert as_set(found.rows) == as_set(many)
+
+
 @pytest.mark.parametrize(("count", "requests"), [(0, 1), (1, 1), (100, 1), (101, 2), (197, 2), (198, 3), (1000, 11)])
 def test_a_set_costs_a_request_for_each_page(count: int, requests: int) -> None:
     """Pages after the first one share three rows with the page before them."""

@@ -57,6 +57,12 @@ def image(account_id: str, image_id: str, first_seen: int, containers: int | Non
     return {**keys, **name, "first_seen_at": first_seen, "scan_time": first_seen, **columns}
 
 
+def levels(*counts: int) -> Row:
+    """Counts of the images list, from critical to low."""
+    names = (f"{level}_level_vul_cnt" for level in ("critical", "high", "medium", "low"))
+    return {**dict(zip(names, counts, strict=True)), "vul_cnt": sum(counts)}
+
+
 def read(account_id: str, image_id: str, number: int, scan_time: int | None, aspect: str = "", **columns: Any) -> Row:
     """A row of `image_reads`: half a day after the scan, the last read was whole."""
     keys = {"account_id": account_id, "image_id": image_id, "aspect": aspect or "vulnerabilities"}
@@ -107,7 +113,8 @@ IMAGES_OF_12 = [
     image("1", "scanning", day(11), 1, scan_time=day(12), scan_status="SCANNING"),
     image("1", "clean", day(11), None),
     image("1", "gone", day(10), 5, deleted_at=day(13)),
-    image("2", "old", day(10), 1),
+    image("2", "old", day(10), 1, **levels(0, 0, 0, 1)),
+    image("2", "regraded", day(11), None, **levels(1, 0, 0, 2)),  # as many findings as when it was read
 ]
 READS = [
     read("1", "old", 2, day(12), vul_cnt=4),
@@ -121,7 +128,8 @@ READS = [
     read("1", "gone", 2, day(11)),
     read("1", "old", 2, day(12), "malware"),
     read("1", "gone", 1, day(11), "malware"),
-    read("2", "old", 1, day(10)),
+    read("2", "old", 1, day(10), vul_cnt=1, level_counts="0/0/0/1"),
+    read("2", "regraded", 1, day(11), vul_cnt=3, level_counts="0/0/0/3"),
 ]
 FINDINGS = [
     found("1/old", "CVE-1", "openssl 1.0 1.1", day(9), reads=(1, None), level=4),
@@ -438,7 +446,8 @@ EXPECTED: dict[str, list[tuple[Any, ...]] | list[Row]] = {
         ("1", "vulnerabilities", "not proven", 2, 1, 0, day(11.5)),
         ("1", "vulnerabilities", "not read yet", 1, 1, 0, None),
         ("1", "vulnerabilities", "scan not finished", 2, 2, 0, day(11.5)),
-        ("2", "malware", "not read yet", 1, 1, 0, None),
+        ("2", "malware", "not read yet", 2, 1, 0, None),
+        ("2", "vulnerabilities", "behind the scan", 1, 0, 0, day(11.5)),
         ("2", "vulnerabilities", "current", 1, 1, 0, day(10.5)),
     ],
     "findings": [
