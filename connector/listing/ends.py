@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 
 from connector.errors import RequestRejectedError, TransientError
 from connector.listing import seams
@@ -30,6 +30,7 @@ class Ends:
         self._aim, self._plan, self._evidence = aim, plan, evidence
         self._first: Page | None = None  # the first page
         self._last_rows: Page | None = None  # the last page that has rows
+        self._shown_ahead: dict[str, int | None] = {}  # what the page asked ahead showed and no page before the end did
 
     def take(self, page: Page) -> None:
         """Take note of a page of the pass."""
@@ -86,19 +87,51 @@ class Ends:
         page = self._asked_ahead(tail) or self._turned_page(turned)
         if not evidence.snapshot and not self._is_turned(page):  # perhaps the answer is an old one
             page = self._turned_page(turned)
-        unread = page.values.keys() - evidence.values.keys()
-        evidence.end_of_nulls = self._ends_in_nulls and any(value is not None for value, _ in page.rows[:1])
+        unread = self._unread(page)
+        evidence.end_unseen = self._ends_in_nulls and any(value is not None for value, _ in page.rows[:1])
         if not page.items and not page.reaches_total:
             settled = False
         elif evidence.snapshot:
             # The list goes on if the other end shows other rows, as many as before, or more than one answer can show.
-            settled = not unread or (page.total != tail.total and page.reaches_total)
+            unseen = page.values.keys() - evidence.values.keys()
+            settled = not unseen or (page.total != tail.total and page.reaches_total)
         elif not self._is_turned(page):
             evidence.lose_order(ListReason.NOT_TURNED)
             settled = True
         else:
-            settled = self._is_end_of(self._last_rows or tail, page, unread)
+            before, self._shown_ahead = self._shown_ahead, {}
+            settled = self._is_end_of(tail, page, before | unread)
+            if settled and self._is_longer(tail, page, turned):
+                settled, evidence.problem = False, ListReason.END_HIDDEN.given()
         return settled, page, bool(unread)
+
+    def _unread(self, page: Page) -> dict[str, int | None]:
+        """Return the sort values of the page's rows that were not read, or were read at another place: a row that has
+        moved to the other end says nothing of the rows between the tail and itself."""
+        values = self._evidence.values
+        return {image_id: value for image_id, value in page.values.items() if values.get(image_id, FAR) != value}
+
+    def _is_longer(self, tail: Page, page: Page, turned: Query) -> bool:
+        """Whether the group of equal values that ends the list has more rows than were read, where the group fills the
+        page from the other end: then that page does not show where the group begins.
+
+        A result window cuts such a group off, and its size is then no more than TotalCount says. So the place from the
+        other end is read at which the last row of the group has to stand.
+        """
+        values, last = self._evidence.values.values(), (self._last_rows or tail).rows[-1:]
+        if not last or not page.rows or page.rows[0][0] != last[0][0]:
+            return False
+        size = sum(value == last[0][0] for value in values)
+        if not page.offset:
+            if any(value != last[0][0] for value, _ in page.rows) or page.reaches_total:
+                return False
+            if size == len(values):
+                self._evidence.end_unseen = True
+                return False
+            page = self._remote.page(turned, self._field_name, size - 1, self._plan.cap)
+            self._evidence.count(page)
+        came = max(0, (page.total or 0) - (tail.total or 0))
+        return sum(value == last[0][0] for value, _ in page.rows) > 1 + came
 
     @property
     def _ends_in_nulls(self) -> bool:
@@ -136,9 +169,10 @@ class Ends:
         if page is None:
             return None
         self._evidence.count(page)
-        unread = page.values.keys() - self._evidence.values.keys()
+        unread = self._unread(page)
         begins = page.rows and page.rows[0][0] is not None
-        settles = begins and self._is_turned(page) and self._is_end_of(self._last_rows or tail, page, unread)
+        settles = begins and self._is_turned(page) and self._is_end_of(tail, page, unread)
+        self._shown_ahead = {} if settles else unread
         return page if settles else None
 
     def _turned_page(self, turned: Query) -> Page:
@@ -159,16 +193,17 @@ class Ends:
         begins = first is not None and bool(first.rows and page.rows) and page.rows[0][0] == first.rows[0][0]
         return turned and not (constant and begins and len({*self._evidence.values.values()}) > 1)
 
-    def _is_end_of(self, tail: Page, page: Page, unread: set[str]) -> bool:
+    def _is_end_of(self, tail: Page, page: Page, unread: Mapping[str, int | None]) -> bool:
         """Whether `page`, from the other end, continues the tail, or shows only rows that were read or inserted before.
 
         The page has to begin where the tail ends, or further on: the newest rows may have been deleted meanwhile.
+        `unread` are the rows that were shown from the other end, and not read.
         """
-        orders = self._evidence.orders
+        orders, tail = self._evidence.orders, self._last_rows or tail
         if not tail.rows or not page.rows:
             return not unread
         if seams.joins(tail, page.turned, orders, ignore_nulls=self._aim.ignore_nulls):
             return True
         value = next((value for value, _ in page.rows if value is not None), None)
         reaches = all(order.key(value) >= tail.last(order) or tail.rows[-1][0] is None for order in orders)
-        return reaches and all(order.key(page.values[i]) < tail.last(order) for i in unread for order in orders)
+        return reaches and all(order.key(v) < tail.last(order) for v in unread.values() for order in orders)

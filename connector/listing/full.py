@@ -94,7 +94,7 @@ class FullSweep:
                 self._sorts = self._sorts[1:]
                 self.outcome.notes = [ListReason.SORT_REJECTED.given(by=by, code=error.code)]
         self._judge(reader.evidence, previous)
-        if self.outcome.proof is Proof.COUNT or (self.outcome.complete and reader.evidence.end_of_nulls):
+        if self.outcome.proof is Proof.COUNT or (self.outcome.complete and reader.evidence.end_unseen):
             yield from self._count_apart(reader.evidence, Query(by, order, self._filters))
         return reader
 

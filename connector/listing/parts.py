@@ -31,6 +31,8 @@ ROOM = 4  # rows of a page that are left free, two of them for the controls
 TRIED = len(ALGORITHM) + 3  # characters of an id with which the filter is tested
 GONE_SHARE = 0.05  # the share of a part's known images that may be missing in the first answer
 TRIES = 3  # answers to one question that may be incomplete: images are deleted, controls too
+AGREED = 4  # comparisons of two counts that agree, until the agreement is no chance; more where others differ
+LOOKS = 15  # such comparisons
 SLACK = 2  # the most answers, as a multiple of the planned parts
 MOST_PLANNED = 1_000_000  # images; if TotalCount claims more, parts are divided once they turn out too large
 MOST_QUESTIONS = 100_000  # ten million images
@@ -162,16 +164,21 @@ class PartsReader:
     def _covers_all(self) -> bool:
         """Whether no id has another form: the images that begin with one of the 16 digits are as many as the list has.
 
-        The list may move meanwhile, so its length is the mean of the TotalCounts before and after.
+        The list may move meanwhile, so its length is the mean of the TotalCounts before and after. Where TotalCount has
+        changed, both may agree by chance. So they are compared again, until the differences tell no image of another
+        form (0 each on average) from one such image (-2 each).
         """
         digits = tuple(ALGORITHM + digit for digit in DIGITS)
         before = self._total()
-        for _ in range(2 * TRIES):
-            of_this_form = self._remote.first(self._query(digits)).total
+        differences: list[int] = []
+        for _ in range(LOOKS):
+            of_this_form = self._remote.first(self._query(digits)).total or 0
             after = self._total()
-            if of_this_form is not None and 2 * of_this_form == before + after:
-                return True
+            differences.append(2 * of_this_form - before - after)
             before = after
+            is_sure = sum(differences) + len(differences) >= AGREED + max(differences) - min(differences)
+            if is_sure or (differences[-1] == 0 and self.evidence.constant_total is not None):
+                return True
         return False
 
     def _until_none_is_missing(self, questions: Sequence[_Question]) -> Generator[Page, None, None]:

@@ -54,9 +54,9 @@ class Evidence:
     `totals` are all TotalCounts, `answered` those of each answer, with the moments when it was asked for and when it
     came. `values` are the sort values of the images read, by id. `repeated` counts, for each id that was in one
     answer more than once, the rows beyond its first. `moved` are ids that had two sort values, `nameless` the places of
-    items without an id. `end_of_nulls` says that rows without a value stand last in both directions, so that the list's
-    other end does not show where they end. `left_out` counts the rows that the server cannot show, and `unreadable`
-    names the first one.
+    items without an id. `end_unseen` says that the list's other end does not show where the list ends: rows without a
+    value stand last in both directions, or the whole list is one wide tie. `left_out` counts the rows that the server
+    cannot show, and `unreadable` names the first one.
     """
 
     orders: tuple[Order, ...]
@@ -73,7 +73,7 @@ class Evidence:
     restarts: int = 0
     end_checks: int = 0
     snapshot: bool = False
-    end_of_nulls: bool = False
+    end_unseen: bool = False
     unreadable: Cause | None = None
     left_out: int = 0
     idle: int = 0

@@ -6,6 +6,8 @@ By its size: the group has as many images as there are places from its first row
 of these two places is read in an answer that also shows the row before it. Suppose that the list stood still while the
 images were read (TotalCount was the same in every answer), and that as many images were read as there are places. Then
 all were read, unless one image left the group and another image entered it in the gap between two requests.
+Where the list ends with the group, only TotalCount says where the group ends; `ends` then measures the group from the
+list's other end too.
 
 By its own order: where the server keeps equal rows in a stable order, any shared row closes the seam between two pages.
 The overlap of pages shows a stable order: the last rows of each page are the first rows of the next page, as many as

@@ -269,6 +269,22 @@ def test_ids_of_another_form_are_looked_for() -> None:
     assert (len(missed), evidence.problem) == (1, ListReason.OTHER_IDS.given())
 
 
+def test_a_list_that_shrinks_unevenly_does_not_hide_ids_of_another_form() -> None:
+    """None, one or two images go between two answers, so that counts of different moments may agree by chance."""
+    for seed in range(30):
+        images, rng = listed(300), Random(seed)
+        images[290]["ImageID"] = "sha512:" + "0" * 64
+
+        def change(watched: Watched, number: int, rng: Random = rng) -> None:
+            ids = [image_id for image_id in watched.fleet.ids() if image_id.startswith("sha256:")]
+            watched.fleet.delete(rng.sample(ids, rng.randint(0, 2)))
+
+        watched = Watched(Fleet(images, seed=seed), SUBSTRING, change=change)
+        reader = PartsReader(watched.remote(), (), digests(300)[-20:])
+        shown = {item["ImageID"] for page in reader.pages(digests(300)) for item in page.items}
+        assert images[290]["ImageID"] in shown or reader.evidence.problem is not None
+
+
 def test_beginnings_of_all_lengths_are_tried() -> None:
     """A server that wants ten characters at least finds nothing for shorter ones, and its controls all the same."""
 

@@ -423,11 +423,12 @@ class FromBothEnds:
     """
 
     at_end: Callable[[int], str | None] = lambda number: None
+    rows: str = _numbered(26)
     latest: threading.Event = field(default_factory=threading.Event)
     orders: list[str] = field(default_factory=list)
 
     def __call__(self, payload: dict[str, Any]) -> Answer:
-        offset, listed = payload["Offset"], _items(_numbered(26))
+        offset, listed = payload["Offset"], _items(self.rows)
         self.orders.append(payload["Order"])
         if payload["Order"] == "desc":
             self.latest.set()
@@ -460,6 +461,30 @@ def test_what_was_asked_ahead_serves_only_where_it_settles_the_end(rows: str) ->
     assert (reader.evidence.in_order, reader.evidence.end_checks) == (True, 0)
     assert {*reader.evidence.ids} == {*LETTERS}
     assert fetch.orders.count("desc") == 2
+
+
+def test_what_was_asked_ahead_and_not_read_refutes_an_end_that_shows_less() -> None:
+    """A group of equal values fills both answers. By chance the second answer shows only rows that were read."""
+    alike = "z16 y16 x16 w16 v16 u16 t16 s16 r16"
+    fetch = FromBothEnds({1: f"Q16 {alike[:-4]}", 2: alike}.get, f"{_numbered(16)} q16 {alike}")
+    reader = _reader(fetch, 9, in_flight=4)
+    _shown(reader)
+    assert reader.evidence.end_checks == 1
+
+
+def test_rows_that_moved_to_the_other_end_do_not_show_that_the_end_was_read() -> None:
+    """TotalCount is capped at 12 of 15 rows. Images that were read at the list's beginning are now the newest."""
+    listed = _items(_numbered(15))
+
+    def fetch(payload: dict[str, Any]) -> Answer:
+        if payload["Order"] == "desc":
+            return Answer({"List": _items("c92 b91 a90")[: payload["Limit"]], "TotalCount": 12}, None)
+        offset = payload["Offset"]
+        return Answer({"List": listed[:12][offset : offset + payload["Limit"]], "TotalCount": 12}, None)
+
+    reader = _reader(fetch)
+    _shown(reader)
+    assert reader.evidence.problem == ListReason.END_HIDDEN.given()
 
 
 def test_an_error_of_what_was_asked_ahead_counts_for_nothing() -> None:

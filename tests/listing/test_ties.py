@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
+from connector.api.answers import Answer
+from connector.listing.full import FullSweep
 from connector.listing.page import Page
 from connector.listing.proof import Evidence
 from connector.listing.query import Query
 from connector.listing.reader import ListReader
 from connector.listing.reasons import ListReason
+from connector.listing.remote import RemoteList
 from connector.listing.ties import ENOUGH_SHARED, Tie
 from connector.sandbox import Fleet, Quirks
-from tests.listing.lists import DAY, Change, Watched, items
+from tests.listing.lists import DAY, Change, Item, Watched, in_turns, instants, items
 
 STABLE, PERMUTED = Quirks(), Quirks(ties="permuted")
 IDS = "abcdefghijklmnopqrstuvwxyz"
@@ -233,3 +238,75 @@ def test_a_list_that_is_one_group() -> None:
     shown = {item["ImageID"] for each in reader.pages() for item in each.items}
     assert shown == watched.fleet.truth().keys()
     assert reader.evidence.order_lost in (None, ListReason.NOT_TURNED)
+
+
+# A result window that cuts a group off, and TotalCount with it.
+
+
+@dataclass
+class Windowed:
+    """Sorts by CreateTime, equal ones by ImageID in both directions, and shows only the first rows of a list."""
+
+    listed: list[Item]
+    window: int
+
+    def __call__(self, payload: dict[str, Any]) -> Answer:
+        rows = [item for item in self.listed if _passes(item, payload.get("Filters", ()))]
+        rows.sort(key=lambda item: str(item["ImageID"]))
+        rows.sort(key=lambda item: str(item["CreateTime"]), reverse=payload.get("Order") == "desc")
+        rows, start = rows[: self.window], payload["Offset"]
+        return Answer({"List": rows[start : start + payload["Limit"]], "TotalCount": len(rows)}, None)
+
+
+def _passes(item: Item, filters: Sequence[Mapping[str, Any]]) -> bool:
+    words = {"NOT_SCAN": "notScan", "SCANNED": "scanned"}
+    shown = {"ImageID": item["ImageID"], "ScanStatus": words[item["ScanStatus"]]}
+    return all(shown[one["Name"]] in one["Values"] for one in filters)
+
+
+@pytest.mark.parametrize("in_flight", [1, 8])
+@pytest.mark.parametrize("window", [980, 950])
+def test_a_group_that_a_window_cuts_off_is_read_from_the_other_end(window: int, in_flight: int) -> None:
+    """The newest 150 of 1,000 images have one CreateTime, and the window hides the last of them. The other end shows
+    the first hundred in both directions, and TotalCount is the window's: neither shows that rows are missing."""
+    created = [*(DAY * n for n in range(850)), *([DAY * 900] * 150)]
+    sweep = FullSweep(RemoteList(Windowed(items(created), window), instants, in_flight=in_flight))
+    with in_turns(3):
+        shown = {item["ImageID"] for each in sweep.pages() for item in each.items}
+    assert (len(shown), sweep.outcome.cause) == (1000, ListReason.GAP.given(total=window))
+
+
+@pytest.mark.parametrize("in_flight", [1, 8])
+def test_a_mixed_group_that_a_window_cuts_off_is_not_complete(in_flight: int) -> None:
+    """Each answer shows other rows of the group, so that as many may be read as TotalCount leaves places for."""
+    created = [*(DAY * n for n in range(90)), *([DAY * 100] * 14)]
+    for seed in range(40):
+        watched = Watched(Fleet(items(created), seed=seed), Quirks(max_limit=8, window=103, ties="permuted"))
+        sweep = FullSweep(watched.remote(in_flight, 8))
+        with in_turns(seed):
+            shown = {item["ImageID"] for each in sweep.pages() for item in each.items}
+        assert not (sweep.outcome.complete and len(shown) < 104)
+
+
+def test_a_group_at_the_end_that_grows_while_it_is_read_is_whole() -> None:
+    """TotalCount has grown by the image that the other end shows beyond the group's size."""
+    created = [*(-DAY * n - DAY for n in range(100)), *[0] * 60]
+
+    def change(watched: Watched, number: int) -> None:
+        if watched.server.payloads[-1] == {"Limit": 20, "Offset": 0, "By": "CreateTime", "Order": "desc"}:
+            watched.fleet.bring_back()
+
+    watched = Watched(Fleet(items(created)), change=change)
+    watched.fleet.delete(["i0159"])
+    reader = ListReader(watched.remote(limit=20), Query("CreateTime", "asc"), "CreateTime")
+    shown = {item["ImageID"] for each in reader.pages() for item in each.items}
+    assert watched.throughout <= shown
+    assert reader.evidence.in_order
+
+
+def test_one_group_in_a_window_is_counted_apart() -> None:
+    """A list of one CreateTime has no other end: scanned images and the others are more than TotalCount says."""
+    listed = items([DAY] * 200, [DAY] * 150)
+    sweep = FullSweep(RemoteList(Windowed(listed, 180), instants))
+    list(sweep.pages())
+    assert sweep.outcome.cause == ListReason.COUNT_CAPPED.given(total=180, apart=200)
