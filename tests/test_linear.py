@@ -93,6 +93,10 @@ USES: dict[str, tuple[Check, tuple[str, ...]]] = {
         lambda text: Wanted("CVE-1-1", is_cve=True).matches(cast(Any, SimpleNamespace(cve_id=text))),
         ("CVE-", "CVE-1", "CVE-1-", "1"),
     ),
+    "detail.find:means": (
+        lambda text: Wanted("x", is_cve=False).means(cast(Any, SimpleNamespace(cve_id=text, poc_id=None, name=None))),
+        (" ", ",", " ,", "a", "a ", "|"),
+    ),
     "detail.findings:_CVE": (pattern("detail.findings:_CVE"), ("CVE-", "CVE-2020-1", "1")),
     "detail.places:_PROGRAM": (program, ("a", "a:", " ", "[ ", "'a", "a/")),
     "dagster.shown:_ACTIVE": (pattern("dagster.shown:_ACTIVE"), ("]", "!", "<", "http", "www", "www.", "a", "](")),
@@ -131,7 +135,7 @@ USES: dict[str, tuple[Check, tuple[str, ...]]] = {
 
 # Only the user's own settings, and requests to the sandbox, come here.
 OWN = (
-    *("settings.", "sandbox.", "cli.places:", "detail.find:of", "detail.find:filters", "warehouse.locations:"),
+    *("settings.", "sandbox.", "cli.places:", "detail.find:of", "detail.find:other_names", "warehouse.locations:"),
     "warehouse.urls:",
 )
 
