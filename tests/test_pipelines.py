@@ -335,6 +335,14 @@ def _dynamic(source: Any) -> None:
     source.images.apply_hints(table_name=lambda _: "docker_images")
 
 
+def _contract(source: Any) -> None:
+    source.images.apply_hints(schema_contract={"columns": "discard_row"})
+
+
+def _deletion(source: Any) -> None:
+    source.image_history.apply_hints(columns={"deleted_at": {"hard_delete": True}})
+
+
 @pytest.mark.parametrize(
     ("choose", "why"),
     [
@@ -345,6 +353,8 @@ def _dynamic(source: Any) -> None:
         (_name, "images has the table name docker_images"),
         (_key, "images has the primary key .*image_name"),
         (_dynamic, "images has hints that depend on rows"),
+        (_contract, "images has a schema contract with discard_row, which would drop rows silently"),
+        (_deletion, "image_history has the hint hard_delete for deleted_at"),
     ],
 )
 def test_what_would_lose_rows_is_refused(mine: Mine, choose: Any, why: str) -> None:
@@ -354,6 +364,16 @@ def test_what_would_lose_rows_is_refused(mine: Mine, choose: Any, why: str) -> N
     with pytest.raises(Exception, match=why):
         mine.pipeline().run(source)
     assert not mine.place.catalogue()
+
+
+@pytest.mark.parametrize("contract", ["discard_row", "discard_value", {"tables": "discard_row"}], ids=str)
+def test_a_contract_of_the_run_that_drops_rows_is_refused(few: Mine, contract: Any) -> None:
+    """dlt would drop all rows of a table that does not exist yet, and end as if the tables were loaded."""
+    with pytest.raises(Exception, match="schema contract with discard_"):
+        few.pipeline().run(few.source(), schema_contract=contract)
+    assert not few.place.catalogue()
+    few.pipeline().run(few.source(), schema_contract={"columns": "freeze", "data_type": "freeze"})
+    few.whole()
 
 
 # Sources as dlt's own.

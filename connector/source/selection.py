@@ -129,10 +129,27 @@ def _check_table(table: Table, resource: DltResource) -> None:
         raise _other(table, f"the primary key {', '.join(sorted(key))}")
     if any(c.get("merge_key") for c in made["columns"].values()):
         raise _other(table, "a merge key")
+    if marks := sorted(name for name, c in made["columns"].items() if c.get("hard_delete")):
+        raise ConfigurationError(
+            f"{table.name} has the hint hard_delete for {', '.join(marks)}: dlt would delete the rows of gone images",
+            hint="Leave the hint out, and query the view current_images.",
+        )
+    if discarding := _discarding(made):
+        raise ConfigurationError(
+            f"{table.name} has a schema contract with {discarding}, which would drop rows silently",
+            hint="Leave schema_contract out, or choose evolve or freeze.",
+        )
 
 
 def _strategy(made: TTableSchema) -> Any:
     return made.get("x-merge-strategy")
+
+
+def _discarding(made: TTableSchema) -> str | None:
+    """Return the mode of the schema contract that drops rows or values, None if there is no such mode."""
+    contract = made.get("schema_contract") or {}
+    modes = [contract] if isinstance(contract, str) else contract.values()
+    return next((str(mode) for mode in modes if str(mode).startswith("discard")), None)
 
 
 def _other(table: Table, what: str) -> ConfigurationError:
