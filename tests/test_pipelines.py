@@ -376,6 +376,55 @@ def test_a_contract_of_the_run_that_drops_rows_is_refused(few: Mine, contract: A
     few.whole()
 
 
+# Where a pipeline loads.
+
+
+@pytest.mark.parametrize("few", ["duckdb", pytest.param("postgresql", marks=pytest.mark.thorough)], indirect=True)
+@pytest.mark.parametrize("parallel", [False, True])
+def test_a_run_names_another_dataset(few: Mine, parallel: bool) -> None:
+    """`pipeline.run(..., dataset_name=...)`: the run compares with that dataset, whatever the pipeline had before."""
+    pipeline = few.pipeline(dataset_name="before")
+    pipeline.run(few.source())
+    source = few.source().parallelize() if parallel else few.source()
+    try:
+        pipeline.run(source, dataset_name=few.place.dataset)
+        assert few.runs == [("full", "complete", "order", FEW)]
+        few.whole()
+    finally:
+        with pipeline.sql_client() as client:
+            client.execute_sql("DROP SCHEMA before CASCADE")
+
+
+def test_a_first_run_names_a_dataset_that_has_versions(few: Mine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The versions of `sync` stay, and the pipeline adds to them, also if dlt restores no state from the dataset."""
+    monkeypatch.setenv("RESTORE_FROM_DESTINATION", "false")
+    connector.sync(destination=few.place.url, dataset=few.place.dataset, endpoint=few.account.sandbox.url)
+    few.account.sandbox.change({"rescan": 10})
+    few.pipeline(dataset_name=None).run(few.source(), dataset_name=few.place.dataset)
+    assert few.counts == {"images": FEW, "image_history": FEW + 10}
+    few.whole()
+
+
+def test_a_destination_that_does_not_merge_is_refused(few: Mine) -> None:
+    """dlt would append a changed row to files, and both rows would count."""
+    files = few.account.directory / "files"
+    pipeline = few.pipeline(destination=dlt.destinations.filesystem(str(files)))
+    with pytest.raises(Exception, match=r"filesystem does not merge.*SQL destination"):
+        pipeline.run(few.source())
+    assert not list(files.rglob("*.parquet"))
+
+
+@pytest.mark.parametrize("section", ["LOAD", "MINE__LOAD"])
+def test_loads_that_hide_failed_jobs_are_refused(few: Mine, section: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failed job of `image_history` would leave images without their versions, in a run that is complete."""
+    monkeypatch.setenv(f"{section}__RAISE_ON_FAILED_JOBS", "false")
+    with pytest.raises(Exception, match=r"raise_on_failed_jobs is off.*\[mine\.load\]"):
+        few.pipeline().run(few.source())
+    monkeypatch.setenv("MINE__LOAD__RAISE_ON_FAILED_JOBS", "true")
+    few.pipeline().run(few.source())
+    few.whole()
+
+
 # Sources as dlt's own.
 
 

@@ -17,7 +17,7 @@ from dlt.common.configuration.container import Container
 from dlt.common.normalizers.utils import generate_dlt_ids
 from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 from dlt.common.storages.load_package import load_package_state
-from dlt.extract.source import SourceInjectableContext
+from dlt.extract.source import DltSource, SourceInjectableContext
 
 from connector.runs.assembly import account_of, client_of, image_list, parser_of, policy_of, sent
 from connector.runs.identity import Identity
@@ -28,6 +28,7 @@ from connector.runs.spool import BATCH, Spool
 from connector.settings import Settings
 from connector.source.details import read_details
 from connector.source.selection import Selection
+from connector.source.target import check_target, follow_run
 from connector.tables import IMAGE_HISTORY, IMAGES, LOADED_TABLES, NAMED_ACCOUNTS, SYNC_RUNS, TABLES, Row, Table
 from connector.warehouse import workdirs
 from connector.warehouse.inventory import AccountInventory, Inventory, inventory_of
@@ -62,19 +63,19 @@ class Extractions:
                 weakref.finalize(extraction, self._runs.pop, id(extraction), None)
         if is_first:
             try:
-                run.set_result(_swept(self._settings, Selection.of(extraction.source)))
+                selection = Selection.of(extraction.source)
+                run.set_result(_swept(self._settings, selection, _inventory(extraction.source)))
             except BaseException as error:
                 run.set_exception(error)
         return run.result()
 
 
-def _swept(settings: Settings, selection: Selection) -> Spool:
+def _swept(settings: Settings, selection: Selection, inventory: Inventory | None) -> Spool:
     directory = workdirs.make()
     spool = Spool(directory)
     weakref.finalize(spool, shutil.rmtree, directory, ignore_errors=True)
     with client_of(settings) as client:
         identity = Identity.new(account_of(settings, client), client.now(), settings.account_name())
-        inventory = _inventory()
         tables = (*(LOADED_TABLES if selection.details else TABLES), NAMED_ACCOUNTS)
         with inventory.session() if inventory else nullcontext():
             held = AccountInventory(inventory, identity.account_id, tables) if inventory else _Nothing()
@@ -102,13 +103,19 @@ def _swept(settings: Settings, selection: Selection) -> Spool:
     return spool
 
 
-def _inventory() -> Inventory | None:
-    """Return what the destination holds when the load begins. None: nothing, because of a `refresh` or no pipeline."""
+def _inventory(source: DltSource) -> Inventory | None:
+    """Return what the destination holds when the load begins. None: nothing, because of a `refresh` or no pipeline.
+
+    Raises ConfigurationError if the pipeline's destination or settings would lose rows.
+    """
     try:
         state: Mapping[str, Any] = load_package_state()["state"]
     except CurrentLoadPackageStateNotAvailable:  # the source is read without a pipeline
         return None
-    return None if state.get("refresh") else inventory_of(dlt.current.pipeline())
+    pipeline = dlt.current.pipeline()
+    check_target(pipeline, source)
+    follow_run(pipeline)
+    return None if state.get("refresh") else inventory_of(pipeline)
 
 
 class _Nothing:
