@@ -335,6 +335,22 @@ def _dynamic(source: Any) -> None:
     source.images.apply_hints(table_name=lambda _: "docker_images")
 
 
+def _transformer(source: Any) -> None:
+    source.resources["images"] = source.images | dlt.transformer(lambda batch: batch.slice(0, 5), name="images")
+
+
+def _map(source: Any) -> None:
+    source.images.add_map(lambda batch: batch.slice(0, 5))
+
+
+def _map_to_nothing(source: Any) -> None:
+    source.image_scans.add_map(lambda _: None)
+
+
+def _map_in_parts(source: Any) -> None:
+    source.images.parallelize().add_yield_map(lambda batch: iter([batch, batch]))
+
+
 def _contract(source: Any) -> None:
     source.images.apply_hints(schema_contract={"columns": "discard_row"})
 
@@ -353,6 +369,10 @@ def _deletion(source: Any) -> None:
         (_name, "images has the table name docker_images"),
         (_key, "images has the primary key .*image_name"),
         (_dynamic, "images has hints that depend on rows"),
+        (_transformer, "images has a transformer in its place"),
+        (_map, "a map of images makes 5 rows of 1000: rows would be lost"),
+        (_map_to_nothing, r"a map of image_scans makes 0 rows of \d+"),
+        (_map_in_parts, "a map of images makes 2000 rows of 1000"),
         (_contract, "images has a schema contract with discard_row, which would drop rows silently"),
         (_deletion, "image_history has the hint hard_delete for deleted_at"),
     ],
@@ -572,6 +592,33 @@ def test_a_map_masks_a_column(mine: Mine) -> None:
     assert [run[3] for run in mine.runs] == [1500, 0]
     for table in ("images", "image_history"):
         assert mine.place.sql(f"SELECT DISTINCT image_name FROM {{data}}.{table}") == [("***",)]
+
+
+def _one_by_one(source: Any) -> None:
+    source.images.add_yield_map(lambda batch: (batch.slice(at, 1) for at in range(len(batch))))
+
+
+def _list(source: Any) -> None:
+    source.images.add_map(lambda batch: [batch])
+
+
+def _rows(source: Any) -> None:
+    source.images.add_map(lambda batch: batch.to_pylist())
+
+
+def _few(source: Any) -> None:
+    source.resources["few"] = source.images | dlt.transformer(lambda batch: batch.slice(0, 5), name="few")
+
+
+@pytest.mark.parametrize("change", [_one_by_one, _list, _rows, _few])
+def test_a_step_that_keeps_the_rows_is_free(few: Mine, change: Any) -> None:
+    """A map may give its rows in any form; a transformer under a name of its own may choose."""
+    source = few.source()
+    change(source)
+    for _ in range(2):  # the source runs again
+        few.pipeline().run(source)
+    assert [run[1] for run in few.runs] == ["complete"] * 2
+    few.whole()
 
 
 @pytest.mark.thorough

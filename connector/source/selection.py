@@ -9,13 +9,13 @@ from typing import Any
 from dlt.common.schema.typing import TTableSchema
 from dlt.extract import DltResource
 from dlt.extract.exceptions import DataItemRequiredForDynamicTableHints
-from dlt.extract.items_transform import FilterItem
 from dlt.extract.source import DltSource
 
 from connector.errors import ConfigurationError
 from connector.listing.reasons import Cause
 from connector.runs.policy import RunReason
 from connector.runs.spool import BATCH
+from connector.source.steps import check_steps
 from connector.tables import (
     DETAIL_TABLES,
     IMAGE_HISTORY,
@@ -59,7 +59,7 @@ class Selection:
         _check_companions(taken)
         for table in tables:
             if table.name in taken:
-                _check_steps(taken[table.name])
+                check_steps(taken[table.name])
                 _check_table(table, taken[table.name])
         limits = {name: limit for name, resource in taken.items() if (limit := resource.limit) is not None}
         return cls(
@@ -100,17 +100,6 @@ def _check_companions(taken: Mapping[str, DltResource]) -> None:
 def _limit(resource: DltResource) -> tuple[Any, ...]:
     limit = resource.limit
     return (limit.max_items, limit.max_time, limit.count_rows) if limit is not None else (None, None, None)
-
-
-def _check_steps(resource: DltResource) -> None:
-    incremental = resource.incremental
-    if incremental is not None and getattr(incremental, "incremental", incremental) is not None:
-        what, hint = "an incremental cursor", "Remove the cursor: tcss() finds its own watermark in the destination."
-    elif any(isinstance(step, FilterItem) for step in resource._pipe.steps):
-        what, hint = "a filter", "Query a view instead, or give tcss() the API's own `filters`."
-    else:
-        return
-    raise ConfigurationError(f"{resource.name} has {what}, which would drop rows silently", hint=hint)
 
 
 def _check_table(table: Table, resource: DltResource) -> None:
