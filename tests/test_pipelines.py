@@ -148,6 +148,22 @@ def test_a_table_may_get_its_first_row_in_a_later_run(few: Mine) -> None:
         assert few.count("rejected_values") == 3
 
 
+@pytest.mark.parametrize(
+    "added", [["add_dlt_id"], ["add_dlt_load_id"], ["add_dlt_id", "add_dlt_load_id"]], ids=" ".join
+)
+def test_dlt_may_add_its_columns(few: Mine, added: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of dlt for Arrow; a later run into such tables has each of these columns once, and never null."""
+    for name in added:
+        monkeypatch.setenv(f"NORMALIZE__PARQUET_NORMALIZER__{name.upper()}", "true")
+    few.pipeline().run(few.source())
+    few.account.sandbox.change({"rescan": 3, "insert": 2})
+    few.pipeline().run(few.source())
+    few.whole()
+    for name in added:
+        column = name.removeprefix("add")
+        assert few.place.sql(f"SELECT count(*) FROM {{data}}.images WHERE {column} IS NOT NULL") == [(FEW + 2,)]
+
+
 def _older(mine: Mine) -> Any:
     """The source of earlier releases: it made empty tables with columns of dlt that are never null."""
 
@@ -432,6 +448,26 @@ def test_a_destination_that_does_not_merge_is_refused(few: Mine) -> None:
     with pytest.raises(Exception, match=r"filesystem does not merge.*SQL destination"):
         pipeline.run(few.source())
     assert not list(files.rglob("*.parquet"))
+
+
+@pytest.mark.thorough
+def test_a_deletion_that_the_pipelines_schema_asks_for_is_refused(few: Mine) -> None:
+    """dlt keeps a hint in the schema of the pipeline after the hint has left the code."""
+    few.pipeline().run(few.source())
+    pipeline = few.pipeline()
+    schema = pipeline.schemas["tcss"].clone()
+    schema.tables["image_history"]["columns"]["deleted_at"]["hard_delete"] = True
+    pipeline.schemas.save_schema(schema)
+    with pytest.raises(
+        Exception, match=r"schema of the pipeline has the hint hard_delete for image_history.deleted_at"
+    ):
+        few.pipeline().run(few.source())
+    source = few.source()
+    source.image_history.apply_hints(columns={"deleted_at": {"hard_delete": False}})
+    few.account.sandbox.change({"delete": 3})
+    for run in (source, *(few.source(mode="full", confirm_gone_after=0) for _ in range(2))):
+        few.pipeline().run(run)
+    assert few.place.sql("SELECT count(deleted_at) FROM {data}.image_history") == [(3,)]
 
 
 @pytest.mark.parametrize("section", ["LOAD", "MINE__LOAD"])

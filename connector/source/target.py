@@ -10,6 +10,7 @@ from types import FrameType
 import dlt
 from dlt.common.configuration.resolve import resolve_configuration
 from dlt.common.destination.utils import resolve_merge_strategy
+from dlt.common.schema.typing import TTableSchema
 from dlt.extract.source import DltSource
 from dlt.load.configuration import LoaderConfiguration
 
@@ -34,12 +35,25 @@ def check_target(pipeline: dlt.Pipeline, source: DltSource) -> None:
                 f"{pipeline.destination.destination_name} does not merge: a changed row of {name} would be there twice",
                 hint="Load into a SQL destination.",
             )
+        _check_schema(pipeline, source.schema.name, made)
     loader = LoaderConfiguration(_load_storage_config=pipeline._load_storage_config())
     if not resolve_configuration(loader, sections=("load",)).raise_on_failed_jobs:
         raise ConfigurationError(
             "raise_on_failed_jobs is off, so that a load would end without the rows of a failed job",
             hint=f"Set raise_on_failed_jobs = true in [{pipeline.pipeline_name}.load] of dlt's config.",
         )
+
+
+def _check_schema(pipeline: dlt.Pipeline, schema: str, made: TTableSchema) -> None:
+    """Refuse the hint hard_delete, which dlt keeps in the pipeline's schema, unless the resource takes it back."""
+    name = str(made["name"])
+    kept = pipeline.schemas[schema].tables.get(name, {}).get("columns", {}) if schema in pipeline.schemas else {}
+    for column, hints in kept.items():
+        if {**hints, **made["columns"].get(column, {})}.get("hard_delete"):
+            raise ConfigurationError(
+                f"the schema of the pipeline has the hint hard_delete for {name}.{column}: rows would be deleted",
+                hint=f'Run once with source.{name}.apply_hints(columns={{"{column}": {{"hard_delete": False}}}}).',
+            )
 
 
 def follow_run(pipeline: dlt.Pipeline) -> None:
