@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -439,6 +440,35 @@ def test_a_first_run_names_a_dataset_that_has_versions(few: Mine, monkeypatch: p
     few.pipeline(dataset_name=None).run(few.source(), dataset_name=few.place.dataset)
     assert few.counts == {"images": FEW, "image_history": FEW + 10}
     few.whole()
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("few", ["postgresql"], indirect=True)
+def test_pipelines_with_their_own_staging_load_at_the_same_time(few: Mine) -> None:
+    """As docs/pipeline.md says. With one staging dataset, each takes rows of the other, and both report success."""
+    url = few._destination().config_params["credentials"]
+    layouts = {f"tcss_{number}": f"%s_staging_{number}" for number in range(3)}
+
+    def run(name: str) -> None:
+        destination = dlt.destinations.postgres(url, staging_dataset_name_layout=layouts[name])
+        directory = str(few.account.directory / "pipelines")
+        pipeline = dlt.pipeline(name, pipelines_dir=directory, destination=destination, dataset_name=few.place.dataset)
+        for _ in range(2):
+            pipeline.run(few.source(account_id=f"20000000000{name[-1]}", mode="full"))
+            few.account.sandbox.change({"rescan": 20})
+
+    few.pipeline().run(few.source())  # first loads of several pipelines would race for the tables
+    try:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(run, layouts))
+        assert len(few.runs) == 1 + 2 * len(layouts)
+        lost = "SELECT account_id, image_id, version FROM {data}.images EXCEPT SELECT account_id, image_id, version "
+        assert few.place.sql(lost + "FROM {data}.image_history") == []
+        assert few.count("images") == FEW * (1 + len(layouts))
+    finally:
+        with few.pipeline().sql_client() as client:
+            for layout in layouts.values():
+                client.execute_sql(f'DROP SCHEMA IF EXISTS "{layout % few.place.dataset}" CASCADE')
 
 
 def test_a_destination_that_does_not_merge_is_refused(few: Mine) -> None:
