@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,6 +147,22 @@ def test_a_table_may_get_its_first_row_in_a_later_run(few: Mine) -> None:
         few.account.fleet.replace({image: {"Size": size} for image in sorted(few.account.fleet.truth())[:3]})
         few.pipeline().run(few.source(mode="full"))
         assert few.count("rejected_values") == 3
+
+
+@pytest.mark.parametrize(
+    "added", [["add_dlt_id"], ["add_dlt_load_id"], ["add_dlt_id", "add_dlt_load_id"]], ids=" ".join
+)
+def test_dlt_may_add_its_columns(few: Mine, added: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of dlt for Arrow; a later run into such tables has each of these columns once, and never null."""
+    for name in added:
+        monkeypatch.setenv(f"NORMALIZE__PARQUET_NORMALIZER__{name.upper()}", "true")
+    few.pipeline().run(few.source())
+    few.account.sandbox.change({"rescan": 3, "insert": 2})
+    few.pipeline().run(few.source())
+    few.whole()
+    for name in added:
+        column = name.removeprefix("add")
+        assert few.place.sql(f"SELECT count(*) FROM {{data}}.images WHERE {column} IS NOT NULL") == [(FEW + 2,)]
 
 
 def _older(mine: Mine) -> Any:
@@ -335,6 +352,30 @@ def _dynamic(source: Any) -> None:
     source.images.apply_hints(table_name=lambda _: "docker_images")
 
 
+def _transformer(source: Any) -> None:
+    source.resources["images"] = source.images | dlt.transformer(lambda batch: batch.slice(0, 5), name="images")
+
+
+def _map(source: Any) -> None:
+    source.images.add_map(lambda batch: batch.slice(0, 5))
+
+
+def _map_to_nothing(source: Any) -> None:
+    source.image_scans.add_map(lambda _: None)
+
+
+def _map_in_parts(source: Any) -> None:
+    source.images.parallelize().add_yield_map(lambda batch: iter([batch, batch]))
+
+
+def _contract(source: Any) -> None:
+    source.images.apply_hints(schema_contract={"columns": "discard_row"})
+
+
+def _deletion(source: Any) -> None:
+    source.image_history.apply_hints(columns={"deleted_at": {"hard_delete": True}})
+
+
 @pytest.mark.parametrize(
     ("choose", "why"),
     [
@@ -345,6 +386,12 @@ def _dynamic(source: Any) -> None:
         (_name, "images has the table name docker_images"),
         (_key, "images has the primary key .*image_name"),
         (_dynamic, "images has hints that depend on rows"),
+        (_transformer, "images has a transformer in its place"),
+        (_map, "a map of images makes 5 rows of 1000: rows would be lost"),
+        (_map_to_nothing, r"a map of image_scans makes 0 rows of \d+"),
+        (_map_in_parts, "a map of images makes 2000 rows of 1000"),
+        (_contract, "images has a schema contract with discard_row, which would drop rows silently"),
+        (_deletion, "image_history has the hint hard_delete for deleted_at"),
     ],
 )
 def test_what_would_lose_rows_is_refused(mine: Mine, choose: Any, why: str) -> None:
@@ -354,6 +401,114 @@ def test_what_would_lose_rows_is_refused(mine: Mine, choose: Any, why: str) -> N
     with pytest.raises(Exception, match=why):
         mine.pipeline().run(source)
     assert not mine.place.catalogue()
+
+
+@pytest.mark.parametrize("contract", ["discard_row", "discard_value", {"tables": "discard_row"}], ids=str)
+def test_a_contract_of_the_run_that_drops_rows_is_refused(few: Mine, contract: Any) -> None:
+    """dlt would drop all rows of a table that does not exist yet, and end as if the tables were loaded."""
+    with pytest.raises(Exception, match="schema contract with discard_"):
+        few.pipeline().run(few.source(), schema_contract=contract)
+    assert not few.place.catalogue()
+    few.pipeline().run(few.source(), schema_contract={"columns": "freeze", "data_type": "freeze"})
+    few.whole()
+
+
+# Where a pipeline loads.
+
+
+@pytest.mark.parametrize("few", ["duckdb", pytest.param("postgresql", marks=pytest.mark.thorough)], indirect=True)
+@pytest.mark.parametrize("parallel", [False, True])
+def test_a_run_names_another_dataset(few: Mine, parallel: bool) -> None:
+    """`pipeline.run(..., dataset_name=...)`: the run compares with that dataset, whatever the pipeline had before."""
+    pipeline = few.pipeline(dataset_name="before")
+    pipeline.run(few.source())
+    source = few.source().parallelize() if parallel else few.source()
+    try:
+        pipeline.run(source, dataset_name=few.place.dataset)
+        assert few.runs == [("full", "complete", "order", FEW)]
+        few.whole()
+    finally:
+        with pipeline.sql_client() as client:
+            client.execute_sql("DROP SCHEMA before CASCADE")
+
+
+def test_a_first_run_names_a_dataset_that_has_versions(few: Mine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The versions of `sync` stay, and the pipeline adds to them, also if dlt restores no state from the dataset."""
+    monkeypatch.setenv("RESTORE_FROM_DESTINATION", "false")
+    connector.sync(destination=few.place.url, dataset=few.place.dataset, endpoint=few.account.sandbox.url)
+    few.account.sandbox.change({"rescan": 10})
+    few.pipeline(dataset_name=None).run(few.source(), dataset_name=few.place.dataset)
+    assert few.counts == {"images": FEW, "image_history": FEW + 10}
+    few.whole()
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("few", ["postgresql"], indirect=True)
+def test_pipelines_with_their_own_staging_load_at_the_same_time(few: Mine) -> None:
+    """As docs/pipeline.md says. With one staging dataset, each takes rows of the other, and both report success."""
+    url = few._destination().config_params["credentials"]
+    layouts = {f"tcss_{number}": f"%s_staging_{number}" for number in range(3)}
+
+    def run(name: str) -> None:
+        destination = dlt.destinations.postgres(url, staging_dataset_name_layout=layouts[name])
+        directory = str(few.account.directory / "pipelines")
+        pipeline = dlt.pipeline(name, pipelines_dir=directory, destination=destination, dataset_name=few.place.dataset)
+        for _ in range(2):
+            pipeline.run(few.source(account_id=f"20000000000{name[-1]}", mode="full"))
+            few.account.sandbox.change({"rescan": 20})
+
+    few.pipeline().run(few.source())  # first loads of several pipelines would race for the tables
+    try:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(run, layouts))
+        assert len(few.runs) == 1 + 2 * len(layouts)
+        lost = "SELECT account_id, image_id, version FROM {data}.images EXCEPT SELECT account_id, image_id, version "
+        assert few.place.sql(lost + "FROM {data}.image_history") == []
+        assert few.count("images") == FEW * (1 + len(layouts))
+    finally:
+        with few.pipeline().sql_client() as client:
+            for layout in layouts.values():
+                client.execute_sql(f'DROP SCHEMA IF EXISTS "{layout % few.place.dataset}" CASCADE')
+
+
+def test_a_destination_that_does_not_merge_is_refused(few: Mine) -> None:
+    """dlt would append a changed row to files, and both rows would count."""
+    files = few.account.directory / "files"
+    pipeline = few.pipeline(destination=dlt.destinations.filesystem(str(files)))
+    with pytest.raises(Exception, match=r"filesystem does not merge.*SQL destination"):
+        pipeline.run(few.source())
+    assert not list(files.rglob("*.parquet"))
+
+
+@pytest.mark.thorough
+def test_a_deletion_that_the_pipelines_schema_asks_for_is_refused(few: Mine) -> None:
+    """dlt keeps a hint in the schema of the pipeline after the hint has left the code."""
+    few.pipeline().run(few.source())
+    pipeline = few.pipeline()
+    schema = pipeline.schemas["tcss"].clone()
+    schema.tables["image_history"]["columns"]["deleted_at"]["hard_delete"] = True
+    pipeline.schemas.save_schema(schema)
+    with pytest.raises(
+        Exception, match=r"schema of the pipeline has the hint hard_delete for image_history.deleted_at"
+    ):
+        few.pipeline().run(few.source())
+    source = few.source()
+    source.image_history.apply_hints(columns={"deleted_at": {"hard_delete": False}})
+    few.account.sandbox.change({"delete": 3})
+    for run in (source, *(few.source(mode="full", confirm_gone_after=0) for _ in range(2))):
+        few.pipeline().run(run)
+    assert few.place.sql("SELECT count(deleted_at) FROM {data}.image_history") == [(3,)]
+
+
+@pytest.mark.parametrize("section", ["LOAD", "MINE__LOAD"])
+def test_loads_that_hide_failed_jobs_are_refused(few: Mine, section: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failed job of `image_history` would leave images without their versions, in a run that is complete."""
+    monkeypatch.setenv(f"{section}__RAISE_ON_FAILED_JOBS", "false")
+    with pytest.raises(Exception, match=r"raise_on_failed_jobs is off.*\[mine\.load\]"):
+        few.pipeline().run(few.source())
+    monkeypatch.setenv("MINE__LOAD__RAISE_ON_FAILED_JOBS", "true")
+    few.pipeline().run(few.source())
+    few.whole()
 
 
 # Sources as dlt's own.
@@ -503,6 +658,33 @@ def test_a_map_masks_a_column(mine: Mine) -> None:
     assert [run[3] for run in mine.runs] == [1500, 0]
     for table in ("images", "image_history"):
         assert mine.place.sql(f"SELECT DISTINCT image_name FROM {{data}}.{table}") == [("***",)]
+
+
+def _one_by_one(source: Any) -> None:
+    source.images.add_yield_map(lambda batch: (batch.slice(at, 1) for at in range(len(batch))))
+
+
+def _list(source: Any) -> None:
+    source.images.add_map(lambda batch: [batch])
+
+
+def _rows(source: Any) -> None:
+    source.images.add_map(lambda batch: batch.to_pylist())
+
+
+def _few(source: Any) -> None:
+    source.resources["few"] = source.images | dlt.transformer(lambda batch: batch.slice(0, 5), name="few")
+
+
+@pytest.mark.parametrize("change", [_one_by_one, _list, _rows, _few])
+def test_a_step_that_keeps_the_rows_is_free(few: Mine, change: Any) -> None:
+    """A map may give its rows in any form; a transformer under a name of its own may choose."""
+    source = few.source()
+    change(source)
+    for _ in range(2):  # the source runs again
+        few.pipeline().run(source)
+    assert [run[1] for run in few.runs] == ["complete"] * 2
+    few.whole()
 
 
 @pytest.mark.thorough

@@ -14,10 +14,12 @@ import dlt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from dlt.common.configuration.container import Container
+from dlt.common.configuration.resolve import resolve_configuration
 from dlt.common.normalizers.utils import generate_dlt_ids
 from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 from dlt.common.storages.load_package import load_package_state
-from dlt.extract.source import SourceInjectableContext
+from dlt.extract.source import DltSource, SourceInjectableContext
+from dlt.normalize.configuration import ItemsNormalizerConfiguration
 
 from connector.runs.assembly import account_of, client_of, image_list, parser_of, policy_of, sent
 from connector.runs.identity import Identity
@@ -28,6 +30,7 @@ from connector.runs.spool import BATCH, Spool
 from connector.settings import Settings
 from connector.source.details import read_details
 from connector.source.selection import Selection
+from connector.source.target import check_target, follow_run
 from connector.tables import IMAGE_HISTORY, IMAGES, LOADED_TABLES, NAMED_ACCOUNTS, SYNC_RUNS, TABLES, Row, Table
 from connector.warehouse import workdirs
 from connector.warehouse.inventory import AccountInventory, Inventory, inventory_of
@@ -44,12 +47,13 @@ class Extractions:
     def batches(self, table: Table) -> Iterator[pa.RecordBatch | pa.Table]:
         """Yield the table's rows; where there are none, an empty table, so that dlt creates the table."""
         path = self._run().finish(table)
+        names = _columns_of_dlt(table)
         if path is None:
-            yield _with_columns_of_dlt(table.arrow_schema.empty_table(), table)
+            yield _with_columns(names, table.arrow_schema.empty_table())
             return
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(BATCH):
-                yield _with_columns_of_dlt(batch, table)
+                yield _with_columns(names, batch)
 
     def _run(self) -> Spool:
         """Return the spool of this extraction's run, made by the first of its resources; they may be in threads."""
@@ -62,19 +66,19 @@ class Extractions:
                 weakref.finalize(extraction, self._runs.pop, id(extraction), None)
         if is_first:
             try:
-                run.set_result(_swept(self._settings, Selection.of(extraction.source)))
+                selection = Selection.of(extraction.source)
+                run.set_result(_swept(self._settings, selection, _inventory(extraction.source)))
             except BaseException as error:
                 run.set_exception(error)
         return run.result()
 
 
-def _swept(settings: Settings, selection: Selection) -> Spool:
+def _swept(settings: Settings, selection: Selection, inventory: Inventory | None) -> Spool:
     directory = workdirs.make()
     spool = Spool(directory)
     weakref.finalize(spool, shutil.rmtree, directory, ignore_errors=True)
     with client_of(settings) as client:
         identity = Identity.new(account_of(settings, client), client.now(), settings.account_name())
-        inventory = _inventory()
         tables = (*(LOADED_TABLES if selection.details else TABLES), NAMED_ACCOUNTS)
         with inventory.session() if inventory else nullcontext():
             held = AccountInventory(inventory, identity.account_id, tables) if inventory else _Nothing()
@@ -102,13 +106,19 @@ def _swept(settings: Settings, selection: Selection) -> Spool:
     return spool
 
 
-def _inventory() -> Inventory | None:
-    """Return what the destination holds when the load begins. None: nothing, because of a `refresh` or no pipeline."""
+def _inventory(source: DltSource) -> Inventory | None:
+    """Return what the destination holds when the load begins. None: nothing, because of a `refresh` or no pipeline.
+
+    Raises ConfigurationError if the pipeline's destination or settings would lose rows.
+    """
     try:
         state: Mapping[str, Any] = load_package_state()["state"]
     except CurrentLoadPackageStateNotAvailable:  # the source is read without a pipeline
         return None
-    return None if state.get("refresh") else inventory_of(dlt.current.pipeline())
+    pipeline = dlt.current.pipeline()
+    check_target(pipeline, source)
+    follow_run(pipeline)
+    return None if state.get("refresh") else inventory_of(pipeline)
 
 
 class _Nothing:
@@ -136,14 +146,23 @@ class _Nothing:
         return IMAGE_HISTORY.arrow_schema.empty_table()
 
 
-def _with_columns_of_dlt(batch: Any, table: Table) -> Any:
-    """Add dlt's own columns, where the table has them: they are never null where dlt created the table empty."""
+def _columns_of_dlt(table: Table) -> list[str]:
+    """Return dlt's own columns that the table has and that its rows lack: they are never null where dlt created the
+    table empty. The normalizer adds `_dlt_id` itself if it is told to, and would add a second one."""
     schema = dlt.current.source_schema()
     present = schema.tables.get(schema.naming.normalize_table_identifier(table.name), {}).get("columns", {})
-    for name in ("_dlt_load_id", "_dlt_id"):
-        if schema.naming.normalize_identifier(name) in present:
-            ids = generate_dlt_ids(len(batch)) if name == "_dlt_id" else [_load_id()] * len(batch)
-            batch = batch.append_column(pa.field(name, pa.string(), nullable=False), pa.array(ids, pa.string()))
+    names = [name for name in ("_dlt_load_id", "_dlt_id") if schema.naming.normalize_identifier(name) in present]
+    if "_dlt_id" in names:
+        sections = ("normalize", "parquet_normalizer")
+        if resolve_configuration(ItemsNormalizerConfiguration(), sections=sections).add_dlt_id:
+            names.remove("_dlt_id")
+    return names
+
+
+def _with_columns(names: list[str], batch: Any) -> Any:
+    for name in names:
+        ids = generate_dlt_ids(len(batch)) if name == "_dlt_id" else [_load_id()] * len(batch)
+        batch = batch.append_column(pa.field(name, pa.string(), nullable=False), pa.array(ids, pa.string()))
     return batch
 
 

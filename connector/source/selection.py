@@ -9,13 +9,13 @@ from typing import Any
 from dlt.common.schema.typing import TTableSchema
 from dlt.extract import DltResource
 from dlt.extract.exceptions import DataItemRequiredForDynamicTableHints
-from dlt.extract.items_transform import FilterItem
 from dlt.extract.source import DltSource
 
 from connector.errors import ConfigurationError
 from connector.listing.reasons import Cause
 from connector.runs.policy import RunReason
 from connector.runs.spool import BATCH
+from connector.source.steps import check_steps
 from connector.tables import (
     DETAIL_TABLES,
     IMAGE_HISTORY,
@@ -59,7 +59,7 @@ class Selection:
         _check_companions(taken)
         for table in tables:
             if table.name in taken:
-                _check_steps(taken[table.name])
+                check_steps(taken[table.name])
                 _check_table(table, taken[table.name])
         limits = {name: limit for name, resource in taken.items() if (limit := resource.limit) is not None}
         return cls(
@@ -102,17 +102,6 @@ def _limit(resource: DltResource) -> tuple[Any, ...]:
     return (limit.max_items, limit.max_time, limit.count_rows) if limit is not None else (None, None, None)
 
 
-def _check_steps(resource: DltResource) -> None:
-    incremental = resource.incremental
-    if incremental is not None and getattr(incremental, "incremental", incremental) is not None:
-        what, hint = "an incremental cursor", "Remove the cursor: tcss() finds its own watermark in the destination."
-    elif any(isinstance(step, FilterItem) for step in resource._pipe.steps):
-        what, hint = "a filter", "Query a view instead, or give tcss() the API's own `filters`."
-    else:
-        return
-    raise ConfigurationError(f"{resource.name} has {what}, which would drop rows silently", hint=hint)
-
-
 def _check_table(table: Table, resource: DltResource) -> None:
     try:
         made = resource.compute_table_schema()
@@ -129,10 +118,27 @@ def _check_table(table: Table, resource: DltResource) -> None:
         raise _other(table, f"the primary key {', '.join(sorted(key))}")
     if any(c.get("merge_key") for c in made["columns"].values()):
         raise _other(table, "a merge key")
+    if marks := sorted(name for name, c in made["columns"].items() if c.get("hard_delete")):
+        raise ConfigurationError(
+            f"{table.name} has the hint hard_delete for {', '.join(marks)}: dlt would delete the rows of gone images",
+            hint="Leave the hint out, and query the view current_images.",
+        )
+    if discarding := _discarding(made):
+        raise ConfigurationError(
+            f"{table.name} has a schema contract with {discarding}, which would drop rows silently",
+            hint="Leave schema_contract out, or choose evolve or freeze.",
+        )
 
 
 def _strategy(made: TTableSchema) -> Any:
     return made.get("x-merge-strategy")
+
+
+def _discarding(made: TTableSchema) -> str | None:
+    """Return the mode of the schema contract that drops rows or values, None if there is no such mode."""
+    contract = made.get("schema_contract") or {}
+    modes = [contract] if isinstance(contract, str) else contract.values()
+    return next((str(mode) for mode in modes if str(mode).startswith("discard")), None)
 
 
 def _other(table: Table, what: str) -> ConfigurationError:
