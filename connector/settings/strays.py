@@ -10,7 +10,7 @@ from typing import Any
 
 from connector.errors import ConfigurationError
 from connector.settings.accounts import IN_ENVIRONMENT, account_names, account_of_variable
-from connector.settings.members import ACCOUNTS_FROM
+from connector.settings.members import ACCOUNTS_FROM, COLUMNS
 from connector.settings.places import (
     PREFIX,
     SECTION,
@@ -41,6 +41,8 @@ _VARIABLES: Mapping[str, str] = {
     **ELSEWHERE,
     **{name: name for name in (*COMMAND, *SHARED)},
 }
+# As the file of `accounts_from` calls a setting; without the role, the keys' own account would be read.
+_COLUMNS = {column: setting for column, setting in COLUMNS.items() if setting and column != setting}
 # How similar to ours a variable must be to be refused: other programs may use a TCSS_DATABASE or a TCSS_IMAGE.
 _ALIKE = 0.81
 
@@ -91,8 +93,9 @@ def _variables() -> Iterator[Stray]:
         key = name[len(PREFIX) :].lower()
         if name == variable(key) and key in _VARIABLES:
             continue
-        close = f"credentials__{key}" if key in KEYS else _outer(key) or close_to(key, _VARIABLES)
-        alike = close and (key in KEYS or _outer(key) or close_to(key, [close], _ALIKE))
+        sure = f"credentials__{key}" if key in KEYS else _outer(key) or _COLUMNS.get(key)
+        close = sure or close_to(key, _VARIABLES)
+        alike = close and (sure or close_to(key, [close], _ALIKE))
         yield Stray(name, close and variable(close), alike and close and _VARIABLES[close], certain=False)
 
 

@@ -163,4 +163,7 @@ def _filter(name: str, given: Any) -> str | list[str]:
     found = [given] if one else given
     if not isinstance(found, list | tuple | set) or not all(isinstance(value, str | int) for value in found):
         raise ValueError(f"has {name} = {given!r}, which is neither a text nor a list of texts")
-    return str(given) if one else [str(value) for value in found]
+    if not all(str(value) for value in found) or not found:
+        raise ValueError(f"has {name} without a value")
+    texts = [str(value) for value in found]
+    return texts[0] if one else sorted(texts) if isinstance(found, set) else texts  # a set has another order each time

@@ -64,6 +64,7 @@ def test_a_misspelt_variable_is_refused(folder: Folder, monkeypatch: pytest.Monk
         ("TCSS__LOOKBACK", "TCSS_LOOKBACK"),
         ("TCSS_ACOUNT", "TCSS_ACCOUNT"),
         ("TCSS_SECRET_ID", "TCSS_CREDENTIALS__SECRET_ID"),
+        ("TCSS_ROLE", "TCSS_ROLE_ARN"),
         ("TCSS_CREDENTIALS__SECRETID", "TCSS_CREDENTIALS__SECRET_ID"),
         ("SOURCES__TCSS__lookback", "SOURCES__TCSS__LOOKBACK"),
         ("SOURCES__TCSS__CREDENTAILS__SECRET_ID", "SOURCES__TCSS__CREDENTIALS__SECRET_ID"),

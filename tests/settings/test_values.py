@@ -118,6 +118,20 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path, options: list[str]) -> 
     assert "config.toml" in done.stderr
 
 
+@pytest.mark.parametrize("values", ["", [], [""], ["a", ""]], ids=str)
+def test_a_filter_without_a_value_is_refused(folder: Folder, values: Any) -> None:
+    """The API does not say what that means: no image, or every image."""
+    with pytest.raises(ConfigurationError, match="filters has ImageName without a value"):
+        Settings.load(filters={"ImageName": values})
+
+
+def test_a_set_of_values_has_one_order(folder: Folder) -> None:
+    """PYTHONHASHSEED would else decide what `sync_runs.filters` says."""
+    names = [f"n{number}" for number in range(8)]
+    assert Settings.load(filters={"ImageName": set(names)}).filters == {"ImageName": names}
+    assert Settings.load(filters={"ImageName": names[::-1]}).filters == {"ImageName": names[::-1]}
+
+
 def test_filters_may_be_json(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """For values with blanks in them; one value needs no list."""
     monkeypatch.setenv("TCSS_FILTERS", '{"ImageName": "a b", "ScanStatus": ["c", 5]}')
