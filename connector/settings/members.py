@@ -39,7 +39,7 @@ def members() -> dict[str, Member]:
     lines: dict[str, int] = {}
     for number, line in _lines(file, named.place):
         name = line.pop("name", "")
-        for same in (name, line.get("account_id")):
+        for same in (name, line.get("account_id") or account_of_role(line.get("role", ""))):
             if same and (before := lines.setdefault(same, number)) != number:
                 _refuse(file, number, f"{same!r} is in line {before} too", "An account has one line.")
         found[name] = _member(file, number, name, line)

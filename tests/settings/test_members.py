@@ -101,6 +101,11 @@ REFUSED = {
     "shortened": ("name,account_id\nshop,1.00E+11\n", "line 2 has the account_id '1.00E.11', which is no number. Wri"),
     "twice a name": ("name,account_id\nshop,1\nbank,2\nshop,3\n", "line 4 'shop' is in line 2 too"),
     "twice an id": ("name,account_id\nshop,1\nbank,1\n", "line 3 '1' is in line 2 too. An account has one line"),
+    "twice an id, once in a role": (
+        f"name,account_id,role\na,,{OTHER}\nb,100000000003,\n",
+        "line 3 '100000000003' is in",
+    ),
+    "twice a role": (f"name,role\na,{OTHER}\nb,{OTHER}\n", "line 3 '100000000003' is in line 2 too"),
     "too many cells": ("name,account_id\npay, eu,1\n", "line 2 has more cells than the first line"),
     "open quote": ('name,account_id\n"shop,1\n', "line 2 is no CSV"),
     "lines swallowed by a quote": (
