@@ -98,6 +98,7 @@ class Settings(BaseConfiguration):
             looked_up = Lookup(given, configured, whose)
             set_ = {*looked_up.found, *(["account"] if configured or whose else [])}
             refuse(stray for stray in found if stray.setting and stray.setting not in set_)
+            looked_up.notes += [str(stray) for stray in found if stray.likely]
         except ConfigurationError:
             raise
         except Exception as error:
@@ -138,7 +139,7 @@ class Settings(BaseConfiguration):
         return self.__places__ or {}
 
     def notes(self) -> tuple[str, ...]:
-        """Warnings about whose keys these are, for users of the keys."""
+        """Warnings for users of the keys: whose keys these are, and which variables were probably meant for us."""
         return self.__notes__
 
     def searched_for_keys(self) -> Searched | None:
