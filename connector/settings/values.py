@@ -153,9 +153,16 @@ def close_to(name: str, known: Iterable[str], alike: float = 0.6) -> str | None:
 
 def _json(given: str) -> Any:
     try:
-        return json.loads(given)
-    except ValueError:
+        return json.loads(given, object_pairs_hook=_once)
+    except json.JSONDecodeError:
         raise ValueError("is not JSON") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("has a name twice")
+    return found
 
 
 def _filter(name: str, given: Any) -> str | list[str]:

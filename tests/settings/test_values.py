@@ -125,6 +125,23 @@ def test_a_filter_without_a_value_is_refused(folder: Folder, values: Any) -> Non
         Settings.load(filters={"ImageName": values})
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("filters", '{"ScanStatus": "CANARY", "ScanStatus": "b"}'),
+        ("credentials", '{"secret_id": "a", "secret_key": "CANARY", "secret_id": "b"}'),
+    ],
+)
+def test_a_name_that_json_has_twice_is_refused(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    """The last one would win silently."""
+    monkeypatch.setenv(f"TCSS_{name.upper()}", text)
+    with pytest.raises(ConfigurationError, match=rf"{name} \(TCSS_{name.upper()}\) has a name twice") as error:
+        Settings.load()
+    assert "CANARY" not in str(error.value)
+
+
 def test_a_set_of_values_has_one_order(folder: Folder) -> None:
     """PYTHONHASHSEED would else decide what `sync_runs.filters` says."""
     names = [f"n{number}" for number in range(8)]
