@@ -47,7 +47,7 @@ CLOCK_SLACK = 5.0
 class Answer:
     """Holds `response`, the object under `Response` as received, and `size`, the bytes of the whole answer."""
 
-    response: dict[str, Any]
+    response: dict[str, Any] = field(repr=False)  # keys are in answers of STS
     request_id: str | None
     size: int = field(default=0, compare=False)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -29,11 +29,11 @@ class Call:
     action: str
     service: str
     version: str
-    body: bytes
+    body: bytes = field(repr=False)
     url: str
     keyring: Keyring | None
     region: str | None = None
-    hidden: str = ""
+    hidden: str = field(default="", repr=False)
     tally: CallStats | None = None
 
     @property
@@ -97,7 +97,7 @@ class HttpResponse:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes = field(repr=False)  # keys are in answers of STS
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,8 @@ class Client:
         self._closed = threading.Event()
         self._steady, self._now, self._sleep = clock.steady, clock.now, clock.sleep or self._sleep_until_closed
         provider = Static(credentials) if isinstance(credentials, Credentials) else credentials
-        self._keyring = Keyring(provider, self, self._now)
+        self._correction = 0.0  # seconds that are added to our clock, for timestamps and for the life of keys
+        self._keyring = Keyring(provider, self, self._corrected)
         proxies = self._urls["tcss"].startswith("https:")
         self._transport = Transport(timeouts=limits.timeouts, most=limits.answer_bytes, proxies=proxies)
         self._lock = threading.Lock()
@@ -90,7 +91,6 @@ class Client:
         self._traffic = Traffic()
         self._replays = Replays()
         self._answered: set[str] = set()  # hosts that have sent an answer of the API
-        self._correction = 0.0  # seconds that are added to our clock for timestamps
         self._warned_at = float("-inf")
         self.skew: float | None = None
 
@@ -164,7 +164,7 @@ class Client:
 
     def sts(self, action: str, payload: Mapping[str, Any], *, region: str, keys: Credentials | None) -> dict[str, Any]:
         """Implement `credentials.Network`."""
-        keyring = Keyring(Static(keys), self, self._now) if keys else None
+        keyring = Keyring(Static(keys), self, self._corrected) if keys else None
         return self._run(self._sts(action, payload, region=region, keyring=keyring)).response
 
     def metadata(self, url: str) -> str:
@@ -273,6 +273,9 @@ class Client:
                 return
             self._warned_at = self._steady()
         log.warning("%s Sending again in %.1f s.", error, pause)
+
+    def _corrected(self) -> float:
+        return self._now() + self._correction
 
     def _sleep_until_closed(self, seconds: float) -> None:
         if self._closed.wait(seconds):

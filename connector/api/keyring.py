@@ -36,6 +36,8 @@ class Keyring:
                     return self._find()
                 except TcssError:
                     # The old keys are still valid; once they are not, the error is raised.
+                    if self._remaining(self._keys) <= 0:
+                        raise
                     return self._keys
             return self._keys
 

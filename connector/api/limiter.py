@@ -57,9 +57,11 @@ class Limiter:
             return self._pace.rate(self._clock())
 
     def delay(self) -> float:
-        """Return the seconds until a new request could go, at the present pace and behind the requests that wait."""
+        """Return the seconds until a request that is sent again could go, at the present pace: behind the head of the
+        queue and behind others that are sent again."""
         with self._lock:
-            return self._pace.delay(self._clock(), waiting=len(self._queue))
+            before = sum(not first for first, *_ in self._queue[1:]) + bool(self._queue)
+            return self._pace.delay(self._clock(), waiting=before)
 
     def _wait_for_turn(self) -> float:
         """Sleep, and ask again after each sleep, because a refusal may have moved the turn meanwhile."""

@@ -25,6 +25,7 @@ from connector.tables import Column
 from connector.wire import decode, encode, storable
 
 NOT_A_NUMBER = "not a number"
+NOT_AN_OBJECT = "in a field that is no object"
 NEVER = 86_400_000_000  # microseconds around the epoch that stand for never
 MOST_FAMILIAR = 1_000  # orders of an item's fields
 Item = Mapping[str, Any]
@@ -46,15 +47,20 @@ class ColumnParser:
         self._fields = [(column.name, str(column.source).split("."), _parser(column, zone)) for column in parsed]
         self._familiar: set[tuple[str, ...]] = set()  # fields that are all known, in the order of an item
         self._known = frozenset((*(path[0] for _, path, _ in self._fields), *others))
+        self._inner: dict[str, set[str]] = {}  # fields of objects that are fields
+        for outer, inner in (path for _, path, _ in self._fields if len(path) > 1):
+            self._inner.setdefault(outer, set()).add(inner)
 
     def parse(self, item: Item) -> tuple[dict[str, Any], list[Rejected]]:
         """Return the values by column, nulls included, and what was rejected."""
         values: dict[str, Any] = {}
         rejected: list[Rejected] = []
         for name, path, parse in self._fields:
-            received = _at(item, path)
+            received, is_inside = _at(item, path)
             try:
-                values[name] = None if received is None or received == "" else parse(received)
+                values[name] = (
+                    None if received is None or received == "" else (parse if is_inside else _refuse)(received)
+                )
             except RejectedError as error:
                 values[name] = error.stored
                 rejected.append(Rejected(name, encode(received)[:LONGEST], error.reason))
@@ -63,13 +69,16 @@ class ColumnParser:
     def unknown(self, item: Item) -> str | None:
         """Return the unknown fields, as JSON of any length (`not_too_long`); None if there are none."""
         fields = tuple(item)
-        if fields in self._familiar:
-            return None
-        if item.keys() <= self._known:
-            if len(self._familiar) < MOST_FAMILIAR:
+        others: dict[str, Any] = {}
+        if fields not in self._familiar:
+            others = {name: item[name] for name in item.keys() - self._known}
+            if not others and len(self._familiar) < MOST_FAMILIAR:
                 self._familiar.add(fields)
-            return None
-        return encode({name: item[name] for name in item.keys() - self._known})
+        for name, known in self._inner.items():
+            outer = item.get(name)
+            if isinstance(outer, dict) and not outer.keys() <= known:
+                others[name] = {inner: outer[inner] for inner in outer.keys() - known}
+        return encode(others) if others else None
 
 
 def not_too_long(name: str, text: str | None, rejected: list[Rejected]) -> str | None:
@@ -80,10 +89,17 @@ def not_too_long(name: str, text: str | None, rejected: list[Rejected]) -> str |
     return None
 
 
-def _at(item: Any, path: list[str]) -> Any:
+def _at(item: Any, path: list[str]) -> tuple[Any, bool]:
+    """Return the value at the path and True, or a value on the way there that is no object, and False."""
     for name in path:
-        item = item.get(name) if isinstance(item, dict) else None
-    return item
+        if not isinstance(item, dict):
+            return item, False
+        item = item.get(name)
+    return item, True
+
+
+def _refuse(_: Any) -> Any:
+    raise RejectedError(NOT_AN_OBJECT)
 
 
 def _parser(column: Column, zone: tzinfo) -> Callable[[Any], Any]:
@@ -124,7 +140,8 @@ def _parse_json(received: Any) -> str | None:
 
 def _parse_double(received: Any) -> float:
     try:
-        if isinstance(received, str | int | float) and not isinstance(received, bool):
+        odd = isinstance(received, str) and ("_" in received or not received.isascii())  # Python reads `9_8` as 98
+        if isinstance(received, str | int | float) and not isinstance(received, bool) and not odd:
             number = float(received)
             if number - number == 0:  # neither infinite nor NaN
                 return number

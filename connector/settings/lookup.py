@@ -3,6 +3,7 @@ read are never taken from a place that may belong to another account."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -39,7 +40,7 @@ class Lookup:
     `found` has the settings that are not left to their defaults; `notes` are warnings for users of the keys.
     """
 
-    given: Mapping[str, Any]
+    given: Mapping[str, Any] = field(repr=False)  # the keys are among them
     account: str | None = None
     whose: str | None = None
     found: dict[str, Found] = field(default_factory=dict)
@@ -151,6 +152,8 @@ def _keys(level: Level) -> Found | None:
     whole = level("credentials")
     if whole is None and not parts:
         return None
+    if whole and isinstance(whole.value, str):
+        parts = _beside(whole, parts)
     place = whole.place if whole else next(iter(parts.values())).place
     keys = _as("credentials", whole, mapping) if whole else {}
     for name in keys:
@@ -166,6 +169,15 @@ def _keys(level: Level) -> Found | None:
     # dlt merges the tables of several files, so that each key may come from another file.
     by_directory = all(found.by_directory for found in keys.values())
     return Found({name: _as(name, found, text) for name, found in keys.items()}, place, by_directory)
+
+
+def _beside(whole: Found, parts: Mapping[str, Found]) -> dict[str, Found]:
+    """Return no single keys beside a text of all keys: a variable goes before the keys of a file. Raises
+    ConfigurationError where neither goes before the other, because the keys of two accounts would be mixed."""
+    for part in parts.values():
+        if part.place in os.environ or whole.place not in os.environ:
+            raise ConfigurationError(f"{whole.place} and {part.place} are the same setting", hint="Unset one of them.")
+    return {}
 
 
 def _among(place: str) -> str:

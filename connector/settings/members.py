@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
+from typing import Any
 
 from connector.errors import ConfigurationError
 from connector.settings.places import SECTION, Found, in_dlt, in_environment, refuse_strangers
@@ -38,7 +39,7 @@ def members() -> dict[str, Member]:
     lines: dict[str, int] = {}
     for number, line in _lines(file, named.place):
         name = line.pop("name", "")
-        for same in (name, line.get("account_id")):
+        for same in (name, line.get("account_id") or account_of_role(line.get("role", ""))):
             if same and (before := lines.setdefault(same, number)) != number:
                 _refuse(file, number, f"{same!r} is in line {before} too", "An account has one line.")
         found[name] = _member(file, number, name, line)
@@ -55,16 +56,26 @@ def _lines(file: FilePath, place: str) -> Iterator[tuple[int, dict[str, str]]]:
     except UnicodeDecodeError:
         raise ConfigurationError(f"{file} is no text in UTF-8", hint="Save it as CSV in UTF-8.") from None
     try:
-        header = [cell.strip() for cell in next(rows, [])]
+        each = _cells(file, rows)
+        header = next(each, [])
         _require_header(file, header)
-        for row in rows:
-            cells = [cell.strip() for cell in row]
+        for cells in each:
             if len(cells) > len(header):
                 _refuse(file, rows.line_num, "has more cells than the first line", "Put quotes around a comma.")
             if any(cells):
                 yield rows.line_num, {name: cell for name, cell in zip(header, cells, strict=False) if cell}
     except csv.Error as error:
         _refuse(file, rows.line_num, f"is no CSV: {error}", _HEADER)
+
+
+def _cells(file: FilePath, rows: Any) -> Iterator[list[str]]:
+    """Yield the cells of each line. A quote that stays open would make one account of several lines."""
+    before = 0
+    for row in rows:
+        if rows.line_num > before + 1:
+            _refuse(file, before + 1, "has a quote that a later line closes", "Close it in its own line.")
+        before = rows.line_num
+        yield [cell.strip() for cell in row]
 
 
 def _require_header(file: FilePath, header: list[str]) -> None:
@@ -82,13 +93,15 @@ def _require_header(file: FilePath, header: list[str]) -> None:
 def _member(file: FilePath, number: int, name: str, line: Mapping[str, str]) -> Member:
     if not name:
         _refuse(file, number, "has no name", "Every account needs a name of its own.")
+    if name.startswith("#"):
+        _refuse(file, number, "begins with #, which makes no comment here", "Take the line away, or name the account.")
     if not line:
         _refuse(file, number, "has neither an account_id nor a role", "Write at least one of them.")
     account_id, role = line.get("account_id"), line.get("role")
     if account_id and not (account_id.isascii() and account_id.isdecimal()):
         hint = "Write all its digits. A spreadsheet shortens long numbers, unless the column is of text."
         _refuse(file, number, f"has the account_id {account_id!r}, which is no number", hint)
-    if account_id and role and (other := _account_of(role)) not in (None, account_id):
+    if account_id and role and (other := account_of_role(role)) not in (None, account_id):
         hint = f"Correct one of them, or write {ACCOUNT} into the role."
         _refuse(file, number, f"has the account_id {account_id}, but its role is of account {other}", hint)
     settings = {column: setting for column, setting in COLUMNS.items() if setting and column in line}
@@ -97,7 +110,7 @@ def _member(file: FilePath, number: int, name: str, line: Mapping[str, str]) -> 
     }
 
 
-def _account_of(role: str) -> str | None:
+def account_of_role(role: str) -> str | None:
     """Return the number of the account in a role such as `qcs::cam::uin/100000000001:roleName/reader`."""
     numbers = (part.removeprefix("uin/") for part in role.split(":") if part.startswith("uin/"))
     return next((number for number in numbers if number.isdecimal()), None)

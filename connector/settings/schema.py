@@ -15,7 +15,7 @@ from connector.errors import ConfigurationError
 from connector.images.times import parse_instant, time_zone
 from connector.settings.accounts import account_names, chosen
 from connector.settings.lookup import Lookup, refuse_unknown
-from connector.settings.members import ACCOUNT
+from connector.settings.members import ACCOUNT, account_of_role
 from connector.settings.places import GIVEN, Searched, in_environment
 from connector.settings.strays import refuse, strays
 from connector.settings.table import DETAILS
@@ -98,6 +98,7 @@ class Settings(BaseConfiguration):
             looked_up = Lookup(given, configured, whose)
             set_ = {*looked_up.found, *(["account"] if configured or whose else [])}
             refuse(stray for stray in found if stray.setting and stray.setting not in set_)
+            looked_up.notes += [str(stray) for stray in found if stray.likely]
         except ConfigurationError:
             raise
         except Exception as error:
@@ -138,7 +139,7 @@ class Settings(BaseConfiguration):
         return self.__places__ or {}
 
     def notes(self) -> tuple[str, ...]:
-        """Warnings about whose keys these are, for users of the keys."""
+        """Warnings for users of the keys: whose keys these are, and which variables were probably meant for us."""
         return self.__notes__
 
     def searched_for_keys(self) -> Searched | None:
@@ -163,8 +164,17 @@ class Settings(BaseConfiguration):
                 raise ConfigurationError(f"there is no filter {name!r}", hint=f"Filters: {', '.join(FILTERS)}.")
         if self.role_arn and {*"{}"} & {*self.role_arn.replace(ACCOUNT, "")}:
             self._refuse("role_arn", "has braces", f"Only {ACCOUNT} may stand in them.")
+        self._check_whose()
         self._check_with(initial_instant, "initial_scan_time", "For example 2026-01-31T00:00:00Z.")
         self._check_with(time_zone, "naive_time_zone", "For example +08:00 or Asia/Shanghai.")
+
+    def _check_whose(self) -> None:
+        """Refuse an id of another account than that of the role, whose images would be stored under that id."""
+        owner, account_id = account_of_role(self.role_arn or ""), self.account_id or ""
+        if owner and account_id.isdecimal() and account_id != owner:
+            role = self.places().get("role_arn", GIVEN)
+            what = f"is {account_id}, but role_arn{'' if role == GIVEN else f' ({role})'} is of account {owner}"
+            self._refuse("account_id", what, f"Correct one of them, or write {ACCOUNT} into the role.")
 
     def _check_number(self, name: str) -> None:
         value = getattr(self, name)

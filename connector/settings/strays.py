@@ -10,7 +10,7 @@ from typing import Any
 
 from connector.errors import ConfigurationError
 from connector.settings.accounts import IN_ENVIRONMENT, account_names, account_of_variable
-from connector.settings.members import ACCOUNTS_FROM
+from connector.settings.members import ACCOUNTS_FROM, COLUMNS
 from connector.settings.places import (
     PREFIX,
     SECTION,
@@ -41,6 +41,8 @@ _VARIABLES: Mapping[str, str] = {
     **ELSEWHERE,
     **{name: name for name in (*COMMAND, *SHARED)},
 }
+# As the file of `accounts_from` calls a setting; without the role, the keys' own account would be read.
+_COLUMNS = {column: setting for column, setting in COLUMNS.items() if setting and column != setting}
 # How similar to ours a variable must be to be refused: other programs may use a TCSS_DATABASE or a TCSS_IMAGE.
 _ALIKE = 0.81
 
@@ -58,6 +60,8 @@ class Stray:
     meant: str | None = None
     setting: str | None = None
     certain: bool = True
+    likely: bool = False
+    """Whether a key that is not refused has all words of a setting, or is a part of a setting: users are warned."""
 
     def __str__(self) -> str:
         return f"{self.place} is no setting" + (f"; did you mean {self.meant}?" if self.meant else "")
@@ -91,9 +95,13 @@ def _variables() -> Iterator[Stray]:
         key = name[len(PREFIX) :].lower()
         if name == variable(key) and key in _VARIABLES:
             continue
-        close = f"credentials__{key}" if key in KEYS else _outer(key) or close_to(key, _VARIABLES)
-        alike = close and (key in KEYS or _outer(key) or close_to(key, [close], _ALIKE))
-        yield Stray(name, close and variable(close), alike and close and _VARIABLES[close], certain=False)
+        sure = f"credentials__{key}" if key in KEYS else _outer(key) or _COLUMNS.get(key)
+        close = sure or close_to(key, _VARIABLES)
+        alike = close and (sure or close_to(key, [close], _ALIKE))
+        likely = not alike and close is not None and _has_its_words(key, close)
+        yield Stray(
+            name, close and variable(close), alike and close and _VARIABLES[close], certain=False, likely=likely
+        )
 
 
 def _configured_variables(account: str | None) -> Iterator[Stray]:
@@ -120,6 +128,11 @@ def _outer(key: str) -> str | None:
     """Return the setting that a variable's key stands below, if that setting has no keys of its own."""
     outer, below, _ = key.partition("__")
     return outer if below and outer in SETTINGS and outer != "credentials" else None
+
+
+def _has_its_words(key: str, setting: str) -> bool:
+    words, its = set(key.split("_")), set(setting.split("_"))
+    return words <= its or its <= words
 
 
 def _beginning_with(prefix: str) -> Iterable[str]:

@@ -153,9 +153,16 @@ def close_to(name: str, known: Iterable[str], alike: float = 0.6) -> str | None:
 
 def _json(given: str) -> Any:
     try:
-        return json.loads(given)
-    except ValueError:
+        return json.loads(given, object_pairs_hook=_once)
+    except json.JSONDecodeError:
         raise ValueError("is not JSON") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("has a name twice")
+    return found
 
 
 def _filter(name: str, given: Any) -> str | list[str]:
@@ -163,4 +170,7 @@ def _filter(name: str, given: Any) -> str | list[str]:
     found = [given] if one else given
     if not isinstance(found, list | tuple | set) or not all(isinstance(value, str | int) for value in found):
         raise ValueError(f"has {name} = {given!r}, which is neither a text nor a list of texts")
-    return str(given) if one else [str(value) for value in found]
+    if not all(str(value) for value in found) or not found:
+        raise ValueError(f"has {name} without a value")
+    texts = [str(value) for value in found]
+    return texts[0] if one else sorted(texts) if isinstance(found, set) else texts  # a set has another order each time

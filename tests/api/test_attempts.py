@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
-from connector.api.attempts import Attempt, Call
+from connector.api.answers import Answer, judge
+from connector.api.attempts import Attempt, Call, HttpResponse
 from connector.api.credentials import Credentials
 from connector.api.signing import sign
 from connector.errors import TransientError
+from connector.settings.lookup import Lookup
 
 CALL = Call("DescribeX", "tcss", "2020-11-01", b'{"Limit":1}', "https://tcss.example:8443", None)
 KEYS = Credentials("AKIDEXAMPLE", "SECRETEXAMPLE")
@@ -56,3 +58,13 @@ def test_errors_name_the_attempt_and_no_secret() -> None:
     error = Attempt(call, 3, KEYS).failed(TransientError, "SECRETEXAMPLE and WEBTOKENEXAMPLE do not fit", "Try later.")
     assert str(error) == "DescribeX: *** and *** do not fit (attempt 3). Try later."
     assert Attempt(CALL, 1, None).redact("nothing to hide") == "nothing to hide"
+
+
+def test_no_secret_is_in_a_repr() -> None:
+    """The token of a request to STS, and the keys in its answer: reprs get into logs by way of a frame's variables."""
+    answer = HttpResponse(200, {}, b'{"Response": {"Credentials": {"TmpSecretKey": "CANARY"}}}')
+    call = replace(CALL, body=b'{"WebIdentityToken": "CANARY"}', hidden="CANARY")
+    judged = judge(Attempt(call, 1, None), answer)
+    assert isinstance(judged, Answer)
+    lookup = Lookup({"credentials": {"secret_id": "AKIDEXAMPLE", "secret_key": "CANARY"}})
+    assert "CANARY" not in repr([answer, call, Attempt(call, 1, None), judged, lookup])

@@ -183,6 +183,22 @@ def test_a_role_is_assumed_again_before_it_expires(server: Server, make: Callabl
     assert actions == ["AssumeRole", ACTION, "AssumeRole", ACTION]
 
 
+@pytest.mark.parametrize("ahead", [10_800.0, -10_800.0], ids=["ahead", "behind"])
+def test_keys_live_by_the_servers_clock(
+    server: Server, make: Callable[..., Client], clock: Clock, ahead: float
+) -> None:
+    """A role is assumed once, although by our wrong clock its keys are expired from the start, or valid for hours."""
+    temporary = Reply(TEMPORARY.body.replace(b"%d" % (START + 7200), b"%d" % (START - ahead + 7200)))
+    server.plays(expired(-ahead, clock), temporary, OK, OK, OK, temporary, OK)
+    client = make(AssumeRole(Static(KEYS), ROLE))
+    for _ in range(3):
+        call(client)
+    clock.seconds = 7200.0 - 300.0
+    call(client)
+    actions = [asked.headers["X-TC-Action"] for asked in server.asked]
+    assert actions == ["AssumeRole", "AssumeRole", ACTION, ACTION, ACTION, "AssumeRole", ACTION]
+
+
 def tke_pod(tmp_path: Path) -> TkeOidc:
     (tmp_path / "token").write_text(CANARIES[2])
     return TkeOidc(

@@ -109,3 +109,19 @@ def test_a_source_that_has_gone_is_an_error() -> None:
     now.seconds += 400
     with pytest.raises(TcssError, match="CVM role: keys missing"):
         ring.current()
+
+
+def test_keys_that_expire_during_a_failed_renewal_are_not_used() -> None:
+    """Their refusal would hide that STS does not answer, and is of a class that nobody tries again."""
+
+    class Slow(Source):
+        def find(self, transport: object) -> Credentials | None:
+            now.seconds += 300 * (self.asked > 0)
+            return super().find(transport)
+
+    ring, now = keyring(Slow(expiring("OLD", 7200), TransientError("STS is away"), expiring("NEW", 14400)))
+    ring.current()
+    now.seconds = NOW + 7200.0 - 250.0
+    with pytest.raises(TransientError, match="STS is away"):
+        ring.current()
+    assert ring.current().secret_id == "AKIDNEW"

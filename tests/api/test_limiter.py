@@ -122,6 +122,31 @@ def test_a_request_that_is_sent_again_goes_before_others() -> None:
     assert in_threads([False, False, True, False, True]) == [0, 2, 4, 1, 3]
 
 
+def test_the_delay_of_a_request_that_is_sent_again_is_short() -> None:
+    """That request goes before all others, so a call does not give up because many others wait."""
+    clock = Clock()
+    asleep, wake = threading.Event(), threading.Event()
+
+    def sleep(seconds: float) -> None:
+        asleep.set()
+        assert wake.wait(30)
+        clock.sleep(seconds)
+
+    limiter = Limiter(1.0, clock=clock, sleep=sleep)
+    limiter.take()
+    threads = [threading.Thread(target=limiter.take) for _ in range(30)]
+    for thread in threads:
+        thread.start()
+    while len(limiter._queue) < len(threads):
+        pass
+    assert asleep.wait(30)
+    delay = limiter.delay()
+    wake.set()
+    for thread in threads:
+        thread.join(30)
+    assert delay == pytest.approx(2 * (1 + HEADROOM))  # behind the request that went, and the one at the head
+
+
 def test_a_thread_that_dies_while_it_waits_blocks_nobody() -> None:
     """An interrupt in a sleep gives the turn to the next."""
     clock = Clock()

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from connector.detail.facts import Facts
-from connector.detail.parsing import ColumnParser, Rejected
+from connector.detail.parsing import NOT_A_NUMBER, NOT_AN_OBJECT, ColumnParser, Rejected
 from connector.detail.places import PLACES, PlaceDiff
 from connector.images.fields import LONGEST, TOO_GREAT, TOO_LARGE
 from connector.runs.identity import Identity
 from connector.tables import CONTAINERS, HOSTS, VULNERABILITIES
+from connector.wire import encode
 from tests.detail.account import MINUTE, NOW, Server, finding, new_tables, run
 
 LISTS = {
@@ -36,6 +37,33 @@ def test_a_count_that_breaks_sums_is_a_rejected_value() -> None:
     values, rejected = ColumnParser(HOSTS.columns, UTC).parse({"ImageCnt": 2**53 + 1, "ContainerCnt": 2**53})
     assert (values["image_cnt"], values["container_cnt"]) == (None, 2**53)
     assert rejected == [Rejected("image_cnt", "9007199254740993", TOO_GREAT)]
+
+
+@pytest.mark.parametrize("project", ["default", 5, ["default"], True])
+def test_a_field_that_is_no_object_is_a_rejected_value(project: Any) -> None:
+    """For each column that is inside that field; an empty field is null."""
+    values, rejected = ColumnParser(HOSTS.columns, UTC).parse({"Project": project})
+    assert (values["project_name"], values["project_id"]) == (None, None)
+    raw = encode(project)
+    assert rejected == [Rejected(name, raw, NOT_AN_OBJECT) for name in ("project_name", "project_id")]
+    assert ColumnParser(HOSTS.columns, UTC).parse({"Project": ""})[1] == []
+
+
+def test_an_unknown_field_of_an_object_is_an_unknown_field() -> None:
+    """Also where an item with the same fields had no such field inside."""
+    parser = ColumnParser(HOSTS.columns, UTC)
+    known = {"ProjectName": "default", "ProjectID": 1}
+    assert parser.unknown({"Project": known}) is None
+    assert parser.unknown({"Project": {**known, "Owner": "me"}}) == '{"Project":{"Owner":"me"}}'
+    assert parser.unknown({"Project": {"Owner": "me"}, "New": 1}) == '{"New":1,"Project":{"Owner":"me"}}'
+
+
+@pytest.mark.parametrize("score", ["9_8", "9_8.0", "\u0669"])
+def test_a_score_that_only_python_reads_is_a_rejected_value(score: str) -> None:
+    """`9_8` would be 98."""
+    values, rejected = ColumnParser(VULNERABILITIES.columns, UTC).parse({"CVSSV3Score": score})
+    assert values["cvss_v3_score"] is None
+    assert [(fault.column_name, fault.reason) for fault in rejected] == [("cvss_v3_score", NOT_A_NUMBER)]
 
 
 def test_unknown_fields_that_are_too_long_for_a_row_are_rejected() -> None:

@@ -25,8 +25,9 @@ Airflow and Dagster.
 4. The default.
 
 No other place is looked at: neither a variable without `TCSS_`, such as `LANGUAGE`, nor a section above ours. A key
-that is no setting is refused, with the one that was probably meant. `tcss check` says where each setting is from, and
-which files were read.
+that is no setting is refused, with the one that was probably meant. A variable `TCSS_...` that may belong to another
+program is left alone, with a warning where it has the words of a setting. `tcss check` says where each setting is from,
+and which files were read.
 
 The files of the working directory may be somebody else's. So an `endpoint` in one of them is used with keys from these
 files only: with other keys a sync is refused until `--endpoint` or `TCSS_ENDPOINT` names the endpoint. A file that

@@ -142,6 +142,33 @@ def test_keys_in_variables(folder: Folder, monkeypatch: pytest.MonkeyPatch, pref
     assert found.places()["credentials"].startswith(prefix)
 
 
+OTHER_KEYS = '{"secret_id": "AKIDOTHER", "secret_key": "CANARY"}'
+IN_SECRETS = '[sources.tcss.credentials]\nsecret_id = "AKIDEXAMPLE"\nsecret_key = "KEYEXAMPLE"\ntoken = "TOKEN"\n'
+
+
+def test_keys_in_a_variable_go_before_those_of_a_file(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them, as of one text: none of the keys, and no token, is that of the file."""
+    folder.write("secrets.toml", IN_SECRETS)
+    monkeypatch.setenv("SOURCES__TCSS__CREDENTIALS", OTHER_KEYS)
+    found = Settings.load()
+    assert dict(found.credentials or {}) == {"secret_id": "AKIDOTHER", "secret_key": "CANARY", "token": None}
+    assert found.places()["credentials"] == "SOURCES__TCSS__CREDENTIALS"
+
+
+@pytest.mark.parametrize("prefix", ["TCSS_", "SOURCES__TCSS__"])
+@pytest.mark.parametrize("key", ["SECRET_ID", "SECRET_KEY", "TOKEN"])
+def test_keys_and_a_single_key_in_variables_are_refused(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, prefix: str, key: str
+) -> None:
+    """The keys of two accounts would be mixed, or one of them would be ignored."""
+    monkeypatch.setenv(f"{prefix}CREDENTIALS", OTHER_KEYS)
+    monkeypatch.setenv(f"{prefix}CREDENTIALS__{key}", "CANARY")
+    said = f"{prefix}CREDENTIALS and {prefix}CREDENTIALS__{key} are the same setting"
+    with pytest.raises(ConfigurationError, match=said) as error:
+        Settings.load()
+    assert "CANARY" not in str(error.value)
+
+
 def test_keys_may_be_in_two_files(folder: Folder) -> None:
     """The id is no secret, and may stand in config.toml."""
     folder.write("config.toml", '[sources.tcss.credentials]\nsecret_id = "AKIDEXAMPLE"\n')

@@ -101,8 +101,19 @@ REFUSED = {
     "shortened": ("name,account_id\nshop,1.00E+11\n", "line 2 has the account_id '1.00E.11', which is no number. Wri"),
     "twice a name": ("name,account_id\nshop,1\nbank,2\nshop,3\n", "line 4 'shop' is in line 2 too"),
     "twice an id": ("name,account_id\nshop,1\nbank,1\n", "line 3 '1' is in line 2 too. An account has one line"),
+    "twice an id, once in a role": (
+        f"name,account_id,role\na,,{OTHER}\nb,100000000003,\n",
+        "line 3 '100000000003' is in",
+    ),
+    "twice a role": (f"name,role\na,{OTHER}\nb,{OTHER}\n", "line 3 '100000000003' is in line 2 too"),
     "too many cells": ("name,account_id\npay, eu,1\n", "line 2 has more cells than the first line"),
     "open quote": ('name,account_id\n"shop,1\n', "line 2 is no CSV"),
+    "lines swallowed by a quote": (
+        'name,account_id\n"shop,1\nbank",2\n',
+        "line 2 has a quote that a later line closes",
+    ),
+    "a column over two lines": ('name,"account_id\n"\nshop,1\n', "line 1 has a quote that a later line closes"),
+    "a comment": ("name,account_id\n#shop,1\n", "line 2 begins with #"),
     "other account": (f"name,account_id,role\nshop,1,{OTHER}\n", "line 2 .* its role is of account 100000000003"),
 }
 
@@ -157,6 +168,30 @@ def test_a_line_without_a_role_reads_no_other_account(folder: Folder, role: str)
     with pytest.raises(ConfigurationError, match=r"line 2 account_id: account 'shop' has no role.*Add a column role"):
         Settings.load("shop")
     assert whose("audit")[2] == OTHER
+
+
+@pytest.mark.parametrize("place", ["section", "variable", "given", "settings"])
+def test_an_id_and_a_role_of_two_accounts_are_refused(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Wherever each of them stands: the images of one account would be stored under the id of the other."""
+    said = r"account_id .*is 7, but role_arn.* is of account 100000000003"
+    if place == "section":
+        organisation(folder, secrets=KEYS + section("audit", 'account_id = "7"'))
+        with pytest.raises(ConfigurationError, match=said + r".*Correct one of them"):
+            Settings.load("audit")
+    elif place == "variable":
+        folder.write("config.toml", '[sources.tcss]\naccount_id = "7"\n')
+        monkeypatch.setenv("TCSS_ROLE_ARN", OTHER)
+        with pytest.raises(ConfigurationError, match=r"account_id \(config.toml .*role_arn \(TCSS_ROLE_ARN\) is of"):
+            Settings.load()
+        assert whose(account_id="100000000003")[1:3] == ("100000000003", OTHER)
+    elif place == "given":
+        with pytest.raises(ConfigurationError, match=said):
+            Settings.load(account_id="7", role_arn=OTHER)
+    else:
+        with pytest.raises(ConfigurationError, match=said):
+            Settings(account_id="7", role_arn=OTHER).check()
 
 
 def test_a_pattern_is_for_accounts_of_sections_too(folder: Folder) -> None:

@@ -64,6 +64,7 @@ def test_a_misspelt_variable_is_refused(folder: Folder, monkeypatch: pytest.Monk
         ("TCSS__LOOKBACK", "TCSS_LOOKBACK"),
         ("TCSS_ACOUNT", "TCSS_ACCOUNT"),
         ("TCSS_SECRET_ID", "TCSS_CREDENTIALS__SECRET_ID"),
+        ("TCSS_ROLE", "TCSS_ROLE_ARN"),
         ("TCSS_CREDENTIALS__SECRETID", "TCSS_CREDENTIALS__SECRET_ID"),
         ("SOURCES__TCSS__lookback", "SOURCES__TCSS__LOOKBACK"),
         ("SOURCES__TCSS__CREDENTAILS__SECRET_ID", "SOURCES__TCSS__CREDENTIALS__SECRET_ID"),
@@ -96,8 +97,28 @@ def test_variables_of_others_are_left_alone(folder: Folder, monkeypatch: pytest.
     """They only begin like ours; `tcss check` names those that might have been meant for us."""
     for name in OTHERS:
         monkeypatch.setenv(name, "5")
-    assert dict(Settings.load()) == dict(Settings())
+    found = Settings.load()
+    assert (dict(found), found.notes()) == (dict(Settings()), ())
     assert {stray.place for stray in strays(None)} == {name for name in OTHERS if name.startswith("TCSS_")}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ("TCSS_ENDPOINT_URL", "TCSS_ENDPOINT"),
+        ("TCSS_MAX_DELETE", "TCSS_MAX_DELETE_SHARE"),
+        ("TCSS_TIME_ZONE", "TCSS_NAIVE_TIME_ZONE"),
+        ("TCSS_FULL_SYNC_EVERY", "TCSS_FULL_EVERY"),
+    ],
+)
+def test_a_variable_with_the_words_of_a_setting_is_warned_of(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, wrong: str, meant: str
+) -> None:
+    """It may be somebody else's, and is not refused; but nobody should think that it is obeyed."""
+    monkeypatch.setenv(wrong, "5")
+    found = Settings.load()
+    assert found.notes() == (f"{wrong} is no setting; did you mean {meant}?",)
+    assert dict(found) == dict(Settings())
 
 
 def test_a_variable_that_is_not_needed_may_be_anybodys(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,37 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path, options: list[str]) -> 
     assert "config.toml" in done.stderr
 
 
+@pytest.mark.parametrize("values", ["", [], [""], ["a", ""]], ids=str)
+def test_a_filter_without_a_value_is_refused(folder: Folder, values: Any) -> None:
+    """The API does not say what that means: no image, or every image."""
+    with pytest.raises(ConfigurationError, match="filters has ImageName without a value"):
+        Settings.load(filters={"ImageName": values})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("filters", '{"ScanStatus": "CANARY", "ScanStatus": "b"}'),
+        ("credentials", '{"secret_id": "a", "secret_key": "CANARY", "secret_id": "b"}'),
+    ],
+)
+def test_a_name_that_json_has_twice_is_refused(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    """The last one would win silently."""
+    monkeypatch.setenv(f"TCSS_{name.upper()}", text)
+    with pytest.raises(ConfigurationError, match=rf"{name} \(TCSS_{name.upper()}\) has a name twice") as error:
+        Settings.load()
+    assert "CANARY" not in str(error.value)
+
+
+def test_a_set_of_values_has_one_order(folder: Folder) -> None:
+    """PYTHONHASHSEED would else decide what `sync_runs.filters` says."""
+    names = [f"n{number}" for number in range(8)]
+    assert Settings.load(filters={"ImageName": set(names)}).filters == {"ImageName": names}
+    assert Settings.load(filters={"ImageName": names[::-1]}).filters == {"ImageName": names[::-1]}
+
+
 def test_filters_may_be_json(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """For values with blanks in them; one value needs no list."""
     monkeypatch.setenv("TCSS_FILTERS", '{"ImageName": "a b", "ScanStatus": ["c", 5]}')
