@@ -10,9 +10,10 @@ from pathlib import Path
 
 from connector.cli.durations import seconds_of
 from connector.cli.report import Reporter
-from connector.errors import ConfigurationError, LockedError
+from connector.errors import ConfigurationError, DestinationError, LockedError
 from connector.runs.identity import now, rfc3339
 from connector.settings import Settings
+from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, SYNC_RUNS
 from connector.warehouse.inventory import Inventory
 from connector.warehouse.locations import Location, locate
 from connector.warehouse.locks import lock
@@ -20,6 +21,7 @@ from connector.warehouse.pipeline import open_pipeline
 from connector.warehouse.pruning import KINDS, Pruner
 from connector.warehouse.workdirs import workdir
 
+_READ = (IMAGE_HISTORY, IMAGE_SCANS, SYNC_RUNS)
 _NAME = "prune"  # for the pipeline and the lock, which usually have the name of an account
 
 
@@ -27,7 +29,7 @@ def prune(settings: Settings, reporter: Reporter, *, older_than: str, dry_run: b
     """Prune the account that the settings name, or else all, and print a line per account; return the exit code.
 
     An account that a sync is writing to is left for the next time; the code is then that of LockedError. Raises
-    ConfigurationError and DestinationError.
+    ConfigurationError and DestinationError, also for tables of an older release.
     """
     cut = now() - int(seconds_of("--older-than", older_than) * 1e6)
     location = locate(settings.destination, settings.dataset)
@@ -61,6 +63,10 @@ class _Pruning:
         with self._inventory.session():
             self._inventory.verify()
             accounts = [account_id] if account_id else sorted(self._inventory.account_ids())
+            missing = self._inventory.missing(_READ) if accounts else []
+        if missing:
+            hint = "Run `tcss sync` first: it makes tables, and adds the columns of this release."
+            raise DestinationError(f"there is no {missing[0]} in {self._location}", hint=hint)
         if not accounts:
             self._reporter.line(None, f"nothing to prune: no account has images or runs in {self._location}")
             return self._code

@@ -122,3 +122,18 @@ def test_a_dataset_without_an_account_is_named(synced: World) -> None:
     said = synced.tcss("prune", "--older-than", "400d", "--dataset", "tcs")
     assert (said.exit_code, said.stderr) == (0, "")
     assert said.stdout.startswith("nothing to prune: no account has images or runs in tcs in duckdb:///")
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--json"])
+def test_tables_of_an_older_release_are_named(option: str, synced: World) -> None:
+    """With the next step, before anything is deleted."""
+    aged(synced, 500)
+    with synced.writing() as db:
+        db.execute("drop view if exists tcss.data_freshness")
+        db.execute("alter table tcss.sync_runs drop column reason_code")
+    before = synced.query("select count(*) from tcss.image_scans")
+    result = synced.tcss("prune", "--older-than", "400d", option)
+    assert result.exit_code == 6
+    says = f"there is no column reason_code in sync_runs in tcss in {synced.destination}. Run `tcss sync` first: it makes"
+    assert says in result.stderr
+    assert synced.query("select count(*) from tcss.image_scans") == before
