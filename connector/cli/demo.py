@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import textwrap
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from sqlalchemy.engine import URL
 
 from connector.cli.streams import drawing
 from connector.errors import ConfigurationError
@@ -22,10 +24,12 @@ from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
 from connector.settings import Settings, TcssCredentials
 from connector.sync import sync
 from connector.texts import visible
+from connector.warehouse.urls import rendered
 
 FILE = Path("tcss_demo.duckdb")
 """The demo's warehouse if no file was given. No other file has this name, so the next demo may replace the file."""
 WIDTH = 80
+Mode = Literal["auto", "full"]
 
 CHANGES = {"rescan": 60, "insert": 15, "delete": 10, "change_counts": 20}
 
@@ -52,8 +56,8 @@ QUESTIONS = {
 NEXT = """\
 The warehouse is the file {file}. To see more of it:
 
-  tcss status --destination duckdb:///{file}
-  tcss report --destination duckdb:///{file}
+  tcss status --destination {destination}
+  tcss report --destination {destination}
 
 With the keys of your own account in TENCENTCLOUD_SECRET_ID and
 TENCENTCLOUD_SECRET_KEY:
@@ -67,6 +71,7 @@ def show(images: int, output: Path | None, say: Callable[[str], None]) -> None:
     if output is not None and os.path.lexists(output):  # a link to a missing file may be another user's
         raise ConfigurationError(f"{output} exists", hint="Name a new file, or remove it.")
     file = output or FILE
+    destination = rendered(URL.create("duckdb", database=str(file)))
     try:
         file.unlink(missing_ok=True)
     except OSError as error:
@@ -76,21 +81,22 @@ def show(images: int, output: Path | None, say: Callable[[str], None]) -> None:
     fleet = Fleet.seeded(images, clock=wall_clock)
     with Sandbox(fleet) as sandbox:
         say(f"A sandbox with {images:,} images, 20 requests a second at most.")
-        _sync(file, sandbox.url, "auto", say)
+        _sync(destination, sandbox.url, "auto", say)
         sandbox.change(CHANGES)
         say(f"The fleet changes: {', '.join(f'{name} {count}' for name, count in CHANGES.items())}.")
-        _sync(file, sandbox.url, "auto", say)
+        _sync(destination, sandbox.url, "auto", say)
         say("Deletions are what only a full sweep can see:")
-        _sync(file, sandbox.url, "full", say)
+        _sync(destination, sandbox.url, "full", say)
     _ask(file)
-    for line in ("", *NEXT.format(file=file).split("\n")):
+    for line in ("", *NEXT.format(file=file, destination=shlex.quote(destination)).split("\n")):
         say(line)
 
 
-def _sync(path: Path, url: str, mode: str, say: Callable[[str], None]) -> None:
+def _sync(destination: str, url: str, mode: Mode, say: Callable[[str], None]) -> None:
+    """Sync with the demo's own settings: a dataset or filters that the user has configured are not looked up."""
     credentials = TcssCredentials(secret_id=DEFAULT_ID, secret_key=DEFAULT_KEY)
-    settings = Settings.load(
-        destination=f"duckdb:///{path}", endpoint=url, mode=mode, credentials=credentials, confirm_gone_after=0
+    settings = Settings(
+        destination=destination, endpoint=url, mode=mode, credentials=credentials, confirm_gone_after=0
     )  # a demo cannot wait ten minutes before it calls images gone
     for line in sync(settings=settings).summary().split("\n"):
         for shown in textwrap.wrap(line, WIDTH, subsequent_indent="  "):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
@@ -10,11 +11,15 @@ import typer
 
 from connector.errors import ConfigurationError
 
+_DIGITS = 9  # of a number of images
 _TIMEOUT = 60  # seconds: a fleet of a million images takes a while to change
 
 
 def serve(images: int, *, port: int, rate: int, latency: float, seed: int) -> None:
-    """Serve until the sandbox is stopped, and print first how to reach it. `rate` 0 admits any number of requests."""
+    """Serve until the sandbox is stopped, and print first how to reach it. `rate` 0 admits any number of requests.
+
+    Raises ConfigurationError if the sandbox cannot listen on the port.
+    """
     from connector.sandbox import Fleet, wall_clock
     from connector.sandbox import serve as serve_fleet
     from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
@@ -25,7 +30,13 @@ def serve(images: int, *, port: int, rate: int, latency: float, seed: int) -> No
         sys.stdout.flush()
 
     fleet = Fleet.seeded(images, seed=seed, clock=wall_clock)
-    serve_fleet(fleet, announce=announce, port=port, rate=rate or None, latency=latency)
+    try:
+        serve_fleet(fleet, announce=announce, port=port, rate=rate or None, latency=latency)
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)  # asyncio's own text names the port again
+        raise ConfigurationError(
+            f"cannot listen on port {port}: {why}", hint="Name another port with --port, or 0 for any port."
+        ) from None
 
 
 def change(endpoint: str | None, given: Sequence[str], say: Callable[[str], None]) -> None:
@@ -62,7 +73,7 @@ def _changes(given: Sequence[str]) -> dict[str, int]:
     changes = {}
     for text in given:
         name, _, number = text.partition("=")
-        if not name or not number.isdecimal():
+        if not name or not number.isdecimal() or len(number) > _DIGITS:
             raise ConfigurationError(f"--change {text!r} is not NAME=NUMBER", hint="For example rescan=20.")
         changes[name] = int(number)
     return changes
@@ -75,6 +86,10 @@ def _sandbox(endpoint: str | None) -> str:
         raise ConfigurationError(
             "no sandbox is named", hint="Set TCSS_ENDPOINT as the sandbox says when it starts, or give --endpoint."
         )
-    if not is_loopback(urlsplit(endpoint).hostname or ""):
+    try:
+        host = urlsplit(endpoint).hostname or ""
+    except ValueError:  # such as http://[::1
+        host = ""
+    if not is_loopback(host):
         raise ConfigurationError("the endpoint is no sandbox of this machine", hint="Start one: `tcss sandbox`.")
     return endpoint.rstrip("/")

@@ -323,8 +323,8 @@ def demo(
 @app.command(epilog=codes.SANDBOX)
 def sandbox(
     images: Annotated[int, typer.Option(min=0, help="Images of the fleet.")] = 20_000,
-    port: Annotated[int, typer.Option(help="0 takes a free port.")] = 0,
-    rate: Annotated[int, typer.Option(help="Requests per second and action; 0 for any number.")] = 20,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free port.")] = 0,
+    rate: Annotated[int, typer.Option(min=0, help="Requests per second and action; 0 for any number.")] = 20,
     latency: Annotated[float, typer.Option(min=0, help="Seconds that an answer takes.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of the invented images.")] = 1,
     change: Annotated[
@@ -339,11 +339,11 @@ def sandbox(
     from connector.cli import fleet
     from connector.cli.report import Reporter, say
 
-    if not change:
-        fleet.serve(images, port=port, rate=rate, latency=latency, seed=seed)
-        return
     with _reported(Reporter(as_json=False)):
-        fleet.change(endpoint, change, say)
+        if change:
+            fleet.change(endpoint, change, say)
+        else:
+            fleet.serve(images, port=port, rate=rate, latency=latency, seed=seed)
 
 
 def main() -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from connector.cli.durations import seconds_of
 from connector.cli.report import Reporter
-from connector.errors import ConfigurationError, LockedError
+from connector.errors import ConfigurationError, DestinationError, LockedError
 from connector.runs.identity import now, rfc3339
 from connector.runs.policy import AHEAD
 from connector.runs.standing import meant
 from connector.settings import Settings
+from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, SYNC_RUNS
 from connector.warehouse.inventory import Inventory
 from connector.warehouse.locations import Location, locate
 from connector.warehouse.locks import lock
@@ -22,6 +23,7 @@ from connector.warehouse.pipeline import open_pipeline
 from connector.warehouse.pruning import KINDS, Pruner
 from connector.warehouse.workdirs import workdir
 
+_READ = (IMAGE_HISTORY, IMAGE_SCANS, SYNC_RUNS)
 _NAME = "prune"  # for the pipeline and the lock, which usually have the name of an account
 
 
@@ -30,7 +32,7 @@ def prune(settings: Settings, reporter: Reporter, *, older_than: str, dry_run: b
     return the exit code.
 
     An account that a sync is writing to is left for the next time; the code is then that of LockedError. Raises
-    ConfigurationError and DestinationError.
+    ConfigurationError and DestinationError, also for tables of an older release.
     """
     cut = now() - int(seconds_of("--older-than", older_than) * 1e6)
     location = locate(settings.destination, settings.dataset)
@@ -64,6 +66,10 @@ class _Pruning:
         with self._inventory.session():
             self._inventory.verify()
             accounts = meant(self._inventory, settings, self._location)
+            missing = self._inventory.missing(_READ) if accounts else []
+        if missing:
+            hint = "Run `tcss sync` first: it makes tables, and adds the columns of this release."
+            raise DestinationError(f"there is no {missing[0]} in {self._location}", hint=hint)
         if not accounts:
             self._reporter.line(None, f"nothing to prune: no account has images or runs in {self._location}")
             return self._code

@@ -19,6 +19,7 @@ from connector.warehouse.urls import rendered, with_whole_paths
 from connector.warehouse.workdirs import workdir
 
 HOST = "127.0.0.1"
+HTTP_PORT = 80
 IDLE = 60  # seconds from the closing of a page to the end of its kernel
 _PACKAGE = Path(__file__).parents[1]
 _DIRECTORIES = (_PACKAGE / "_notebooks", _PACKAGE.parent / "notebooks")  # in the wheel, in a checkout
@@ -89,10 +90,15 @@ def _listen(port: int) -> socket.socket:
     return listening
 
 
+def _written(port: int) -> tuple[str, ...]:
+    """Return how a port may stand behind a host: browsers leave the port of http away."""
+    return (f":{port}", "") if port == HTTP_PORT else (f":{port}",)
+
+
 def _guarded(app: _Asgi, port: int, path: str) -> _Asgi:
     """Return the app for callers who know the path, and for its own pages only: another site's page in a browser here
     could otherwise read the app over a WebSocket, or under a host name of that site that resolves to this machine."""
-    hosts = {f"{host}:{port}" for host in (HOST, "localhost")}
+    hosts = {host + written for host in (HOST, "localhost") for written in _written(port)}
     origins = {f"http://{host}" for host in hosts}
 
     async def guarded(

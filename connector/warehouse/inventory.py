@@ -75,9 +75,10 @@ class Inventory:
                 self._refuse(table, present)
         return there
 
-    def missing(self) -> list[str]:
-        """The tables that do not exist, and columns that the tables of an older release do not have, in words."""
-        there = {table: self._columns(table) for table in TABLES}
+    def missing(self, tables: Sequence[Table] = TABLES) -> list[str]:
+        """Those of the tables that do not exist, and columns that the tables of an older release do not have, in
+        words."""
+        there = {table: self._columns(table) for table in tables}
         return [
             *(f"table {table.name}" for table, present in there.items() if not present),
             *(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,8 +53,10 @@ def test_the_manual_lists_every_change() -> None:
         ("here", "rescan", "--change 'rescan' is not NAME=NUMBER"),
         ("here", "rescan=-2", "--change 'rescan=-2' is not NAME=NUMBER"),
         ("here", "=2", "--change '=2' is not NAME=NUMBER"),
+        ("here", f"rescan={'9' * 5000}", "error: --change 'rescan=99"),
+        ("http://[::1", "rescan=2", "the endpoint is no sandbox of this machine"),
     ],
-    ids=["none", "elsewhere", "nobody", "unknown", "number-missing", "negative", "name-missing"],
+    ids=["none", "elsewhere", "nobody", "unknown", "number-missing", "negative", "name-missing", "huge", "no-url"],
 )
 def test_what_cannot_be_changed_is_said(
     account: World, monkeypatch: pytest.MonkeyPatch, endpoint: str | None, given: str, says: str
@@ -66,3 +69,21 @@ def test_what_cannot_be_changed_is_said(
     assert (code, said) == (2, "")
     assert says in error
     assert account.fleet.truth() == before
+
+
+@pytest.mark.parametrize("port", ["-1", "65536"])
+def test_a_port_that_does_not_exist_is_bad_usage(port: str) -> None:
+    """Said as any option's value that is out of range."""
+    result = CliRunner().invoke(app, ["sandbox", "--images", "1", "--port", port])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Invalid value for '--port'" in result.stderr
+
+
+def test_a_port_in_use_is_said() -> None:
+    """With exit code 2, and how to go on."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(app, ["sandbox", "--images", "1", "--port", str(port)])
+    assert (result.exit_code, result.stdout) == (2, "")
+    says = f"error: cannot listen on port {port}: Address already in use. Name another port with --port, or 0 for any"
+    assert result.stderr == f"{says} port.\n"

@@ -163,3 +163,20 @@ def test_an_account_that_has_only_its_history_is_known(named: World) -> None:
         for table in ("images", "sync_runs"):
             db.execute(f"delete from tcss.{table} where account_id = '{BLUE_ID}'")
     assert named.tcss("prune", "--older-than", "0s", "--account-id", BLUE_ID).exit_code == 0
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--json"])
+def test_tables_of_an_older_release_are_named(option: str, synced: World) -> None:
+    """With the next step, before anything is deleted."""
+    aged(synced, 500)
+    with synced.writing() as db:
+        db.execute("drop view if exists tcss.data_freshness")
+        db.execute("alter table tcss.sync_runs drop column reason_code")
+    before = synced.query("select count(*) from tcss.image_scans")
+    result = synced.tcss("prune", "--older-than", "400d", option)
+    assert result.exit_code == 6
+    says = (
+        f"there is no column reason_code in sync_runs in tcss in {synced.destination}. Run `tcss sync` first: it makes"
+    )
+    assert says in result.stderr
+    assert synced.query("select count(*) from tcss.image_scans") == before

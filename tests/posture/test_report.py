@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
+import duckdb
 import pytest
 from typer.testing import CliRunner
 
@@ -87,3 +92,36 @@ def test_without_an_output_it_is_always_the_same_file(tmp_path: Path, monkeypatc
     (tmp_path / "tcss_report.html").rename(tmp_path / "target")
     (tmp_path / "tcss_report.html").symlink_to(tmp_path / "target")
     assert CliRunner().invoke(app, command).exit_code == 2
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
+def test_a_database_is_refused_and_stays(kind: str, tmp_path: Path) -> None:
+    """`--output` is the database in `tcss demo`, and a page in its place would be the end of a warehouse."""
+    file = tmp_path / "w.duckdb"
+    with closing(duckdb.connect(str(file)) if kind == "duckdb" else sqlite3.connect(file)) as connection:
+        connection.execute("create table kept (number integer)")
+        connection.commit()
+    before = file.read_bytes()
+    with pytest.raises(ConfigurationError, match=r"w.duckdb is a database\. Name an HTML file with --output"):
+        write(f"{kind}:///{file}", None, file)
+    assert file.read_bytes() == before
+
+
+def test_a_full_disk_keeps_the_old_report_and_gets_nothing_else(tmp_path: Path) -> None:
+    """What was written until then is removed."""
+    (tmp_path / "x.html").write_text("old")
+    code = """
+import resource, sys
+from pathlib import Path
+from connector.errors import ConfigurationError
+from connector.posture import document, report
+document.report = lambda queries: "p" * 100_000
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    report.write("duckdb:///w.duckdb", None, Path("x.html"))
+except ConfigurationError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("cannot write x.html: File too large. Name a file in a directory that exists and has")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"x.html": "old"}
