@@ -75,6 +75,8 @@ def judge(attempt: Attempt, got: HttpResponse | NoResponse, skew: float | None =
     inner = _response_of(got.body)
     request_id = _word(inner.get("RequestId"), attempt)
     if inner and inner.get("Error") is None and got.status == 200:
+        if not isinstance(inner.get("List"), list | None):
+            return _no_list(attempt, request_id)
         return Answer(inner, request_id, len(got.body))
     problem = inner.get("Error")
     problem = problem if isinstance(problem, dict) else {}
@@ -144,6 +146,14 @@ def _refusal(attempt: Attempt, code: str, message: str, *, request_id: str | Non
     )
     if isinstance(error, ClockError) and skew is not None:
         error.hint = f"The server's clock is {skew:+.0f} s from this machine's. {error.hint}"
+    return error
+
+
+def _no_list(attempt: Attempt, request_id: str | None) -> TcssError:
+    """The error of an answer whose rows would all be lost, as if the list were empty."""
+    text = "the List in the answer is neither an array nor null"
+    error = attempt.failed(TransientError, text, "Try later; if it stays, give Tencent Cloud support the request id.")
+    error.request_id = request_id
     return error
 
 

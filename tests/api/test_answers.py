@@ -48,6 +48,17 @@ def test_an_answer_is_what_is_under_response() -> None:
     )
 
 
+@pytest.mark.parametrize("rows", ['{"0": {}}', "{}", '"[{}]"', "5", "true", "NaN"])
+def test_a_list_that_is_no_array_is_no_answer(rows: str) -> None:
+    """Its rows would be lost, as if the list were empty; a list that is null or missing is empty."""
+    failed = judge(ATTEMPT, got(f'{{"Response": {{"List": {rows}, "TotalCount": 0, "RequestId": "rid"}}}}'))
+    assert isinstance(failed, TransientError)
+    assert str(failed).startswith(
+        "DescribeX: the List in the answer is neither an array nor null (request id rid, attempt 2). Try later"
+    )
+    assert isinstance(judge(ATTEMPT, got('{"Response": {"List": null, "TotalCount": 0}}')), Answer)
+
+
 @pytest.mark.parametrize(
     ("response", "kind", "text"),
     [
