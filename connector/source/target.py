@@ -8,16 +8,24 @@ from collections.abc import Iterator
 from types import FrameType
 
 import dlt
+from dlt.common.configuration import configspec
 from dlt.common.configuration.resolve import resolve_configuration
+from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.destination.utils import resolve_merge_strategy
 from dlt.common.schema.typing import TTableSchema
 from dlt.extract.source import DltSource
-from dlt.load.configuration import LoaderConfiguration
 
 from connector.errors import ConfigurationError
 from connector.tables import ALL_TABLES
 
 _RUN = inspect.unwrap(dlt.Pipeline.run).__code__
+
+
+@configspec
+class _Loads(BaseConfiguration):
+    """The setting of dlt's loader (`LoaderConfiguration`) that is of interest here."""
+
+    raise_on_failed_jobs: bool = True
 
 
 def check_target(pipeline: dlt.Pipeline, source: DltSource) -> None:
@@ -36,8 +44,7 @@ def check_target(pipeline: dlt.Pipeline, source: DltSource) -> None:
                 hint="Load into a SQL destination.",
             )
         _check_schema(pipeline, source.schema.name, made)
-    loader = LoaderConfiguration(_load_storage_config=pipeline._load_storage_config())
-    if not resolve_configuration(loader, sections=("load",)).raise_on_failed_jobs:
+    if not resolve_configuration(_Loads(), sections=("load",)).raise_on_failed_jobs:
         raise ConfigurationError(
             "raise_on_failed_jobs is off, so that a load would end without the rows of a failed job",
             hint=f"Set raise_on_failed_jobs = true in [{pipeline.pipeline_name}.load] of dlt's config.",
