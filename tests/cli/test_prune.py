@@ -175,8 +175,6 @@ def test_tables_of_an_older_release_are_named(option: str, synced: World) -> Non
     before = synced.query("select count(*) from tcss.image_scans")
     result = synced.tcss("prune", "--older-than", "400d", option)
     assert result.exit_code == 6
-    says = (
-        f"there is no column reason_code in sync_runs in tcss in {synced.destination}. Run `tcss sync` first: it makes"
-    )
+    says = f"there is no column reason_code in sync_runs in tcss in {synced.destination}. Run `tcss sync` first"
     assert says in result.stderr
     assert synced.query("select count(*) from tcss.image_scans") == before
