@@ -35,7 +35,7 @@ def test_every_field_of_a_connection_arrives(monkeypatch: pytest.MonkeyPatch) ->
     """Keys and token as credentials, the rest as settings of the same name; numbers may be text."""
     extra = {
         "token": "TOKENEXAMPLE",
-        "role_arn": "qcs::cam::uin/1:roleName/reader",
+        "role_arn": "qcs::cam::uin/42:roleName/reader",
         "site": "cn",
         "endpoint": "https://tcss.example.com",
         "account_id": 42,
@@ -49,7 +49,7 @@ def test_every_field_of_a_connection_arrives(monkeypatch: pytest.MonkeyPatch) ->
     assert found.credentials is not None
     assert dict(found.credentials) == {"secret_id": "AKIDEXAMPLE", "secret_key": "KEYEXAMPLE", "token": "TOKENEXAMPLE"}
     assert {name: getattr(found, name) for name in (*extra, "mode") if name not in ("token", "language")} == {
-        "role_arn": "qcs::cam::uin/1:roleName/reader",
+        "role_arn": "qcs::cam::uin/42:roleName/reader",
         "site": "cn",
         "endpoint": "https://tcss.example.com",
         "account_id": "42",

@@ -78,7 +78,8 @@ def dashboard(destination: str, dataset: str | None = None, *, directory: Path |
             process.send_signal(signal.SIGINT)
             code = process.wait(20)
             said.seek(0)
-        assert (code, said.read()) == (0, "")
+        text = said.read()
+        assert (code, text) == (0, ""), f"{code}: {text}"
 
 
 def picture(opened: Page, name: str, **options: Any) -> None:
