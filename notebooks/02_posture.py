@@ -120,9 +120,10 @@ def _(FIND, RISK, STALE, document, filters, formats, mo, queries, wanted):
         found = queries.ask(FIND, {"text": wanted.value, "pattern": pattern})
     else:
         found = queries.ask(RISK, filters) + queries.ask(STALE, filters)
+    names = {(row["account_id"], row["image_id"]): row["image_name"] or "no name" for row in found}
     images = {
-        f"{formats.isolated(row['image_name'])} · {row['image_id'][-8:]}": (row["account_id"], row["image_id"])
-        for row in found
+        f"{formats.isolated(name)} · {image_id[-8:]}": (account, image_id)
+        for (account, image_id), name in names.items()
     }
     image = mo.ui.dropdown(images, value=next(iter(images), None), label="Image", full_width=True)
     none = document.note("No image has this text in its name, or as its id.")

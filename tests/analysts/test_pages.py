@@ -165,6 +165,22 @@ def test_an_image_is_found_and_its_history_shown(browser: Any, synced: Synced, s
             pass
 
 
+def test_an_image_without_a_name_is_found_by_its_id(browser: Any, synced: Synced, served: str) -> None:
+    """Such an image may also be among the riskiest, which the page offers before anybody asks."""
+    with duckdb.connect(str(synced.place.file), read_only=True) as connection:
+        query = "select image_id from tcss.current_images where image_name is null order by image_id limit 1"
+        ((image_id,),) = connection.execute(query).fetchall()
+    with browsing.page(browser) as page:
+        page.goto(served)
+        expect(page.locator("#history")).to_be_visible(timeout=20_000)
+        box = page.get_by_placeholder("part of its name, or its id")
+        box.fill(image_id)
+        box.press("Enter")
+        expect(page.locator("#history bdi").first).to_have_text(image_id)
+        expect(page.get_by_text("not known").first).to_be_visible()
+        expect(page.locator("option", has_text="no name").first).to_be_attached()
+
+
 def no_tables(made: Place) -> None:
     duckdb.connect(str(made.file)).close()
 
