@@ -93,16 +93,15 @@ def meant(inventory: Inventory, settings: Settings, warehouse: object) -> list[s
     DestinationError.
     """
     there = sorted(inventory.account_ids())
-    if not settings.account_id:
-        named = settings.account_name() is not None and there
-        return (
-            [one.account_id for one in _named(_standings(inventory, None), settings, str(warehouse))]
-            if named
-            else there
-        )
-    if there and (unknown := _unknown(inventory, settings.account_id, warehouse)):
-        raise unknown
-    return [settings.account_id] if there else []
+    if not there:
+        return []
+    if settings.account_id:
+        if unknown := _unknown(inventory, settings.account_id, warehouse):
+            raise unknown
+        return [settings.account_id]
+    if settings.account_name() is not None:
+        return [one.account_id for one in _named(_standings(inventory, None), settings, str(warehouse))]
+    return there
 
 
 def _unknown(inventory: Inventory, account_id: str, warehouse: object) -> ConfigurationError | None:
