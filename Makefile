@@ -6,6 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 UPGRADE ?=
 # Compiled modules are kept, whatever the shell says: else each of the tests' processes compiles them anew.
+# The large environments are compiled as far as they are used: a whole one takes 20 s.
 export PYTHONDONTWRITEBYTECODE :=
 COMPILE = $(UV) pip compile -q $(UPGRADE) --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
     --no-header --generate-hashes
@@ -26,6 +27,8 @@ demo: $(READY) ## Sync an invented fleet into DuckDB, twice, and ask the first q
 WORKERS ?= 3
 PYTEST := bin/pytest -q -n $(WORKERS) --max-worker-restart 1 --dist worksteal
 VERSIONS := 3.11 3.12 3.13
+ON_SQLALCHEMY20 := PYTHONPATH=$(CURDIR)/.sqlalchemy20
+IS_SQLALCHEMY20 := import sqlalchemy; assert sqlalchemy.__version__.startswith("2.0."), sqlalchemy.__version__
 # Other versions than those of constraints/.
 NOT_PINNED := --deselect tests/test_dependencies.py::test_what_is_installed_here_is_pinned
 
@@ -54,15 +57,17 @@ coverage: $(READY) ## Run the tests, and fail where too few branches of connecto
 	$(BIN)/coverage erase
 	.venv/$(PYTEST) --cov --cov-report=term:skip-covered
 
-test-airflow: .venv-airflow/.ready .venv-airflow-sqlalchemy20/.ready $(READY) ## Check and run connector/airflow in Airflow, on SQLAlchemy 2.1 and 2.0
+test-airflow: .venv-airflow/.ready .sqlalchemy20/.ready $(READY) ## Check and run connector/airflow in Airflow, on SQLAlchemy 2.1 and 2.0
 	.venv-airflow/bin/mypy -p connector.airflow
 	.venv-airflow/bin/pytest -q -n 2 --max-worker-restart 1 --dist loadfile tests/airflow
-	.venv-airflow-sqlalchemy20/bin/pytest -q -n 2 --max-worker-restart 1 --dist loadfile $(addprefix tests/airflow/test_,hook.py operators.py examples.py)
+	$(ON_SQLALCHEMY20) .venv-airflow/bin/python -c '$(IS_SQLALCHEMY20)'
+	$(ON_SQLALCHEMY20) .venv-airflow/bin/pytest -q -n 2 --max-worker-restart 1 --dist loadfile $(addprefix tests/airflow/test_,hook.py operators.py examples.py)
 
-test-dagster: .venv-dagster/.ready .venv-dagster-sqlalchemy20/.ready ## Check and run connector/dagster in Dagster, on SQLAlchemy 2.1 and 2.0
+test-dagster: .venv-dagster/.ready .sqlalchemy20/.ready ## Check and run connector/dagster in Dagster, on SQLAlchemy 2.1 and 2.0
 	.venv-dagster/bin/mypy --follow-imports silent connector/dagster/*.py
 	.venv-dagster/bin/pytest -q -n 2 --max-worker-restart 1 --dist loadfile tests/dagster
-	.venv-dagster-sqlalchemy20/bin/pytest -q tests/dagster/test_assets.py
+	$(ON_SQLALCHEMY20) .venv-dagster/bin/python -c '$(IS_SQLALCHEMY20)'
+	$(ON_SQLALCHEMY20) .venv-dagster/bin/pytest -q tests/dagster/test_assets.py
 
 test-scale: $(SCHEDULERS:%=.venv-%/.ready) ## Six accounts on two Celery workers, one of which is killed, under each; needs redis-server and PostgreSQL
 	.venv-airflow/bin/pytest -q -s tests/scale/test_airflow_celery.py
@@ -119,25 +124,22 @@ audit: $(UV) ## Look for known holes in what is pinned, and in the lowest versio
 	    $(UV) tool run pip-audit --strict --no-deps --disable-pip -r $(file) &&) true
 
 clean: ## Remove what was made here
-	rm -rf .venv .venv-* .uv .audit mutants dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .sqlalchemy20 .uv .audit mutants dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(READY): pyproject.toml constraints/default.txt | $(UV)
 	$(UV) venv -q --clear --python $(PYTHON) .venv
 	$(INSTALL) -p .venv --compile-bytecode -c constraints/default.txt -e '.[postgres,mysql]' --group dev
 	@touch $@
 
-INSTALL_SCHEDULER = $(INSTALL) -p $(@D) --compile-bytecode -e '.[$*,postgres,mysql]' --group $*
-
 .venv-%/.ready: pyproject.toml constraints/%.txt | $(UV)
 	$(UV) venv -q --clear --python $(PYTHON) $(@D)
-	$(INSTALL_SCHEDULER) -c constraints/$*.txt
+	$(INSTALL) -p $(@D) -c constraints/$*.txt -e '.[$*,postgres,mysql]' --group $*
 	@touch $@
 
-# The oldest SQLAlchemy that we allow, which Airflow's images pin.
-.venv-%-sqlalchemy20/.ready: pyproject.toml constraints/%.txt | $(UV)
-	$(UV) venv -q --clear --python $(PYTHON) $(@D)
-	sed '/^sqlalchemy==/,/^[a-z]/{/^sqlalchemy==/d;/^ /d}' constraints/$*.txt | cat - constraints/sqlalchemy20.txt >$(@D)/constraints.txt
-	$(INSTALL_SCHEDULER) -c $(@D)/constraints.txt
+# The oldest SQLAlchemy that we allow, which Airflow's images pin. Python finds it before the one of an environment.
+.sqlalchemy20/.ready: constraints/sqlalchemy20.txt | $(UV)
+	rm -rf $(@D)
+	$(INSTALL) -p $(PYTHON) --no-deps --target $(@D) -r constraints/sqlalchemy20.txt
 	@touch $@
 
 # uv takes a Python that is installed, or downloads one.
@@ -155,13 +157,13 @@ INSTALL_BOUND = $(INSTALL) -p $(@D) --compile-bytecode -e '.[postgres,mysql]' --
 
 .venv-mutate/.ready: pyproject.toml constraints/default.txt | $(UV)
 	$(UV) venv -q --clear --python $(PYTHON) $(@D)
-	$(INSTALL) -p $(@D) --compile-bytecode -c constraints/default.txt -e '.[postgres,mysql]' --group test --group mutation
+	$(INSTALL) -p $(@D) -c constraints/default.txt -e '.[postgres,mysql]' --group test --group mutation
 	@touch $@
 
 # marimo, a browser's driver, ibis and pandas; kept apart from what the other tests need.
 .venv-analysts/.ready: pyproject.toml constraints/analysts.txt | $(UV)
 	$(UV) venv -q --clear --python $(PYTHON) $(@D)
-	$(INSTALL) -p $(@D) --compile-bytecode -c constraints/analysts.txt \
+	$(INSTALL) -p $(@D) -c constraints/analysts.txt \
 	    -e '.[notebooks,postgres,mysql]' --group analysts
 	@touch $@
 
@@ -172,7 +174,7 @@ INSTALL_BOUND = $(INSTALL) -p $(@D) --compile-bytecode -e '.[postgres,mysql]' --
 # dbt, which asks for an older pathspec than our linters have.
 .venv-dbt/.ready: pyproject.toml constraints/dbt.txt | $(UV)
 	$(UV) venv -q --clear --python $(PYTHON) $(@D)
-	$(INSTALL) -p $(@D) --compile-bytecode -c constraints/dbt.txt --group dbt
+	$(INSTALL) -p $(@D) -c constraints/dbt.txt --group dbt
 	@touch $@
 
 # What people use today; kept apart, because pandas in our environment would change our own figures.
