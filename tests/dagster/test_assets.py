@@ -44,6 +44,17 @@ def test_accounts_may_come_and_go(accounts: Accounts, duckdb_file: Place, instan
         accounts.materialize(duckdb_file, "one", instance, partitions_def=known)
 
 
+def test_a_run_without_a_partition_is_refused(
+    accounts: Accounts, duckdb_file: Place, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the assets have partitions. The keys at hand are those of another account, and its rows would be loaded."""
+    monkeypatch.setenv("TENCENTCLOUD_SECRET_ID", accounts.by_name["two"].secret_id)
+    monkeypatch.setenv("TENCENTCLOUD_SECRET_KEY", "SECRETTWOEXAMPLE")
+    result = accounts.materialize(duckdb_file, None, instance)
+    assert (result.success, retries(result), duckdb_file.file.exists()) == (False, 0, False)
+    assert "the run has no partition" in failure(result).user_failure_data.description
+
+
 def test_a_table_alone_cannot_be_materialised(accounts: Accounts, duckdb_file: Place) -> None:
     """One sync loads all of them."""
     with pytest.raises(dg.DagsterInvalidDefinitionError) as refused:
