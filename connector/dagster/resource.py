@@ -112,7 +112,7 @@ class TcssResource(dg.ConfigurableResource[Any]):
             return Settings.load(account, **common)
         if not (own.credentials or own.role_arn):
             raise ConfigurationError(f"the account {account!r} of the resource has neither keys nor a role")
-        credentials, site = own.credentials or self._credentials, own.site or self.site
+        credentials, site = own.credentials or self._credentials, self.site if own.site is None else own.site
         whose = {"credentials": credentials, "role_arn": own.role_arn, "account_id": own.account_id}
         described = f"account {account!r} of the resource"
         return Settings.load(whose=described, name=account, **{**common, "site": site, **whose})

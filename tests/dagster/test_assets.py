@@ -273,6 +273,15 @@ def test_half_of_an_accounts_keys_is_refused() -> None:
         TcssResource(secret_key="SECRETEXAMPLE").settings()
 
 
+@pytest.mark.parametrize("name", ["secret_key", "role_arn", "account_id", "site"])
+def test_an_empty_field_of_an_account_is_refused(name: str) -> None:
+    """Such as of a variable that is set to nothing; the resource's site would be that of other accounts."""
+    keys = {"secret_id": "AKIDEXAMPLE", "secret_key": "SECRETEXAMPLE"}
+    resource = TcssResource(site="cn", accounts={"one": TcssAccount(**{**keys, name: ""})})
+    with pytest.raises(ConfigurationError, match=f"{name} is empty"):
+        resource.settings("one")
+
+
 def test_settings_are_looked_up_as_for_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the resource does not say: in variables, the destination among them. A misspelt option is refused."""
     monkeypatch.setenv("TCSS_DESTINATION", "duckdb:///x.duckdb")
