@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -56,7 +57,7 @@ class TcssHook(BaseHook):
         from connector.settings import Settings
 
         own = _from_connection(self.get_connection(self.tcss_conn_id))
-        chosen = {**own, **_present(self._given), **_present(given)}
+        chosen = {**own, **_given(self._given), **_given(given)}
         return Settings.load(whose=f"connection {self.tcss_conn_id!r}", name=self.tcss_conn_id, **chosen)
 
     def get_conn(self) -> Client:
@@ -89,7 +90,7 @@ def _from_connection(connection: Connection) -> dict[str, Any]:
     name = f"connection {connection.conn_id}"
     if connection.host:
         raise ConfigurationError(f"{name} has a host, which is not used", hint="Write endpoint into its extra.")
-    extra = _present(connection.extra_dejson)
+    extra = extra_of(connection)
     token = extra.pop("token", None)
     known = [field for field in SETTINGS if field not in _ELSEWHERE]
     if unknown := sorted(set(extra) - set(known)):
@@ -106,9 +107,24 @@ def _from_connection(connection: Connection) -> dict[str, Any]:
     return {**extra, "credentials": {**keys, **({"token": token} if token else {})}}
 
 
-def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields without those that are empty in the form."""
-    return {name: value for name, value in fields.items() if value not in (None, "")}
+def extra_of(connection: Connection) -> dict[str, Any]:
+    """Return a connection's extra without the fields that are empty in the form. Raises ConfigurationError for an extra
+    that is no JSON object: Airflow takes it for an empty one, and the task would run without a role or a site."""
+    try:
+        found = json.loads((connection.extra or "").strip() or "{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ConfigurationError(
+            f"connection {connection.conn_id}: its extra is not a JSON object",
+            hint='Write it as {"name": "value"}, with double quotes.',
+        )
+    # Airflow masks the extra's secrets when it reads the extra.
+    return {name: value for name, value in connection.extra_dejson.items() if value not in (None, "")}
+
+
+def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def leave_variables_alone() -> None:

@@ -68,5 +68,5 @@ def _place(location: Location) -> tuple[str, str]:
         return location.display, location.dataset
     kind = url.get_backend_name()
     port = url.port or _PORTS.get(kind)
-    namespace = f"{_SCHEMES.get(kind, kind)}://{url.host}{f':{port}' if port else ''}"
+    namespace = f"{_SCHEMES.get(kind, kind)}://{url.host or 'localhost'}{f':{port}' if port else ''}"
     return namespace, ".".join(part for part in (url.database, location.dataset) if part)

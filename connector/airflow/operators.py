@@ -13,6 +13,7 @@ from connector.airflow.assets import announce
 from connector.airflow.hook import TcssHook, failing_fast
 from connector.airflow.links import TcssConsoleLink
 from connector.airflow.warehouses import destination as destination_url
+from connector.errors import ConfigurationError
 from connector.texts import visible
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 REFUSED = 3
 """The exit code of a run with no failure but a refused action for a detail: a retry cannot mend the refusal."""
+WITHOUT_FAILURES = ("all_success", "none_failed", "none_failed_min_one_success")
+"""The trigger rules of a task that does not run if a task before it has failed."""
 
 
 class Synced(NamedTuple):
@@ -148,7 +151,8 @@ class TcssPublishOperator(BaseOperator):
     """Emits the assets in `outlets`, with rows and verdict as extra, once per DAG run, when all accounts are synced.
 
     Without this operator, outlets of the syncs would start a consumer after the first account. The operator runs when
-    all syncs have succeeded, so that a failed account fails the DAG run and no event is sent.
+    all syncs have succeeded, so that a failed account fails the DAG run and no event is sent. A `trigger_rule` that
+    lets the operator run after a failed sync is refused. Results that are missing, or none at all, fail the task.
 
     :param results: results of the syncs, such as ``[task.output for task in syncs]``, mapped tasks included.
         (templated)
@@ -159,6 +163,8 @@ class TcssPublishOperator(BaseOperator):
 
     def __init__(self, *, results: Iterable[Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if self.trigger_rule not in WITHOUT_FAILURES:
+            raise ValueError(f"trigger_rule has to be one of {', '.join(WITHOUT_FAILURES)}")
         self.results = results
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -166,12 +172,25 @@ class TcssPublishOperator(BaseOperator):
 
         :return: the events' extra.
         """
-        return announce(context, self.outlets, list(_rows(self.results)))
+        with failing_fast():
+            return announce(context, self.outlets, _rows(self.results))
 
 
-def _rows(results: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
-    for result in results:
-        if isinstance(result, Mapping):
-            yield result
-        else:  # the result of a mapped task
-            yield from result
+def _rows(results: Any) -> list[Mapping[str, Any]]:
+    """Return the rows of all syncs. Raises ConfigurationError if there are none, or if one is missing."""
+    rows = list(_flat(results))
+    if not rows or not all(isinstance(row, Mapping) and "verdict" in row for row in rows):
+        raise ConfigurationError(
+            "results are not those of syncs: there are none, or one was skipped or pushes no XCom",
+            hint="Write results=[task.output for task in syncs].",
+        )
+    return rows
+
+
+def _flat(result: Any) -> Iterator[Any]:
+    """Yield the results in lists, which are those of mapped tasks."""
+    if isinstance(result, Iterable) and not isinstance(result, str | Mapping):
+        for each in result:
+            yield from _flat(each)
+    else:
+        yield result

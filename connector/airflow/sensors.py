@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from connector.airflow.freshness import Wanted
+from connector.airflow.freshness import Wanted, account_ids
 from connector.airflow.hook import failing_fast
 from connector.airflow.triggers import TcssFreshnessTrigger
 
@@ -27,8 +27,8 @@ class TcssFreshnessSensor(BaseSensorOperator):
     which needs the packages and the connections of a worker.
 
     :param max_age: the greatest age, such as ``timedelta(hours=26)``.
-    :param account_ids: the accounts that have to be fresh; by default all accounts in the warehouse, at least one.
-        (templated)
+    :param account_ids: the accounts that have to be fresh, as a list or as one text with commas; by default all
+        accounts in the warehouse, at least one. (templated)
     :param destination_conn_id: connection to the warehouse; see `connector.airflow.warehouses.url_of`. (templated)
     :param destination: the warehouse's SQLAlchemy URL instead. Airflow stores the URL with a deferred task: use a
         connection if there is a password.
@@ -43,7 +43,7 @@ class TcssFreshnessSensor(BaseSensorOperator):
         self,
         *,
         max_age: timedelta = timedelta(hours=26),
-        account_ids: Sequence[str] | None = None,
+        account_ids: Iterable[Any] | str | None = None,
         destination_conn_id: str | None = None,
         destination: str | None = None,
         dataset: str | None = None,
@@ -62,10 +62,9 @@ class TcssFreshnessSensor(BaseSensorOperator):
 
     @property
     def wanted(self) -> Wanted:
-        """What has to be fresh, once the templates are rendered."""
-        return Wanted(
-            self.max_age.total_seconds(), self.account_ids, self.destination_conn_id, self.destination, self.dataset
-        )
+        """What has to be fresh, once the templates are rendered. Raises ConfigurationError."""
+        accounts = account_ids(self.account_ids)
+        return Wanted(self.max_age.total_seconds(), accounts, self.destination_conn_id, self.destination, self.dataset)
 
     def execute(self, context: Context) -> Any:
         """Wait until all accounts are fresh.

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from airflow.sdk.exceptions import AirflowFailException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from connector.airflow.freshness import Wanted
-from connector.errors import ConfigurationError, TcssError
+from connector.airflow.hook import failing_fast
+from connector.errors import TcssError
 
 
 class TcssFreshnessTrigger(BaseTrigger):
@@ -35,9 +37,10 @@ class TcssFreshnessTrigger(BaseTrigger):
         """Look at the warehouse until the data is fresh. Each look has a thread, as drivers of databases block."""
         while True:
             try:
-                ages = await asyncio.to_thread(self.wanted.ages, self.log.info)
-            except TcssError as error:
-                yield TriggerEvent({"error": str(error), "retry": not isinstance(error, ConfigurationError)})
+                with failing_fast():
+                    ages = await asyncio.to_thread(self.wanted.ages, self.log.info)
+            except (TcssError, AirflowFailException) as error:
+                yield TriggerEvent({"error": str(error), "retry": isinstance(error, TcssError)})
                 return
             if ages is not None:
                 yield TriggerEvent({"ages": ages})

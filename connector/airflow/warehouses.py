@@ -9,6 +9,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 from sqlalchemy.engine import URL
 
+from connector.airflow.hook import extra_of
 from connector.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -20,13 +21,16 @@ _DIALECTS = {"postgres": "postgresql"}  # Airflow's name: SQLAlchemy's
 
 def destination(conn_id: str | None, url: str | None) -> str | None:
     """Return the warehouse's URL, of the connection if a connection is named; None: dlt's config decides. The URL's
-    secrets are masked in logs from now on. Raises ConfigurationError if both are given, or for a malformed URL."""
+    secrets are masked in logs from now on. Raises ConfigurationError if both are given, or for a malformed URL.
+
+    An empty text is not None: a template or a variable has given nothing, and the warehouse that is meant is not known.
+    """
     from connector.warehouse.locations import read_url  # imports dlt, which a scheduler that parses does not need
     from connector.warehouse.urls import rendered
 
-    if conn_id and url:
+    if conn_id is not None and url is not None:
         raise ConfigurationError("destination and destination_conn_id exclude each other")
-    if conn_id:
+    if conn_id is not None:
         found = url_of(BaseHook.get_connection(conn_id))
         url = rendered(found)
     elif url and "://" in url:
@@ -48,7 +52,7 @@ def url_of(connection: Connection) -> URL:
     """Return a connection as a SQLAlchemy URL: the connection's type names the dialect, its schema the database, its
     extra the query. For DuckDB and SQLite, host or schema is the file's path."""
     kind = connection.conn_type or ""
-    query = {name: str(value) for name, value in connection.extra_dejson.items() if value not in (None, "")}
+    query = {name: str(value) for name, value in extra_of(connection).items()}
     if kind in _FILES:
         return URL.create(kind, database=connection.schema or connection.host, query=query)
     return URL.create(

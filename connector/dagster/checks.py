@@ -10,10 +10,10 @@ import dagster as dg
 
 from connector.dagster.coverage import covers, ran
 from connector.dagster.errors import RETRIES, retried
-from connector.dagster.resource import TcssResource
+from connector.dagster.resource import TcssResource, account_of
 from connector.dagster.shown import facts, plain
 from connector.dagster.translator import DagsterTcssTranslator
-from connector.runs.freshness import Freshness, newest_runs
+from connector.runs.freshness import Freshness, newest_run
 from connector.settings.table import details
 from connector.tables import ASPECTS, DETAIL_RUNS, IMAGES, SYNC_RUNS, TABLES, Table, of_details
 from connector.warehouse.inventory import AccountInventory, Inventory
@@ -64,9 +64,9 @@ def build_tcss_asset_checks(
     for aspect in (ASPECTS[each] for each in details(detail) if each in ASPECTS):
         covered = spec("covered", aspect.table, f"Every scanned image has its present set: {aspect.name}.")
         judged.append((covered, partial(covers, aspect=aspect)))
-    if detail:
+    if names := details(detail):
         ended = spec("complete", DETAIL_RUNS, "The last run of each detail has no failure.")
-        judged.append((ended, partial(ran, detail=detail)))
+        judged.append((ended, partial(ran, detail=names)))
     return _checks(name, judged, retry_policy)
 
 
@@ -125,23 +125,23 @@ def _checks(name: str, judged: Sequence[Judged], retry_policy: dg.RetryPolicy) -
 
     @dg.multi_asset_check(name=name, specs=[spec for spec, _ in judged], can_subset=True)
     def checks(context: dg.AssetCheckExecutionContext, tcss: TcssResource) -> Iterator[dg.AssetCheckResult]:
-        account = context.partition_key if context.has_partition_key else None
-        with retried(context.retry_number, retry_policy), tcss.inventory(account) as (inventory, account_id):
-            results = [
-                judges[key](inventory, account_id)._replace(asset_key=key.asset_key, check_name=key.name)
-                for key in context.selected_asset_check_keys
-            ]
+        with retried(context.retry_number, retry_policy):
+            account = account_of(context, judged[0][0].partitions_def)
+            with tcss.inventory(account) as (inventory, account_id):
+                results = [
+                    judges[key](inventory, account_id)._replace(asset_key=key.asset_key, check_name=key.name)
+                    for key in context.selected_asset_check_keys
+                ]
         yield from results
 
     return checks
 
 
 def _complete(inventory: Inventory, account_id: str) -> dg.AssetCheckResult:
-    runs = newest_runs(AccountInventory(inventory, account_id), 1)
-    if not runs:
+    run = newest_run(AccountInventory(inventory, account_id))
+    if run is None:
         return _never(account_id)
-    run = runs[0]
-    names = ("account_id", "sync_id", "verdict", "verdict_reason", "first_request_id", "last_request_id")
+    names = ("account_id", "sync_id", "verdict", "verdict_reason", "filters", "first_request_id", "last_request_id")
     return dg.AssetCheckResult(
         passed=run.complete,
         description=plain(f"{run.verdict}: {run.verdict_reason}"),

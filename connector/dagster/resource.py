@@ -112,7 +112,7 @@ class TcssResource(dg.ConfigurableResource[Any]):
             return Settings.load(account, **common)
         if not (own.credentials or own.role_arn):
             raise ConfigurationError(f"the account {account!r} of the resource has neither keys nor a role")
-        credentials, site = own.credentials or self._credentials, own.site or self.site
+        credentials, site = own.credentials or self._credentials, self.site if own.site is None else own.site
         whose = {"credentials": credentials, "role_arn": own.role_arn, "account_id": own.account_id}
         described = f"account {account!r} of the resource"
         return Settings.load(whose=described, name=account, **{**common, "site": site, **whose})
@@ -141,11 +141,10 @@ class TcssResource(dg.ConfigurableResource[Any]):
         and errors of the warehouse raise dg.RetryRequested, as `retry_policy` says; refused keys, permissions and
         configurations raise dg.Failure. `given` are settings of this run alone, such as `mode`.
         """
-        tables, account = tables_of(context.assets_def.specs), None
+        tables = tables_of(context.assets_def.specs)
         given = {"detail": details_of(context.assets_def.specs) or None, **given}
-        if context.has_partition_key:
-            account = context.partition_key
         with retried(context.retry_number, retry_policy):
+            account = account_of(context, context.assets_def.partitions_def)
             run = self.sync(account, progress=Lines(context.log.info), **given)
         context.log.info(run.summary())
         for text in run.warnings():
@@ -166,6 +165,22 @@ class TcssResource(dg.ConfigurableResource[Any]):
     @property
     def _credentials(self) -> dict[str, str | None] | None:
         return TcssAccount(secret_id=self.secret_id, secret_key=self.secret_key, token=self.token).credentials
+
+
+def account_of(
+    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext,
+    partitions_def: dg.PartitionsDefinition[Any] | None,
+) -> str | None:
+    """Return the account that the run's partition names; None: assets without partitions have one account.
+
+    Raises ConfigurationError for a run without a partition of assets that have partitions: the keys in the usual places
+    may be those of any account.
+    """
+    if context.has_partition_key:
+        return context.partition_key
+    if partitions_def is not None:
+        raise ConfigurationError("the run has no partition, which would name the account", hint="Choose a partition.")
+    return None
 
 
 def _refuse_shown(given: Mapping[str, Any], owner: str = "the resource") -> None:

@@ -5,12 +5,14 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 ACCOUNT_TAG = "tcss/account"
-"""The run tag that names the account. Limit it in `dagster.yaml`:
+"""The run tag that names the account, in runs of the jobs of `build_tcss_schedule`. Runs from the asset graph have only
+the tag `dagster/partition`. Limit both in `dagster.yaml`:
 
     concurrency:
       runs:
         tag_concurrency_limits:
           - {key: tcss/account, value: {applyLimitPerUniqueValue: true}, limit: 1}
+          - {key: dagster/partition, value: {applyLimitPerUniqueValue: true}, limit: 1}
 """
 
 

@@ -9,12 +9,17 @@ from typing import Any
 from connector.runs.identity import now, rfc3339
 from connector.runs.policy import AHEAD, is_whole
 from connector.runs.row import SyncRun
-from connector.warehouse.inventory import AccountInventory
+from connector.warehouse.inventory import RUNS, AccountInventory
 
 
-def newest_runs(held: AccountInventory, limit: int) -> list[SyncRun]:
-    """The newest rows of `sync_runs` as values."""
-    return [SyncRun(**row) for row in held.runs(limit=limit)]
+def newest_run(held: AccountInventory) -> SyncRun | None:
+    """Return the newest row of `sync_runs` as a value. A run that starts in the future does not count, as in
+    `Freshness`: it would stand for all later runs."""
+    latest = now() + AHEAD
+    for limit in (1, RUNS):
+        if row := next((row for row in held.runs(limit=limit) if row["started_at"] <= latest), None):
+            return SyncRun(**row)
+    return None
 
 
 @dataclass(frozen=True)

@@ -123,8 +123,11 @@ def test_an_environment_of_its_own(
     monkeypatch.setenv("TCSS_PYTHON", str(ISOLATED))
     code = "import importlib.util as u, connector; assert u.find_spec('airflow') is None"
     subprocess.run([ISOLATED, "-c", code], check=True, timeout=60)
+    extra = {"endpoint": account.sandbox.url, "naive_time_zone": "UTC"}
+    connect(monkeypatch, "tcss_default", conn_type="tcss", **KEYS, extra=extra)
     task = run(example("example_tcss_external_python"))["sync"]
     assert (task.state, task.result["images_new"]) == ("success", 80)
+    assert task.result["naive_time_zone"] == "UTC"  # no field of the connection is left out
     assert loaded(server, ACCOUNT_ID) == truth(account.fleet)
 
 

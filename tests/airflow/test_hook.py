@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import redact
 from sqlalchemy.engine import make_url
 
-from connector.airflow import TcssHook
+from connector.airflow import TcssHook, TcssSyncOperator
 from connector.airflow.warehouses import destination, url_of
 from connector.errors import ConfigurationError
 from connector.sandbox import Fleet, wall_clock
@@ -80,6 +81,8 @@ def test_a_connection_may_be_a_uri(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"extra": {"destination": "duckdb:///x.duckdb"}}, "may not have destination"),
         ({"extra": {"site": "us"}}, "site 'us' is none of intl, cn"),
         ({"extra": {"requests_per_second": "fast"}}, "requests_per_second cannot be 'fast'"),
+        ({**KEYS, "extra": "{'role_arn': 'qcs::cam::uin/42:roleName/reader'}"}, "its extra is not a JSON object"),
+        ({**KEYS, "extra": '["site", "cn"]'}, "its extra is not a JSON object"),
     ],
 )
 def test_a_connection_that_cannot_be_right_is_refused(
@@ -212,3 +215,24 @@ def test_a_warehouse_is_given_once() -> None:
     assert destination(None, None) is None
     with pytest.raises(ConfigurationError):
         destination("warehouse", "duckdb:///x.duckdb")
+
+
+def test_the_options_of_a_warehouse_are_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow takes an extra that is no JSON for an empty one, and the connection would be without encryption."""
+    connect(monkeypatch, "warehouse", conn_type="postgres", host="h", schema="w", extra="{'sslmode': 'verify-full'}")
+    with pytest.raises(ConfigurationError, match="connection warehouse: its extra is not a JSON object"):
+        destination("warehouse", None)
+
+
+@pytest.mark.parametrize(
+    ("conn_id", "given"),
+    [("", {}), (None, {"destination": ""}), (None, {"dataset": ""}), (None, {"detail": ""}), (None, {"filters": ""})],
+)
+def test_an_empty_text_is_not_left_out(
+    monkeypatch: pytest.MonkeyPatch, conn_id: str | None, given: dict[str, str]
+) -> None:
+    """A template or a variable that gives nothing does not mean the default: a file on the worker, all images, or no
+    details."""
+    connect(monkeypatch, "tcss_default", conn_type="tcss", **KEYS)
+    with pytest.raises((ConfigurationError, AirflowNotFoundException), match=r"is empty|`` isn't defined"):
+        TcssSyncOperator(task_id="sync", destination_conn_id=conn_id, **given)._settings()

@@ -42,9 +42,10 @@ def test_a_task_that_has_not_synced_says_nothing() -> None:
     [
         ("postgresql://me:CANARY@db.example.com/warehouse", ("postgres://db.example.com:5432", "warehouse.tcss")),
         ("mysql://me:CANARY@db.example.com:3307/tcss", ("mysql://db.example.com:3307", "tcss")),
+        ("mysql://me@/tcss?unix_socket=/run/mysqld.sock", ("mysql://localhost:3306", "tcss")),
         ("duckdb:////data/w.duckdb", ("file", "/data/w.duckdb/tcss")),
     ],
-    ids=["postgresql", "mysql", "duckdb"],
+    ids=["postgresql", "mysql", "mysql-socket", "duckdb"],
 )
 def test_the_names_are_those_of_openlineage(url: str, place: tuple[str, str]) -> None:
     """So that other tools mean the same table; without user and password."""

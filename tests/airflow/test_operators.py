@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowFailException
 from filelock import FileLock
 
+from connector.airflow import TcssPublishOperator
 from connector.sandbox import Churn, Fault, Fleet, Quirks, wall_clock
 from connector.sandbox.identity import Account
 from tests.airflow.running import KEYS, airflow_world, connect, events, run, written
@@ -232,6 +236,21 @@ def test_many_accounts_make_one_event_an_asset(accounts: World, code: str, asset
             ACCOUNT_ID: 300,
             SECOND: 120,
         }
+
+
+@pytest.mark.parametrize("results", [[], [None], [iter(())], ["{'verdict': 'complete'}"]])
+def test_no_event_without_a_result_of_every_sync(results: list[Any]) -> None:
+    """Such as that of no account at all, which would be `complete`, or of a sync that was skipped."""
+    with pytest.raises(AirflowFailException, match="results are not those of syncs"):
+        TcssPublishOperator(task_id="publish", results=results).execute(Context())
+
+
+def test_no_event_after_a_failed_sync() -> None:
+    """A trigger rule that would allow it is refused where the DAG is parsed: the result of a mapped task does not show
+    which of its syncs failed."""
+    assert TcssPublishOperator(task_id="publish", results=[], trigger_rule="none_failed")
+    with pytest.raises(ValueError, match="trigger_rule has to be one of"):
+        TcssPublishOperator(task_id="publish", results=[], trigger_rule="all_done")
 
 
 def test_no_event_while_an_account_fails(accounts: World, monkeypatch: pytest.MonkeyPatch) -> None:

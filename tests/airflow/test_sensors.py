@@ -73,6 +73,28 @@ def test_a_partial_or_filtered_run_is_not_enough(account: World, monkeypatch: py
     assert [poke()[0], poke(account_ids=[ACCOUNT_ID])[0]] == [False, True]
 
 
+@pytest.mark.parametrize("ids", [f"{ACCOUNT_ID}, 42", [int(ACCOUNT_ID), 42], iter([ACCOUNT_ID, "42"])])
+def test_ids_are_read_from_texts_numbers_and_results_of_tasks(ids: Any) -> None:
+    """As templates, XCom and mapped tasks give them; a trigger gets a plain list."""
+    assert TcssFreshnessSensor(task_id="fresh", account_ids=ids).wanted.account_ids == [ACCOUNT_ID, "42"]
+
+
+@pytest.mark.parametrize("ids", ["", [], "None", f"['{ACCOUNT_ID}']", [None]])
+def test_what_names_no_account_is_refused(ids: Any) -> None:
+    """It would be waited for until the sensor's timeout, or would mean all accounts."""
+    with pytest.raises(AirflowFailException, match="account_ids"):
+        poke(account_ids=ids)
+
+
+@pytest.mark.parametrize("name", ["TCSS_ACCOUNT_ID", "TCSS_ACCOUNT"])
+def test_every_account_is_looked_at(account: World, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Also where the worker's environment names one of them, which would stand for all."""
+    sync(account, monkeypatch, "--account-id", "42", "--filter", "ImageName=nginx")
+    sync(account, monkeypatch)
+    monkeypatch.setenv(name, ACCOUNT_ID)
+    assert [poke()[0], poke(account_ids=[ACCOUNT_ID])[0]] == [False, True]
+
+
 def test_in_a_dag_it_frees_its_slot(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rescheduled, not sleeping; the ages are what it returns. A warehouse that is not named twice is required."""
     sync(account, monkeypatch)
@@ -133,13 +155,14 @@ def test_the_trigger_fires_when_the_data_are_fresh(account: World, monkeypatch: 
 
 @pytest.mark.parametrize(
     ("given", "retried"),
-    [({"destination": "duckdb:///a.duckdb"}, False), ({}, True)],
-    ids=["a wrong setting", "a warehouse that fails"],
+    [({"destination": "duckdb:///a.duckdb"}, False), ({"destination_conn_id": "nowhere"}, False), ({}, True)],
+    ids=["a wrong setting", "no connection", "a warehouse that fails"],
 )
 def test_an_error_of_the_trigger_fails_the_task(account: World, given: dict[str, str], retried: bool) -> None:
     """As in a worker: with a retry only where that may help."""
     account.file.write_text("no database")
-    trigger = TcssFreshnessTrigger(poke_interval=30, max_age=3600, destination_conn_id="warehouse", **given)
+    wanted = {"destination_conn_id": "warehouse", **given}
+    trigger = TcssFreshnessTrigger(poke_interval=30, max_age=3600, **wanted)
     event = asyncio.run(fired(trigger))
     assert event["retry"] is retried
     with pytest.raises(AirflowException) as failed:

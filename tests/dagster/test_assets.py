@@ -44,6 +44,17 @@ def test_accounts_may_come_and_go(accounts: Accounts, duckdb_file: Place, instan
         accounts.materialize(duckdb_file, "one", instance, partitions_def=known)
 
 
+def test_a_run_without_a_partition_is_refused(
+    accounts: Accounts, duckdb_file: Place, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the assets have partitions. The keys at hand are those of another account, and its rows would be loaded."""
+    monkeypatch.setenv("TENCENTCLOUD_SECRET_ID", accounts.by_name["two"].secret_id)
+    monkeypatch.setenv("TENCENTCLOUD_SECRET_KEY", "SECRETTWOEXAMPLE")
+    result = accounts.materialize(duckdb_file, None, instance)
+    assert (result.success, retries(result), duckdb_file.file.exists()) == (False, 0, False)
+    assert "the run has no partition" in failure(result).user_failure_data.description
+
+
 def test_a_table_alone_cannot_be_materialised(accounts: Accounts, duckdb_file: Place) -> None:
     """One sync loads all of them."""
     with pytest.raises(dg.DagsterInvalidDefinitionError) as refused:
@@ -260,6 +271,15 @@ def test_half_of_an_accounts_keys_is_refused() -> None:
         resource.settings("one")
     with pytest.raises(ConfigurationError, match="secret_id is missing"):
         TcssResource(secret_key="SECRETEXAMPLE").settings()
+
+
+@pytest.mark.parametrize("name", ["secret_key", "role_arn", "account_id", "site"])
+def test_an_empty_field_of_an_account_is_refused(name: str) -> None:
+    """Such as of a variable that is set to nothing; the resource's site would be that of other accounts."""
+    keys = {"secret_id": "AKIDEXAMPLE", "secret_key": "SECRETEXAMPLE"}
+    resource = TcssResource(site="cn", accounts={"one": TcssAccount(**{**keys, name: ""})})
+    with pytest.raises(ConfigurationError, match=f"{name} is empty"):
+        resource.settings("one")
 
 
 def test_settings_are_looked_up_as_for_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ NEVER_WHOLE = Fault("wrong_total", at=range(2, 10_000), value=900)  # the list n
 def run(
     accounts: Accounts,
     place: Place,
-    name: str,
+    name: str | None,
     instance: dg.DagsterInstance,
     *,
     sync: bool = False,
@@ -100,6 +100,28 @@ def test_a_partial_sync_is_found(
     assert complete.metadata["last_request_id"].value
     assert found(result, passed=True) == set()
     assert instance.get_materialized_partitions(dg.AssetKey(["tcss", "images"])) == {"one"}
+
+
+def test_a_run_of_the_future_hides_no_partial_sync(
+    accounts: Accounts, duckdb_file: Place, instance: dg.DagsterInstance
+) -> None:
+    """Of a clock that was ahead: the check looks at the newest run that counts."""
+    run(accounts, duckdb_file, "one", instance, sync=True)
+    duckdb_file.sql("UPDATE {data}.sync_runs SET started_at = started_at + INTERVAL 400 DAY")
+    accounts.sandbox.backend.faults = (NEVER_WHOLE,)
+    result = run(accounts, duckdb_file, "one", instance, sync=True)
+    assert evaluation(result, "complete").metadata["verdict"].value == "partial"
+    assert found(result, passed=False) == NEEDS_A_SYNC
+
+
+def test_a_check_without_a_partition_is_refused(
+    accounts: Accounts, duckdb_file: Place, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The keys at hand would say which account is checked."""
+    monkeypatch.setenv("TENCENTCLOUD_SECRET_ID", accounts.by_name["two"].secret_id)
+    monkeypatch.setenv("TENCENTCLOUD_SECRET_KEY", "SECRETTWOEXAMPLE")
+    result = run(accounts, duckdb_file, None, instance)
+    assert "the run has no partition" in failure(result).user_failure_data.description
 
 
 def test_keys_that_are_not_unique_are_found(accounts: Accounts, warehouse: Place, instance: dg.DagsterInstance) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -22,11 +22,11 @@ REFUSED = Fault("unauthorized", action="DescribeAssetImageVirusList")
 
 
 def checked(
-    accounts: Accounts, place: Place, instance: dg.DagsterInstance
+    accounts: Accounts, place: Place, instance: dg.DagsterInstance, detail: Sequence[str] = DETAIL
 ) -> dict[tuple[str, str], dg.AssetCheckEvaluation]:
     """The checks of the account `one` by themselves, by asset and name."""
     partitions = accounts.partitions
-    checks = build_tcss_asset_checks(partitions_def=partitions, retry_policy=NOW, detail=DETAIL)
+    checks = build_tcss_asset_checks(partitions_def=partitions, retry_policy=NOW, detail=detail)
     job = dg.define_asset_job(
         "job",
         dg.AssetSelection.checks(checks),
@@ -67,6 +67,13 @@ def test_a_component_may_ask_for_details() -> None:
     }
 
 
+def test_nothing_is_covered_before_the_first_sync(
+    account: Accounts, duckdb_file: Place, instance: dg.DagsterInstance
+) -> None:
+    """No image lacks its set, because no image is known."""
+    assert not any(evaluation.passed for evaluation in checked(account, duckdb_file, instance).values())
+
+
 def test_a_materialisation_says_what_was_read(
     account: Accounts, duckdb_file: Place, instance: dg.DagsterInstance
 ) -> None:
@@ -81,7 +88,7 @@ def test_a_materialisation_says_what_was_read(
     assert said["image_reads"]["malware/images_read"] == said["image_reads"]["rows"]
     assert not any(name.startswith("malware/") for name in (*said["images"], *said["hosts"]))
     assert said["detail_runs"]["running/verdict"] == "complete"
-    found = checked(account, duckdb_file, instance)
+    found = checked(account, duckdb_file, instance, ["Malware,running"])  # as every setting `detail` may be written
     assert {key for key, e in found.items() if not e.passed} == set()
     covered = {name: value.value for name, value in found["image_malware", "covered"].metadata.items()}
     assert (covered["current"], covered["behind"], covered["unproven"], covered["unread"]) == (
@@ -107,7 +114,8 @@ def test_what_is_scanned_again_is_not_covered(
 def test_a_detail_that_is_refused_does_not_materialise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, duckdb_file: Place, instance: dg.DagsterInstance
 ) -> None:
-    """The images do, and what else was read; `detail_runs` and its check say what was refused."""
+    """The images do, and what else was read; `detail_runs` and its check say what was refused. A run
+    of the future, by a clock that was ahead, hides nothing."""
     fleet = Fleet.seeded(30, clock=wall_clock)
     with accounts_on({"one": fleet}, tmp_path, monkeypatch, (REFUSED,)) as account:
         result = account.materialize(duckdb_file, "one", instance, detail=DETAIL)
@@ -115,6 +123,8 @@ def test_a_detail_that_is_refused_does_not_materialise(
         assert result.success
         assert list(said) == [*(table.name for table in TABLES), "containers", "hosts", "detail_runs"]
         assert said["detail_runs"]["malware/verdict"] == "refused"
+        later = "sync_id || 'x' AS sync_id, 'complete' AS verdict, started_at + INTERVAL 400 DAY AS started_at"
+        duckdb_file.sql(f"INSERT INTO {{data}}.detail_runs SELECT * REPLACE ({later}) FROM {{data}}.detail_runs")
         found = checked(account, duckdb_file, instance)
     assert {key for key, e in found.items() if not e.passed} == {
         ("detail_runs", "complete"),

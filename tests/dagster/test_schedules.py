@@ -80,14 +80,15 @@ def limited() -> Iterator[dg.DagsterInstance]:
 
 
 def test_the_example_allows_one_run_of_an_account(limited: dg.DagsterInstance) -> None:
-    """While one is under way, that account's next run waits, and another account's does not."""
+    """While one is under way, that account's next run waits, and another account's does not. Runs from the asset graph
+    have no tag but that of their partition."""
 
-    def tagged(account: str) -> DagsterRun:
-        return DagsterRun(
-            "job", run_id=make_new_run_id(), tags={tcss.ACCOUNT_TAG: account}, status=DagsterRunStatus.STARTED
-        )
+    def tagged(account: str, *tags: str) -> DagsterRun:
+        given = dict.fromkeys(("dagster/partition", *tags), account)
+        return DagsterRun("job", run_id=make_new_run_id(), tags=given, status=DagsterRunStatus.STARTED)
 
     limits = limited.get_concurrency_config().run_queue_config
     assert limits is not None
-    counter = TagConcurrencyLimitsCounter(limits.tag_concurrency_limits, [tagged("one")])
-    assert [counter.is_blocked(tagged(account)) for account in ("one", "two")] == [True, False]
+    counter = TagConcurrencyLimitsCounter(limits.tag_concurrency_limits, [tagged("one", tcss.ACCOUNT_TAG)])
+    for tags in ((tcss.ACCOUNT_TAG,), ()):
+        assert [counter.is_blocked(tagged(account, *tags)) for account in ("one", "two")] == [True, False]

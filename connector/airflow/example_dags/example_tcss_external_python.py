@@ -25,8 +25,10 @@ with DAG(
 ):
 
     @task.external_python(python=os.environ.get("TCSS_PYTHON", "/opt/tcss/bin/python"), expect_airflow=False)
-    def sync(credentials: dict[str, str], endpoint: str, warehouse: dict[str, str]) -> dict[str, Any]:
+    def sync(keys: dict[str, str], extra: str, warehouse: dict[str, str]) -> dict[str, Any]:
         """Sync the account, in the other environment: import what is used here, and return plain values."""
+        import json
+
         from sqlalchemy import URL
 
         import connector
@@ -34,15 +36,17 @@ with DAG(
         user, password, host, database = (warehouse[part] for part in ("user", "password", "host", "database"))
         url = URL.create("postgresql", user, password, host, int(warehouse["port"] or 5432), database)
         destination = url.render_as_string(hide_password=False)
-        run = connector.sync(credentials=credentials, endpoint=endpoint or None, destination=destination)
+        settings = json.loads(extra)  # all of it: with another role or site, these are the images of another account
+        credentials = {**keys, "token": settings.pop("token", None)}
+        run = connector.sync(credentials=credentials, destination=destination, **settings)
         return dict(run)
 
     sync(
-        credentials={
+        keys={
             "secret_id": "{{ conn.tcss_default.login }}",
             "secret_key": "{{ conn.tcss_default.password }}",
         },
-        endpoint="{{ conn.tcss_default.extra_dejson.get('endpoint', '') }}",
+        extra="{{ conn.tcss_default.extra_dejson | tojson }}",
         # In parts, because Airflow hides a password, but not the form of the password in a URL.
         warehouse={
             "user": "{{ conn.warehouse.login }}",
