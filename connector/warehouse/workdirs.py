@@ -1,5 +1,6 @@
 """Makes directories for files that are needed only during a load."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -12,7 +13,9 @@ from pathlib import Path
 from connector.errors import ConfigurationError
 
 _UNUSABLE = "%?\\"  # dlt takes a % in a path for a format; DuckDB ends a name at the other two
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _HINT = "Set TMPDIR to a directory that this user may write to, without %, ? and backslash in its name."
+_FULL_HINT = "Free space there, or set TMPDIR to a directory with more room, then run again."
 
 
 def root() -> Path:
@@ -48,7 +51,8 @@ def held(prefix: str, stale: float) -> Iterator[Path]:
     directory = make(prefix)
     with _locked(directory):
         try:
-            yield directory
+            with _full_named():
+                yield directory
         finally:
             shutil.rmtree(directory, ignore_errors=True)
 
@@ -75,5 +79,17 @@ def _locked(directory: Path) -> Iterator[int]:
 def workdir(prefix: str = "tcss_", *, within: Path | None = None) -> Iterator[Path]:
     """Make a new directory, and remove it afterwards. A killed process leaves it; one that is `within` the directory of
     a run goes with that. Raises ConfigurationError."""
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=within or root()) as directory:
+    with _full_named(), tempfile.TemporaryDirectory(prefix=prefix, dir=within or root()) as directory:
         yield Path(directory)
+
+
+@contextmanager
+def _full_named() -> Iterator[None]:
+    """Do the block, which writes temporary files. Raises ConfigurationError if their disk is full or read-only."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        cause = os.strerror(error.errno)
+        raise ConfigurationError(f"cannot write temporary files in {root()}: {cause}", hint=_FULL_HINT) from None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import string
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -74,6 +76,26 @@ def test_a_directory_that_has_become_unusable(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     with pytest.raises(ConfigurationError, match=r"cannot make a directory in /nowhere: No such file.*Set TMPDIR"):
         workdirs.make()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS], ids=errno.errorcode.get)
+def test_a_full_disk_is_no_unexpected_error(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor one that has become read-only. It is named, and the warehouse, which may be elsewhere, is not blamed."""
+    said = f"cannot write temporary files in {tempfile.gettempdir()}: {os.strerror(number)}. Free space there"
+    with world(tmp_path, monkeypatch, images=3, begun="prepared") as account:
+        monkeypatch.setattr("connector.runs.spool.pq.ParquetWriter", mock.Mock(side_effect=OSError(number, "full")))
+        result = account.tcss("sync")
+        assert (result.exit_code, said in result.output) == (2, True), result.output
+        assert account.query("select * from tcss.images") == account.query("select * from tcss.sync_runs") == []
+
+
+@pytest.mark.parametrize("make", [workdirs.workdir, lambda: workdirs.held("tcss_test_", 60)], ids=["workdir", "held"])
+def test_other_errors_keep_their_names(make: Callable[[], AbstractContextManager[Path]]) -> None:
+    """The directory is gone after each of them."""
+    for number, kind in ((errno.ENOSPC, ConfigurationError), (errno.EACCES, PermissionError)):
+        with pytest.raises(kind), make() as made:
+            raise OSError(number, "")
+        assert not made.exists()
 
 
 def names(directory: Path) -> set[str]:
