@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL
 
 from connector.errors import ConfigurationError
 from connector.warehouse import urls
+from connector.wire import is_storable
 
 Kind = Literal["duckdb", "sqlite", "postgresql", "mysql", "other"]
 FILES: tuple[Kind, ...] = ("duckdb", "sqlite")
@@ -46,6 +47,8 @@ def _file(url: URL) -> Access:
             f"DuckDB cannot open {path}",
             hint="Name a file without a backslash, in a directory without a question mark.",
         )
+    if not is_storable(str(path)):
+        raise ConfigurationError(f"the name {path} is not UTF-8", hint="Rename the file or the directory.")
     # Absolute, because dlt and the lock must mean the same file, whatever the working directory.
     return Access(url.set(database=str(path)))
 

@@ -11,10 +11,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from connector.errors import ConfigurationError
+from connector.wire import is_storable
 
 _UNUSABLE = "%?\\"  # dlt takes a % in a path for a format; DuckDB ends a name at the other two
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-_HINT = "Set TMPDIR to a directory that this user may write to, without %, ? and backslash in its name."
+_HINT = "Set TMPDIR to a directory that this user may write to, in UTF-8 and without %, ? and backslash in its name."
 _FULL_HINT = "Free space there, or set TMPDIR to a directory with more room, then run again."
 
 
@@ -24,7 +25,7 @@ def root() -> Path:
         found = tempfile.gettempdir()
     except FileNotFoundError:
         raise ConfigurationError("there is no directory for temporary files", hint=_HINT) from None
-    if set(found) & set(_UNUSABLE):
+    if set(found) & set(_UNUSABLE) or not is_storable(found):
         raise ConfigurationError(f"no load can go through the directory for temporary files, {found}", hint=_HINT)
     return Path(found)
 

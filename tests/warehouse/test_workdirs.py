@@ -19,6 +19,7 @@ import pytest
 
 from connector.errors import ConfigurationError
 from connector.tables import IMAGES
+from connector.texts import visible
 from connector.warehouse import workdirs
 from connector.warehouse.inventory import Inventory
 from connector.warehouse.loading import Loader
@@ -29,6 +30,7 @@ from tests.warehouses import Place
 from tests.world import world
 
 UNUSABLE = "%?\\"
+NOT_UTF8 = "\udce9"  # as Python decodes the byte e9 of a name
 USABLE = "".join(sorted({" ", *string.punctuation} - {*UNUSABLE, "/"})) + "é中"
 
 
@@ -42,14 +44,14 @@ def test_every_other_character_will_do(place: Place, tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("command", ["sync", "check"])
-@pytest.mark.parametrize("character", [*UNUSABLE, "%s", "%20"])
+@pytest.mark.parametrize("character", [*UNUSABLE, "%s", "%20", NOT_UTF8])
 def test_what_cannot_be_used_is_said_in_one_line(
     command: str, character: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the cause, the next step and the code for bad configuration; and the destination is not blamed."""
     directory = tmp_path / f"a{character}b"
     directory.mkdir()
-    said = f"no load can go through the directory for temporary files, {directory}. Set TMPDIR"
+    said = f"no load can go through the directory for temporary files, {visible(str(directory))}. Set TMPDIR"
     with world(tmp_path, monkeypatch, images=3) as account:
         monkeypatch.setattr(tempfile, "tempdir", str(directory))
         assert_said(account, command, said)
@@ -181,6 +183,23 @@ def test_a_path_that_duckdb_would_read_otherwise_is_refused(tmp_path: Path) -> N
         with pytest.raises(ConfigurationError, match="DuckDB cannot open"):
             locate(f"duckdb:///{tmp_path}/{quote(name)}")
     assert locate(f"duckdb:///{tmp_path}/a%3Fb.duckdb").file == tmp_path / "a?b.duckdb"
+
+
+@pytest.mark.parametrize("url", ["duckdb:///{}.duckdb", "sqlite:///{}.db", "postgresql://u:{}@h/d"])
+def test_a_destination_that_is_not_utf8(url: str) -> None:
+    """No driver takes such a name; it is bad usage, and the warehouse is not blamed."""
+    with pytest.raises(ConfigurationError, match="is not a URL that can be read"):
+        locate(url.format(NOT_UTF8))
+
+
+@pytest.mark.parametrize("scheme", ["duckdb", "sqlite"])
+def test_a_working_directory_that_is_not_utf8(scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative path begins there."""
+    directory = tmp_path / NOT_UTF8
+    directory.mkdir()
+    monkeypatch.chdir(directory)
+    with pytest.raises(ConfigurationError, match=r"is not UTF-8\. Rename the file or the directory"):
+        locate(f"{scheme}:///a.db")
 
 
 def test_a_home_directory_that_there_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
