@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from connector.redaction import Redactor
 from connector.texts import LONGEST_NAME, shortened, visible
 
 if TYPE_CHECKING:
     from connector.runs.row import SyncRun
+
+_without_passwords = Redactor(())  # a person may have written a URL in any place
 
 
 class TcssError(Exception):
@@ -46,8 +49,8 @@ class TcssError(Exception):
 
     @property
     def message(self) -> str:
-        """The message alone, in one line, without facts and hint."""
-        return " ".join(str(self.args[0]).split())
+        """The message alone, in one line, without facts and hint. A URL in it has neither user nor password."""
+        return _without_passwords(" ".join(str(self.args[0]).split()))
 
     def __str__(self) -> str:
         """Return the sentence, without characters that control a terminal."""
@@ -60,7 +63,7 @@ class TcssError(Exception):
         known = ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)
         text = f"{self.action}: {self.message}" if self.action else self.message
         text = f"{text.removesuffix('.')} ({known})" if known else text
-        return f"{text.removesuffix('.')}. {self.hint}" if self.hint else text
+        return f"{text.removesuffix('.')}. {_without_passwords(self.hint)}" if self.hint else text
 
 
 class ConfigurationError(TcssError):

@@ -1,5 +1,6 @@
 """Takes secrets out of texts that others wrote, however their characters are escaped there."""
 
+import html
 import json
 import logging
 import re
@@ -12,7 +13,7 @@ from urllib.parse import unquote
 _MASK = "***"
 # Texts of a million characters pass here, so each expression reads a text once, or a bounded number of times.
 _BEFORE_AT = re.compile(r"(?<![^@\s])[^@\s]++(?=@)")
-_USER_INFO = re.compile(r"(?<=://)(?=[^/:]*+:).*", re.DOTALL)
+_USER_INFO = re.compile(r"(?<=://)(?![^/:]*+:\*\*\*\Z)(?=[^/:]*+:).*", re.DOTALL)  # unless the password is hidden
 _BACKSLASHES = r"\\{1,64}"  # before one character: a text in a text, six times over
 
 
@@ -48,7 +49,7 @@ class Redactor:
 def _pattern(secrets: tuple[str, ...]) -> re.Pattern[str] | None:
     longest_first = sorted(filter(None, secrets), key=len, reverse=True)
     ways = [way for secret in longest_first for way in (_written(secret), *_in_base64(secret))]
-    return re.compile("|".join(ways)) if ways else None
+    return re.compile("|".join(ways), re.IGNORECASE) if ways else None  # names of hosts are written in small letters
 
 
 def secrets_in(url: str) -> tuple[str, ...]:
@@ -79,7 +80,8 @@ def _written(secret: str) -> str:
 
 def _forms(character: str) -> Iterable[str]:
     """Yield the character as it is; after backslashes, as in libpq's keyword form, `repr`, JSON and shells; doubled, as
-    in SQL; by its number; and with percent signs, which may be escaped again, as in a URL."""
+    in SQL; by its number or its name, as in JSON and HTML; and with percent signs, which may be escaped again, as in a
+    URL."""
     plain = re.escape(character)
     # Before a backslash that is part of the secret, the others must be able to leave some.
     yield _BACKSLASHES if character == chr(92) else f"{_BACKSLASHES}+{plain}"
@@ -88,7 +90,11 @@ def _forms(character: str) -> Iterable[str]:
     yield plain
     if character == " ":
         yield r"\+"
-    yield "".join(rf"%(?:25)?(?i:{byte:02x})" for byte in character.encode("utf-8", "surrogatepass"))
-    for escaped in (json.dumps(character)[1:-1], ascii(character)[1:-1]):
+    yield "".join(f"%(?:25)?{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
+    if not character.isalnum():  # Gson writes = as \u003d, and Go's templates write + as &#43;
+        number = ord(character)
+        yield rf"{_BACKSLASHES}+(?:x|u00){number:02x}"
+        yield rf"&(?:amp;)?#(?:0*{number}|x0*{number:x});"
+    for escaped in (json.dumps(character)[1:-1], ascii(character)[1:-1], html.escape(character)):
         if escaped != character:
-            yield rf"(?i:{re.escape(escaped)})".replace(r"\\", f"{_BACKSLASHES}+")
+            yield rf"{re.escape(escaped)}".replace(r"\\", f"{_BACKSLASHES}+")

@@ -123,7 +123,7 @@ USES: dict[str, tuple[Check, tuple[str, ...]]] = {
     "warehouse.descriptions:_OLD_COMMENT": (pattern("warehouse.descriptions:_OLD_COMMENT"), (" COMMENT '", "''", "\\")),
     "redaction:_BEFORE_AT": (redact, ("://", "://a", "://a:", "://@", ":", "a@", "://a:b@")),
     "redaction:_USER_INFO": (redact, ("://", "://a", "://a:", "://:", "://a:b@", "://a@")),
-    "redaction:_pattern": (redact, ("\\", "\\\\h", "hidden", "hidden\\", "%25", "'", "h\\")),
+    "redaction:_pattern": (redact, ("\\", "\\\\h", "hidden", "hidden\\", "%25", "'", "h\\", "&#", "&amp;")),
     "redaction:secrets_in": (secrets_in, ("a", "a@", ":", "/", "://", "a:b@", "%", "%41")),
     "wire:_DECIMAL": (escaped, ("1", "1.", "1e", "-", "0.1")),
     "wire:_INTEGER": (escaped, ("1", "0", "-1")),

@@ -35,6 +35,12 @@ WAYS: dict[str, Callable[[str], str]] = {
     "JSON": json.dumps,
     "JSON, Unicode": lambda text: json.dumps(text, ensure_ascii=False),
     "JSON in JSON": lambda text: json.dumps(json.dumps(text)),
+    "JSON of Gson": lambda text: json.dumps(text).translate({ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&='"}),
+    "JSON of Go in JSON": lambda text: json.dumps(json.dumps(text).replace("&", r"\u0026")),
+    "HTML": html.escape,
+    "HTML of Go's templates": lambda text: html.escape(text).replace("+", "&#43;").replace("&quot;", "&#34;"),
+    "HTML by numbers": lambda text: "".join(c if c.isalnum() else f"&#x{ord(c):X};" for c in text),
+    "small letters": lambda text: text.lower(),
     "SQL": lambda text: "'" + text.replace("'", "''") + "'",
     "SQL, backslashes": lambda text: "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'",
 }
@@ -50,7 +56,7 @@ def test_each_character_is_hidden(way: str) -> None:
         assert found.startswith("before ")
         assert found.endswith(" after")
         for part in ("CANARY", "X9", "WORD"):
-            assert part not in found, (way, character, found)
+            assert part not in found.replace("password", "").upper(), (way, character, found)
 
 
 def test_other_texts_stay() -> None:

@@ -141,12 +141,13 @@ class Client:
         counts the attempts of this call, beside `stats`.
 
         Raises ThrottledError or TransientError when patience is over. Where waiting does not help, raises at once the
-        class of `errors` that belongs to the API's error code. Nothing below `Response` is checked.
+        class of `errors` that belongs to the API's error code, and ConfigurationError for a text that is not UTF-8.
+        Nothing below `Response` is checked.
         """
         if service not in self._urls:
             raise ConfigurationError(f"no host is known for service {service}")
         url = self._urls[service]
-        return self._run(Call(action, service, version, orjson.dumps(payload), url, self._keyring, tally=tally))
+        return self._run(Call(action, service, version, _body(action, payload), url, self._keyring, tally=tally))
 
     def account_id(self) -> str:
         """Return the UIN of the root account, from STS GetCallerIdentity. Raises what `call` raises."""
@@ -173,7 +174,7 @@ class Client:
 
     def _sts(self, action: str, payload: Mapping[str, Any], *, region: str, keyring: Keyring | None) -> Call:
         hidden = str(payload.get("WebIdentityToken", ""))
-        body = orjson.dumps(payload)
+        body = _body(action, payload)
         return Call(action, "sts", _STS_VERSION, body, self._urls["sts"], keyring, region=region, hidden=hidden)
 
     def _run(self, call: Call) -> Answer:
@@ -280,3 +281,11 @@ class Client:
     def _sleep_until_closed(self, seconds: float) -> None:
         if self._closed.wait(seconds):
             raise UnavailableError("the client was closed meanwhile")
+
+
+def _body(action: str, payload: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(payload)
+    except orjson.JSONEncodeError:  # a variable or an argument had other bytes
+        hint = "Write what is sent, such as a name or a filter, in UTF-8."
+        raise ConfigurationError("a text cannot be sent, because it is not UTF-8", action=action, hint=hint) from None

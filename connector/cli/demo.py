@@ -25,6 +25,7 @@ from connector.settings import Settings, TcssCredentials
 from connector.sync import sync
 from connector.texts import visible
 from connector.warehouse.urls import rendered
+from connector.wire import is_storable
 
 FILE = Path("tcss_demo.duckdb")
 """The demo's warehouse if no file was given. No other file has this name, so the next demo may replace the file."""
@@ -71,6 +72,8 @@ def show(images: int, output: Path | None, say: Callable[[str], None]) -> None:
     if output is not None and os.path.lexists(output):  # a link to a missing file may be another user's
         raise ConfigurationError(f"{output} exists", hint="Name a new file, or remove it.")
     file = output or FILE
+    if not is_storable(str(file)):
+        raise ConfigurationError(f"the name {file} is not UTF-8", hint="Name another with --output.")
     destination = rendered(URL.create("duckdb", database=str(file)))
     try:
         file.unlink(missing_ok=True)

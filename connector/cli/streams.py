@@ -12,6 +12,7 @@ import select
 import sys
 from typing import Any
 
+from connector.redaction import Redactor
 from connector.texts import visible
 
 
@@ -53,7 +54,8 @@ def _file_of(stream: Any) -> _UnfailingFile | None:
 
 def _text(file: _UnfailingFile, stream: Any) -> io.TextIOWrapper:
     at_once = stream is None or stream.line_buffering or stream.write_through
-    return _VisibleText(
+    kind = _Messages if file.name == 2 else _VisibleText
+    return kind(
         io.BufferedWriter(file),
         encoding=stream.encoding if stream else "utf-8",
         errors="backslashreplace",
@@ -65,10 +67,22 @@ class _VisibleText(io.TextIOWrapper):
     """Writes lines in which every character is visible."""
 
     def write(self, text: str, /) -> int:
-        return super().write("\n".join(map(visible, text.split("\n"))))
+        return super().write("\n".join(map(self._shown, text.split("\n"))))
+
+    def _shown(self, line: str) -> str:
+        return visible(line)
 
     def draw(self, text: str) -> int:
         return super().write(text)
+
+
+class _Messages(_VisibleText):
+    """Also hides the user and password of any URL, such as one in a place where no URL belongs."""
+
+    _redactor = Redactor(())
+
+    def _shown(self, line: str) -> str:
+        return visible(self._redactor(line))
 
 
 class _Drawing:

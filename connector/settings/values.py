@@ -19,6 +19,7 @@ _FLAGS = {**dict.fromkeys(("true", "1", "yes", "on"), True), **dict.fromkeys(("f
 _NUMBER = re.compile(r"[+-]?(\d+|\d*\.\d+|\d+\.)(e[+-]?\d+)?|nan|[+-]?inf", re.ASCII | re.IGNORECASE)
 _MOST = 1_000_000_000  # seconds in 31 years; far above it, times and timeouts overflow
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
+_NOT_UTF_8 = re.compile(r"[\ud800-\udfff]")  # how Python decodes such bytes of a variable or of an argument
 
 
 def text(value: Any) -> str:
@@ -35,6 +36,8 @@ def text(value: Any) -> str:
         raise ValueError("is empty")
     if _CONTROL.search(stripped):
         raise ValueError("has a line break or another control character in it")
+    if _NOT_UTF_8.search(stripped):
+        raise ValueError("is not UTF-8")
     return stripped
 
 

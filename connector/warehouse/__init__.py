@@ -1,7 +1,8 @@
 """Reaches the SQL database where rows go: makes our tables and views there, loads rows, and queries them.
 
-The wing imports `connector.tables`, `connector.errors`, dlt, SQLAlchemy and the drivers. It knows nothing of the API:
-nothing of `connector.api`, `connector.listing`, `connector.images`, `connector.runs` and `connector.settings`.
+The wing imports `connector.tables`, `connector.errors`, `connector.wire`, dlt, SQLAlchemy and the drivers. It knows
+nothing of the API: nothing of `connector.api`, `connector.listing`, `connector.images`, `connector.runs` and
+`connector.settings`.
 
 Its words:
 

@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL
 
 from connector.errors import ConfigurationError
 from connector.warehouse import urls
+from connector.wire import is_storable
 
 Kind = Literal["duckdb", "sqlite", "postgresql", "mysql", "other"]
 FILES: tuple[Kind, ...] = ("duckdb", "sqlite")
@@ -41,11 +42,13 @@ def _file(url: URL) -> Access:
         path = Path(database).expanduser().absolute()
     except RuntimeError:
         raise ConfigurationError(f"{database} is in a home directory, and this process has none") from None
-    if url.get_backend_name() == "duckdb" and ("\\" in str(path) or "?" in str(path.parent)):
+    if url.get_backend_name() == "duckdb" and {*str(path)} & {"\\", "?"}:
         raise ConfigurationError(
             f"DuckDB cannot open {path}",
-            hint="Name a file without a backslash, in a directory without a question mark.",
+            hint="Name a file and a directory without backslash and question mark.",
         )
+    if not is_storable(str(path)):
+        raise ConfigurationError(f"the name {path} is not UTF-8", hint="Rename the file or the directory.")
     # Absolute, because dlt and the lock must mean the same file, whatever the working directory.
     return Access(url.set(database=str(path)))
 

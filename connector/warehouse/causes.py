@@ -122,7 +122,7 @@ CAUSES: dict[str, Cause] = {
         {"sqlite": "SQLITE_CANTOPEN SQLITE_PERM", "errno": "ENOENT EACCES EPERM ENOTDIR"},
     ),
     "no space": Cause(
-        "Free space where the warehouse is, then run again.",
+        "Free space where the warehouse is, and where this machine keeps temporary files (TMPDIR), then run again.",
         r"No space left|disk is full|could not extend file|is full",
         {"sqlstate": "53100", "mysql": "1021 1114", "sqlite": "SQLITE_FULL", "errno": "ENOSPC EDQUOT"},
     ),

@@ -115,8 +115,9 @@ def locate(destination: str, dataset: str | None = None) -> Location:
 def read_url(text: str) -> URL:
     """Parse a SQLAlchemy URL, or a URL of libpq with several hosts. Raises ConfigurationError."""
     try:
+        text.encode()
         url = make_url(separated(text))
-    except (ArgumentError, ValueError):
+    except (ArgumentError, ValueError):  # also a text that is not UTF-8
         url = None
     if url is not None and url.database and KEEPS_ESCAPES:
         url = url.set(database=unquote(url.database))

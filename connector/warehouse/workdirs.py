@@ -1,5 +1,6 @@
 """Makes directories for files that are needed only during a load."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -10,9 +11,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from connector.errors import ConfigurationError
+from connector.wire import is_storable
 
 _UNUSABLE = "%?\\"  # dlt takes a % in a path for a format; DuckDB ends a name at the other two
-_HINT = "Set TMPDIR to a directory that this user may write to, without %, ? and backslash in its name."
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_HINT = "Set TMPDIR to a directory that this user may write to, in UTF-8 and without %, ? and backslash in its name."
+_FULL_HINT = "Free space there, or set TMPDIR to a directory with more room, then run again."
 
 
 def root() -> Path:
@@ -21,7 +25,7 @@ def root() -> Path:
         found = tempfile.gettempdir()
     except FileNotFoundError:
         raise ConfigurationError("there is no directory for temporary files", hint=_HINT) from None
-    if set(found) & set(_UNUSABLE):
+    if set(found) & set(_UNUSABLE) or not is_storable(found):
         raise ConfigurationError(f"no load can go through the directory for temporary files, {found}", hint=_HINT)
     return Path(found)
 
@@ -48,7 +52,8 @@ def held(prefix: str, stale: float) -> Iterator[Path]:
     directory = make(prefix)
     with _locked(directory):
         try:
-            yield directory
+            with _full_named():
+                yield directory
         finally:
             shutil.rmtree(directory, ignore_errors=True)
 
@@ -75,5 +80,17 @@ def _locked(directory: Path) -> Iterator[int]:
 def workdir(prefix: str = "tcss_", *, within: Path | None = None) -> Iterator[Path]:
     """Make a new directory, and remove it afterwards. A killed process leaves it; one that is `within` the directory of
     a run goes with that. Raises ConfigurationError."""
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=within or root()) as directory:
+    with _full_named(), tempfile.TemporaryDirectory(prefix=prefix, dir=within or root()) as directory:
         yield Path(directory)
+
+
+@contextmanager
+def _full_named() -> Iterator[None]:
+    """Do the block, which writes temporary files. Raises ConfigurationError if their disk is full or read-only."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        cause = os.strerror(error.errno)
+        raise ConfigurationError(f"cannot write temporary files in {root()}: {cause}", hint=_FULL_HINT) from None

@@ -20,8 +20,8 @@ from tests.analysts import browsing
 from tests.analysts.invented import invent
 
 # Names that a spreadsheet would run, and names that a careless CSV would break.
-ODD = ["=1+1", " +1", "@SUM(A1)", "-2", "\t=1", 'a "quoted", name', "two\nlines", "'=x"]
-SAVED = ["'=1+1", "' +1", "'@SUM(A1)", "'-2", "'\t=1", 'a "quoted", name', "two\nlines", "'=x"]
+ODD = ["=1+1", " +1", "@SUM(A1)", "-2", "\t=1", 'a "quoted", name;=1', "two\nlines", "'=x"]
+SAVED = ["'=1+1", "' +1", "'@SUM(A1)", "'-2", "'\t'=1", 'a "quoted", name;\'=1', "two\nlines", "'=x"]
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>"
 WORST = "select image_id from tcss.images_at_risk order by risk_rank, account_id, image_id limit 8"
 RISK = """

@@ -8,6 +8,7 @@ import pickle
 import re
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -119,6 +120,14 @@ def test_every_attempt_is_signed_afresh(server: Server, client: Client) -> None:
             content_type="application/json",
         )
     assert len(sent) == 4
+
+
+def test_a_text_that_is_not_utf8_is_bad_usage(server: Server, client: Client) -> None:
+    """As a filter or the name of a vulnerability can be: nothing is sent."""
+    for send in (client.call, partial(client.sts, region="", keys=None)):
+        with pytest.raises(ConfigurationError, match=f"{ACTION}: a text cannot be sent, because it is not UTF-8"):
+            send(ACTION, {"Filters": ["a\udce9b"]})
+    assert server.asked == []
 
 
 # What comes back

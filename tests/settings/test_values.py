@@ -31,6 +31,7 @@ WRONG_TEXTS: list[tuple[tuple[str, ...], str]] = [
     *((WORDS, text) for text in ("nonsense", "en_US:en", "1")),
     (tuple(name for name in NAMES if name != "filters"), "a\nb"),
     (TEXTS, "a\x00b"),
+    (tuple(name for name in NAMES if name != "filters"), "a\udce9b"),  # as Python decodes the byte e9 of a variable
     *(
         (("filters",), text)
         for text in ("ImageName", "=a", "{", "[1]", '{"ImageName": {}}', '{"ImageName": [[]]}', "{1: 2}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import re
 import socket
+import subprocess
+import sys
 from urllib.parse import quote
 
 import pytest
@@ -161,3 +163,15 @@ def test_no_mistyped_endpoint_is_repeated(endpoint: str) -> None:
     with pytest.raises(TcssError) as caught:
         Endpoints(endpoint=endpoint).urls()
     assert WORD.lower() not in str(caught.value).lower()
+
+
+def test_a_url_in_a_wrong_place_is_shown_without_its_password() -> None:
+    """As where `--destination` was forgotten before it. A URL of ours keeps its user."""
+    url = f"postgresql://u:{WORD}@h/d"
+    command = [sys.executable, "-m", "connector", "status", url]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, WORD in done.stderr) == (2, "", False)
+    assert "postgresql://***@h/d" in done.stderr
+    error = TcssError(f"no {url} or mysql://u:***@h/d", hint=f"Not {url}.")
+    assert str(error) == "no postgresql://***@h/d or mysql://u:***@h/d. Not postgresql://***@h/d."
+    assert error.message == "no postgresql://***@h/d or mysql://u:***@h/d"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import string
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -17,6 +19,7 @@ import pytest
 
 from connector.errors import ConfigurationError
 from connector.tables import IMAGES
+from connector.texts import visible
 from connector.warehouse import workdirs
 from connector.warehouse.inventory import Inventory
 from connector.warehouse.loading import Loader
@@ -27,6 +30,7 @@ from tests.warehouses import Place
 from tests.world import world
 
 UNUSABLE = "%?\\"
+NOT_UTF8 = "\udce9"  # as Python decodes the byte e9 of a name
 USABLE = "".join(sorted({" ", *string.punctuation} - {*UNUSABLE, "/"})) + "é中"
 
 
@@ -40,14 +44,14 @@ def test_every_other_character_will_do(place: Place, tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("command", ["sync", "check"])
-@pytest.mark.parametrize("character", [*UNUSABLE, "%s", "%20"])
+@pytest.mark.parametrize("character", [*UNUSABLE, "%s", "%20", NOT_UTF8])
 def test_what_cannot_be_used_is_said_in_one_line(
     command: str, character: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the cause, the next step and the code for bad configuration; and the destination is not blamed."""
     directory = tmp_path / f"a{character}b"
     directory.mkdir()
-    said = f"no load can go through the directory for temporary files, {directory}. Set TMPDIR"
+    said = f"no load can go through the directory for temporary files, {visible(str(directory))}. Set TMPDIR"
     with world(tmp_path, monkeypatch, images=3) as account:
         monkeypatch.setattr(tempfile, "tempdir", str(directory))
         assert_said(account, command, said)
@@ -74,6 +78,26 @@ def test_a_directory_that_has_become_unusable(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     with pytest.raises(ConfigurationError, match=r"cannot make a directory in /nowhere: No such file.*Set TMPDIR"):
         workdirs.make()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS], ids=errno.errorcode.get)
+def test_a_full_disk_is_no_unexpected_error(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor one that has become read-only. It is named, and the warehouse, which may be elsewhere, is not blamed."""
+    said = f"cannot write temporary files in {tempfile.gettempdir()}: {os.strerror(number)}. Free space there"
+    with world(tmp_path, monkeypatch, images=3, begun="prepared") as account:
+        monkeypatch.setattr("connector.runs.spool.pq.ParquetWriter", mock.Mock(side_effect=OSError(number, "full")))
+        result = account.tcss("sync")
+        assert (result.exit_code, said in result.output) == (2, True), result.output
+        assert account.query("select * from tcss.images") == account.query("select * from tcss.sync_runs") == []
+
+
+@pytest.mark.parametrize("make", [workdirs.workdir, lambda: workdirs.held("tcss_test_", 60)], ids=["workdir", "held"])
+def test_other_errors_keep_their_names(make: Callable[[], AbstractContextManager[Path]]) -> None:
+    """The directory is gone after each of them."""
+    for number, kind in ((errno.ENOSPC, ConfigurationError), (errno.EACCES, PermissionError)):
+        with pytest.raises(kind), make() as made:
+            raise OSError(number, "")
+        assert not made.exists()
 
 
 def names(directory: Path) -> set[str]:
@@ -147,18 +171,35 @@ def test_directories_for_files_are_their_users_alone(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
 def test_a_warehouses_file_may_have_any_name(kind: str, tmp_path: Path) -> None:
     """It is that file, and no other."""
-    for character in (*(set(" " + string.punctuation) - {"/", "\\"}), "é", "中", "%41", "%s"):
+    others = {"/", "\\", "?"} if kind == "duckdb" else {"/", "\\"}
+    for character in (*(set(" " + string.punctuation) - others), "é", "中", "%41", "%s"):
         location = locate(f"{kind}:///{tmp_path}/{quote(f'a{character}b', safe='')}")
         assert location.file == tmp_path / f"a{character}b"
         probe(location)
 
 
 def test_a_path_that_duckdb_would_read_otherwise_is_refused(tmp_path: Path) -> None:
-    """DuckDB takes a backslash for a slash, and writes its log elsewhere if a directory has a question mark."""
-    for name in (r"a\b.duckdb", "a?b/w.duckdb"):
+    """DuckDB takes a backslash for a slash, and writes its log elsewhere if there is a question mark."""
+    for name in (r"a\b.duckdb", "a?b/w.duckdb", "a?b.duckdb"):
         with pytest.raises(ConfigurationError, match="DuckDB cannot open"):
             locate(f"duckdb:///{tmp_path}/{quote(name)}")
-    assert locate(f"duckdb:///{tmp_path}/a%3Fb.duckdb").file == tmp_path / "a?b.duckdb"
+
+
+@pytest.mark.parametrize("url", ["duckdb:///{}.duckdb", "sqlite:///{}.db", "postgresql://u:{}@h/d"])
+def test_a_destination_that_is_not_utf8(url: str) -> None:
+    """No driver takes such a name; it is bad usage, and the warehouse is not blamed."""
+    with pytest.raises(ConfigurationError, match="is not a URL that can be read"):
+        locate(url.format(NOT_UTF8))
+
+
+@pytest.mark.parametrize("scheme", ["duckdb", "sqlite"])
+def test_a_working_directory_that_is_not_utf8(scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative path begins there."""
+    directory = tmp_path / NOT_UTF8
+    directory.mkdir()
+    monkeypatch.chdir(directory)
+    with pytest.raises(ConfigurationError, match=r"is not UTF-8\. Rename the file or the directory"):
+        locate(f"{scheme}:///a.db")
 
 
 def test_a_home_directory_that_there_is_not(monkeypatch: pytest.MonkeyPatch) -> None:

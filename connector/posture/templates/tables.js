@@ -37,10 +37,12 @@
     sort(heading);
   }
 
-  // A spreadsheet runs a text that begins like a formula: such a text gets an apostrophe, a number does not.
+  // A spreadsheet runs a text that begins like a formula: such a text gets an apostrophe, a number does not. So does the
+  // rest behind a semicolon or a line break, where a spreadsheet that expects semicolons begins a cell.
+  const formula = /(^|[;\t\r\n])(?=[^\S\t\r\n]*[=+\-@＝＋－＠])/gu;
   function field(cell) {
     const shown = value(cell);
-    const safe = !isNumber(cell) && /^\s*[=+\-@＝＋－＠]|^[\t\r\n]/u.test(shown) ? `'${shown}` : shown;
+    const safe = isNumber(cell) ? shown : shown.replace(formula, "$1'").replace(/^(?=[\t\r\n])/u, "'");
     return `"${safe.replaceAll('"', '""')}"`;
   }
 
