@@ -229,7 +229,14 @@ def test_an_account_may_get_its_first_images_later(few: Mine) -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("refresh", ["drop_sources", "drop_resources", "drop_data"])
+@pytest.mark.parametrize(
+    ("begun", "refresh"),
+    [
+        *(("duckdb", refresh) for refresh in ("drop_sources", "drop_resources", "drop_data")),
+        ("postgresql", "drop_sources"),
+    ],
+    indirect=["begun"],
+)
 def test_a_refresh_loads_everything_again(begun: Mine, refresh: Any) -> None:
     """The warehouse counts as empty, because dlt empties it after the extraction."""
     begun.pipeline().run(begun.source(), refresh=refresh)
@@ -311,7 +318,11 @@ def test_a_limited_run_is_partial(mine: Mine, limit: Any, rows: int) -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("name", ["image_scans", "rejected_values", "sync_runs"])
+@pytest.mark.parametrize(
+    ("mine", "name"),
+    [*(("duckdb", name) for name in ("image_scans", "rejected_values", "sync_runs")), ("postgresql", "image_scans")],
+    indirect=["mine"],
+)
 def test_a_limit_of_one_table_is_made_up_for(mine: Mine, name: str) -> None:
     """Images and their history are whole then, and the next run writes the scans again."""
     source = mine.source()

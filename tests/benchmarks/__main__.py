@@ -160,7 +160,8 @@ def measure(*, short: bool) -> Iterator[tuple[str, Figures]]:
     yield f"{large:,} images, {free}", unlimited(large, rounds)
     title = "200 rescans, auto, nearly all scanned"
     yield f"{large:,} images, {free}", {title: dict(nearly_all_scanned(large, rounds))}
-    yield f"rivals, {large:,} images", rivals(large, rounds)
+    if not short:
+        yield f"rivals, {large:,} images", rivals(large, rounds)
     yield f"rivals, {small:,} images, the list moves", dict(losses(small))
     yield "tcss --help", {"": medians(rounds, lambda: {"cpu_s": run([*TCSS, "--help"]).cpu})}
     if not short:
