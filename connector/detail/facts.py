@@ -52,6 +52,7 @@ class Facts:
         self._rows: dict[str, Row] = {}
         self._from_rows: set[str] = set()
         self._listed: set[str] = set()
+        self._emergencies: set[str] = set()
         self.unknown_tags: set[str] = set()
         self.rejected: list[Rejected] = []
 
@@ -76,7 +77,9 @@ class Facts:
         poc_id = item.get("PocID")
         if isinstance(poc_id, str) and poc_id:
             row["poc_ids"] = self._united("poc_ids", row, [storable(poc_id)])
-        row["is_emergency"] = bool(row["is_emergency"]) or emergency
+        if emergency:
+            self._emergencies.add(key)
+            row["is_emergency"] = True
 
     @property
     def unlisted(self) -> int:
@@ -85,14 +88,15 @@ class Facts:
         return 0 if self._listed else sum(had)
 
     def end_of_lists(self) -> None:
-        """Note that all lists were read whole: a vulnerability that the lists had, and no longer have, is gone."""
+        """Note that all lists were read whole: a vulnerability that the lists had, and no longer have, is gone, and one
+        that the list of emergencies no longer has is no emergency."""
         for key in self._stored.keys() | self._rows.keys():
             row = self._rows.get(key) or self._stored[key]
-            if row["poc_ids"] is None:
-                continue
-            gone_at = None if key in self._listed else row["gone_at"] or self._now
-            if row["gone_at"] != gone_at:
-                self._rows.setdefault(key, dict(row))["gone_at"] = gone_at
+            state: Row = {"is_emergency": key in self._emergencies}
+            if row["poc_ids"] is not None:
+                state["gone_at"] = None if key in self._listed else row["gone_at"] or self._now
+            if any(row[name] != value for name, value in state.items()):
+                self._rows.setdefault(key, dict(row)).update(state)
 
     def changed(self) -> Iterator[tuple[Any, ...]]:
         """Yield rows that differ from those of the warehouse; a row that was given counts as written."""
