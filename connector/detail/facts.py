@@ -34,11 +34,20 @@ _NOT_HASHED = (
     *("account_id", "vul_id", "first_seen_at", "changed_at", "gone_at", "row_hash", "sync_id"),
     *("local_image_count", "container_count", *_VOLATILE),
 )
+_WORST_FIRST = (*dict.fromkeys(SEVERITIES.values()), None)
 _OTHERS = ("CVEID", "Tag", "IsSuggest", "Component", "Version", "FixedVersions", "Level", "Status", "ID", "Tags")
 _DEFENCE = (
     *("DefenceStatus", "DefenceScope", "DefenceHostCount", "DefendedCount", "RaspOpenNodeCount"),
     *("RaspClosedNodeCount", "RegistryImageCount", "PocID"),
 )
+
+
+def worst_last(item: Item) -> tuple[int, str]:
+    """Sort items of the account's lists, so that the worst of several with one CVE says what is known of the CVE,
+    whatever the order of the lists."""
+    word, poc_id = item.get("Level"), item.get("PocID")
+    severity = SEVERITIES.get(word.upper()) if isinstance(word, str) else None
+    return -_WORST_FIRST.index(severity), str(poc_id)
 
 
 class Facts:
@@ -67,7 +76,7 @@ class Facts:
                     row["level"] = self._text("level", str(item["Level"]))
 
     def of_list(self, item: Item, *, emergency: bool) -> None:
-        """Take an item of a list of the account."""
+        """Take an item of a list of the account: what the item says replaces what an item before said."""
         key = vul_id(item)
         row = self._take(key, item, item.get("Tags"))
         self._listed.add(key)

@@ -118,6 +118,19 @@ def test_an_emergency_ends_with_its_list() -> None:
     assert seen == [(True, True), (True, True), (False, True)]
 
 
+@pytest.mark.parametrize("step", [1, -1])
+def test_the_worst_entry_of_a_cve_says_what_is_known_of_it(step: int) -> None:
+    """Of several entries of one CVE, in any order; an unknown word is no severity."""
+    row, tables = finding(1), new_tables()
+    entry = {"CVEID": row["CVEID"], "Name": "x"}
+    levels = {"p1": "LOW", "p2": "CRITICAL", "p3": "MIDDLE", "p4": "NEW"}
+    listed = [{**entry, "PocID": poc, "Level": word, "CVSSV3Score": len(word)} for poc, word in levels.items()][::step]
+    run(Server({}, lists={"DescribeSystemVulList": listed[:2], "DescribeWebVulList": listed[2:]}), tables)
+    (made,) = tables["vulnerabilities"].values()
+    facts = (made["severity"], made["level"], made["cvss_v3_score"], made["poc_ids"])
+    assert facts == ("CRITICAL", "CRITICAL", 8, '["p1","p2","p3","p4"]')
+
+
 def test_that_no_container_is_running_is_said(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
