@@ -144,7 +144,7 @@ def _(mo):
     mo.md("""
     ## Which running images have it, in what package, fixed in what version, since when?
 
-    Where `since_is_known` is false, the image had it before the first sync.
+    Where `since_is_known` is false, the image may have had it before: see `docs/tables.md`.
     """)
     return
 

@@ -34,11 +34,20 @@ _NOT_HASHED = (
     *("account_id", "vul_id", "first_seen_at", "changed_at", "gone_at", "row_hash", "sync_id"),
     *("local_image_count", "container_count", *_VOLATILE),
 )
+_WORST_FIRST = (*dict.fromkeys(SEVERITIES.values()), None)
 _OTHERS = ("CVEID", "Tag", "IsSuggest", "Component", "Version", "FixedVersions", "Level", "Status", "ID", "Tags")
 _DEFENCE = (
     *("DefenceStatus", "DefenceScope", "DefenceHostCount", "DefendedCount", "RaspOpenNodeCount"),
     *("RaspClosedNodeCount", "RegistryImageCount", "PocID"),
 )
+
+
+def worst_last(item: Item) -> tuple[int, str]:
+    """Sort items of the account's lists, so that the worst of several with one CVE says what is known of the CVE,
+    whatever the order of the lists."""
+    word, poc_id = item.get("Level"), item.get("PocID")
+    severity = SEVERITIES.get(word.upper()) if isinstance(word, str) else None
+    return -_WORST_FIRST.index(severity), str(poc_id)
 
 
 class Facts:
@@ -52,6 +61,7 @@ class Facts:
         self._rows: dict[str, Row] = {}
         self._from_rows: set[str] = set()
         self._listed: set[str] = set()
+        self._emergencies: set[str] = set()
         self.unknown_tags: set[str] = set()
         self.rejected: list[Rejected] = []
 
@@ -66,7 +76,7 @@ class Facts:
                     row["level"] = self._text("level", str(item["Level"]))
 
     def of_list(self, item: Item, *, emergency: bool) -> None:
-        """Take an item of a list of the account."""
+        """Take an item of a list of the account: what the item says replaces what an item before said."""
         key = vul_id(item)
         row = self._take(key, item, item.get("Tags"))
         self._listed.add(key)
@@ -76,7 +86,9 @@ class Facts:
         poc_id = item.get("PocID")
         if isinstance(poc_id, str) and poc_id:
             row["poc_ids"] = self._united("poc_ids", row, [storable(poc_id)])
-        row["is_emergency"] = bool(row["is_emergency"]) or emergency
+        if emergency:
+            self._emergencies.add(key)
+            row["is_emergency"] = True
 
     @property
     def unlisted(self) -> int:
@@ -85,14 +97,15 @@ class Facts:
         return 0 if self._listed else sum(had)
 
     def end_of_lists(self) -> None:
-        """Note that all lists were read whole: a vulnerability that the lists had, and no longer have, is gone."""
+        """Note that all lists were read whole: a vulnerability that the lists had, and no longer have, is gone, and one
+        that the list of emergencies no longer has is no emergency."""
         for key in self._stored.keys() | self._rows.keys():
             row = self._rows.get(key) or self._stored[key]
-            if row["poc_ids"] is None:
-                continue
-            gone_at = None if key in self._listed else row["gone_at"] or self._now
-            if row["gone_at"] != gone_at:
-                self._rows.setdefault(key, dict(row))["gone_at"] = gone_at
+            state: Row = {"is_emergency": key in self._emergencies}
+            if row["poc_ids"] is not None:
+                state["gone_at"] = None if key in self._listed else row["gone_at"] or self._now
+            if any(row[name] != value for name, value in state.items()):
+                self._rows.setdefault(key, dict(row)).update(state)
 
     def changed(self) -> Iterator[tuple[Any, ...]]:
         """Yield rows that differ from those of the warehouse; a row that was given counts as written."""

@@ -34,9 +34,11 @@ class Due:
 @dataclass
 class Queue:
     """Holds the images that are due, in order: images in use first, then those with the most findings of the two worst
-    severities, then the oldest scan. `believed_empty` are images that need no request, because their count is 0.
-    `waiting` counts, by ScanStatus, images that have a ScanTime whose set is not read because the status is not
-    SCANNED; and as TIMELESS those that are SCANNED and have no ScanTime, or one that is no time."""
+    severities, then the oldest scan. Images whose last read since their scan was not proven come after all others, the
+    oldest read first: else these images could take the time of every run. `believed_empty` are images that need no
+    request, because their count is 0. `waiting` counts, by ScanStatus, images that have a ScanTime whose set is not
+    read because the status is not SCANNED; and as TIMELESS those that are SCANNED and have no ScanTime, or one that is
+    no time."""
 
     due: list[Due] = field(default_factory=list)
     believed_empty: list[Due] = field(default_factory=list)
@@ -57,20 +59,14 @@ def image_columns(aspect: Aspect) -> tuple[str, ...]:
 
 def without_findings(markers: Mapping[str, Row]) -> dict[str, Row]:
     """Return the markers as if the warehouse had lost the markers' rows: those sets are due again."""
-    lost = {image_id: {**row, "verdict": "partial"} for image_id, row in markers.items() if row["distinct_findings"]}
-    return {**markers, **lost}
+    state = {"verdict": "partial", "read_at": 0}
+    return {image_id: {**row, **state} if row["distinct_findings"] else row for image_id, row in markers.items()}
 
 
 def level_counts(counts: Iterable[int | None]) -> str | None:
     """Return counts by level in the form of `image_reads.level_counts`."""
     texts = ["" if count is None else str(count) for count in counts]
     return "/".join(texts) if texts and all(texts) else None
-
-
-READ_COLUMNS = (
-    *("image_id", "read_no", "scan_time", "total_count", "rows_listed", "distinct_vulnerabilities"),
-    *("distinct_findings", "vul_cnt", "verdict", "requests", "settled", "level_counts"),
-)
 
 
 def figures_of(read: Row) -> Figures:
@@ -89,7 +85,7 @@ def rules_of(reads: Iterable[Row]) -> Rules:
 
 def queue_of(aspect: Aspect, images: Iterable[Row], reads: Mapping[str, Row], rules: Rules, now: int) -> Queue:
     """Return the queue. `images` are rows of the account's live images, `reads` the aspect's markers by image."""
-    ranked: list[tuple[tuple[bool, int, int], Due]] = []
+    ranked: list[tuple[tuple[int, bool, int, int], Due]] = []
     waiting: Counter[str] = Counter()
     for image in images:
         if image["scan_time"] is None or image["deleted_at"] is not None:
@@ -102,7 +98,8 @@ def queue_of(aspect: Aspect, images: Iterable[Row], reads: Mapping[str, Row], ru
             waiting[str(image["scan_status"])] += 1
             continue
         worst = (image["critical_level_vul_cnt"] or 0) + (image["high_level_vul_cnt"] or 0)
-        ranked.append(((not image["container_cnt"], -worst, image["scan_time"]), _due(image, read, aspect)))
+        rank = (_tried_at(image, read), not image["container_cnt"], -worst, image["scan_time"])
+        ranked.append((rank, _due(image, read, aspect)))
     ranked.sort(key=lambda entry: (entry[0], entry[1].image_id))
     queue = _without_empty([due for _, due in ranked], reads)
     queue.waiting = +waiting
@@ -119,6 +116,12 @@ def _is_current(image: Row, read: Row, aspect: Aspect, rules: Rules, now: int) -
     if rules.doubt(read["vul_cnt"], figures_of(read)):
         return False
     return bool(read["settled"]) or now < image["scan_time"] + SETTLING
+
+
+def _tried_at(image: Row, read: Row | None) -> int:
+    """Return when the set of the present scan was read, and not proven; 0 if it was not read."""
+    tried = read is not None and read["verdict"] != "complete" and read["read_at"] >= image["scan_time"]
+    return int(read["read_at"]) if read is not None and tried else 0
 
 
 def _due(image: Row, read: Row | None, aspect: Aspect) -> Due:

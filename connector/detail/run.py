@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from connector import texts
 from connector.api.answers import CallStats
-from connector.detail.facts import Facts
+from connector.detail.facts import Facts, worst_last
 from connector.detail.findings import FindingParser
 from connector.detail.lists import Listed, key_by, read_list
 from connector.detail.places import CONTAINERS_ACTION, PLACES, STATUSES, Place, PlaceDiff, is_running, running
@@ -216,12 +216,14 @@ class _Aspect:
         stored = self._store.rows(VULNERABILITIES)
         facts = Facts(self._identity.account_id, self._identity.sync_id, self._identity.started_at, self._zone, stored)
         reasons: list[str] = []
+        items: list[tuple[Any, bool]] = []
         for action, emergency in LISTS.items():
             listed = self._list(action, key_by("PocID", "CVEID", "Name"))
-            for item in listed.items.values():
-                facts.of_list(item, emergency=emergency)
+            items += ((item, emergency) for item in listed.items.values())
             if not listed.whole:
                 reasons.append(f"{action}: {listed.reason}")
+        for item, emergency in sorted(items, key=lambda each: worst_last(each[0])):
+            facts.of_list(item, emergency=emergency)
         if not reasons and facts.unlisted and self._settings.max_delete_share < 1:
             reasons.append(f"vulnerabilities of the account: {_nothing_listed(facts.unlisted)}")
         if not reasons:

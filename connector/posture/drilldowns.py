@@ -62,7 +62,7 @@ def _set(
     name: str, question: Question, queries: Queries, filters: Filters, found: Table, read: Mapping[str, Any] | None
 ) -> Part:
     """Return the section of a set of an image: what the set holds, and as of which scan."""
-    behind = read is not None and (read["scan_time"] != read["set_scan_time"] or read["counted"] != read["set_counted"])
+    behind = read is not None and read["state"] != "current"
     of = "malicious files" if question is MALWARE else "vulnerabilities"
     part = section(name, question, queries, filters, table=found, read=read, behind=behind, of=of)
     return part._replace(template="findings.html.jinja")

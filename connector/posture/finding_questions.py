@@ -25,33 +25,12 @@ where 1 = 1{filters}
 group by image.aspect, image.state
 order by image.aspect, image.state""",
     narrowed="""
-with aspects as (
-    select account_id, aspect from image_reads
-    union
-    select account_id, aspect from detail_runs where aspect <> 'running'
-),
-states as (
-    select aspects.aspect, image.container_cnt,
-        case
-            when image.scan_time is null and coalesce(reads.read_no, 0) = 0 then 'never scanned'
-            when reads.verdict <> 'complete' then 'not proven'
-            when reads.read_no > 0 and reads.scan_time = image.scan_time
-                and coalesce(case aspects.aspect when 'malware' then image.virus_cnt else image.vul_cnt end, -1)
-                = coalesce(reads.vul_cnt, -1) then 'current'
-            when image.status_state in ('not scanned', 'scanning', 'cancelled', 'failing') then 'scan not finished'
-            when coalesce(reads.read_no, 0) = 0 then 'not read yet'
-            else 'behind the scan'
-        end as state
-    from aspects
-    join scan_states as image on image.account_id = aspects.account_id
-    left join image_reads as reads on reads.account_id = aspects.account_id and reads.image_id = image.image_id
-        and reads.aspect = aspects.aspect
-    where image.deleted_at is null{filters}
-)
-select aspect, state, count(*) as images, count(case when container_cnt > 0 then 1 end) as images_in_use
-from states
-group by aspect, state
-order by aspect, state""",
+select image.aspect, image.state, count(*) as images,
+    count(case when image.container_cnt > 0 then 1 end) as images_in_use
+from set_states as image
+where 1 = 1{filters}
+group by image.aspect, image.state
+order by image.aspect, image.state""",
     knows=_ACCOUNT,
 )
 EXPLOITABLE = Question(
@@ -119,10 +98,12 @@ removed as (
 )
 _READ = """
 select image.scan_time, reads.read_no, reads.scan_time as set_scan_time, reads.read_at, reads.verdict,
-    reads.verdict_reason, image.{counted} as counted, reads.vul_cnt as set_counted
+    reads.verdict_reason, image.{counted} as counted, states.state
 from current_images as image
 left join image_reads as reads on reads.account_id = image.account_id and reads.image_id = image.image_id
     and reads.aspect = '{aspect}'
+left join set_states as states on states.account_id = image.account_id and states.image_id = image.image_id
+    and states.aspect = '{aspect}'
 where image.account_id = filter_account and image.image_id = filter_image"""
 READ = Question(
     "Were the vulnerabilities of this image read?", _READ.format(aspect="vulnerabilities", counted="vul_cnt")

@@ -55,7 +55,14 @@ _HISTORY = _Old(
     "WHERE h.account_id = %s AND (i.version IS NULL OR h.version <= i.version) GROUP BY h.image_id) AS p) AS kept",
     "kept.image_id = old.image_id",
 )
-_SCANS = _Old(IMAGE_SCANS.name, "old.account_id = %s AND old.scan_time < {cut}")
+# The first scan of an image tells whether its findings may be older than the first set that was read.
+_SCANS = _Old(
+    IMAGE_SCANS.name,
+    "old.account_id = %s AND old.scan_time < {cut} AND old.scan_time > kept.first_scan",
+    "(SELECT s.image_id, min(s.scan_time) AS first_scan FROM {image_scans} AS s WHERE s.account_id = %s "
+    "GROUP BY s.image_id) AS kept",
+    "kept.image_id = old.image_id",
+)
 # What later runs and views build on stays (`runs.policy.History`): the runs since the newest complete one, the newest
 # complete full one, the one whose audit counts, and the first complete full one, by which views know which findings
 # were there from the beginning. Without a complete run, nothing goes. Runs in the future do not count.

@@ -22,6 +22,7 @@ from connector.warehouse import descriptions, waits
 from connector.warehouse.ddl import execute
 from connector.warehouse.dialects import DIALECTS, edition, translate
 from connector.warehouse.errors import destination_errors
+from connector.warehouse.fragments import fragments
 from connector.warehouse.locations import Location
 from connector.warehouse.renamed import misled
 
@@ -67,15 +68,20 @@ class View:
     @cached_property
     def details(self) -> frozenset[str]:
         """The tables of details that the view queries. The view exists only where these tables exist."""
-        # Not by sqlglot, which would take a tenth of a run that has little to write.
-        code = " ".join(line.partition("--")[0] for line in self.sql.splitlines())
-        words = "".join(character if character.isidentifier() else " " for character in code).split()
-        read = {word for before, word in pairwise(words) if before.lower() in ("from", "join")}
-        return frozenset(read & {table.name for table in DETAIL_TABLES})
+        return frozenset(_read(self.sql) & {table.name for table in DETAIL_TABLES})
 
     def select(self, dialect: str, names: Mapping[str, str]) -> str:
         """Return the select in the SQL of `dialect`, one of `DIALECTS`. `names` says what tables are called there."""
         return _translated(self.sql, dialect, tuple(names.items()))
+
+
+def _read(sql: str) -> set[str]:
+    """Return the names that a select and its fragments read from."""
+    # Not by sqlglot, which would take a tenth of a run that has little to write.
+    code = " ".join(line.partition("--")[0] for line in sql.splitlines())
+    words = "".join(character if character.isidentifier() else " " for character in code).split()
+    read = {word for before, word in pairwise(words) if before.lower() in ("from", "join")}
+    return read.union(*(_read(fragments()[name]) for name in read & fragments().keys()))
 
 
 @cache  # of several accounts

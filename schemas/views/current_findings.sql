@@ -8,16 +8,11 @@
 -- first_found_at: ScanTime of the first read that has the finding
 -- came_with_image: whether the image's first read has the finding; else a later scan, with new knowledge, found it
 -- since_is_known: whether first_found_at answers "since when?"; false if the image's first read has the finding and
--- the image was there in the account's first complete sync, so that the finding may be older
+-- the image was there in the account's first complete sync, or had a scan before that read's, so that the finding may
+-- be older
 -- scan_time: ScanTime of the finding's set
 -- read_at: when the image's vulnerabilities were last read, whole or not
 -- account_name: what the account is called, as in accounts; null: the account has no name
-with began as (
-    select account_id, min(finished_at) as complete_at
-    from sync_runs
-    where mode = 'full' and verdict = 'complete' and filters is null
-    group by account_id
-)
 select
     found.account_id,
     found.image_id,
@@ -39,8 +34,11 @@ select
     facts.is_emergency,
     found.first_found_at,
     case when found.opened_read = 1 then true else false end as came_with_image,
-    case when found.opened_read > 1 or images.first_seen_at > began.complete_at then true else false end
-        as since_is_known,
+    case
+        when found.opened_read > 1 then true
+        when fresh.image_id is null or fresh.scanned_at < found.first_found_at then false
+        else true
+    end as since_is_known,
     images.container_cnt,
     images.host_cnt,
     reads.scan_time,
@@ -53,7 +51,7 @@ join image_reads as reads
     and reads.aspect = 'vulnerabilities'
 join images on images.account_id = found.account_id and images.image_id = found.image_id
 left join vulnerabilities as facts on facts.account_id = found.account_id and facts.vul_id = found.vul_id
-left join began on began.account_id = found.account_id
+left join new_images as fresh on fresh.account_id = found.account_id and fresh.image_id = found.image_id
 left join named_accounts as called on called.account_id = found.account_id
 where
     found.opened_read <= reads.read_no

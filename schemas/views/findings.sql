@@ -19,13 +19,7 @@
 -- known_exploited: whether the vulnerability is exploited in the wild
 -- published_at: when the vulnerability was published
 -- account_name: what the account is called, as in accounts; null: the account has no name
-with began as (
-    select account_id, min(finished_at) as complete_at
-    from sync_runs
-    where mode = 'full' and verdict = 'complete' and filters is null
-    group by account_id
-),
-observed as (
+with observed as (
     select
         found.account_id,
         found.image_id,
@@ -38,8 +32,11 @@ observed as (
         found.version,
         found.fixed_versions,
         found.first_found_at,
-        case when found.opened_read > 1 or images.first_seen_at > began.complete_at then true else false end
-            as since_is_known,
+        case
+            when found.opened_read > 1 then true
+            when fresh.image_id is null or fresh.scanned_at < found.first_found_at then false
+            else true
+        end as since_is_known,
         case
             when found.closed_read <= reads.read_no then 'closed'
             when images.deleted_at is not null then 'image_gone'
@@ -53,7 +50,7 @@ observed as (
         and reads.image_id = found.image_id
         and reads.aspect = 'vulnerabilities'
     join images on images.account_id = found.account_id and images.image_id = found.image_id
-    left join began on began.account_id = found.account_id
+    left join new_images as fresh on fresh.account_id = found.account_id and fresh.image_id = found.image_id
     where
         found.opened_read <= reads.read_no
         and (found.closed_read is null or found.closed_read > found.opened_read)

@@ -12,36 +12,29 @@
 -- still_open: vulnerabilities that an image in use has now
 -- reclassified: vulnerabilities that ended because a later scan of the same image no longer had them: not fixed
 -- fixed: vulnerabilities that ended because no image in use has them
--- start_unknown: open or ended vulnerabilities of the account's first complete sync; they are in no average
+-- start_unknown: open or ended vulnerabilities whose start is not known in an image (since_is_known of findings); they
+-- are in no average
 -- fixed_and_known: fixed vulnerabilities with a known start
 -- mean_days_to_fix: mean time to fix of fixed_and_known, in days; null: there are none
 -- open_since: start of the oldest open vulnerability with a known start
 -- account_name: what the account is called, as in accounts; null: the account has no name
-with began as (
-    select account_id, min(finished_at) as complete_at
-    from sync_runs
-    where mode = 'full' and verdict = 'complete' and filters is null
-    group by account_id
-),
-named as (
+with named as (
     select
         images.account_id,
         images.image_id,
-        images.first_seen_at,
         max(case when history.image_repository is not null then history.version end) as named_by
     from images
     join image_history as history
         on history.account_id = images.account_id
         and history.image_id = images.image_id
         and history.version <= images.version
-    group by images.account_id, images.image_id, images.first_seen_at
+    group by images.account_id, images.image_id
 ),
 uses as (
     select
         named.account_id,
         named.image_id,
         naming.image_repository,
-        named.first_seen_at,
         min(history.observed_at) as used_from,
         max(history.valid_to) as used_to,
         max(case when history.valid_to is null then 1 else 0 end) as is_used
@@ -52,14 +45,13 @@ uses as (
         and naming.version = named.named_by
     join versions as history on history.account_id = named.account_id and history.image_id = named.image_id
     where history.deleted_at is null and history.container_cnt > 0
-    group by named.account_id, named.image_id, naming.image_repository, named.first_seen_at
+    group by named.account_id, named.image_id, naming.image_repository
 ),
 in_use as (
     select
         account_id,
         image_id,
         image_repository,
-        first_seen_at,
         used_from,
         case when is_used = 0 then used_to end as used_to
     from uses
@@ -97,11 +89,14 @@ exposed as (
             when observed.closed_at is null or in_use.used_to < observed.closed_at then 'unused'
             else 'reclassified'
         end as ended_by,
-        case when observed.opened_read > 1 or in_use.first_seen_at > began.complete_at then 0 else 1 end
-            as is_censored
+        case
+            when observed.opened_read > 1 then 0
+            when fresh.image_id is null or fresh.scanned_at < observed.first_found_at then 1
+            else 0
+        end as is_censored
     from in_use
     join observed on observed.account_id = in_use.account_id and observed.image_id = in_use.image_id
-    left join began on began.account_id = in_use.account_id
+    left join new_images as fresh on fresh.account_id = in_use.account_id and fresh.image_id = in_use.image_id
 ),
 lasting as (
     select

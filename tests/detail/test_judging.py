@@ -44,7 +44,7 @@ def image(image_id: str, **given: Any) -> Row:
 def marker(image_id: str, **given: Any) -> Row:
     row: Row = {"read_no": 1, "scan_time": NOW - DAY, "total_count": 3, "rows_listed": 3, "requests": 1}
     row |= {"distinct_vulnerabilities": 3, "distinct_findings": 3, "vul_cnt": 3, "verdict": "complete"}
-    return {**row, "image_id": image_id, "settled": True, "level_counts": "0/0/0/3", **given}
+    return {**row, "image_id": image_id, "settled": True, "level_counts": "0/0/0/3", "read_at": NOW, **given}
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,16 @@ def test_images_in_use_come_first_and_then_the_worst() -> None:
     ]
     found = queue_of(VULNERABILITIES, images, {}, Rules(), NOW)
     assert [due.image_id for due in found.due] == ["used", "worst", "oldest", "young"]
+
+
+def test_sets_that_cannot_be_proven_leave_the_time_of_a_run_to_others() -> None:
+    """They come last, in turn; an image that was scanned since its read has its place again."""
+    images = [image(name, container_cnt=1) for name in ("tried", "tried before")]
+    images += [image("scanned since", critical_level_vul_cnt=1), image("never read")]
+    ages = {"tried": 1, "tried before": 2, "scanned since": DAY + 1}
+    reads = {name: marker(name, verdict="partial", read_at=NOW - age) for name, age in ages.items()}
+    found = queue_of(VULNERABILITIES, images, reads, Rules(), NOW)
+    assert [due.image_id for due in found.due] == ["scanned since", "never read", "tried before", "tried"]
 
 
 def test_an_image_without_findings_is_believed_once_many_such_were_empty() -> None:

@@ -13,7 +13,7 @@ from connector.detail.parsing import NOT_A_NUMBER, NOT_AN_OBJECT, ColumnParser, 
 from connector.detail.places import PLACES, PlaceDiff
 from connector.images.fields import LONGEST, TOO_GREAT, TOO_LARGE
 from connector.runs.identity import Identity
-from connector.tables import CONTAINERS, HOSTS, VULNERABILITIES
+from connector.tables import CONTAINERS, HOSTS, VULNERABILITIES, Row
 from connector.wire import encode
 from tests.detail.account import MINUTE, NOW, Server, finding, new_tables, run
 
@@ -101,6 +101,34 @@ def test_a_fact_without_its_unknown_fields_is_a_fact() -> None:
     row = dict(zip(VULNERABILITIES.column_names, made, strict=True))
     assert (row["vul_id"], row["extra"]) == ("CVE-2020-0001", None)
     assert [(fault.column_name, fault.reason) for fault in facts.rejected] == [("extra", TOO_LARGE)]
+
+
+def test_an_emergency_ends_with_its_list() -> None:
+    """Lists that were not read whole end nothing; a vulnerability that is on another list stays."""
+    stored: list[Row] = []
+    listed = {**finding(1), "PocID": "p1"}
+    seen: list[tuple[bool, bool]] = []
+    for number, (emergency, whole) in enumerate([(True, True), (False, False), (False, True)]):
+        facts = Facts("1", "now", NOW + number, UTC, stored)
+        facts.of_list(listed, emergency=emergency)
+        if whole:
+            facts.end_of_lists()
+        stored = [dict(zip(VULNERABILITIES.column_names, row, strict=True)) for row in facts.changed()] or stored
+        seen += [(row["is_emergency"], row["gone_at"] is None) for row in stored]
+    assert seen == [(True, True), (True, True), (False, True)]
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_the_worst_entry_of_a_cve_says_what_is_known_of_it(step: int) -> None:
+    """Of several entries of one CVE, in any order; an unknown word is no severity."""
+    row, tables = finding(1), new_tables()
+    entry = {"CVEID": row["CVEID"], "Name": "x"}
+    levels = {"p1": "LOW", "p2": "CRITICAL", "p3": "MIDDLE", "p4": "NEW"}
+    listed = [{**entry, "PocID": poc, "Level": word, "CVSSV3Score": len(word)} for poc, word in levels.items()][::step]
+    run(Server({}, lists={"DescribeSystemVulList": listed[:2], "DescribeWebVulList": listed[2:]}), tables)
+    (made,) = tables["vulnerabilities"].values()
+    facts = (made["severity"], made["level"], made["cvss_v3_score"], made["poc_ids"])
+    assert facts == ("CRITICAL", "CRITICAL", 8, '["p1","p2","p3","p4"]')
 
 
 def test_that_no_container_is_running_is_said(

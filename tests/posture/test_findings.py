@@ -229,6 +229,7 @@ def test_every_state_is_told(invented: Invented) -> None:
     queries = invented(
         "delete from tcss.image_reads where account_id = '100000000002'",
         "update tcss.images set scan_time = null where image_id in (select image_id from tcss.images limit 7)",
+        "update tcss.image_reads set level_counts = '-1/0/0/0' where image_id < 'sha256:4'",
     )
     _narrowed_is_the_same(queries)
     part = findings.coverage(queries, {})
@@ -286,6 +287,11 @@ STATES = {
     ),
     "counted anew": (
         "update tcss.image_reads set vul_cnt = -1",
+        "complete",
+        "The image was scanned or counted anew since then",
+    ),
+    "counted anew by level": (
+        "update tcss.image_reads set level_counts = '-1/0/0/0'",
         "complete",
         "The image was scanned or counted anew since then",
     ),

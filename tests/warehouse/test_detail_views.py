@@ -22,6 +22,7 @@ from connector.tables import (
     IMAGE_HISTORY,
     IMAGE_MALWARE,
     IMAGE_READS,
+    IMAGE_SCANS,
     IMAGE_VULNERABILITIES,
     IMAGES,
     NAMED_ACCOUNTS,
@@ -130,6 +131,19 @@ READS = [
     read("1", "gone", 1, day(11), "malware"),
     read("2", "old", 1, day(10), vul_cnt=1, level_counts="0/0/0/1"),
     read("2", "regraded", 1, day(11), vul_cnt=3, level_counts="0/0/0/3"),
+]
+# Two new images had a scan before that of their first read, whose findings may therefore be older.
+SCANS = [
+    {"account_id": account_id, "image_id": image_id, "scan_time": day(number)}
+    for account_id, image_id, number in (
+        ("1", "new", 11),
+        ("1", "new", 14),
+        ("1", "unproven", 10.5),
+        ("1", "unproven", 11),
+        ("2", "unproven", 10),
+        ("5", "second", 15),
+        ("5", "third", 22),
+    )
 ]
 FINDINGS = [
     found("1/old", "CVE-1", "openssl 1.0 1.1", day(9), reads=(1, None), level=4),
@@ -268,6 +282,7 @@ LOADED: dict[Table, list[Row]] = {
         *({**rows[-1], "first_seen_at": rows[0]["observed_at"], "scan_time": day(16)} for rows in HISTORY),
     ],
     IMAGE_HISTORY: [*(row for rows in HISTORY for row in rows), *LEFT_VERSIONS],
+    IMAGE_SCANS: SCANS,
     IMAGE_READS: [
         *READS,
         read("5", "first", 3, day(21)),
@@ -362,7 +377,7 @@ OPEN: dict[str, Row] = {
         **OPENSSL_2,
         **since(10, known=False, came=True),
     },
-    "unproven": {**of_image("1", "unproven"), **scanned(11), **ONE, **OPENSSL_1, **since(11, known=True, came=True)},
+    "unproven": {**of_image("1", "unproven"), **scanned(11), **ONE, **OPENSSL_1, **since(11, known=False, came=True)},
     "another's": {
         **of_image("2", "old"),
         **scanned(10),
@@ -477,7 +492,7 @@ EXPECTED: dict[str, list[tuple[Any, ...]] | list[Row]] = {
     ],
     "time_to_fix": [
         ("5", "web", "CRITICAL", 1, 1, 0, 0, 0, 0, None, day(22)),
-        ("5", "web", "HIGH", 4, 0, 1, 3, 1, 2, 7.0, None),
+        ("5", "web", "HIGH", 4, 0, 1, 3, 3, 1, 4.0, None),
         ("5", "web", None, 1, 1, 0, 0, 0, 0, None, day(21)),
         ("6", "web", "HIGH", 1, 1, 0, 0, 1, 0, None, None),
     ],
