@@ -150,10 +150,11 @@ class ListReader:
         return None
 
     def _wide_tie(self, page: Page) -> Step | None:
-        """Return TIE for a page that a tie fills, if pages are large enough to prove the tie by its size."""
-        if len(page.items) >= self._plan.cap >= LEAST_CAP:
+        """Return TIE for a page that a tie fills, if pages are large enough to prove the tie by its size. A page whose
+        values cannot be parsed has no order."""
+        if page.rows and len(page.items) >= self._plan.cap >= LEAST_CAP:
             return Step.TIE
-        self.evidence.lose_order(ListReason.WIDE_TIE)
+        self.evidence.lose_order(ListReason.WIDE_TIE if page.rows else ListReason.UNSORTED)
         return None
 
     def _through_tie(self, tail: Page, page: Page) -> Iterator[Page]:

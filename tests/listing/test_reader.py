@@ -25,11 +25,12 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 def _items(text: str) -> list[dict[str, Any]]:
-    return [{"ImageID": word[0], "v": None if word[1:] == "-" else int(word[1:])} for word in text.split()]
+    """A value `-` is null, and a value `?` cannot be parsed."""
+    return [{"ImageID": word[0], "v": None if word[1:] == "-" else word[1:]} for word in text.split()]
 
 
 def _values(items: Sequence[Any], field_name: str = "v") -> list[int | None]:
-    return [item["v"] for item in items]
+    return [None if item["v"] is None else int(item["v"]) for item in items]
 
 
 @dataclass
@@ -91,6 +92,25 @@ def test_deleted_rows_are_bridged() -> None:
     reader = _reader(Script([quiet, quiet.replace("a0 b1 c2 ", "")]), 5)
     assert set("".join(_shown(reader))) == set("abcdefghijkl")
     assert (reader.evidence.in_order, reader.evidence.seam_repairs) == (True, 2)
+
+
+def test_pages_whose_values_cannot_be_parsed_have_no_order() -> None:
+    """All rows are read, and no seam is there to be judged."""
+    reader = _reader(Script([" ".join(f"{letter}?" for letter in LETTERS)]), 5)
+    assert set("".join(_shown(reader))) == set(LETTERS)
+    assert (reader.evidence.order_lost, reader.evidence.ended) == (ListReason.UNSORTED, True)
+
+
+def test_rows_at_the_other_end_are_unread_whether_or_not_their_values_can_be_parsed() -> None:
+    """A window of six rows, TotalCount included: the other end shows g h i, which nobody has read."""
+
+    def windowed(payload: dict[str, Any]) -> Answer:
+        listed = _items("a1 b2 c3 d4 e5 f6 g? h? i?")[:: -1 if payload["Order"] == "desc" else 1][:6]
+        return Answer({"List": listed[payload["Offset"] :][: payload["Limit"]], "TotalCount": 6}, None)
+
+    reader = _reader(windowed)
+    assert set("".join(_shown(reader))) >= set("abcdef")
+    assert reader.evidence.problem == ListReason.END_HIDDEN.given()
 
 
 def test_a_page_behind_the_last_one_shows_nothing_new() -> None:
