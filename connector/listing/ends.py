@@ -38,13 +38,13 @@ class Ends:
         self._last_rows = page if page.rows else self._last_rows
 
     def are_confirmed(self, tail: Page) -> bool:
-        """Whether the end is sure. An empty list must be shown twice, and so must an end with repeated rows or below
-        the largest TotalCount seen."""
+        """Whether the end is sure. An empty list must be shown twice, and so must an end below the largest TotalCount
+        seen."""
         evidence = self._evidence
         if evidence.contradicted:
             evidence.problem = ListReason.TOTAL_TOO_SMALL.given(total=tail.total)
             return False
-        if evidence.values and tail.total == evidence.total and not tail.repeats:
+        if evidence.values and tail.total == evidence.total:
             return True
         again = self._shown_again(tail)
         evidence.re_reads += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from functools import partial
 
 from connector.errors import RequestRejectedError, ResponseTooLargeError
@@ -47,13 +47,10 @@ class ListReader:
 
     def pages(self) -> Generator[Page, None, None]:
         """Yield each page when its seam has closed, pages that show nothing new included."""
-        repeating: list[Page] = []
         try:
             for page in self._walk():
                 self.evidence.take(page)
-                repeating += [page] if page.repeats else []
                 yield page
-            yield from self._again(repeating)
         except (RequestRejectedError, ResponseTooLargeError) as error:
             if not self.evidence.reads:
                 raise
@@ -63,18 +60,6 @@ class ListReader:
             self._plan.close(wait=False)
             raise
         self._plan.close(wait=True)  # wait, so that every request of this pass is counted
-
-    def _again(self, repeating: Sequence[Page]) -> Iterator[Page]:
-        """Read again the pages that show images more than once, if the repetition has to explain TotalCount.
-
-        A repeated row may be a mistake of the server, in place of another row.
-        """
-        for page in repeating:
-            if self.evidence.unread <= 0:
-                return
-            again = self._plan.read(page.offset)
-            self.evidence.take_again(page, again)
-            yield again
 
     def _walk(self) -> Iterator[Page]:
         page: Page | None = None
