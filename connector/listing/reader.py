@@ -8,6 +8,7 @@ from functools import partial
 from connector.errors import RequestRejectedError, ResponseTooLargeError
 from connector.listing import seams
 from connector.listing.ends import Ends
+from connector.listing.overlap import OVERLAP
 from connector.listing.page import Page
 from connector.listing.plan import Plan
 from connector.listing.proof import Evidence
@@ -128,11 +129,17 @@ class ListReader:
                 offset = page.end - (page.reach_back or 0)
                 if offset <= page.offset:
                     return self._wide_tie(page)
+            elif self._fills_page(tail):
+                return self._wide_tie(tail)
             else:
                 back *= 2
                 offset = tail.end - back
         self.evidence.lose_order(ListReason.SEAM_OPEN)
         return None
+
+    def _fills_page(self, tail: Page) -> bool:
+        """Whether a page has hardly room for the group that ends the tail, and for rows around the group."""
+        return (tail.reach_back or 0) >= self._plan.cap - OVERLAP
 
     def _wide_tie(self, page: Page) -> Step | None:
         """Return TIE for a page that a tie fills, if pages are large enough to prove the tie by its size. A page whose

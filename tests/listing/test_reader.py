@@ -113,6 +113,17 @@ def test_rows_at_the_other_end_are_unread_whether_or_not_their_values_can_be_par
     assert reader.evidence.problem == ListReason.END_HIDDEN.given()
 
 
+def test_a_wide_tie_that_moves_between_the_looks_at_its_ends_is_not_taken_for_a_smaller_one() -> None:
+    """Two rows come before the group and two go behind it, between two requests: TotalCount stays, and the group seems
+    to have five places, as many as images were read."""
+    group = "c5 a5 b5 d5 e5 f5 g5"
+    before, after = f"p1 q1 {group} x8 y9 z9", f"v0 w0 p1 q1 {group} x8"
+    mixed = {1: ("p1 q1 c5 d5 e5", 12), 2: ("c5 d5 e5 f5 g5", 12), 3: ("f5 g5 c5 x8 y9", 12)}
+    reader = _reader(Script([before, before, before, after], mixed), 5)
+    assert set("".join(_shown(reader))) >= set("abcdefg")
+    assert reader.evidence.in_order
+
+
 def test_a_row_repeated_in_place_of_another_hides_no_row() -> None:
     """TotalCount, which changes, does not tell that f is missing; the page is read again at once."""
     script = Script([_numbered(8), _numbered(9)], {2: ("d3 e4 e4 g6 h7", 9)})
