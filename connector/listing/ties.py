@@ -6,7 +6,8 @@ By its size: the group has as many images as there are places from its first row
 of these two places is read in an answer that also shows the row before it, and the second place is read once more after
 the first one: an image that comes before the group moves the group, and TotalCount does not tell if another image goes
 behind it. Suppose that the list stood still while the images were read (TotalCount was the same in every answer), and
-that as many images were read as there are places. Then all were read, unless one image left the group and another image
+that the group began at the same place before and after (a scan takes an image out of its group; TotalCount stays).
+If as many images were read as there are places, then all were read, unless one image left the group and another image
 entered it in the gap between two requests.
 Where the list ends with the group, only TotalCount says where the group ends; `ends` then measures the group from the
 list's other end too.
@@ -112,6 +113,7 @@ class TieReader:
 
     def pages(self, page: Page) -> Generator[Page, None, Page]:
         """Yield the group's pages, `page` first, and the pages that prove the group; return the page with its end."""
+        began = self._tie.begin_in(self._tail)
         for _ in range(ROUNDS):
             last = yield from self._through(page)
             ordered = self._tie.has_one_order
@@ -119,7 +121,8 @@ class TieReader:
             end = self._tie.end_in(last)
             if begin is None or end is None:
                 break
-            still = len(self._tie.totals) == 1 and None not in self._tie.totals
+            still = begin == began and len(self._tie.totals) == 1 and None not in self._tie.totals
+            began = begin
             read, places = len(self._tie.ids), end - begin
             if ordered and read >= places:
                 self.whole = True

@@ -124,6 +124,16 @@ def test_a_wide_tie_that_moves_between_the_looks_at_its_ends_is_not_taken_for_a_
     assert reader.evidence.in_order
 
 
+def test_an_image_that_leaves_a_wide_tie_for_the_top_does_not_stand_for_one_that_was_not_read() -> None:
+    """As a scan does in the order by ScanTime: a leaves the group, and g, which was not read, makes up the number."""
+    before = "p1 q1 c5 a5 b5 d5 e5 f5 g5 x8 y9 z9"
+    after = "a0 p1 q1 c5 b5 g5 d5 e5 f5 x8 y9 z9"
+    mixed = {2: ("c5 a5 d5 e5 f5", 12), 3: ("e5 f5 d5 x8 y9", 12)}
+    reader = _reader(Script([before, before, before, after], mixed), 5)
+    assert set("".join(_shown(reader))) >= set("abcdefg")
+    assert reader.evidence.in_order
+
+
 def test_a_row_repeated_in_place_of_another_hides_no_row() -> None:
     """TotalCount, which changes, does not tell that f is missing; the page is read again at once."""
     script = Script([_numbered(8), _numbered(9)], {2: ("d3 e4 e4 g6 h7", 9)})
