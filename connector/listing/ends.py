@@ -38,13 +38,13 @@ class Ends:
         self._last_rows = page if page.rows else self._last_rows
 
     def are_confirmed(self, tail: Page) -> bool:
-        """Whether the end is sure. An empty list must be shown twice, and so must an end with repeated rows or below
-        the largest TotalCount seen."""
+        """Whether the end is sure. An empty list must be shown twice, and so must an end below the largest TotalCount
+        seen."""
         evidence = self._evidence
         if evidence.contradicted:
             evidence.problem = ListReason.TOTAL_TOO_SMALL.given(total=tail.total)
             return False
-        if evidence.values and tail.total == evidence.total and not tail.repeats:
+        if evidence.values and tail.total == evidence.total:
             return True
         again = self._shown_again(tail)
         evidence.re_reads += 1
@@ -107,9 +107,11 @@ class Ends:
 
     def _unread(self, page: Page) -> dict[str, int | None]:
         """Return the sort values of the page's rows that were not read, or were read at another place: a row that has
-        moved to the other end says nothing of the rows between the tail and itself."""
+        moved to the other end says nothing of the rows between the tail and itself. A value that cannot be parsed is
+        None."""
         values = self._evidence.values
-        return {image_id: value for image_id, value in page.values.items() if values.get(image_id, FAR) != value}
+        shown = dict.fromkeys(page.ids) | page.values
+        return {image_id: value for image_id, value in shown.items() if values.get(image_id, FAR) != value}
 
     def _is_longer(self, tail: Page, page: Page, turned: Query) -> bool:
         """Whether the group of equal values that ends the list has more rows than were read, where the group fills the

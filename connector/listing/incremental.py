@@ -183,7 +183,7 @@ class IncrementalSweep:
 
     def _scanned_meanwhile(self, head: int) -> Iterator[Page]:
         """Read the images that were scanned while we read, and have moved to the top, past us: until one answer holds
-        all of them, or until two answers show the same images, all of one instant.
+        all of them, or until two reads show the same images.
 
         `head` is the newest ScanTime at the top of the previous read: images scanned since are as new or newer.
         """
@@ -196,7 +196,7 @@ class IncrementalSweep:
                 pages, top = pages + 1, self._top(page) if top is None else top
                 shown |= {image_id: value for value, image_id in page.rows if value is not None and value >= head}
                 yield page
-            still = {*shown.values()} == {head} and shown == before  # a batch longer than a page, and no scan since
+            still = shown == before and bool(shown)  # a batch or times in the future fill pages, and nothing moves
             before = shown
             if top is not None and top >= head:
                 doubted, head = False, top

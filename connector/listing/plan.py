@@ -219,10 +219,11 @@ class Plan:
 
     def _made_whole(self, page: Page, limit: int) -> Page:
         """Read a page again that is too short; the same length twice means that the server sends no more at once."""
+        page = self._repeating_no_row_by_mistake(page)
         for _ in range(RE_READS):
             if len(page.items) >= min(limit, self._server.cap) or page.reaches_total:
                 break
-            again = self.read(page.offset)
+            again = self._repeating_no_row_by_mistake(self.read(page.offset))
             self._evidence.re_reads += 1
             if again.items and len(again.items) == len(page.items):
                 self._server.cap = len(again.items)
@@ -232,4 +233,15 @@ class Plan:
         if len(page.items) > self._server.cap:  # the server gives more after all
             self._server.cap = len(page.items)
             self.again_from(page.offset + self.stride)
+        return page
+
+    def _repeating_no_row_by_mistake(self, page: Page) -> Page:
+        """Read a page again that shows an image more than once: a repeated row may stand in the place of another row.
+        Two answers that repeat the same images are right: these images are listed twice."""
+        for _ in range(RE_READS):
+            if not page.repeats:
+                break
+            before, page = page, self.read(page.offset)
+            if page.repeated == before.repeated:
+                break
         return page

@@ -120,11 +120,6 @@ class Evidence:
         self.repeated |= {i: max(more, self.repeated.get(i, 0)) for i, more in page.repeated.items()}
         self.idle = 0 if len(self.values) > known else self.idle + 1
 
-    def take_again(self, page: Page, again: Page) -> None:
-        """Compare a page that showed images more than once with a second answer, because the first may be a mistake."""
-        self.repeated = {i: n for i, n in self.repeated.items() if i not in page.repeated or i in again.repeated}
-        self.values = again.values | self.values
-
     def leave_out(self, place: int, code: str | None) -> None:
         """Note that a row of the list cannot be read."""
         self.left_out += 1

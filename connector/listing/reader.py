@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from functools import partial
 
 from connector.errors import RequestRejectedError, ResponseTooLargeError
 from connector.listing import seams
 from connector.listing.ends import Ends
+from connector.listing.overlap import OVERLAP
 from connector.listing.page import Page
 from connector.listing.plan import Plan
 from connector.listing.proof import Evidence
@@ -47,13 +48,10 @@ class ListReader:
 
     def pages(self) -> Generator[Page, None, None]:
         """Yield each page when its seam has closed, pages that show nothing new included."""
-        repeating: list[Page] = []
         try:
             for page in self._walk():
                 self.evidence.take(page)
-                repeating += [page] if page.repeats else []
                 yield page
-            yield from self._again(repeating)
         except (RequestRejectedError, ResponseTooLargeError) as error:
             if not self.evidence.reads:
                 raise
@@ -63,18 +61,6 @@ class ListReader:
             self._plan.close(wait=False)
             raise
         self._plan.close(wait=True)  # wait, so that every request of this pass is counted
-
-    def _again(self, repeating: Sequence[Page]) -> Iterator[Page]:
-        """Read again the pages that show images more than once, if the repetition has to explain TotalCount.
-
-        A repeated row may be a mistake of the server, in place of another row.
-        """
-        for page in repeating:
-            if self.evidence.unread <= 0:
-                return
-            again = self._plan.read(page.offset)
-            self.evidence.take_again(page, again)
-            yield again
 
     def _walk(self) -> Iterator[Page]:
         page: Page | None = None
@@ -143,17 +129,24 @@ class ListReader:
                 offset = page.end - (page.reach_back or 0)
                 if offset <= page.offset:
                     return self._wide_tie(page)
+            elif self._fills_page(tail):
+                return self._wide_tie(tail)
             else:
                 back *= 2
                 offset = tail.end - back
         self.evidence.lose_order(ListReason.SEAM_OPEN)
         return None
 
+    def _fills_page(self, tail: Page) -> bool:
+        """Whether a page has hardly room for the group that ends the tail, and for rows around the group."""
+        return (tail.reach_back or 0) >= self._plan.cap - OVERLAP
+
     def _wide_tie(self, page: Page) -> Step | None:
-        """Return TIE for a page that a tie fills, if pages are large enough to prove the tie by its size."""
-        if len(page.items) >= self._plan.cap >= LEAST_CAP:
+        """Return TIE for a page that a tie fills, if pages are large enough to prove the tie by its size. A page whose
+        values cannot be parsed has no order."""
+        if page.rows and len(page.items) >= self._plan.cap >= LEAST_CAP:
             return Step.TIE
-        self.evidence.lose_order(ListReason.WIDE_TIE)
+        self.evidence.lose_order(ListReason.WIDE_TIE if page.rows else ListReason.UNSORTED)
         return None
 
     def _through_tie(self, tail: Page, page: Page) -> Iterator[Page]:

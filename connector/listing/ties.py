@@ -3,9 +3,12 @@
 A seam needs a row from strictly before the last value, and inside such a group there is no such row.
 
 By its size: the group has as many images as there are places from its first row to the first row after the group. Each
-of these two places is read in an answer that also shows the row before it. Suppose that the list stood still while the
-images were read (TotalCount was the same in every answer), and that as many images were read as there are places. Then
-all were read, unless one image left the group and another image entered it in the gap between two requests.
+of these two places is read in an answer that also shows the row before it, and the second place is read once more after
+the first one: an image that comes before the group moves the group, and TotalCount does not tell if another image goes
+behind it. Suppose that the list stood still while the images were read (TotalCount was the same in every answer), and
+that the group began at the same place before and after (a scan takes an image out of its group; TotalCount stays).
+If as many images were read as there are places, then all were read, unless one image left the group and another image
+entered it in the gap between two requests.
 Where the list ends with the group, only TotalCount says where the group ends; `ends` then measures the group from the
 list's other end too.
 
@@ -110,6 +113,7 @@ class TieReader:
 
     def pages(self, page: Page) -> Generator[Page, None, Page]:
         """Yield the group's pages, `page` first, and the pages that prove the group; return the page with its end."""
+        began = self._tie.begin_in(self._tail)
         for _ in range(ROUNDS):
             last = yield from self._through(page)
             ordered = self._tie.has_one_order
@@ -117,9 +121,13 @@ class TieReader:
             end = self._tie.end_in(last)
             if begin is None or end is None:
                 break
-            still = len(self._tie.totals) == 1 and None not in self._tie.totals
+            still = begin == began and len(self._tie.totals) == 1 and None not in self._tie.totals
+            began = begin
             read, places = len(self._tie.ids), end - begin
-            self.whole = (still and read == places) or (ordered and read >= places)
+            if ordered and read >= places:
+                self.whole = True
+            elif still and read == places:
+                self.whole = yield from self._still_ends(last, end)
             if self.whole:
                 break
             if not still or read > places:  # images came or went: only images that are read from now on count
@@ -138,6 +146,13 @@ class TieReader:
                 return page
             self._plan.follow(page)
             page = self._plan.next(page)
+
+    def _still_ends(self, last: Page, end: int) -> Generator[Page, None, bool]:
+        """Whether the group still ends at this place, now that its beginning was found."""
+        page = self._plan.whole(last.offset)
+        self._tie.take(page)
+        yield page
+        return self._tie.end_in(page) == end and self._tie.totals == {page.total}
 
     def _begin(self) -> Generator[Page, None, int | None]:
         """Search for the place of the group's first row, beginning where the tail showed that row."""

@@ -11,6 +11,7 @@ import pyarrow as pa
 from connector.images.records import HASH_DEFINITION
 
 ABSENT = -(1 << 62)  # a time that is null, in an array of instants
+UNSCANNED_STATUSES = {"NOT_SCAN", "SCANNING", "SCAN_ERR"}  # the words of the status filter, as answers spell them
 UNWRITTEN = -1  # the image has no row in this run
 PREFIX = f"{HASH_DEFINITION}:"  # begins the row hashes that compare with those of this release
 BATCH = 10_000  # rows of a stored table that are Python objects at a time
@@ -32,6 +33,7 @@ class Known:
         self.hash, self.shown = array("Q"), array("Q")
         self.version, self.first_seen_at, self.deleted_at = (array("q") for _ in range(3))
         self.scan_time, self.missing_since = array("q"), array("q")
+        self.unscanned = bytearray()
         self.outdated: list[str] = []
         for batch in table.to_batches(max_chunksize=BATCH):
             self._take(batch)
@@ -50,6 +52,7 @@ class Known:
         self.version.extend(versions)
         for name in ("first_seen_at", "deleted_at", "scan_time", "missing_since"):
             getattr(self, name).extend(batch[name].cast(pa.int64()).fill_null(ABSENT).to_pylist())
+        self.unscanned.extend(status in UNSCANNED_STATUSES for status in batch["scan_status"].to_pylist())
         self.outdated += [i for i, text in zip(ids, hashes, strict=True) if not text.startswith(PREFIX)]
 
     def slot(self, image_id: str, observed_at: int) -> int:
@@ -137,8 +140,9 @@ class Known:
         return [image_id for image_id, slot in slots.items() if self.kind(slot) == "unchanged"]
 
     def missing_unscanned(self) -> list[str]:
-        """The ids of missing images that had no ScanTime when they were loaded."""
-        return [image_id for image_id in self.missing() if self.scan_time[self.slots[image_id]] == ABSENT]
+        """The ids of missing images that had no ScanTime when they were loaded, or whose scan had not ended well."""
+        slots = ((image_id, self.slots[image_id]) for image_id in self.missing())
+        return [image_id for image_id, slot in slots if self.unscanned[slot] or self.scan_time[slot] == ABSENT]
 
 
 def short_hash(row_hash: str) -> int:

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import pyarrow as pa
 
 from connector.errors import ConfigurationError, RequestRejectedError
-from connector.listing.confirm import look_up, room
+from connector.listing.confirm import look_up
 from connector.listing.full import FullSweep
 from connector.listing.incremental import IncrementalSweep
 from connector.listing.page import Page, text_of
@@ -22,14 +22,13 @@ from connector.runs.audit import Audit, Span, warn_of_misses
 from connector.runs.diff import Diff
 from connector.runs.gone import Strikes
 from connector.runs.identity import Identity
-from connector.runs.known import Known
+from connector.runs.known import UNSCANNED_STATUSES, Known
 from connector.runs.policy import History, Mode, Policy, RunReason, Verdict, choose, error_code
 from connector.runs.recall import Past, recall
 from connector.runs.spool import Spool
 from connector.runs.twins import Parse
 from connector.tables import Row
 
-UNSCANNED_STATUSES = {"NOT_SCAN", "SCANNING", "SCAN_ERR"}  # the filter's words, as answers spell them
 IDS_AT_ONCE = 1_000  # whole rows of `images` per query
 
 
@@ -203,8 +202,12 @@ class Observation:
         return None
 
     def _filtered_out(self) -> Cause | None:
-        """Check the ScanStatus filter: images without a scan that the filter did not give must be gone."""
-        candidates = self.diff.known.missing_unscanned()[: room(self._remote)]
+        """Check the ScanStatus filter: images without a scan that the filter did not give must be gone, or scanned.
+
+        A scan that takes longer than `lookback` may be listed with the time of its start. Such an image is neither
+        among the newest scans nor among the images without a scan, and is loaded here.
+        """
+        candidates = self.diff.known.missing_unscanned()
         if not candidates:
             return None
         found = look_up(self._remote, candidates, self._controls())

@@ -33,7 +33,7 @@ from connector.warehouse.pipeline import SCHEMA
 from connector.warehouse.results import collect, execute
 from connector.warehouse.selects import BEHIND, STANDINGS, accounts, behind, select, standings
 
-KNOWN = ("image_id", "row_hash", "version", "first_seen_at", "deleted_at", "scan_time", "missing_since")
+KNOWN = ("image_id", "row_hash", "version", "first_seen_at", "deleted_at", "scan_time", "missing_since", "scan_status")
 VERSIONS = ("image_id", "version", "row_hash", "observed_at", "deleted_at", "scan_time", "sync_id")
 BATCH_ROWS = 10_000
 RUNS = 2_000  # earlier runs of an account that a run looks at

@@ -309,6 +309,13 @@ def test_two_images_of_one_place_are_not_enough_rows() -> None:
     assert outcome.complete is False
 
 
+def test_groups_that_nearly_fill_a_page_one_after_the_other() -> None:
+    """Each answer mixes their images anew, and a page that ends with such a group shows few images before it."""
+    created = [DAY * number for number, size in enumerate((20, 19, 21, 20, 19)) for _ in range(size)]
+    missed, outcome, _ = _sweep(items(created), Quirks(max_limit=20, ties="permuted"), limit=20)
+    assert (missed, outcome.proof) == (set(), Proof.TIES)
+
+
 def test_a_second_pass_has_other_boundaries() -> None:
     """So that two passes over a list without an order are two witnesses."""
     _, outcome, watched = _sweep(listed(300), UNSORTED)

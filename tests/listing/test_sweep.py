@@ -284,19 +284,26 @@ def test_scans_without_end_need_a_full_sweep() -> None:
     assert str(outcome.fallback) == "ScanTime: a seam between two pages did not close"
 
 
-def test_a_clock_lets_the_head_move_on() -> None:
-    """Without one, all that is scanned after the start is read again each time; with one, only the newest."""
-    later = {f"i{n:04}": NOW + n * 1000 for n in range(380, 390)}
-    shown, outcome = _incremental(
-        Watched(_fleet(), Quirks(max_limit=6), change=_scanning(later, 1)), NOW - 2 * HOUR, limit=6
-    )
+def test_a_head_of_several_pages_that_moves_needs_a_full_sweep() -> None:
+    """One more image is scanned at every request for the newest."""
+    clock = iter(range(NOW + HOUR, NOW + DAY, 1000))
+
+    def change(watched: Watched, number: int) -> None:
+        if number > 5 and watched.server.payloads[-1].get("By") == "ScanTime":
+            watched.fleet.replace({f"i{number + 200:04}": {"ScanTime": instant_text(next(clock))}})
+
+    watched = Watched(_fleet(), Quirks(max_limit=6), change=change)
+    watched.fleet.replace({f"i{n:04}": {"ScanTime": instant_text(NOW + n * 1000)} for n in range(380, 390)})
+    _, outcome = _incremental(watched, NOW - 2 * HOUR, limit=6)
     assert str(outcome.fallback) == "images are scanned faster than the newest of them can be read"
-    shown, outcome = _incremental(
-        Watched(_fleet(), Quirks(max_limit=6), change=_scanning(later, 1)),
-        NOW - 2 * HOUR,
-        limit=6,
-        clock=lambda: NOW + DAY,
-    )
+
+
+@pytest.mark.parametrize("clock", [None, lambda: NOW + DAY], ids=["no clock", "a clock"])
+def test_a_head_longer_than_a_page_is_read_until_nothing_moves(clock: Callable[[], int] | None) -> None:
+    """Without a clock, all that is scanned after the start is read again each time; with one, only the newest."""
+    later = {f"i{n:04}": NOW + n * 1000 for n in range(380, 390)}
+    watched = Watched(_fleet(), Quirks(max_limit=6), change=_scanning(later, 1))
+    shown, outcome = _incremental(watched, NOW - 2 * HOUR, limit=6, clock=clock)
     assert outcome.complete
     assert {i: instant(shown[i]) for i in later} == later
 

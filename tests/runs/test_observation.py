@@ -405,6 +405,26 @@ def test_a_status_filter_that_leaves_images_out_makes_a_full_sweep() -> None:
     assert is_true(runs)
 
 
+def test_scans_that_are_listed_long_after_their_start_are_found() -> None:
+    """Their ScanTime is below the watermark by then: the images that were being scanned are asked for by id, more of
+    them than one request takes."""
+    runs = account()
+    runs.run()
+    later(runs, 1)
+    began, scanning = runs.server.fleet.now, scanned(runs)[:12]
+    runs.server.fleet.replace({i: {"ScanStatus": "SCANNING"} for i in scanning})
+    runs.run(INCREMENTAL)
+    for _ in range(3):
+        later(runs, 1)
+        runs.server.fleet.rescan(scanned(runs)[:1])
+        runs.run(INCREMENTAL)
+    later(runs, 1)
+    runs.server.fleet.replace({i: {"ScanStatus": "SCANNED", "ScanTime": instant_text(began)} for i in scanning})
+    row = runs.run(INCREMENTAL)
+    assert some(row, "mode", "verdict", "images_changed") == ("incremental", "complete", 12)
+    assert is_true(runs)
+
+
 def test_a_status_filter_that_gives_nothing_makes_a_full_sweep() -> None:
     """Its words do not even name the scanned images."""
     runs = account()
