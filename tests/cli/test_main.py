@@ -107,6 +107,22 @@ def test_after_a_partial_run_the_next_step_is_another_one(prepared: World) -> No
     )
 
 
+@pytest.mark.parametrize(
+    ("stay", "step"),
+    [
+        pytest.param(1, "; if the images are gone, run once with --max-delete-share 1", id="most images went"),
+        pytest.param(0, "", id="all images went"),
+    ],
+)
+def test_where_another_run_ends_alike_the_next_step_is_a_persons(stay: int, step: str, prepared: World) -> None:
+    """So many images that seem gone are called gone when somebody has looked."""
+    prepared.sync()
+    prepared.sandbox.change({"delete": prepared.sandbox.fleet.ids()[stay:]})
+    result = prepared.tcss("sync", "--mode", "full")
+    expected = f"next: check that keys and --site are those of the account{step}; tcss status shows the runs"
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (5, expected)
+
+
 def test_account_id_spares_the_call_to_sts(prepared: World) -> None:
     """--account-id is written as it is, and STS is not asked."""
     assert prepared.sync("--account-id", "42")["account_id"] == "42"
