@@ -256,6 +256,26 @@ def test_an_interrupt_in_mid_sweep_loads_nothing(synced: World, number: int, cod
     assert synced.query("select count(*) from tcss.sync_runs") == [(1,)]
 
 
+@pytest.mark.parametrize("asked", [False, True], ids=["while it starts", "while options are read"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"])
+def test_an_early_interrupt_has_its_code_too(number: int, code: int, asked: bool) -> None:
+    """Before the command has begun, and without a traceback."""
+    program = f"""
+import signal
+import typer
+from connector.cli import process
+
+def interrupted():
+    signal.raise_signal({int(number)})
+
+app = typer.Typer()
+app.command()(interrupted)
+process.run(app if {asked} else interrupted)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+
+
 @pytest.mark.parametrize("busy", [False, True], ids=["quiet", "busy"])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"])
 def test_an_interrupt_while_an_object_is_freed_is_not_lost(number: int, code: int, busy: bool) -> None:
