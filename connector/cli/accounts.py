@@ -68,13 +68,15 @@ def filters(given: Sequence[str]) -> dict[str, list[str]] | None:
 
 def sync_all(names: Names, given: Mapping[str, Any], reporter: Reporter, jobs: int | None = None) -> int:
     """Sync the accounts with the settings `given`, print the next steps, and return the exit code: of several accounts
-    the worst. A single account raises its errors. `jobs` is how many accounts are synced at once (`jobs.default`)."""
+    the worst. A single account raises its errors. `jobs` is how many accounts are synced at once (`jobs.default`). Of
+    several next steps that of the worst account is printed."""
     if len(names) == 1:
         outcomes = [_sync_one(names[0], reporter, given)]
     else:
         outcomes = _sync_each(names, partial(_outcome, given=given), given, reporter, jobs)
-    if steps := [step for outcome in outcomes for step in outcome.steps]:
-        reporter.line(None, steps[-1])
+    worst_first = sorted(outcomes, key=lambda outcome: WORST_FIRST.index(outcome.code))
+    if steps := [step for outcome in worst_first for step in outcome.steps]:
+        reporter.line(None, steps[0])
     return worst(outcome.code for outcome in outcomes)
 
 
