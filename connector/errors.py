@@ -179,6 +179,7 @@ _CODE_HINTS: dict[str, str] = {
     "IpInBlacklist": "This machine's address is on the account's deny list: take it off, or run elsewhere.",
     "IpNotInWhitelist": "This machine's address is not on the account's allow list: add it, or run elsewhere.",
     "InternalError.ErrRoleNotExist": "Authorise Container Security's service role in the console.",
+    "ResourceNotFound.RoleNotFound": "Check the account's id and the role's name in role_arn, or create the role.",
     "FailedOperation.AuthorizedNotEnough": "The account has too few licences: buy more, or release some.",
     "ActionOffline": "The API has withdrawn this action: look for a newer release of the connector.",
 }

@@ -212,6 +212,12 @@ def test_a_permission_error_names_the_permission() -> None:
     )
 
 
+def test_a_role_that_does_not_exist_is_no_matter_of_licences() -> None:
+    """The role's name was mistyped, or the role was not made yet."""
+    error = from_code("ResourceNotFound.RoleNotFound", "No.", action="AssumeRole", service="sts")
+    assert error.hint == "Check the account's id and the role's name in role_arn, or create the role."
+
+
 @pytest.mark.parametrize("code", [*TABLE, "Novel"])
 def test_every_code_says_what_to_do(code: str) -> None:
     """An error of the API has code, action, request id, attempt and a hint, and no placeholder is left in it."""

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 log = texts.logger("connector")
 _TO_HAVE_THAT = "to have that, write them into a section [sources.tcss.accounts.<name>.credentials]"
 WORST_FIRST = (1, 6, 3, 4, 7, 5, 2, 0)  # the first of these codes that any account ended with is the exit code
+_ANOTHER_RUN = "run tcss sync again, which may read what is missing"
+_SAME_ACCOUNT = "check that keys and --site are those of the account"
+_PERSONS_STEPS = {
+    "empty_list": _SAME_ACCOUNT,
+    "too_many_gone": f"{_SAME_ACCOUNT}; if the images are gone, run once with --max-delete-share 1",
+}
+"""What helps where another run would end alike, by reason_code."""
 
 Names = Sequence[str | None]
 """Names of configured accounts; None stands for the only account."""
@@ -61,13 +68,15 @@ def filters(given: Sequence[str]) -> dict[str, list[str]] | None:
 
 def sync_all(names: Names, given: Mapping[str, Any], reporter: Reporter, jobs: int | None = None) -> int:
     """Sync the accounts with the settings `given`, print the next steps, and return the exit code: of several accounts
-    the worst. A single account raises its errors. `jobs` is how many accounts are synced at once (`jobs.default`)."""
+    the worst. A single account raises its errors. `jobs` is how many accounts are synced at once (`jobs.default`). Of
+    several next steps that of the worst account is printed."""
     if len(names) == 1:
         outcomes = [_sync_one(names[0], reporter, given)]
     else:
         outcomes = _sync_each(names, partial(_outcome, given=given), given, reporter, jobs)
-    if steps := [step for outcome in outcomes for step in outcome.steps]:
-        reporter.line(None, steps[-1])
+    worst_first = sorted(outcomes, key=lambda outcome: WORST_FIRST.index(outcome.code))
+    if steps := [step for outcome in worst_first for step in outcome.steps]:
+        reporter.line(None, steps[0])
     return worst(outcome.code for outcome in outcomes)
 
 
@@ -123,7 +132,7 @@ def _written_to(location: Location) -> str:
 
 def _next_step(run: SyncRun, settings: Settings, location: Location) -> str:
     if not run.complete:
-        return "next: run tcss sync again, which may read what is missing; tcss status shows the runs"
+        return f"next: {_PERSONS_STEPS.get(run.reason_code or '', _ANOTHER_RUN)}; tcss status shows the runs"
     # A server's URL is shown without password and options, so that nobody could use the URL as shown.
     values = {"destination": location.display if location.file else "...", "dataset": location.dataset}
     given = (f"--{name} {shlex.quote(v)}" for name, v in values.items() if settings.places().get(name) == GIVEN)

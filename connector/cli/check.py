@@ -147,7 +147,7 @@ def _survey(settings: Settings, client: Client, report: Report) -> None:
 def _api(client: Client) -> Iterator[Check]:
     yield "keys", client.origin
     yield "signature", lambda: f"accepted for account {client.account_id()}"
-    yield "clock", lambda: f"{client.skew or 0.0:+.0f} s from the server's, {TOLERANCE} s are allowed"
+    yield "clock", lambda: f"{round(client.skew or 0.0):+} s from the server's, {TOLERANCE} s are allowed"
     yield "permission", lambda: _images(client)
     yield "licence", lambda: _licence(client)
 

@@ -38,20 +38,25 @@ def run(command: Callable[[], object]) -> None:
         _terminations.append(signal.SIGTERM)
         raise KeyboardInterrupt
 
-    make_unfailing()
-    for name, value in _VARIABLES.items():
-        os.environ.setdefault(name, value)
-    signal.signal(signal.SIGTERM, terminate)
-    sys.unraisablehook = partial(_interrupt_again, sys.unraisablehook)
-    gc.set_threshold(50_000)  # else garbage collection takes a tenth of each start, and finds nothing in the imports
     code: int | str | None = 1
-    # Registered first, so called last. Without it, Python would free every module's objects, for a third of a second.
-    atexit.register(lambda: end(code if isinstance(code, int) else bool(code)))
     try:
+        make_unfailing()
+        for name, value in _VARIABLES.items():
+            os.environ.setdefault(name, value)
+        signal.signal(signal.SIGTERM, terminate)
+        sys.unraisablehook = partial(_interrupt_again, sys.unraisablehook)
+        # Else garbage collection takes a tenth of each start, and finds nothing in the imports.
+        gc.set_threshold(50_000)
+        # Registered first, so called last. Without it, Python would free every module's objects, for a third of a
+        # second.
+        atexit.register(lambda: end(code if isinstance(code, int) else bool(code)))
         command()
     except SystemExit as ended:
-        code = ended.code
+        # Typer calls every interrupt Ctrl-C.
+        code = 143 if ended.code == 130 and _terminations else ended.code
         raise
+    except KeyboardInterrupt:
+        leave()
 
 
 @contextmanager

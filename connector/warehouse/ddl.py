@@ -13,6 +13,7 @@ from sqlglot import exp
 from connector.errors import DestinationError
 from connector.tables import (
     ALL_TABLES,
+    CONTAINERS,
     DETAIL_RUNS,
     IMAGE_HISTORY,
     IMAGE_VULNERABILITIES,
@@ -36,8 +37,10 @@ _INDEXES: dict[Kind, str] = {
 _WIDER = {IMAGE_HISTORY.name: ("tcss_image_history_versions", (*IMAGE_HISTORY.key, "observed_at"))}
 # Without these indexes, "Which images have this CVE?" reads every finding (PostgreSQL took 1.3 s for 1.6 million
 # findings, and 0.03 s with the index), a sync, `tcss status` and data_freshness read every earlier run, and what has
-# changed since some moment is looked up in the whole history.
+# changed since some moment is looked up in the whole history. `where_vulnerable` reads all containers for each finding
+# (MariaDB took 15 s for 2,400 findings and 1,500 containers, and 0.5 s with the index).
 _SEARCHED = {
+    "tcss_containers_image_id": (CONTAINERS, ("account_id", "image_id")),
     "tcss_image_history_observed_at": (IMAGE_HISTORY, ("observed_at", "account_id")),
     "tcss_image_vulnerabilities_vul_id": (IMAGE_VULNERABILITIES, ("account_id", "vul_id")),
     "tcss_sync_runs_started_at": (SYNC_RUNS, ("account_id", "started_at")),

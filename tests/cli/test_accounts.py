@@ -15,9 +15,10 @@ from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from typer.testing import CliRunner
 
-from connector.cli.accounts import chosen
+from connector.cli.accounts import chosen, sync_all
 from connector.cli.accounts import worst as worst_of
 from connector.cli.main import app
+from connector.cli.report import Outcome, Reporter
 from connector.errors import ConfigurationError
 from connector.sandbox import Fleet, wall_clock
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY, Account
@@ -143,6 +144,16 @@ def test_all_accounts_run_although_one_fails(synced: World) -> None:
 def test_the_exit_code_is_that_of_the_worst_account(codes: list[int], worst: int) -> None:
     """The first of 1, 6, 3, 4, 7, 5, 2, 0 that one ended with."""
     assert worst_of(codes) == worst
+
+
+def test_the_next_step_is_that_of_the_worst_account(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not that of the last one, which may be a look at the report."""
+    outcomes = [Outcome(0, ["report"]), Outcome(3), Outcome(5, ["check the keys"]), Outcome(0, ["report"])]
+    monkeypatch.setattr("connector.cli.accounts._sync_each", lambda *_: outcomes)
+    assert sync_all(("a", "b", "c", "d"), {}, Reporter(as_json=False)) == 3
+    assert capsys.readouterr().out == "check the keys\n"
 
 
 def test_images_of_one_account_are_never_gone_because_of_another(synced: World) -> None:

@@ -107,6 +107,22 @@ def test_after_a_partial_run_the_next_step_is_another_one(prepared: World) -> No
     )
 
 
+@pytest.mark.parametrize(
+    ("stay", "step"),
+    [
+        pytest.param(1, "; if the images are gone, run once with --max-delete-share 1", id="most images went"),
+        pytest.param(0, "", id="all images went"),
+    ],
+)
+def test_where_another_run_ends_alike_the_next_step_is_a_persons(stay: int, step: str, prepared: World) -> None:
+    """So many images that seem gone are called gone when somebody has looked."""
+    prepared.sync()
+    prepared.sandbox.change({"delete": prepared.sandbox.fleet.ids()[stay:]})
+    result = prepared.tcss("sync", "--mode", "full")
+    expected = f"next: check that keys and --site are those of the account{step}; tcss status shows the runs"
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (5, expected)
+
+
 def test_account_id_spares_the_call_to_sts(prepared: World) -> None:
     """--account-id is written as it is, and STS is not asked."""
     assert prepared.sync("--account-id", "42")["account_id"] == "42"
@@ -238,6 +254,26 @@ def test_an_interrupt_in_mid_sweep_loads_nothing(synced: World, number: int, cod
         synced.query("select count(*), max(version), count(*) filter (deleted_at is null) from tcss.images") == before
     )
     assert synced.query("select count(*) from tcss.sync_runs") == [(1,)]
+
+
+@pytest.mark.parametrize("asked", [False, True], ids=["while it starts", "while options are read"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"])
+def test_an_early_interrupt_has_its_code_too(number: int, code: int, asked: bool) -> None:
+    """Before the command has begun, and without a traceback."""
+    program = f"""
+import signal
+import typer
+from connector.cli import process
+
+def interrupted():
+    signal.raise_signal({int(number)})
+
+app = typer.Typer()
+app.command()(interrupted)
+process.run(app if {asked} else interrupted)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
 
 
 @pytest.mark.parametrize("busy", [False, True], ids=["quiet", "busy"])

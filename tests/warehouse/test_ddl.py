@@ -52,6 +52,7 @@ def test_findings_are_indexed_by_their_vulnerability_too(kind: str, tmp_path: Pa
     searched = [
         ("image_history", "tcss_image_history_observed_at"),
         ("image_vulnerabilities", "tcss_image_vulnerabilities_vul_id"),
+        ("containers", "tcss_containers_image_id"),
         ("detail_runs", "tcss_detail_runs_started_at"),
         ("sync_runs", "tcss_sync_runs_recent"),
         ("sync_runs", "tcss_sync_runs_started_at"),

@@ -34,6 +34,7 @@ from connector.tables import (
 )
 from connector.warehouse import views
 from connector.warehouse.views import View
+from tests.manual import blocks, rows
 from tests.warehouse.viewed import ZONES, Row, ask, ask_as_analyst, check_header, for_reading, whole
 from tests.warehouses import KINDS, Place, place
 
@@ -547,6 +548,24 @@ def test_a_view_has_exactly_these_rows(details: tuple[Place, dlt.Pipeline], name
     known = [row if isinstance(row, tuple) else whole(row, columns[:-1]) for row in EXPECTED[name]]
     expected = [(*row, CALLED.get(row[0])) for row in known]  # the account's name is the last column of every view
     assert sorted(found, key=repr) == sorted(expected, key=repr)
+
+
+WRITTEN = {"sqlite": 2, "mysql": 1}
+"""The column of the manual's table of what a database writes otherwise."""
+
+
+@pytest.mark.thorough("sqlite", "mysql")
+def test_the_queries_of_the_manual_are_understood(details: tuple[Place, Any]) -> None:
+    """By each database, if what it writes otherwise is put in; one query says itself where it is understood."""
+    made, _ = details
+    for block in blocks("docs/tables.md", "sql"):
+        query = block.text.replace("tcss.", "{data}.")
+        for cells in rows("docs/tables.md", "here")[1:]:
+            here, there = (cells[column].split("`")[1] for column in (0, WRITTEN.get(made.kind, 0)))
+            for days in ("7", "30", "90"):
+                query = query.replace(here.replace("7", days), there.replace("7", days))
+        if "values (0)" not in query or made.kind not in WRITTEN:
+            made.sql(query)
 
 
 @pytest.mark.parametrize("account_id", ["1", "2"])
