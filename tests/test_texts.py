@@ -8,7 +8,6 @@ import logging
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -189,11 +188,11 @@ def test_an_error_of_the_api_is_shown(account: World, monkeypatch: pytest.Monkey
     """On stderr, and when what was stored of it is shown later. JSON says what is stored."""
     message = json.dumps(f"{EVIL}{'x' * 10_000}").encode()
     answer = Sandbox._api_reply
-    answers = count()
 
     def refused(sandbox: Sandbox, request: Request) -> Reply:
+        """Refuse every page but the first one, whichever page is asked for first."""
         reply = answer(sandbox, request)
-        if request.headers["x-tc-action"] != "DescribeAssetImageList" or next(answers) < 1:
+        if request.headers["x-tc-action"] != "DescribeAssetImageList" or not json.loads(request.body)["Offset"]:
             return reply
         body = b'{"Response":{"Error":{"Code":"UnauthorizedOperation","Message":%s},"RequestId":"r"}}' % message
         return replace(reply, body=body)
