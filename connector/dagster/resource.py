@@ -177,7 +177,7 @@ def account_of(
     may be those of any account.
     """
     if context.has_partition_key:
-        return context.partition_key
+        return str(context.partition_key)
     if partitions_def is not None:
         raise ConfigurationError("the run has no partition, which would name the account", hint="Choose a partition.")
     return None
