@@ -27,6 +27,7 @@ from connector.tables import (
     plain_rows,
 )
 from connector.warehouse.backends import Backend
+from connector.warehouse.ddl import refuse_warehouse
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
 from connector.warehouse.pipeline import SCHEMA
@@ -74,6 +75,11 @@ class Inventory:
                 there = True
                 self._refuse(table, present)
         return there
+
+    def verify_staging(self) -> None:
+        """Raise DestinationError if loads would go through a dataset that is a warehouse of its own."""
+        with destination_errors(self._location, "read"), self._client() as client:
+            refuse_warehouse(client, SCHEMA)
 
     def missing(self, tables: Sequence[Table] = TABLES) -> list[str]:
         """Those of the tables that do not exist, and columns that the tables of an older release do not have, in
