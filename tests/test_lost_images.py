@@ -199,3 +199,20 @@ def test_versions_that_come_back_are_counted(begun: Begun) -> None:
     columns = "images, vul_cnt, virus_cnt, risk_cnt, critical_level_vul_cnt"
     shown = place.sql(f"SELECT {columns} FROM {{data}}.posture_by_day ORDER BY day DESC LIMIT 1")
     assert list(map(int, shown[0])) == [21, *map(int, live[0][1:])]
+
+
+@SHORT
+def test_of_rows_that_somebody_inserted_again_the_newest_stays(begun: Begun, caplog: pytest.LogCaptureFixture) -> None:
+    """As where a backup was restored over the tables. One image is missing from the list: a row of each is written."""
+    place, sandbox, _ = begun
+    before = all_of(place)
+    names, first = (", ".join({"version": v}.get(name, name) for name in IMAGES.column_names) for v in ("version", "1"))
+    place.sql(f"INSERT INTO {{data}}.images ({names}) SELECT {first} FROM {{data}}.images")
+    missing = sandbox.change({"delete": 1})["delete"]
+    row = sync(place, sandbox.url, mode="full", confirm_gone_after=600)
+    assert (row["verdict"], row["images_unchanged"]) == ("complete", 19)
+    assert "images had several rows of 20 images" in caplog.text
+    after = all_of(place)
+    assert after[1:] == before[1:]
+    assert [i["image_id"] for i in after[0] if i["missing_since"] is not None] == missing
+    assert [{**i, "missing_since": None} for i in after[0]] == before[0]

@@ -77,6 +77,14 @@ def test_an_error_while_extracting_loads_nothing(account: World) -> None:
     assert account.query("select count(*) from tcss.images") == [(1500,)]
 
 
+def test_a_staging_dataset_that_is_a_warehouse_is_refused(account: World) -> None:
+    """dlt stages in `tcss_staging` unless told otherwise, and would empty it first."""
+    connector.sync(destination=f"duckdb:///{account.file}", dataset="tcss_staging", endpoint=account.sandbox.url)
+    with pytest.raises(Exception, match="tcss_staging, which is a warehouse of its own"):
+        pipeline(account).run(connector.tcss(endpoint=account.sandbox.url))
+    assert account.query("select count(*) from tcss_staging.image_history") == [(1500,)]
+
+
 def test_wrong_settings_are_refused_before_anything_runs(account: World) -> None:
     """ConfigurationError at the call, and not in the middle of a pipeline."""
     with pytest.raises(ConfigurationError, match="mode"):

@@ -118,6 +118,13 @@ class Diff:
             values = tuple(row[name] for name in IMAGES.column_names if name != "missing_since")
             self.known.image_row[self.known.slots[row["image_id"]]] = self._rows.amend((*values, since))
 
+    def keep(self, stored: pa.Table) -> None:
+        """Write rows of `images` as they are, except of images that this run writes anyway."""
+        for row in plain_rows(stored):
+            slot = self.known.slots[row["image_id"]]
+            if self.known.image_row[slot] == UNWRITTEN:
+                self.known.image_row[slot] = self._rows.amend(tuple(row[name] for name in IMAGES.column_names))
+
     def recall(self, stored: pa.Table) -> int:
         """Go on from the history of images that `images` lacks; `stored` holds all their versions. Called after the
         last `absorb`, once for each image. Return the number of these images.

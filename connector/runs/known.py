@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -143,6 +144,23 @@ class Known:
         """The ids of missing images that had no ScanTime when they were loaded, or whose scan had not ended well."""
         slots = ((image_id, self.slots[image_id]) for image_id in self.missing())
         return [image_id for image_id, slot in slots if self.unscanned[slot] or self.scan_time[slot] == ABSENT]
+
+
+def known_of(stored: pa.Table) -> tuple[Known, list[str]]:
+    """Return the images of `stored`, and the ids of those that have several rows there. After a merge, no image has,
+    but somebody may have inserted rows, such as those of a backup."""
+    known = Known(stored)
+    if len(known.slots) == known.count:
+        return known, []
+    rows = Counter[Any](stored["image_id"].to_pylist())
+    return Known(newest(stored)), [image_id for image_id, count in rows.items() if count > 1]
+
+
+def newest(rows: pa.Table) -> pa.Table:
+    """Return one row per image of rows of `images`: that of its highest version."""
+    rows = rows.sort_by([("image_id", "ascending"), ("version", "descending")])
+    ids = rows["image_id"].to_pylist()
+    return rows.filter(pa.array([place == 0 or ids[place - 1] != image_id for place, image_id in enumerate(ids)]))
 
 
 def short_hash(row_hash: str) -> int:

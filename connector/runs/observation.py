@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
+from connector import texts
 from connector.errors import ConfigurationError, RequestRejectedError
 from connector.listing.confirm import look_up
 from connector.listing.full import FullSweep
@@ -22,12 +23,14 @@ from connector.runs.audit import Audit, Span, warn_of_misses
 from connector.runs.diff import Diff
 from connector.runs.gone import Strikes
 from connector.runs.identity import Identity
-from connector.runs.known import UNSCANNED_STATUSES, Known
+from connector.runs.known import UNSCANNED_STATUSES, Known, known_of, newest
 from connector.runs.policy import History, Mode, Policy, RunReason, Verdict, choose, error_code
 from connector.runs.recall import Past, recall
 from connector.runs.spool import Spool
 from connector.runs.twins import Parse
 from connector.tables import Row
+
+log = texts.logger(__name__)
 
 IDS_AT_ONCE = 1_000  # whole rows of `images` per query
 
@@ -65,7 +68,8 @@ class Observation:
         self._held, self._remote = held, remote
         self.history = History.of(held.runs(History.COLUMNS), identity.started_at)
         self.mode, self.mode_cause = choose(policy, self.history, identity.started_at)
-        self.diff = self._compared_with(Known(held.known()), parse)
+        known, self._doubled = known_of(held.known())
+        self.diff = self._compared_with(known, parse)
         self.pages = self.rows_listed = 0
         self.first_request_id: str | None = None
         self._outcomes: list[Outcome] = []
@@ -90,6 +94,7 @@ class Observation:
         if outcome.complete and not self.policy.filters:
             self._close_gone()
         self._set_missing(self.diff.known.found_again(), None)
+        self._undouble()
         self.settle()
         if self.mode == Mode.FULL:
             warn_of_misses(self.identity.account_id, self.diff.audit.missed)
@@ -251,7 +256,20 @@ class Observation:
 
     def _stored(self, image_ids: Sequence[str]) -> Iterator[pa.Table]:
         for start in range(0, len(image_ids), IDS_AT_ONCE):
-            yield self._held.rows(image_ids[start : start + IDS_AT_ONCE])
+            stored = self._held.rows(image_ids[start : start + IDS_AT_ONCE])
+            yield newest(stored) if self._doubled else stored
+
+    def _undouble(self) -> None:
+        """Write one row of each image that has several: a merge replaces them all."""
+        if not self._doubled:
+            return
+        log.warning(
+            "account %s: the table images had several rows of %d images, and keeps the newest of each. Somebody has "
+            "inserted rows, such as those of a backup",
+            *(self.identity.account_id, len(self._doubled)),
+        )
+        for stored in self._stored(self._doubled):
+            self.diff.keep(stored)
 
     def _controls(self) -> list[str]:
         """Return ids that were just shown; each look-up has to give two of them back."""

@@ -109,7 +109,8 @@ def _swept(settings: Settings, selection: Selection, inventory: Inventory | None
 def _inventory(source: DltSource) -> Inventory | None:
     """Return what the destination holds when the load begins. None: nothing, because of a `refresh` or no pipeline.
 
-    Raises ConfigurationError if the pipeline's destination or settings would lose rows.
+    Raises ConfigurationError if the pipeline's destination or settings would lose rows, and DestinationError if its
+    staging dataset has rows to lose.
     """
     try:
         state: Mapping[str, Any] = load_package_state()["state"]
@@ -118,7 +119,9 @@ def _inventory(source: DltSource) -> Inventory | None:
     pipeline = dlt.current.pipeline()
     check_target(pipeline, source)
     follow_run(pipeline)
-    return None if state.get("refresh") else inventory_of(pipeline)
+    inventory = inventory_of(pipeline)
+    inventory.verify_staging()
+    return None if state.get("refresh") else inventory
 
 
 class _Nothing:

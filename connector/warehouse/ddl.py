@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from dlt.common.destination.client import JobClientBase, WithStagingDataset
-from dlt.destinations.exceptions import DatabaseException
+from dlt.destinations.exceptions import DatabaseException, DatabaseUndefinedRelation
 from sqlalchemy.exc import SAWarning
 from sqlglot import exp
 
@@ -158,6 +158,7 @@ def _admitting_nulls(kind: Kind, column: str, definition: str) -> list[str]:
         return [f"ALTER TABLE {{table}} ALTER COLUMN {column} DROP NOT NULL"]
     other = '"_dlt_nullable"'  # SQLite cannot change a column
     return [
+        "BEGIN IMMEDIATE",  # the driver begins no transaction for DDL
         f"ALTER TABLE {{table}} ADD COLUMN {other} {definition}",
         f"UPDATE {{table}} SET {other} = {column}",  # noqa: S608
         f"ALTER TABLE {{table}} DROP COLUMN {column}",
@@ -234,6 +235,22 @@ def describe_staging(client: JobClientBase, kind: Kind) -> None:
     sql: Any = client.sql_client  # type: ignore[attr-defined]
     if sql.execute_sql(_UNDESCRIBED, sql.dataset_name):
         sql.execute_sql(f"COMMENT ON SCHEMA {sql.escape_column_name(sql.dataset_name)} IS '{STAGING}'")
+
+
+def refuse_warehouse(sql: Any, schema: str) -> None:
+    """Raise DestinationError if the staging dataset of dlt's SQL client is somebody's warehouse: a load would delete
+    its rows. dlt lists the loads of a schema in a warehouse, and never in a staging dataset."""
+    with sql.with_staging_dataset():
+        loads, staging = sql.make_qualified_table_name("_dlt_loads"), sql.dataset_name
+        try:
+            found = sql.execute_sql(f"SELECT count(*) FROM {loads} WHERE schema_name = %s", schema)  # noqa: S608
+        except DatabaseUndefinedRelation:
+            return
+    if found[0][0]:
+        raise DestinationError(
+            f"loads go through the dataset {staging}, which is a warehouse of its own: they would delete its rows",
+            hint=f"Name another dataset for one of the two. To give {staging} up, drop it.",
+        )
 
 
 def execute(client: Any, statement: str) -> None:

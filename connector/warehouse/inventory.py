@@ -19,6 +19,7 @@ from connector.tables import (
     IMAGE_HISTORY,
     IMAGES,
     NAMED_ACCOUNTS,
+    POSTURE_CHANGES,
     REJECTED_VALUES,
     SYNC_RUNS,
     TABLES,
@@ -27,6 +28,7 @@ from connector.tables import (
     plain_rows,
 )
 from connector.warehouse.backends import Backend
+from connector.warehouse.ddl import refuse_warehouse
 from connector.warehouse.errors import destination_errors
 from connector.warehouse.locations import Location
 from connector.warehouse.pipeline import SCHEMA
@@ -35,6 +37,7 @@ from connector.warehouse.selects import BEHIND, STANDINGS, accounts, behind, sel
 
 KNOWN = ("image_id", "row_hash", "version", "first_seen_at", "deleted_at", "scan_time", "missing_since", "scan_status")
 VERSIONS = ("image_id", "version", "row_hash", "observed_at", "deleted_at", "scan_time", "sync_id")
+VERIFIED = (*TABLES, NAMED_ACCOUNTS, POSTURE_CHANGES)  # as a sync without details does
 BATCH_ROWS = 10_000
 RUNS = 2_000  # earlier runs of an account that a run looks at
 # Parameters in one statement; SQL Server allows 2,100, older SQLite 999.
@@ -62,7 +65,7 @@ class Inventory:
                 stack.callback(setattr, self, "_opened", None)
             yield
 
-    def verify(self, tables: Sequence[Table] = TABLES) -> bool:
+    def verify(self, tables: Sequence[Table] = VERIFIED) -> bool:
         """Whether any of these tables of ours exists.
 
         Raises DestinationError, before anything is altered, where a table with our name belongs to another program, or
@@ -74,6 +77,11 @@ class Inventory:
                 there = True
                 self._refuse(table, present)
         return there
+
+    def verify_staging(self) -> None:
+        """Raise DestinationError if loads would go through a dataset that is a warehouse of its own."""
+        with destination_errors(self._location, "read"), self._client() as client:
+            refuse_warehouse(client, SCHEMA)
 
     def missing(self, tables: Sequence[Table] = TABLES) -> list[str]:
         """Those of the tables that do not exist, and columns that the tables of an older release do not have, in

@@ -114,10 +114,13 @@ class Loader:
             self._pipeline.destination_client(SCHEMA) as client,
             waits.holders_named(_sql(client), self._location),
         ):
+            staged = _staged(client)
+            if staged is not None:
+                ddl.refuse_warehouse(_sql(client), SCHEMA)
             ddl.create_databases(client, self._location)
             self._create_dataset(client)
-            if isinstance(client, WithStagingDataset) and client.should_load_data_to_staging_dataset(IMAGES.name):
-                with client.with_staging_dataset():
+            if staged is not None:
+                with staged.with_staging_dataset():
                     self._create_dataset(client)
                     ddl.describe_staging(client, self._location.kind)
 
@@ -138,6 +141,13 @@ class Loader:
         self._pipeline.load(workers=workers, raise_on_failed_jobs=True)
         if self._pipeline.has_pending_data:
             raise DestinationError("dlt ended a load early, and left a part of it pending", hint="Run again.")
+
+
+def _staged(client: JobClientBase) -> WithStagingDataset | None:
+    """Return the client if it loads through a staging dataset."""
+    if isinstance(client, WithStagingDataset) and client.should_load_data_to_staging_dataset(IMAGES.name):
+        return client
+    return None
 
 
 def _sql(client: JobClientBase) -> Any:

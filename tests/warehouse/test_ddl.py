@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from connector.errors import DestinationError
-from connector.tables import ALL_TABLES, IMAGE_HISTORY, SYNC_RUNS, TABLES, Table
+from connector.tables import ALL_TABLES, IMAGE_HISTORY, IMAGES, SYNC_RUNS, TABLES, Table
+from connector.warehouse import ddl
 from connector.warehouse.ddl import STAGING
 from connector.warehouse.loading import Loader
 from connector.warehouse.locations import locate
@@ -147,6 +150,45 @@ def test_what_is_made_beside_the_dataset_is_what_the_manual_says(kind: str, tmp_
                 assert made.sql(f"SELECT count(*) FROM {staging}.sync_runs") == [(0,)]
             made.loader(pipeline).drop_staging()
             made.loader(pipeline).prepare()
+
+
+@pytest.mark.thorough("mysql")
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "mysql"])
+def test_a_staging_dataset_that_is_a_warehouse_is_refused(kind: str, tmp_path: Path) -> None:
+    """Somebody has given `--dataset` the name of an account's staging dataset, which a load would empty."""
+    with place(kind, tmp_path) as made:
+        pipeline = made.prepared()
+        other = replace(made, dataset=f"{made.dataset}_staging_1")
+        other.load(other.prepared(), SYNC_RUNS, {"sync_id": "s", "started_at": 1})
+        with pytest.raises(DestinationError, match="_staging_1, which is a warehouse of its own"):
+            made.loader(pipeline).prepare()
+        assert made.sql("SELECT count(*) FROM {staging}.sync_runs") == [(1,)]
+
+
+def test_sqlite_admits_nulls_as_a_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sync that is killed halfway left a column behind, which stopped each later sync."""
+    executed, execute = [], ddl.execute
+
+    def dies(client: Any, statement: str) -> None:
+        execute(client, statement)
+        executed.append(statement)
+        if "ADD COLUMN" in statement:
+            raise KeyboardInterrupt
+
+    with place("sqlite", tmp_path) as made:
+        made.prepared()
+        made.sql("ALTER TABLE images ADD COLUMN _dlt_id TEXT NOT NULL DEFAULT 'x'")
+        made.insert({IMAGES: [{"image_id": "a"}]})
+        columns = made.catalogue()
+        with monkeypatch.context() as patch:
+            patch.setattr(ddl, "execute", dies)
+            with pytest.raises(KeyboardInterrupt):
+                made.prepared()
+        assert executed
+        assert made.catalogue() == columns
+        made.prepared()
+        assert made.sql("SELECT _dlt_id FROM images") == [("x",)]
+        assert made.catalogue() == columns
 
 
 def test_postgresql_says_what_a_staging_schema_is_for(tmp_path: Path) -> None:

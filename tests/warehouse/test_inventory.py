@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from connector.errors import DestinationError
-from connector.tables import IMAGES, REJECTED_VALUES, SYNC_RUNS
+from connector.tables import IMAGES, POSTURE_CHANGES, REJECTED_VALUES, SYNC_RUNS
 from connector.warehouse import inventory
 from connector.warehouse.inventory import KNOWN, AccountInventory, Inventory
 from connector.warehouse.loading import Loader
@@ -76,6 +76,14 @@ def test_a_warehouse_of_a_newer_release_is_refused(place: Place) -> None:
     place.sql("ALTER TABLE {data}.image_scans ADD COLUMN sbom_cnt bigint")
     with pytest.raises(DestinationError, match=r"image_scans .* does not know: sbom_cnt.*upgrade tcss-connector"):
         Inventory(place.location, place.pipeline()).verify()
+
+
+def test_a_newer_table_of_counts_is_refused_too(tmp_path: Path) -> None:
+    """By every command: a prune would count into it without the new column."""
+    with place("sqlite", tmp_path) as made:
+        made.sql(f"CREATE TABLE posture_changes ({', '.join(POSTURE_CHANGES.column_names)}, newer)")
+        with pytest.raises(DestinationError, match=r"posture_changes .* does not know: newer.*upgrade"):
+            Inventory(made.location, made.pipeline()).verify()
 
 
 def test_a_dataset_without_our_tables_is_empty(place: Place) -> None:
