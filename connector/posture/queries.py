@@ -36,7 +36,9 @@ Wanted = tuple[str | None, str | None]
 _SQLGLOT = {"duckdb": "duckdb", "sqlite": "sqlite", "postgresql": "postgres", "mysql": "mysql"}
 _VALUE = re.compile(r"\bfilter_(\w+)\b")
 _MISSING = re.compile(
-    r"UndefinedTable|InvalidSchemaName|no such table|unknown database|Catalog Error: .* does not exist", re.IGNORECASE
+    r"UndefinedTable|UndefinedColumn|InvalidSchemaName|no such (table|column)|unknown database"
+    r"|Catalog Error: .* does not exist|Binder Error: .*column",
+    re.IGNORECASE,
 )
 # The statement that makes a session refuse to write.
 _READ_ONLY = {
@@ -200,7 +202,12 @@ class Queries:
         with destination_errors(self.location, "read"):
             try:
                 return self._duckdb(template, used) if self.location.kind == "duckdb" else self._sql(template, used)
-            except (duckdb.CatalogException, sa.exc.ProgrammingError, sa.exc.OperationalError) as error:
+            except (
+                duckdb.CatalogException,
+                duckdb.BinderException,
+                sa.exc.ProgrammingError,
+                sa.exc.OperationalError,
+            ) as error:
                 if not _is_missing(error):
                     raise
         raise DestinationError(
@@ -238,9 +245,9 @@ def _dialect(location: Location) -> str:
 
 
 def _is_missing(error: Exception) -> bool:
-    """Whether a driver says that a table or view does not exist."""
+    """Whether a driver says that a table, a view or a column does not exist."""
     code = getattr(getattr(error, "orig", None), "args", ("",))[0]
-    return code in (1146, 1049) or bool(_MISSING.search(str(error)))
+    return code in (1146, 1049, 1054) or bool(_MISSING.search(str(error)))
 
 
 def _value(name: str, value: Any) -> Any:

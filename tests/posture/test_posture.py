@@ -34,6 +34,8 @@ from connector.posture.questions import (
     Question,
 )
 from connector.sandbox import Fleet, Sandbox, wall_clock
+from connector.tables import IMAGES
+from connector.warehouse import views
 from tests import syncing
 from tests.warehouses import KINDS, Place, place
 from tests.world import ACCOUNT_ID
@@ -226,6 +228,27 @@ def test_nothing_to_show_says_what_to_do(
     result = CliRunner().invoke(app, ["report", "--destination", place.url, "--output", str(output)])
     assert (result.exit_code, output.exists()) == (code, False)
     assert message in result.stderr
+
+
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+@pytest.mark.parametrize(
+    "statement",
+    ["drop view {data}.scan_failures", "alter table {data}.images rename column container_cnt to cnt"],
+    ids=["no-view", "no-column"],
+)
+def test_a_report_that_cannot_be_whole_leaves_the_old_one(place: Place, statement: str, tmp_path: Path) -> None:
+    """Whichever answer is missing, as in the warehouse of an older release."""
+    pipeline = place.ready()
+    place.insert({IMAGES: [{"account_id": "1", "image_id": "a", "version": 1}]})
+    with pipeline.sql_client() as client:
+        views.create(client)
+    place.sql(statement)
+    output = tmp_path / "posture.html"
+    output.write_text("old")
+    options = ["--destination", place.url, "--dataset", place.dataset, "--output", str(output)]
+    result = CliRunner().invoke(app, ["report", *options])
+    assert (result.exit_code, output.read_text()) == (6, "old")
+    assert "or they lack the views of this release. Run `tcss sync`" in result.stderr
 
 
 def test_a_warehouse_without_images_says_what_to_do(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
