@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlglot import exp
 
 from connector.errors import ConfigurationError, DestinationError
-from connector.posture.questions import NAMES, VIEWS, Filters, Question
+from connector.posture.questions import FRESHNESS, NAMES, VIEWS, Filters, Question
 from connector.posture.sharing import Shared
 from connector.settings import Settings
 from connector.settings.values import meant
@@ -145,11 +145,15 @@ class Queries:
 
     def of_account(self) -> dict[str, str]:
         """Return the filter for the account that is asked about; none for all. Raises ConfigurationError for a name
-        that no account of the warehouse has, or that several have, and what `ask` raises."""
+        that no account of the warehouse has, or that several have, for a configured id that is not there, and what
+        `ask` raises."""
         name, account_id = self.wanted
-        if name is None or account_id is not None:
-            return {} if name is None else {"account": str(account_id)}
-        found = [one for one, called in self._accounts.items() if called == name]
+        if name is None:
+            return {}
+        if account_id is not None:
+            found = [row["account_id"] for row in self.ask(FRESHNESS) if row["account_id"] == str(account_id)]
+        else:
+            found = [one for one, called in self._accounts.items() if called == name]
         if len(found) == 1:
             return {"account": found[0]}
         if found:
@@ -157,7 +161,8 @@ class Queries:
             raise ConfigurationError(f"several accounts are called {name!r}: {', '.join(found)}", hint=hint)
         names = self._accounts.values()
         hint = meant(name, names, f"Names there: {', '.join(some_of(names)) or 'none'}.")
-        raise ConfigurationError(f"no run in {self} is of an account {name!r}", hint=hint)
+        whose = f"{name!r}" if account_id is None else f"{name!r} ({account_id})"
+        raise ConfigurationError(f"no run in {self} is of an account {whose}", hint=hint)
 
     @cached_property
     def _accounts(self) -> Mapping[str, str]:

@@ -113,7 +113,7 @@ def test_a_table_is_sorted_by_a_click_and_by_a_key(shown: str, browser: Any, pag
 
 @pytest.mark.parametrize("shown", SHOWN)
 def test_more_than_twenty_rows_are_shown_on_demand(shown: str, browser: Any, pages: Pages) -> None:
-    """Up to a hundred; what is left out beyond that is counted, and never in the page."""
+    """And on paper; up to a hundred; what is left out beyond that is counted, and never in the page."""
     (count,) = pages.sql("select count(*) from tcss.images_at_risk")[0]
     with browsing.page(browser) as page:
         opened(page, pages, shown)
@@ -126,6 +126,9 @@ def test_more_than_twenty_rows_are_shown_on_demand(shown: str, browser: Any, pag
         expect(page.locator("#risk")).to_contain_text(f"100 of {count:,} rows are here")
         button.click()
         expect(rows.locator("visible=true")).to_have_count(20)
+        page.emulate_media(media="print")  # every row is on paper, and no button
+        expect(rows.locator("visible=true")).to_have_count(100)
+        expect(button).to_be_hidden()
 
 
 @pytest.mark.parametrize("shown", SHOWN)
@@ -226,6 +229,7 @@ def test_details_are_shown_and_drilled_into(shown: str, width: int, browser: Any
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         found = drilled(page, "risk", "#histories details[open]", "#findings")
         expect(found).to_contain_text("Which vulnerabilities does this image have?")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
         browsing.picture(page, f"details_{shown}_{width}", full_page=shown == "report")
 
 
