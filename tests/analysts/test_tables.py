@@ -88,7 +88,8 @@ def column(page: Page, section: str, number: int) -> list[str]:
 
 @pytest.mark.parametrize("shown", SHOWN)
 def test_a_table_is_sorted_by_a_click_and_by_a_key(shown: str, browser: Any, pages: Pages) -> None:
-    """Numbers begin with the greatest, what is not known comes last both ways, and the heading says the direction."""
+    """Numbers begin with the greatest, severities with the worst, what is not known comes last both ways, and the
+    heading says the direction."""
     with browsing.page(browser) as page:
         opened(page, pages, shown)
         heading = page.locator("#risk th").nth(2)
@@ -102,6 +103,13 @@ def test_a_table_is_sorted_by_a_click_and_by_a_key(shown: str, browser: Any, pag
         page.locator("#risk th").first.get_by_role("button").press("Space")
         expect(page.locator("#risk th[aria-sort]")).to_have_count(1)
         names = page.locator("#risk tbody bdi:visible").all_text_contents()
+        page.locator("#exploitable tbody td:nth-child(2) bdi").evaluate_all(
+            "(cells, words) => cells.forEach((cell, place) => (cell.textContent = words[place % 4]))",
+            ["LOW", "HIGH", "MEDIUM", "CRITICAL"],
+        )
+        page.locator("#exploitable th").nth(1).get_by_role("button").click()
+        severities = column(page, "exploitable", 2)
+    assert list(dict.fromkeys(severities)) == ["CRITICAL", "HIGH", "MEDIUM", "LOW"]
     known = [str(row[2]) for row in pages.sql(RISK) if row[2] is not None]
     unknown = ["not known"] * (100 - len(known))
     assert 0 < len(unknown) < 100

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -306,6 +306,16 @@ def test_a_line_keeps_a_value_until_the_next_day_that_has_one() -> None:
     days = [date(2026, 1, 1), date(2026, 1, 6)]
     steps = charts.steps(days, [10, 5], date(2026, 1, 11))
     assert 'd="M0 1.5H150.0V36.0H300"' in drawn('{{ steps(shown, "high", "a label") }}', shown=steps)
+
+
+@pytest.mark.parametrize("peak", [0, 1, 333, 728, 729])
+def test_a_line_of_years_shows_the_greatest_day(peak: int) -> None:
+    """And no more points than can be seen."""
+    days = [date(2024, 1, 1) + timedelta(days=n) for n in range(730)]
+    values = [100 + (n == peak) * 900 for n in range(730)]
+    line = charts.steps(days, values, days[-1]).line
+    assert "1.5" in re.findall(r"(?:M0 |V)([\d.]+)", line)
+    assert line.count("V") <= charts.POINTS
 
 
 def test_shares_are_never_rounded_to_all_or_nothing() -> None:
