@@ -65,7 +65,7 @@ def _(mo):
     mo.md("""
     ## What is there
 
-    Twelve views, each with the question that the view answers; `tcss tables` explains the five tables.
+    Every view, with the question that the view answers; `tcss tables` explains the tables.
     """)
     return
 
@@ -80,6 +80,8 @@ def _(data, mo, warehouse):
 def _(mo):
     mo.md("""
     ## Which images in use are the riskiest?
+
+    The first ten of all accounts. `risk_rank` is the rank in the image's account.
     """)
     return
 
@@ -88,9 +90,11 @@ def _(mo):
 def _(data, mo, warehouse):
     riskiest = mo.sql(
         f"""
-        select risk_rank, image_name, container_cnt, critical_level_vul_cnt, high_level_vul_cnt, scan_time
+        select risk_rank, image_name, container_cnt, critical_level_vul_cnt, high_level_vul_cnt, scan_time, account_id
         from {data}.images_at_risk
-        order by risk_rank, image_id
+        order by case when virus_cnt > 0 then 1 else 0 end desc, coalesce(critical_level_vul_cnt, 0) desc,
+            coalesce(virus_cnt, 0) desc, coalesce(high_level_vul_cnt, 0) desc, coalesce(vul_cnt, 0) desc,
+            container_cnt desc, image_id, account_id
         limit 10
         """,
         engine=warehouse,

@@ -63,6 +63,8 @@ def _(choices, formats, mo, queries):
         for row in choices:
             counts[row[column]] = counts.get(row[column], 0) + row["images"]
             called[row[column]] = row[shown or column] or "(none)"
+        if chosen and chosen not in counts:  # an account without images
+            counts[chosen], called[chosen] = 0, queries.account(chosen)
         options = {f"{formats.isolated(called[value])} ({n:,})": value for value, n in sorted(counts.items())}
         first = next((text for text, value in options.items() if value == chosen), "all")
         return mo.ui.dropdown({"all": None, **options}, value=first, label=label)
@@ -114,19 +116,17 @@ def _(mo):
 
 
 @app.cell
-def _(FIND, RISK, STALE, document, filters, formats, mo, queries, wanted):
-    if wanted.value:
-        pattern = "%" + "".join(f"|{c}" if c in "|%_" else c for c in wanted.value) + "%"
-        found = queries.ask(FIND, {"text": wanted.value, "pattern": pattern})
+def _(FIND, RISK, STALE, document, drilldowns, filters, mo, queries, wanted):
+    if text := wanted.value.strip():
+        pattern = "%" + "".join(f"|{c}" if c in "|%_" else c for c in text) + "%"
+        found = queries.ask(FIND, {"text": text, "pattern": pattern})
     else:
         found = queries.ask(RISK, filters) + queries.ask(STALE, filters)
-    names = {(row["account_id"], row["image_id"]): row["image_name"] or "no name" for row in found}
-    images = {
-        f"{formats.isolated(name)} · {image_id[-8:]}": (account, image_id)
-        for (account, image_id), name in names.items()
-    }
-    image = mo.ui.dropdown(images, value=next(iter(images), None), label="Image", full_width=True)
-    none = document.note("No image has this text in its name, or as its id.")
+    images = drilldowns.choices(found)
+    cut = text and found and found[0]["matching"] > len(found)
+    label = f"{len(found)} of {found[0]['matching']:,} images: write more of the name" if cut else "Image"
+    image = mo.ui.dropdown(images, value=next(iter(images), None), label=label, full_width=True)
+    none = document.note("No image has this text in its name, or as its id." if text else "No image to offer.")
     image if images else mo.Html(document.fragment([none]))
     return (image,)
 

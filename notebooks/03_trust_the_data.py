@@ -52,6 +52,8 @@ def _(data, mo, warehouse):
 def _(mo):
     mo.md("""
     ## What did the runs do, and how did each end?
+
+    The newest 50 runs, here and below.
     """)
     return
 
@@ -102,7 +104,8 @@ def _(mo):
     mo.md("""
     ## What was rejected?
 
-    A value that cannot be read as its column's type is null in `images`, and kept here as it was received.
+    A value that cannot be read as its column's type is null in `images`, and kept here as it was received. The 50 most
+    frequent reasons.
     """)
     return
 

@@ -102,6 +102,8 @@ def _(data, mo, warehouse):
 def _(mo):
     mo.md("""
     ## What is exploitable and running?
+
+    The first ten, by containers.
     """)
     return
 
@@ -110,12 +112,12 @@ def _(mo):
 def _(data, mo, warehouse):
     exploitable = mo.sql(
         f"""
-        select vul_id, max(severity) as severity, component as package, fixed_versions as fixed_in,
+        select vul_id, severity, component as package, fixed_versions as fixed_in,
             count(distinct image_id) as images, count(distinct container_id) as containers
         from {data}.where_vulnerable
         where has_exploit = true or is_known_exploited = true or is_emergency = true
-        group by vul_id, component, fixed_versions
-        order by containers desc, images desc, vul_id, component, fixed_versions
+        group by vul_id, severity, component, fixed_versions
+        order by containers desc, images desc, vul_id, severity, component, fixed_versions
         limit 10
         """,
         engine=warehouse,
@@ -194,6 +196,8 @@ def _(data, mo, vulnerability, warehouse):
 def _(mo):
     mo.md("""
     ## Which upgrade removes most?
+
+    The first ten of all accounts. `upgrade_rank` is the rank in the account.
     """)
     return
 
@@ -203,9 +207,10 @@ def _(data, mo, warehouse):
     upgrades = mo.sql(
         f"""
         select upgrade_rank, component as package, version, fixed_versions as fixed_in, findings, critical_findings,
-            high_findings, images, containers
+            high_findings, images, containers, account_id
         from {data}.upgrades
-        order by upgrade_rank, account_id, component, version, fixed_versions
+        order by critical_findings + high_findings desc, findings desc, containers desc, component, version,
+            fixed_versions, account_id
         limit 10
         """,
         engine=warehouse,
@@ -218,7 +223,7 @@ def _(mo):
     mo.md("""
     ## How long does a repository take to fix?
 
-    Repositories of which most is open first. What was there at the account's first sync is counted, and in no mean.
+    The first ten, those of which most is open. What was there at the account's first sync is counted, and in no mean.
     """)
     return
 

@@ -29,7 +29,7 @@ _MEANINGS = (
     ("critical", "act first"),
     ("warn", "look into it"),
     ("good", "nothing to do"),
-    ("plain", "a size, neither good nor bad"),
+    ("plain", "a size, or nothing found yet"),
 )
 _COVERAGE_STATES = {
     "scanned": "good",
@@ -108,22 +108,28 @@ def _tiles(row: Mapping[str, Any]) -> list[Tile]:
     scanned, critical = share(row["images_scanned"], row["images"]), row["critical_level_vul_cnt"]
     malware, used, errors = row["images_malware"], row["in_use_critical"], row["images_scan_error"]
     exposed = f"in {number(row['images_critical'])} images"
-    whole = "good" if row["images_scanned"] == row["images"] else "warn"
+    scanned_whole = row["images_scanned"] == row["images"]
+    none = "good" if scanned_whole else "plain"
     files = number(row["virus_cnt"])
     return [
         Tile("plain", row["images"], "images", f"{number(row['images_in_use'])} of them in use"),
         Tile("plain", row["container_cnt"], "containers", "run from the images"),
-        Tile(whole, scanned, "scanned", f"{number(row['images_scanned'])} of the images, at least once"),
-        Tile(_mark(used, "critical"), used, "critical in use", "images in use with a critical vulnerability"),
-        Tile(_mark(malware, "critical"), malware, "with malware", f"images with malware ({files} files)"),
-        Tile(_mark(critical, "warn"), critical, "critical vulnerabilities", exposed),
-        Tile(_mark(row["risk_cnt"], "warn"), row["risk_cnt"], "secrets", "keys and passwords found in images"),
+        Tile(
+            "good" if scanned_whole else "warn",
+            scanned,
+            "scanned",
+            f"{number(row['images_scanned'])} of the images, at least once",
+        ),
+        Tile(_mark(used, "critical", none), used, "critical in use", "images in use with a critical vulnerability"),
+        Tile(_mark(malware, "critical", none), malware, "with malware", f"images with malware ({files} files)"),
+        Tile(_mark(critical, "warn", none), critical, "critical vulnerabilities", exposed),
+        Tile(_mark(row["risk_cnt"], "warn", none), row["risk_cnt"], "secrets", "keys and passwords found in images"),
         Tile(_mark(errors, "warn"), errors, "scan errors", "images with a scanner's error"),
     ]
 
 
-def _mark(count: int, found: str) -> str:
-    return found if count else "good"
+def _mark(count: int, found: str, none: str = "good") -> str:
+    return found if count else none
 
 
 def trend(queries: Queries, filters: Filters) -> Part:

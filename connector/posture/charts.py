@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from itertools import pairwise
 from typing import NamedTuple
 
 WIDTH, HEIGHT = 300.0, 72.0
@@ -30,7 +31,7 @@ def steps(days: Sequence[date], values: Sequence[int], until: date) -> Steps:
     first, last = days[0], max(until, days[-1])
     span = max((last - first).days, 1)
     top = max(*values, 1)
-    picked = _thinned(len(days))
+    picked = _thinned(values)
     corners = [f"M0 {_y(values[picked[0]], top)}"]
     for i in picked[1:]:
         corners.append(f"H{(days[i] - first).days / span * WIDTH:.1f}V{_y(values[i], top)}")
@@ -42,11 +43,17 @@ def _y(value: int, top: int) -> str:
     return f"{(1 - value / top) * (HEIGHT - 3) + 1.5:.1f}"
 
 
-def _thinned(count: int) -> list[int]:
-    """Return indexes from 0 to count - 1, both included, evenly spaced."""
-    if count <= POINTS:
-        return list(range(count))
-    return sorted({round(i * (count - 1) / (POINTS - 1)) for i in range(POINTS)})
+def _thinned(values: Sequence[int]) -> list[int]:
+    """Return the indexes of at most `POINTS` values: the first, the last, and the extremes of equal spans, since one
+    day of two years may have the greatest value."""
+    if len(values) <= POINTS:
+        return list(range(len(values)))
+    spans = POINTS // 2 - 1
+    cuts = [n * len(values) // spans for n in range(spans + 1)]
+    found = {0, len(values) - 1}
+    for start, end in pairwise(cuts):
+        found |= {min(range(start, end), key=values.__getitem__), max(range(start, end), key=values.__getitem__)}
+    return sorted(found)
 
 
 def bar(shares: Sequence[tuple[str, float]]) -> list[Piece]:

@@ -29,29 +29,38 @@ SECTIONS: tuple[Section, ...] = (
 
 
 def body(queries: Queries, filters: Filters, following: Sequence[Section] = SECTIONS) -> list[Part]:
-    """Return heading and sections; if there is nothing to show, a hint what to do instead."""
-    now = datetime.now(UTC)
+    """Return heading and sections; if there is nothing to show, or no answer, a hint what to do instead."""
     try:
-        with queries.session():
-            if not any(row["images"] for row in queries.ask(FRESHNESS)):
-                return _empty(
-                    f"There are no images in {queries}",
-                    "Run tcss sync. If it has run: the keys may be of the other site (--site cn or --site intl), or no "
-                    "agent is installed on the account's hosts. tcss check says more.",
-                )
-            return [answers.heading(queries, filters, now), *sections(queries, filters, following)]
+        return _body(queries, filters, following)
     except TcssError as error:
         return problem(error)
+
+
+def _body(queries: Queries, filters: Filters, following: Sequence[Section]) -> list[Part]:
+    """Return what `body` does. Raises what `Queries.ask` raises."""
+    now = datetime.now(UTC)
+    with queries.session():
+        if not any(row["images"] for row in queries.ask(FRESHNESS)):
+            return _empty(
+                f"There are no images in {queries}",
+                "Run tcss sync. If it has run: the keys may be of the other site (--site cn or --site intl), or no "
+                "agent is installed on the account's hosts. tcss check says more.",
+            )
+        return [answers.heading(queries, filters, now), *_sections(queries, filters, following)]
 
 
 def sections(queries: Queries, filters: Filters, wanted: Sequence[Section]) -> list[Part]:
-    """Return these sections alone."""
+    """Return these sections alone; if there is no answer, a hint what to do instead."""
     try:
         with queries.session():
-            made = [section(queries, filters) for section in wanted]
-        return [part for part in made if part is not None]
+            return _sections(queries, filters, wanted)
     except TcssError as error:
         return problem(error)
+
+
+def _sections(queries: Queries, filters: Filters, wanted: Sequence[Section]) -> list[Part]:
+    made = [section(queries, filters) for section in wanted]
+    return [part for part in made if part is not None]
 
 
 def image(queries: Queries, account_id: str, image_id: str) -> list[Part]:
@@ -109,6 +118,5 @@ def report(queries: Queries) -> str:
     The report's policy (CSP) forbids all other scripts, and all loading. Raises what `Queries.ask` raises.
     """
     with queries.session():
-        queries.ask(FRESHNESS)
-        parts = body(queries, queries.of_account(), (*SECTIONS, drilldowns.vulnerabilities, drilldowns.histories))
+        parts = _body(queries, queries.of_account(), (*SECTIONS, drilldowns.vulnerabilities, drilldowns.histories))
     return render("report", parts)

@@ -17,8 +17,8 @@ from connector.posture.finding_questions import (
     VULNERABILITY,
 )
 from connector.posture.findings import listed
-from connector.posture.formats import Table, table
-from connector.posture.queries import Queries
+from connector.posture.formats import Table, isolated, table
+from connector.posture.queries import Queries, Rows
 from connector.posture.questions import MOST_ROWS, RISK, Filters, Question
 from connector.posture.rankings import IDENTITY, LINKED, Links, linked_apart, unlinked
 from connector.posture.rendering import Part
@@ -29,6 +29,19 @@ LISTED = 50
 VULNERABILITY_IDENTITY = ("account_id", "vul_id")
 _SINCE = ("first_found_at", "start")
 vulnerabilities_apart = partial(linked_apart, identity=VULNERABILITY_IDENTITY)
+
+
+def choices(rows: Rows) -> dict[str, tuple[str, str]]:
+    """Return account and id of each image, by what a reader chooses the image by: its name, the end of its id, or the
+    whole id where others are called the same, and its account where there are several."""
+    images = {(row["account_id"], row["image_id"]): row for row in rows}
+    several = len({account_id for account_id, _ in images}) > 1
+    found: dict[str, tuple[str, str]] = {}
+    for identity, row in images.items():
+        of = f" · {isolated(row['account'])}" if several else ""
+        called = [f"{isolated(row['image_name'] or 'no name')} · {at}{of}" for at in (identity[1][-8:], identity[1])]
+        found[called[called[0] in found]] = identity
+    return found
 
 
 def image_findings(
@@ -69,13 +82,14 @@ def _set(
 
 
 def affected(queries: Queries, account_id: str, vul_id: str, *, most: int = MOST_ROWS, links: Links = unlinked) -> Part:
-    """Return a vulnerability, and the images that have it."""
+    """Return a vulnerability, and the images of the account that have it."""
     filters = {"account": account_id, "vulnerability": vul_id}
     rows = queries.ask(AFFECTED, filters)[:most]
     names = ("image_name", "container_cnt", "component", "version", "fixed_versions", *_SINCE)
     facts = next(iter(queries.ask(VULNERABILITY, filters)), None)
     found = table(rows, names, saved=IDENTITY, name="affected", links=links(rows))
-    return section("affected", AFFECTED, queries, filters, table=found, facts=facts, vul_id=vul_id)
+    about = {"vul_id": vul_id, "account": queries.account(account_id)}
+    return section("affected", AFFECTED, queries, filters, table=found, facts=facts, **about)
 
 
 def histories(queries: Queries, filters: Filters) -> Part:

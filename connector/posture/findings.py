@@ -11,7 +11,7 @@ from connector.posture.rendering import Part
 from connector.posture.sections import section
 
 VULNERABILITIES = "vulnerabilities"
-_TITLES = {VULNERABILITIES: "Vulnerabilities", "malware": "Malware"}
+_TITLES = {VULNERABILITIES: "Vulnerabilities", "malware": "Malware"}  # every aspect that is read of each image
 _NOT_ASKED = "not asked for"
 _STATES = {
     "current": "good",
@@ -94,8 +94,8 @@ def vulnerabilities_below(rows: Rows) -> list[str]:
 
 def _covered(queries: Queries, filters: Filters) -> dict[str, Rows]:
     """Return by aspect, vulnerabilities first, the images in each state. Images of an account without any sync with
-    details are in no row of the view, and are counted here."""
-    found: dict[str, Rows] = {VULNERABILITIES: []}
+    an aspect are in no row of the view, and are counted here."""
+    found: dict[str, Rows] = {aspect: [] for aspect in _TITLES}
     for row in queries.ask(COVERAGE, filters):
         found.setdefault(row["aspect"], []).append(row)
     (fleet,) = queries.ask(FLEET, filters)

@@ -63,7 +63,7 @@ _WIDE = {
     "exploitable_findings",
 }  # columns that a narrow screen leaves out
 
-_WORDS = {"severity", "exploit", "start"}  # columns with one of a few words, which need no more room
+_WORDS = {"severity", "exploit", "start", "account", "account_id", "os_name"}  # columns of short texts
 
 
 class Column(NamedTuple):
@@ -96,19 +96,25 @@ def table(
     rows: Rows, names: Iterable[str], *, name: str, saved: Iterable[str] = (), links: Sequence[str] = ()
 ) -> Table:
     """Make a table of an answer. The column `matching` is the number of rows without a limit; an answer without
-    `matching` has all its rows. The columns `saved` are in the CSV alone.
+    `matching` has all its rows. The columns `saved` are in the CSV alone; that of accounts is also on the page where
+    the rows are of several accounts.
 
     Where an account has a name, the column of accounts shows what each is called, and the CSV has both.
     """
     matching = rows[0].get("matching", len(rows)) if rows else 0
-    names, saved, headings = list(names), list(saved), {}
+    names, saved, headings, whose = list(names), list(saved), {}, "account_id"
     if any(row.get("account") != row.get("account_id") for row in rows):
-        headings = {"account_id": "account id"}
+        headings, whose = {"account_id": "account id"}, "account"
         saved += {"account_id"} - {*saved} if "account_id" in names else {"account"} if "account_id" in saved else ()
         names = ["account" if column == "account_id" else column for column in names]
-    columns = [Column(column, headings.get(column) or _heading(column), _classes(rows, column)) for column in names]
-    columns += [
-        Column(column, headings.get(column) or _heading(column), f"{_classes(rows, column)} saved") for column in saved
+    shown = {*names, whose} if len({row.get("account_id") for row in rows}) > 1 else {*names}
+    columns = [
+        Column(
+            column,
+            headings.get(column) or _heading(column),
+            _classes(rows, column) + ("" if column in shown else " saved"),
+        )
+        for column in (*names, *saved)
     ]
     return Table(columns, rows, matching, links, name)
 
@@ -119,7 +125,7 @@ def _heading(name: str) -> str:
 
 def _classes(rows: Rows, name: str) -> str:
     value = next((row[name] for row in rows if row[name] is not None), None)
-    text = "word" if name in _WORDS else "text"
+    text = "word" if name in _WORDS or value is None else "text"
     kind = "n" if isinstance(value, int) else "when" if isinstance(value, datetime) else text
     return f"{kind} wide" if name in _WIDE else kind
 

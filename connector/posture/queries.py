@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlglot import exp
 
 from connector.errors import ConfigurationError, DestinationError
-from connector.posture.questions import NAMES, VIEWS, Filters, Question
+from connector.posture.questions import FRESHNESS, NAMES, VIEWS, Filters, Question
 from connector.posture.sharing import Shared
 from connector.settings import Settings
 from connector.settings.values import meant
@@ -36,7 +36,9 @@ Wanted = tuple[str | None, str | None]
 _SQLGLOT = {"duckdb": "duckdb", "sqlite": "sqlite", "postgresql": "postgres", "mysql": "mysql"}
 _VALUE = re.compile(r"\bfilter_(\w+)\b")
 _MISSING = re.compile(
-    r"UndefinedTable|InvalidSchemaName|no such table|unknown database|Catalog Error: .* does not exist", re.IGNORECASE
+    r"UndefinedTable|UndefinedColumn|InvalidSchemaName|no such (table|column)|unknown database"
+    r"|Catalog Error: .* does not exist|Binder Error: .*column",
+    re.IGNORECASE,
 )
 # The statement that makes a session refuse to write.
 _READ_ONLY = {
@@ -143,11 +145,15 @@ class Queries:
 
     def of_account(self) -> dict[str, str]:
         """Return the filter for the account that is asked about; none for all. Raises ConfigurationError for a name
-        that no account of the warehouse has, or that several have, and what `ask` raises."""
+        that no account of the warehouse has, or that several have, for a configured id that is not there, and what
+        `ask` raises."""
         name, account_id = self.wanted
-        if name is None or account_id is not None:
-            return {} if name is None else {"account": str(account_id)}
-        found = [one for one, called in self._accounts.items() if called == name]
+        if name is None:
+            return {}
+        if account_id is not None:
+            found = [row["account_id"] for row in self.ask(FRESHNESS) if row["account_id"] == str(account_id)]
+        else:
+            found = [one for one, called in self._accounts.items() if called == name]
         if len(found) == 1:
             return {"account": found[0]}
         if found:
@@ -155,7 +161,8 @@ class Queries:
             raise ConfigurationError(f"several accounts are called {name!r}: {', '.join(found)}", hint=hint)
         names = self._accounts.values()
         hint = meant(name, names, f"Names there: {', '.join(some_of(names)) or 'none'}.")
-        raise ConfigurationError(f"no run in {self} is of an account {name!r}", hint=hint)
+        whose = f"{name!r}" if account_id is None else f"{name!r} ({account_id})"
+        raise ConfigurationError(f"no run in {self} is of an account {whose}", hint=hint)
 
     @cached_property
     def _accounts(self) -> Mapping[str, str]:
@@ -200,7 +207,12 @@ class Queries:
         with destination_errors(self.location, "read"):
             try:
                 return self._duckdb(template, used) if self.location.kind == "duckdb" else self._sql(template, used)
-            except (duckdb.CatalogException, sa.exc.ProgrammingError, sa.exc.OperationalError) as error:
+            except (
+                duckdb.CatalogException,
+                duckdb.BinderException,
+                sa.exc.ProgrammingError,
+                sa.exc.OperationalError,
+            ) as error:
                 if not _is_missing(error):
                     raise
         raise DestinationError(
@@ -238,9 +250,9 @@ def _dialect(location: Location) -> str:
 
 
 def _is_missing(error: Exception) -> bool:
-    """Whether a driver says that a table or view does not exist."""
+    """Whether a driver says that a table, a view or a column does not exist."""
     code = getattr(getattr(error, "orig", None), "args", ("",))[0]
-    return code in (1146, 1049) or bool(_MISSING.search(str(error)))
+    return code in (1146, 1049, 1054) or bool(_MISSING.search(str(error)))
 
 
 def _value(name: str, value: Any) -> Any:

@@ -243,7 +243,7 @@ limit {most}""",
 FIND = Question(
     "Which images have this text in their name, or as their id?",
     """
-select image.image_name, image.image_id, image.account_id
+select image.image_name, image.image_id, image.account_id, count(*) over () as matching
 from current_images as image
 where image.image_id = filter_text or image.image_name like filter_pattern escape '|'
 order by image.image_name, image.account_id, image.image_id

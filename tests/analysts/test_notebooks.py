@@ -15,6 +15,7 @@ from connector.sandbox import Fleet, Sandbox, wall_clock
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
 from tests import syncing
 from tests.warehouses import Place
+from tests.world import ACCOUNT_ID
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.py"))
 
@@ -173,6 +174,11 @@ def test_its_answers_are_those_of_sql(warehouse: Place) -> None:
     assert int(found["systems"]["images"].sum()) == warehouse.sql("select count(*) from {data}.images")[0][0]
     runs = _defined(NOTEBOOKS[2])["runs"]
     assert runs["verdict"].to_list() == ["complete"]
+    # The least risky image is the riskiest of another account, and none of the fleet's ten riskiest.
+    last = "select image_id from {data}.images_at_risk order by risk_rank desc, image_id desc limit 1"
+    ((image_id,),) = warehouse.sql(last)
+    warehouse.sql(f"update {{data}}.images set account_id = 'other' where image_id = '{image_id}'")
+    assert set(_defined(NOTEBOOKS[0])["riskiest"]["account_id"]) == {ACCOUNT_ID}
 
 
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)

@@ -152,7 +152,7 @@ def test_a_filter_changes_the_numbers_to_those_of_sql(label: str, browser: Any, 
 
 
 def test_an_image_is_found_and_its_history_shown(browser: Any, synced: Synced, served: str) -> None:
-    """By a part of its name that is markup."""
+    """By a part of its name that is markup; where more than 20 have the text, the page says so."""
     with browsing.page(browser) as page:
         page.goto(served)
         expect(page.locator("#history")).to_be_visible(timeout=20_000)
@@ -161,6 +161,10 @@ def test_an_image_is_found_and_its_history_shown(browser: Any, synced: Synced, s
         box.press("Enter")
         expect(page.locator("#history bdi").nth(1)).to_have_text("hostile-script")
         expect(page.locator("#history tbody tr")).to_have_count(1)
+        box.fill(":")
+        box.press("Enter")
+        named = synced.count("image_name like '%:%'")
+        expect(page.get_by_text(f"20 of {named:,} images: write more of the name")).to_be_visible()
         with duckdb.connect(str(synced.place.file)):  # the page is open, and does not keep a sync from the file
             pass
 

@@ -88,7 +88,8 @@ def column(page: Page, section: str, number: int) -> list[str]:
 
 @pytest.mark.parametrize("shown", SHOWN)
 def test_a_table_is_sorted_by_a_click_and_by_a_key(shown: str, browser: Any, pages: Pages) -> None:
-    """Numbers begin with the greatest, what is not known comes last both ways, and the heading says the direction."""
+    """Numbers begin with the greatest, severities with the worst, what is not known comes last both ways, and the
+    heading says the direction."""
     with browsing.page(browser) as page:
         opened(page, pages, shown)
         heading = page.locator("#risk th").nth(2)
@@ -102,6 +103,13 @@ def test_a_table_is_sorted_by_a_click_and_by_a_key(shown: str, browser: Any, pag
         page.locator("#risk th").first.get_by_role("button").press("Space")
         expect(page.locator("#risk th[aria-sort]")).to_have_count(1)
         names = page.locator("#risk tbody bdi:visible").all_text_contents()
+        page.locator("#exploitable tbody td:nth-child(2) bdi").evaluate_all(
+            "(cells, words) => cells.forEach((cell, place) => (cell.textContent = words[place % 4]))",
+            ["LOW", "HIGH", "MEDIUM", "CRITICAL"],
+        )
+        page.locator("#exploitable th").nth(1).get_by_role("button").click()
+        severities = column(page, "exploitable", 2)
+    assert list(dict.fromkeys(severities)) == ["CRITICAL", "HIGH", "MEDIUM", "LOW"]
     known = [str(row[2]) for row in pages.sql(RISK) if row[2] is not None]
     unknown = ["not known"] * (100 - len(known))
     assert 0 < len(unknown) < 100
@@ -113,7 +121,7 @@ def test_a_table_is_sorted_by_a_click_and_by_a_key(shown: str, browser: Any, pag
 
 @pytest.mark.parametrize("shown", SHOWN)
 def test_more_than_twenty_rows_are_shown_on_demand(shown: str, browser: Any, pages: Pages) -> None:
-    """Up to a hundred; what is left out beyond that is counted, and never in the page."""
+    """And on paper; up to a hundred; what is left out beyond that is counted, and never in the page."""
     (count,) = pages.sql("select count(*) from tcss.images_at_risk")[0]
     with browsing.page(browser) as page:
         opened(page, pages, shown)
@@ -126,6 +134,9 @@ def test_more_than_twenty_rows_are_shown_on_demand(shown: str, browser: Any, pag
         expect(page.locator("#risk")).to_contain_text(f"100 of {count:,} rows are here")
         button.click()
         expect(rows.locator("visible=true")).to_have_count(20)
+        page.emulate_media(media="print")  # every row is on paper, and no button
+        expect(rows.locator("visible=true")).to_have_count(100)
+        expect(button).to_be_hidden()
 
 
 @pytest.mark.parametrize("shown", SHOWN)
@@ -226,6 +237,7 @@ def test_details_are_shown_and_drilled_into(shown: str, width: int, browser: Any
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         found = drilled(page, "risk", "#histories details[open]", "#findings")
         expect(found).to_contain_text("Which vulnerabilities does this image have?")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
         browsing.picture(page, f"details_{shown}_{width}", full_page=shown == "report")
 
 

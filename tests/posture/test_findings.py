@@ -152,6 +152,8 @@ def test_drilling_down_on_every_database(read: Place) -> None:
     page = drawn(*document.linked(queries, {"account_id": row["account_id"], "image_id": affected[0]["image_id"]}))
     assert "As of the scan of" in page
     assert f"?account_id={row['account_id']}&amp;vul_id=" in page
+    page = drawn(*document.linked(queries, {"account_id": row["account_id"], "vul_id": row["vul_id"]}))
+    assert f"account <bdi>{row['account_id']}</bdi>" in page
 
 
 @pytest.mark.thorough(but=("duckdb",))
@@ -248,6 +250,15 @@ def test_every_state_is_told(invented: Invented) -> None:
     assert told["Vulnerabilities"].keys() == every
 
 
+def test_an_aspect_that_nobody_asked_for_is_told(invented: Invented) -> None:
+    """Of every image, where another aspect was read."""
+    queries = invented("delete from tcss.image_reads where aspect = 'malware'", "delete from tcss.detail_runs")
+    part = findings.coverage(queries, {})
+    assert part is not None
+    told = {shares.title: [level.name for level in shares.levels] for shares in part.shown["shares"]}
+    assert ("current" in told["Vulnerabilities"], told["Malware"]) == (True, ["not asked for"])
+
+
 @pytest.mark.parametrize(
     "statement",
     ["delete from tcss.image_reads", "update tcss.image_reads set read_no = 0"],
@@ -311,6 +322,7 @@ STATES = {
         "complete",
         "cannot be read, since the image was never scanned",
     ),
+    "gone": ("update tcss.images set deleted_at = now()", "complete", "are not shown: the image is not listed now"),
     "clean": ("delete from tcss.image_vulnerabilities", "complete", "That scan found none."),
 }
 CURRENT = """
@@ -341,7 +353,7 @@ def test_an_image_says_what_its_list_is_worth(
     assert [remark in shown for remark in remarks] == [state not in UNKNOWN, state in UNKNOWN]
 
 
-UNKNOWN = {"never proven", "not read", "never scanned"}
+UNKNOWN = {"never proven", "not read", "never scanned", "gone"}
 
 
 def test_many_findings_are_bounded_and_counted(invented: Invented) -> None:

@@ -59,7 +59,8 @@ def test_each_row_of_an_account_has_what_the_account_is_called(fleet: Place) -> 
 
 
 def test_a_table_shows_names_and_saves_ids(fleet: Place) -> None:
-    """In the CSV, the names come last; without any name nothing changes."""
+    """In the CSV, the names come last; without any name nothing changes. A page shows whose each row is, where its rows
+    are of several accounts."""
     rows = asked(fleet).ask(RISK)
     shown = table(rows, ("image_name", "account_id"), name="x", saved=("image_id",))
     assert [(column.name, column.heading) for column in shown.columns] == [
@@ -70,6 +71,9 @@ def test_a_table_shows_names_and_saves_ids(fleet: Place) -> None:
     ]
     ranking: Any = rankings.risk(asked(fleet), {}).shown["table"]
     assert [column.heading for column in ranking.columns[-3:]] == ["account id", "image id", "account"]
+    assert [column.heading for column in ranking.columns if "saved" not in column.classes][-1] == "account"
+    of_one: Any = rankings.risk(asked(fleet), {"account": "1"}).shown["table"]
+    assert [column.classes for column in of_one.columns[-3:]] == ["word saved", "text saved", "word saved"]
     unnamed = [{**row, "account": row["account_id"]} for row in rows]
     assert [column.name for column in table(unnamed, ("account_id",), name="x", saved=("image_id",)).columns] == [
         "account_id",
@@ -106,6 +110,9 @@ def test_a_configured_id_needs_no_name_in_the_warehouse(fleet: Place, monkeypatc
     assert asked(fleet, "renamed").of_account() == {"account": "2"}
     monkeypatch.setenv("TCSS_ACCOUNT_ID", "3")
     assert asked(fleet).of_account() == {}
+    monkeypatch.setenv("SOURCES__TCSS__ACCOUNTS__GHOST__ACCOUNT_ID", "999")
+    with pytest.raises(ConfigurationError, match=r"no run in .* is of an account 'ghost' \(999\)"):
+        document.report(asked(fleet, "ghost"))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ from connector.posture.questions import (
     Question,
 )
 from connector.sandbox import Fleet, Sandbox, wall_clock
+from connector.tables import IMAGES
+from connector.warehouse import views
 from tests import syncing
 from tests.warehouses import KINDS, Place, place
 from tests.world import ACCOUNT_ID
@@ -228,6 +230,27 @@ def test_nothing_to_show_says_what_to_do(
     assert message in result.stderr
 
 
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+@pytest.mark.parametrize(
+    "statement",
+    ["drop view {data}.scan_failures", "alter table {data}.images rename column container_cnt to cnt"],
+    ids=["no-view", "no-column"],
+)
+def test_a_report_that_cannot_be_whole_leaves_the_old_one(place: Place, statement: str, tmp_path: Path) -> None:
+    """Whichever answer is missing, as in the warehouse of an older release."""
+    pipeline = place.ready()
+    place.insert({IMAGES: [{"account_id": "1", "image_id": "a", "version": 1}]})
+    with pipeline.sql_client() as client:
+        views.create(client)
+    place.sql(statement)
+    output = tmp_path / "posture.html"
+    output.write_text("old")
+    options = ["--destination", place.url, "--dataset", place.dataset, "--output", str(output)]
+    result = CliRunner().invoke(app, ["report", *options])
+    assert (result.exit_code, output.read_text()) == (6, "old")
+    assert "or they lack the views of this release. Run `tcss sync`" in result.stderr
+
+
 def test_a_warehouse_without_images_says_what_to_do(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """And it is no error."""
     monkeypatch.setenv("SOURCES__TCSS__METADATA", "false")
@@ -283,6 +306,16 @@ def test_a_line_keeps_a_value_until_the_next_day_that_has_one() -> None:
     days = [date(2026, 1, 1), date(2026, 1, 6)]
     steps = charts.steps(days, [10, 5], date(2026, 1, 11))
     assert 'd="M0 1.5H150.0V36.0H300"' in drawn('{{ steps(shown, "high", "a label") }}', shown=steps)
+
+
+@pytest.mark.parametrize("peak", [0, 1, 333, 728, 729])
+def test_a_line_of_years_shows_the_greatest_day(peak: int) -> None:
+    """And no more points than can be seen."""
+    days = [date(2024, 1, 1) + timedelta(days=n) for n in range(730)]
+    values = [100 + (n == peak) * 900 for n in range(730)]
+    line = charts.steps(days, values, days[-1]).line
+    assert "1.5" in re.findall(r"(?:M0 |V)([\d.]+)", line)
+    assert line.count("V") <= charts.POINTS
 
 
 def test_shares_are_never_rounded_to_all_or_nothing() -> None:

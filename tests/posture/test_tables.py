@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connector.posture import answers, rankings, rendering
+from connector.posture import answers, drilldowns, rankings, rendering
 from connector.posture.formats import pieces, table
 
 TODAY = date(2026, 1, 2)
@@ -65,10 +65,12 @@ FLEET = {
             ["warn", "critical", "critical", "warn", "warn", "warn"],
             id="all",
         ),
+        pytest.param({"images_scanned": 4}, ["warn", "plain", "plain", "plain", "plain", "good"], id="one not scanned"),
     ],
 )
 def test_a_tile_has_a_colour_of_alarm_only_where_something_was_found(found: dict[str, int], marks: list[str]) -> None:
-    """A size has none, every colour is explained, and no two tiles have the same noun."""
+    """A size has none, every colour is explained, and no two tiles have the same noun. Before every image was scanned,
+    nothing that a scan may find is called good."""
     queries: Any = Asked(FLEET | found)
     shown = answers.fleet(queries, {}).shown
     assert [tile.mark for tile in shown["tiles"]] == ["plain", "plain", *marks]
@@ -121,3 +123,17 @@ def test_the_links_of_images_hold_any_text() -> None:
     rows = [{"account_id": "1", "image_id": 'javascript:&image_id=\ud800#"'}]
     assert rankings.linked_apart(rows) == ["?account_id=1&image_id=javascript%3A%26image_id%3D%3F%23%22"]
     assert rankings.linked_below(rows * 30) == [f"#history-{place}" for place in range(1, 21)]
+
+
+def test_no_image_hides_another_one_of_the_same_name() -> None:
+    """Neither the same image of another account, nor one whose id ends alike."""
+    ends = [("1", "a:x"), ("2", "a:x"), ("1", "b:12345678"), ("1", "c:12345678"), ("1", "a:x")]
+    rows = [{"account_id": a, "account": f"shop {a}", "image_id": i, "image_name": None} for a, i in ends]
+    found = drilldowns.choices(rows)
+    assert list(found.values()) == ends[:4]
+    assert list(found)[1:] == [
+        "\u2068no name\u2069 · a:x · \u2068shop 2\u2069",
+        "\u2068no name\u2069 · 12345678 · \u2068shop 1\u2069",
+        "\u2068no name\u2069 · c:12345678 · \u2068shop 1\u2069",
+    ]
+    assert list(drilldowns.choices(rows[:1])) == ["\u2068no name\u2069 · a:x"]

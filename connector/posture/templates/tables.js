@@ -8,6 +8,12 @@
   const isNumber = (cell) => cell.classList.contains("n");
   const value = (cell) => (isNumber(cell) ? text(cell).replaceAll(",", "") : text(cell));
 
+  const severity = ["CRITICAL", "HIGH", "MEDIUM", "LOW"];
+  function difference(a, b) {
+    const [one, other] = [a, b].map((word) => severity.indexOf(word));
+    return one >= 0 && other >= 0 ? one - other : a < b ? -1 : 1;
+  }
+
   // Unknown values come last in both directions; equal rows stay in their original order.
   function compare(column, sign) {
     return (one, other) => {
@@ -15,7 +21,7 @@
       const place = Number(one.dataset.place) - Number(other.dataset.place);
       if (a === b) return place;
       if (a === "" || b === "") return a === "" ? 1 : -1;
-      const order = isNumber(one.cells[column]) && isNumber(other.cells[column]) ? Number(a) - Number(b) : a < b ? -1 : 1;
+      const order = isNumber(one.cells[column]) && isNumber(other.cells[column]) ? Number(a) - Number(b) : difference(a, b);
       return sign * order || place;
     };
   }
