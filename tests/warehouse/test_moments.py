@@ -21,8 +21,8 @@ pytestmark = pytest.mark.thorough("sqlite", "mysql")
 
 MOMENT = "date_trunc('month', current_timestamp)"
 MANUAL = (Path(__file__).parents[2] / "docs" / "tables.md").read_text(encoding="utf-8")
-QUERIES = [query.rstrip(";\n") for query in MANUAL.split("```sql\n")[1:] if MOMENT in query]
-BY_VIEW, *BY_TABLES = [query.partition("\n```")[0].rstrip(";") for query in QUERIES]
+QUERIES = [text.partition("\n```")[0].rstrip(";") for text in MANUAL.split("```sql\n")[1:]]
+BY_VIEW, *BY_TABLES = [query for query in QUERIES if MOMENT in query]
 Answer = tuple[int, int]
 
 
