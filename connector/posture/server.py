@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import socket
@@ -53,6 +54,7 @@ def serve(queries: Queries, port: int, announce: Callable[[str], None]) -> None:
         address = f"{HOST}:{listening.getsockname()[1]}"
         announce(f"{queries}: http://{address}{path}/")
         app = _guarded(pages.with_app(path=path, root=notebook).build(), listening.getsockname()[1], path)
+        logging.getLogger("asyncio").setLevel(logging.ERROR)  # a page that is closed while it is sent is no warning
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
         with suppress(KeyboardInterrupt):  # uvicorn raises KeyboardInterrupt again at its end
             uvicorn.Server(config).run(sockets=[listening])

@@ -1,13 +1,20 @@
-"""`connector.posture.server`: under which names the dashboard answers. `tests/analysts/test_pages.py` asks it."""
+"""`connector.posture.server`: under which names the dashboard answers, and what is said. `tests/analysts/test_pages.py`
+asks it."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
-from connector.posture.server import _guarded
+from connector.posture.queries import Queries
+from connector.posture.server import _guarded, serve
 
 
 def status(port: int, host: str, origin: str | None) -> int:
@@ -41,3 +48,29 @@ def status(port: int, host: str, origin: str | None) -> int:
 def test_names_of_this_machine_alone(port: int, host: str, origin: str | None, answered: int) -> None:
     """With the port, which browsers leave away where it is 80."""
     assert status(port, host, origin) == answered
+
+
+def test_a_page_that_is_closed_while_it_is_sent_is_no_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """asyncio warns of each further piece; its errors are shown."""
+    said = logging.getLogger("asyncio")
+
+    def run(sockets: Any) -> None:
+        said.warning("socket.send() raised exception.")
+        said.error("Task exception was never retrieved")
+
+    monkeypatch.setitem(sys.modules, "marimo", MagicMock())
+    monkeypatch.setitem(
+        sys.modules, "uvicorn", SimpleNamespace(Config=MagicMock(), Server=lambda _: SimpleNamespace(run=run))
+    )
+    for name in ("TCSS_DESTINATION", "TCSS_DATASET"):
+        monkeypatch.setenv(name, "restored after the test")
+    level = said.level
+    try:
+        serve(Queries.open(f"duckdb:///{tmp_path}/w.duckdb", "tcss"), 0, print)
+    finally:
+        said.setLevel(level)
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == [
+        "Task exception was never retrieved"
+    ]
