@@ -54,8 +54,7 @@ mutate: .venv-mutate/.ready ## Change the proof of the listing in each place, an
 	.venv-mutate/bin/mutmut results
 
 coverage: $(READY) ## Run the tests, and fail where too few branches of connector/ are taken
-	$(BIN)/coverage erase
-	.venv/$(PYTEST) --cov --cov-report=term:skip-covered
+	.venv/$(PYTEST) --coverage
 
 test-airflow: .venv-airflow/.ready .sqlalchemy20/.ready $(READY) ## Check and run connector/airflow in Airflow, on SQLAlchemy 2.1 and 2.0
 	.venv-airflow/bin/mypy -p connector.airflow

@@ -26,9 +26,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--thorough", action="store_true", help="run the cases marked as thorough, and properties longer")
+    parser.addoption("--coverage", action="store_true", help="fail where too few branches of connector/ are taken")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--coverage"):
+        from tests.measured import Measurement
+
+        config.pluginmanager.register(Measurement(config))
     if config.getoption("--thorough"):
         os.environ.setdefault("TCSS_EXAMPLES", "4")  # `tests.properties` reads this when it is imported
     # What the server of `get_context("forkserver")` imports before it forks: this costs 3 s, and saves 1 s a process.
@@ -51,24 +56,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             chosen[not _thorough(item)].append(item)
     config.hook.pytest_deselected(items=chosen[False])
     items[:] = chosen[True]
-    for item in items:
-        if config.pluginmanager.hasplugin("_cov") and (_file(item) in NOT_MEASURED or _is_property(item)):
-            item.add_marker("no_cover")
-
-
-NOT_MEASURED = frozenset(
-    f"tests/{name}.py"
-    for name in (
-        *("test_crash", "detail/test_crash", "cli/test_jobs", "cli/test_streams"),  # in processes of their own
-        *("cli/test_names", "detail/test_model", "listing/test_sweep_scenarios", "test_lost_images", "test_pipelines"),
-    )
-)
-"""Files whose branches others take as well. The coverage of these, and of properties, is not measured: it doubles their
-time."""
-
-
-def _file(item: pytest.Item) -> str:
-    return item.nodeid.partition("::")[0]
 
 
 def _is_property(item: pytest.Item) -> bool:
