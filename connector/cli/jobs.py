@@ -84,7 +84,7 @@ class Jobs:
         job = self._under_way[pipe]
         try:
             message = pipe.recv()
-        except (EOFError, OSError):  # at a message's end, or within a message
+        except Exception:  # the process has ended, or what it sends is cut off
             del self._under_way[pipe]
             pipe.close()
             return [self._ended(job, board)]

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import NoReturn
 
 from connector.api.answers import CallStats
@@ -52,6 +53,17 @@ class Lent:
     command: int
 
 
+class Channel:
+    """Sends messages of several threads to the command, one after the other: a long message is written in parts."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe, self._lock = pipe, threading.RLock()
+
+    def send(self, message: Shown | Printed | Outcome) -> None:
+        with self._lock:
+            self._pipe.send(message)
+
+
 def work(
     name: str | None,
     sync_one: Callable[[str | None, Reporter], Outcome],
@@ -64,7 +76,8 @@ def work(
     """Sync the account, send `Shown`, `Printed` and last the `Outcome`, and end the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the command too, which ends this process
     signal.signal(signal.SIGTERM, _terminate)
-    streams = [_Sent(pipe, stream) for stream in ("stdout", "stderr")]
+    channel = Channel(pipe)
+    streams = [Sent(channel, stream) for stream in ("stdout", "stderr")]
     sys.stdout, sys.stderr = streams
     for handler in logging.getLogger().handlers:
         if type(handler) is logging.StreamHandler:
@@ -74,10 +87,10 @@ def work(
         from connector.warehouse import turns
 
         turns.borrow(lent.files, lent.directory, lent.command)
-        outcome = sync_one(name, _Remote(pipe, as_json=as_json) if is_drawn else Reporter(as_json=as_json))
+        outcome = sync_one(name, _Remote(channel, as_json=as_json) if is_drawn else Reporter(as_json=as_json))
         for stream in streams:
             stream.flush()
-        pipe.send(outcome)
+        channel.send(outcome)
     except (KeyboardInterrupt, BrokenPipeError):
         process.end(130)
     process.end(0)
@@ -97,20 +110,20 @@ def _watch(command: int) -> None:
 class _Remote(Reporter):
     """Sends the progress to the command, which draws it."""
 
-    def __init__(self, pipe: Connection, *, as_json: bool) -> None:
+    def __init__(self, channel: Channel, *, as_json: bool) -> None:
         super().__init__(as_json=as_json)
-        self._pipe = pipe
+        self._channel = channel
 
     @contextmanager
     def progress(self) -> Iterator[Report]:
-        yield _Progress(self._pipe)
+        yield _Progress(self._channel)
 
 
 class _Progress:
     """Sends progress, at most five times a second."""
 
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe, self._phase, self._last = pipe, IMAGES, 0.0
+    def __init__(self, channel: Channel) -> None:
+        self._channel, self._phase, self._last = channel, IMAGES, 0.0
 
     def begin(self, phase: str) -> None:
         self._phase = phase
@@ -118,22 +131,25 @@ class _Progress:
     def __call__(self, shown: int, total: int | None, stats: CallStats) -> None:
         if time.monotonic() - self._last >= EVERY:
             self._last = time.monotonic()
-            self._pipe.send(Shown(self._phase, shown, total, stats))
+            self._channel.send(Shown(self._phase, shown, total, stats))
 
 
-class _Sent(io.TextIOBase):
+class Sent(io.TextIOBase):
     """Sends what is written, one message for each flush, so that what is printed at once stays together."""
 
-    def __init__(self, pipe: Connection, name: str) -> None:
-        self._pipe, self._name = pipe, name
-        self._texts: list[str] = []
+    def __init__(self, channel: Channel, name: str) -> None:
+        self._channel, self._name = channel, name
+        self._texts: SimpleQueue[str] = SimpleQueue()
 
     def write(self, text: str, /) -> int:
-        self._texts.append(text)
+        self._texts.put(text)
         return len(text)
 
     def flush(self) -> None:
-        text, self._texts = "".join(self._texts), []
-        if text:
+        texts: list[str] = []
+        with suppress(Empty):
+            while True:
+                texts.append(self._texts.get_nowait())
+        if texts:
             with suppress(BrokenPipeError):  # the command has ended, and nobody reads
-                self._pipe.send(Printed(self._name, text))
+                self._channel.send(Printed(self._name, "".join(texts)))
