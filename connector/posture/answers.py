@@ -109,7 +109,7 @@ def _tiles(row: Mapping[str, Any]) -> list[Tile]:
     malware, used, errors = row["images_malware"], row["in_use_critical"], row["images_scan_error"]
     exposed = f"in {number(row['images_critical'])} images"
     scanned_whole = row["images_scanned"] == row["images"]
-    none = "good" if scanned_whole else "plain"
+    none = "good" if row["images_counted"] == row["images"] else "plain"
     files = number(row["virus_cnt"])
     return [
         Tile("plain", row["images"], "images", f"{number(row['images_in_use'])} of them in use"),

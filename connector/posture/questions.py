@@ -72,6 +72,8 @@ select count(*) as images,
     count(case when image.container_cnt > 0 then 1 end) as images_in_use,
     cast(coalesce(sum(image.container_cnt), 0) as bigint) as container_cnt,
     count(image.scan_time) as images_scanned,
+    count(case when image.scan_time is not null then image.critical_level_vul_cnt + image.virus_cnt + image.risk_cnt
+        end) as images_counted,
     count(case when image.critical_level_vul_cnt > 0 then 1 end) as images_critical,
     count(case when image.container_cnt > 0 and image.critical_level_vul_cnt > 0 then 1 end) as in_use_critical,
     count(case when image.virus_cnt > 0 then 1 end) as images_malware,

@@ -299,9 +299,10 @@ class AccountInventory:
         return self._inventory.rejected_ids(self._account_id, reject_ids)
 
     def name(self) -> str | None:
-        """The account's name in `named_accounts`; None if it has none."""
-        found = self._inventory.of_account(NAMED_ACCOUNTS, self._account_id, ("account_name",))
-        return next(iter(found.column(0).to_pylist()), None)
+        """The account's name in `named_accounts`; None if it has none, or several rows, which would double the rows of
+        every view: a run then writes one."""
+        found = self._inventory.of_account(NAMED_ACCOUNTS, self._account_id, ("account_name",)).column(0).to_pylist()
+        return found[0] if len(found) == 1 else None
 
     def has_history(self) -> bool:
         """Whether `image_history` has any version of the account's images."""

@@ -16,7 +16,8 @@ select
             and reads.scan_time = images.scan_time
             and coalesce(case aspects.aspect when 'malware' then images.virus_cnt else images.vul_cnt end, -1)
             = coalesce(reads.vul_cnt, -1)
-            and case when reads.level_counts <> images.level_counts then 1 else 0 end = 0
+            -- Cast, since MySQL compares no column with a cast number whose collation is another one.
+            and case when cast(reads.level_counts as varchar) <> images.level_counts then 1 else 0 end = 0
             then 'current'
         when images.status_state in ('not scanned', 'scanning', 'cancelled', 'failing') then 'scan not finished'
         when coalesce(reads.read_no, 0) = 0 then 'not read yet'

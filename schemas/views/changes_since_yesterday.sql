@@ -1,8 +1,8 @@
 -- What has changed in the last 24 hours?
 --
 -- One row per image with a new version in the last 24 hours, compared with the version that was valid before. The sum
--- of a change over an account's rows is the change of its posture. An account that was first read less than 24 hours
--- ago has no rows, because there is no older state to compare with.
+-- of a change over an account's rows is the change of its posture. An account whose first image was seen less than 24
+-- hours ago has no rows, because there is no older state to compare with.
 --
 -- kind: new, gone, returned (was gone 24 hours ago or later, and is there again), came and went (was there only in
 -- between), or changed, even if the image now is again as 24 hours ago

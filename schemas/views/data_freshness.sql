@@ -85,7 +85,7 @@ since as (
         runs.account_id,
         count(case when runs.verdict = 'partial' then 1 end) as partial_since,
         count(case when runs.verdict not in ('complete', 'partial') then 1 end) as failed_since,
-        count(case when runs.verdict = 'complete' then 1 end) as filtered_since
+        count(case when runs.verdict = 'complete' and runs.filters is not null then 1 end) as filtered_since
     from runs
     left join complete on complete.account_id = runs.account_id
     where complete.complete_at is null or runs.started_at > complete.complete_at

@@ -14,7 +14,7 @@
 -- status: open, closed (a later scan of the same image no longer had the finding: judged anew), or image_gone
 -- first_observed_at: ScanTime of the first read that has the finding
 -- since_is_known: as in current_findings
--- closed_at: ScanTime of the first read without the finding, or when a sync first saw the image gone; null: open
+-- closed_at: ScanTime of the first read without the finding, or deleted_at of an image that is gone; null: open
 -- exploit_available: whether an exploit exists
 -- known_exploited: whether the vulnerability is exploited in the wild
 -- published_at: when the vulnerability was published

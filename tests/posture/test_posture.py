@@ -112,6 +112,9 @@ def test_every_question_is_answered_with_every_filter(fleet: Place, chosen: list
             (count,) = place.sql(f"select count(*) from {{data}}.images where {_condition(filters)}")[0]
             fleet = queries.ask(FLEET, filters)[0]
             assert fleet["images"] == count
+            scanned = "count(case when critical_level_vul_cnt is not null and scan_time is not null then 1 end)"
+            (counted,) = place.sql(f"select {scanned} from {{data}}.images where {_condition(filters)}")[0]
+            assert fleet["images_counted"] == counted
             assert sum(row["images"] for row in queries.ask(COVERAGE, filters)) == count
             trend = queries.ask(TREND, filters)
             last = trend[-1] if trend else {"images": 0, "critical": 0}

@@ -50,7 +50,7 @@ def test_one_day_has_no_chart(days: list[int], charts: int, sentence: str, monke
 
 
 FLEET = {
-    **dict.fromkeys(("images", "images_in_use", "container_cnt", "images_scanned"), 5),
+    **dict.fromkeys(("images", "images_in_use", "container_cnt", "images_scanned", "images_counted"), 5),
     **dict.fromkeys(("images_critical", "in_use_critical", "images_malware", "images_scan_error"), 0),
     **dict.fromkeys(("critical_level_vul_cnt", "virus_cnt", "risk_cnt"), 0),
 }
@@ -65,12 +65,17 @@ FLEET = {
             ["warn", "critical", "critical", "warn", "warn", "warn"],
             id="all",
         ),
-        pytest.param({"images_scanned": 4}, ["warn", "plain", "plain", "plain", "plain", "good"], id="one not scanned"),
+        pytest.param(
+            {"images_scanned": 4, "images_counted": 4},
+            ["warn", "plain", "plain", "plain", "plain", "good"],
+            id="one not scanned",
+        ),
+        pytest.param({"images_counted": 4}, ["good", "plain", "plain", "plain", "plain", "good"], id="one not counted"),
     ],
 )
 def test_a_tile_has_a_colour_of_alarm_only_where_something_was_found(found: dict[str, int], marks: list[str]) -> None:
     """A size has none, every colour is explained, and no two tiles have the same noun. Before every image was scanned,
-    nothing that a scan may find is called good."""
+    and where a count is not known, nothing that a scan may find is called good."""
     queries: Any = Asked(FLEET | found)
     shown = answers.fleet(queries, {}).shown
     assert [tile.mark for tile in shown["tiles"]] == ["plain", "plain", *marks]

@@ -514,8 +514,11 @@ ACCOUNTS = {name: "56" if name == "time_to_fix" else "12" for name in EXPECTED}
 
 @pytest.fixture(scope="module", params=KINDS)
 def details(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, Any]]:
-    """A warehouse of each kind with the data above and all views, and its pipeline."""
+    """A warehouse of each kind with the data above and all views, and its pipeline. In MySQL, the database is one that
+    was there before, with another collation than that of connections."""
     with place(request.param, tmp_path_factory.mktemp("details")) as made:
+        if made.kind == "mysql":
+            made.sql("CREATE DATABASE {data} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
         pipeline = made.prepared(tables=ALL_TABLES)
         made.insert(LOADED)
         create(pipeline)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from connector.errors import DestinationError
-from connector.tables import IMAGES, POSTURE_CHANGES, REJECTED_VALUES, SYNC_RUNS
+from connector.tables import IMAGES, NAMED_ACCOUNTS, POSTURE_CHANGES, REJECTED_VALUES, SYNC_RUNS, TABLES
 from connector.warehouse import inventory
 from connector.warehouse.inventory import KNOWN, AccountInventory, Inventory
 from connector.warehouse.loading import Loader
@@ -297,6 +297,18 @@ def test_one_accounts_inventory_is_its_part_of_the_whole(place: Place) -> None:
         assert plain(found.rows(["new", "?"])) == [{"changed_at": 0, **NEW}]
         assert [(run["sync_id"], run["started_at"]) for run in found.runs()] == [("s1", 1)]
         assert (found.rejected_ids(["a", "b"]), found.other_accounts()) == ({"a"}, ["2", "3"])
+
+
+def test_a_name_that_is_there_twice_is_written_again(tmp_path: Path) -> None:
+    """As after a backup was restored over the tables: the name counts as unknown, and its next row replaces both."""
+    with place("duckdb", tmp_path) as made:
+        pipeline = made.prepared(tables=(*TABLES, NAMED_ACCOUNTS))
+        name = {"account_id": "1", "account_name": "shop"}
+        found = AccountInventory(Inventory(made.location, pipeline), "1")
+        made.insert({NAMED_ACCOUNTS: [name, name]})
+        assert found.name() is None
+        made.load(pipeline, NAMED_ACCOUNTS, name)
+        assert (found.name(), len(made.table(NAMED_ACCOUNTS))) == ("shop", 1)
 
 
 def test_one_accounts_inventory_verifies_first(place: Place) -> None:
