@@ -139,15 +139,16 @@ class Run:
         if not self._location.has_lock:
             return
         account_id, sync_id = self.identity.account_id, self.identity.sync_id
-        for expected, whose in ((rows, None), (own, sync_id)):
-            found = self.inventory.count(IMAGES, account_id, whose) if expected else 0
-            if found < expected:
-                raise DestinationError(
-                    f"images of {self._location} has {found:,} rows of account {account_id}"
-                    f"{' and this run' if whose else ''}, and not {expected:,}: somebody has moved the warehouse, "
-                    "deleted rows, or loaded beside this sync",
-                    hint="Run again: the next sync writes what is missing.",
-                )
+        with self.inventory.session():
+            for expected, whose in ((rows, None), (own, sync_id)):
+                found = self.inventory.count(IMAGES, account_id, whose) if expected else 0
+                if found < expected:
+                    raise DestinationError(
+                        f"images of {self._location} has {found:,} rows of account {account_id}"
+                        f"{' and this run' if whose else ''}, and not {expected:,}: somebody has moved the warehouse, "
+                        "deleted rows, or loaded beside this sync",
+                        hint="Run again: the next sync writes what is missing.",
+                    )
 
     def _load(self, tables: tuple[Table, ...]) -> None:
         files = {table.name: path for table in tables if (path := self._spool.finish(table)) is not None}
