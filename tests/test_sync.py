@@ -20,7 +20,7 @@ from connector.tables import TABLES
 from connector.warehouse.loading import Loader
 from connector.warehouse.locations import Location
 from connector.warehouse.views import views, views_of
-from tests.world import World, world
+from tests.world import ACCOUNT_ID, World, world
 
 COUNTS = ("mode", "verdict", "images_new", "images_changed", "images_gone")
 
@@ -202,3 +202,44 @@ def test_without_a_lock_the_staging_dataset_is_the_runs_own_and_is_removed(
         schemas = account.query("select schema_name from information_schema.schemata where schema_name like 'tcss%'")
     assert schemas == [("tcss",)]
     assert len({each for each in staged if each != "tcss_staging_p"}) == 2  # but for that of the round trip's file
+
+
+def test_a_warehouse_that_is_moved_while_the_list_is_read_gets_no_complete_run(synced: World) -> None:
+    """The run has compared with rows that are not there any more: nothing is written, and the next sync is a first."""
+    backup = synced.directory / "backup.duckdb"
+
+    def move(*_: object) -> None:
+        if not backup.exists():
+            synced.file.rename(backup)
+
+    with pytest.raises(DestinationError, match=r"images of .* has 0 rows .* not 50: .* Run again"):
+        sync(destination=synced.destination, endpoint=synced.sandbox.url, mode="full", progress=move)
+    assert synced.query("select count(*) from tcss.image_history") == [(0,)]
+    assert some(synced.sync()) == ("full", "complete", 50, 0, 0)
+
+
+LOST = {
+    "delete from tcss.images where version = 1": f"0 rows of account {ACCOUNT_ID}, and not 52",
+    "update tcss.images set sync_id = ''": f"0 rows of account {ACCOUNT_ID} and this run, and not 2",
+}
+
+
+@pytest.mark.parametrize("harm", LOST, ids=("deleted", "overwritten"))
+def test_rows_that_vanish_while_others_are_loaded_are_not_called_complete(
+    synced: World, monkeypatch: pytest.MonkeyPatch, harm: str
+) -> None:
+    """As where two loads share a staging dataset, or somebody deletes rows."""
+    load = Loader.load
+
+    def lose(loader: Loader, files: Any) -> None:
+        load(loader, files)
+        if "images" in files:
+            with loader._pipeline.sql_client() as client:
+                client.execute_sql(harm)
+
+    synced.sandbox.change({"insert": 2})
+    monkeypatch.setattr(Loader, "load", lose)
+    with pytest.raises(DestinationError, match=LOST[harm]):
+        sync(destination=synced.destination, endpoint=synced.sandbox.url, mode="full")
+    monkeypatch.setattr(Loader, "load", load)
+    assert synced.sync("--mode", "full")["verdict"] == "complete"

@@ -49,7 +49,7 @@ class Diff:
     that is again as in the warehouse is not written. `kinds` counts images, and `rejected` holds the ids of faults.
     `audit` is told of every ScanTime. With `every_scan`, scans of unchanged images are written too. `settle` is last.
     `oldest_version` is when the oldest version was observed that the rows bring into `images`; after `recall` it may be
-    older than the run.
+    older than the run. `held` is how many images the warehouse had.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Diff:
         every_scan: bool = False,
     ) -> None:
         self.known, self._rows, self._parse = known, rows, parse
-        self._held = known.count
+        self.held = known.count
         self._account_id, self._sync_id, self._observed_at = run.account_id, run.sync_id, run.started_at
         self._rejected_ids = rejected_ids
         self.audit = audit or Audit()
@@ -162,7 +162,7 @@ class Diff:
 
     def held_after(self) -> int:
         """The number of images in the warehouse once the rows are loaded, gone ones included."""
-        return self._held + self.kinds["new"]
+        return self.held + self.kinds["new"]
 
     def rehash(self, stored: pa.Table) -> None:
         """Hash images anew whose hash has an older definition, so that they compare with what the sweep shows."""

@@ -93,8 +93,10 @@ class Run:
         with self.loader.session():
             if self._posture is not None:
                 self._posture.expect(self._observation.diff.oldest_version)
+            self._require_images(self._observation.diff.held)
             for tables in PACKAGES[:2]:
                 self._load(tables)
+            self._require_images(self._observation.diff.held_after(), own=self._spool.count(IMAGE_HISTORY))
             row = self._record()
             self._count()
             return row
@@ -126,6 +128,27 @@ class Run:
             publish(self._location, self._pipeline)
         except DestinationError as error:
             log.warning("the views are not up to date; `tcss views` makes them: %s", error)
+
+    def _require_images(self, rows: int, own: int = 0) -> None:
+        """Raise DestinationError if `images` has fewer rows of the account, or fewer of this run than its `own`.
+
+        A run writes what differs from the rows that it has read. So a run is not complete where somebody has moved the
+        warehouse or deleted rows since, or where another load has taken rows away. A destination without a lock is not
+        asked, because it may count late.
+        """
+        if not self._location.has_lock:
+            return
+        account_id, sync_id = self.identity.account_id, self.identity.sync_id
+        with self.inventory.session():
+            for expected, whose in ((rows, None), (own, sync_id)):
+                found = self.inventory.count(IMAGES, account_id, whose) if expected else 0
+                if found < expected:
+                    raise DestinationError(
+                        f"images of {self._location} has {found:,} rows of account {account_id}"
+                        f"{' and this run' if whose else ''}, and not {expected:,}: somebody has moved the warehouse, "
+                        "deleted rows, or loaded beside this sync",
+                        hint="Run again: the next sync writes what is missing.",
+                    )
 
     def _load(self, tables: tuple[Table, ...]) -> None:
         files = {table.name: path for table in tables if (path := self._spool.finish(table)) is not None}

@@ -14,9 +14,12 @@ from connector.errors import ConfigurationError
 from connector.wire import is_storable
 
 _UNUSABLE = "%?\\"  # dlt takes a % in a path for a format; DuckDB ends a name at the other two
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)  # the last one by `ulimit -f`
 _HINT = "Set TMPDIR to a directory that this user may write to, in UTF-8 and without %, ? and backslash in its name."
-_FULL_HINT = "Free space there, or set TMPDIR to a directory with more room, then run again."
+_FULL_HINT = (
+    "Free space there, raise a limit of file sizes (ulimit -f), or set TMPDIR to a directory with more room, then run "
+    "again."
+)
 
 
 def root() -> Path:

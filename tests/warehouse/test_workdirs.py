@@ -80,9 +80,9 @@ def test_a_directory_that_has_become_unusable(monkeypatch: pytest.MonkeyPatch) -
         workdirs.make()
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS], ids=errno.errorcode.get)
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG], ids=errno.errorcode.get)
 def test_a_full_disk_is_no_unexpected_error(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor one that has become read-only. It is named, and the warehouse, which may be elsewhere, is not blamed."""
+    """Nor a read-only one, nor a limit of file sizes. The warehouse, which may be elsewhere, is not blamed."""
     said = f"cannot write temporary files in {tempfile.gettempdir()}: {os.strerror(number)}. Free space there"
     with world(tmp_path, monkeypatch, images=3, begun="prepared") as account:
         monkeypatch.setattr("connector.runs.spool.pq.ParquetWriter", mock.Mock(side_effect=OSError(number, "full")))
