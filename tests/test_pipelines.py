@@ -637,6 +637,32 @@ def test_a_dropped_pipeline_goes_on(begun: Mine) -> None:
     begun.whole()
 
 
+@pytest.mark.thorough(but=("with",))
+@pytest.mark.parametrize("row", ["with", "without"])
+def test_a_run_that_was_loaded_in_part_is_made_up_for(few: Mine, row: str) -> None:
+    """dlt has committed `images`, and the package is gone: with the run's row, which is complete, or without."""
+    few.pipeline().run(few.source())
+    few.account.sandbox.change({"delete": 3, "rescan": 5, "insert": 2})
+    few.pipeline().run(few.source(mode="full", confirm_gone_after=0))
+    newest = "(SELECT sync_id FROM {data}.sync_runs ORDER BY started_at DESC LIMIT 1)"
+    with few.pipeline().sql_client() as client:
+        for table in ("image_history", "image_scans", *(["sync_runs"] if row == "without" else [])):
+            client.execute_sql(f"DELETE FROM {table} WHERE sync_id = {newest.format(data=few.place.dataset)}")
+        client.execute_sql("DELETE FROM _dlt_loads WHERE load_id = (SELECT max(load_id) FROM _dlt_loads)")
+    few.pipeline().drop()
+    few.pipeline().run(few.source())
+    runs = few.place.sql("SELECT mode_reason, verdict FROM {data}.sync_runs ORDER BY started_at DESC")
+    assert runs[0] == ("the load package of an earlier run was not loaded whole", "complete")
+    lost = "SELECT image_id, version FROM {data}.images EXCEPT SELECT image_id, version FROM {data}.image_history"
+    unscanned = (
+        "SELECT image_id, scan_time FROM {data}.images WHERE deleted_at IS NULL AND scan_time IS NOT NULL "
+        "EXCEPT SELECT image_id, scan_time FROM {data}.image_scans"
+    )
+    with few.place.opened():
+        assert few.place.sql(lost) == few.place.sql(unscanned) == []
+        assert few.place.sql("SELECT count(*), count(deleted_at) FROM {data}.images") == [(FEW + 2, 3)]
+
+
 # What is loaded, as dlt reads it.
 
 

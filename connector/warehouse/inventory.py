@@ -35,7 +35,10 @@ from connector.warehouse.pipeline import SCHEMA
 from connector.warehouse.results import collect, execute
 from connector.warehouse.selects import BEHIND, STANDINGS, accounts, behind, select, standings
 
-KNOWN = ("image_id", "row_hash", "version", "first_seen_at", "deleted_at", "scan_time", "missing_since", "scan_status")
+KNOWN = (
+    *("image_id", "row_hash", "version", "first_seen_at", "deleted_at", "scan_time", "missing_since", "scan_status"),
+    "sync_id",
+)
 VERSIONS = ("image_id", "version", "row_hash", "observed_at", "deleted_at", "scan_time", "sync_id")
 VERIFIED = (*TABLES, NAMED_ACCOUNTS, POSTURE_CHANGES)  # as a sync without details does
 BATCH_ROWS = 10_000
@@ -161,6 +164,22 @@ class Inventory:
     def rejected_ids(self, account_id: str, reject_ids: Sequence[str]) -> set[str]:
         """Those of `reject_ids` that `rejected_values` has for the account."""
         return _texts(self._those(REJECTED_VALUES, ("reject_id",), account_id, "reject_id", reject_ids))
+
+    def loaded(self, load_ids: Sequence[str]) -> set[str]:
+        """Those of dlt's load packages that were loaded whole, which dlt notes last; all if there are no notes."""
+        if self._absent:
+            return {*load_ids}
+        with destination_errors(self._location, "read"), self._client() as client:
+            names = {name: client.escape_column_name(name) for name in ("load_id", "status")}
+            query = (
+                f"SELECT {names['load_id']} FROM {client.make_qualified_table_name('_dlt_loads')} "  # noqa: S608
+                f"WHERE {names['status']} = 0 AND {names['load_id']} IN ({', '.join(['%s'] * len(load_ids))})"
+            )
+            try:
+                with client.execute_query(query, *load_ids) as cursor:
+                    return {str(load_id) for (load_id,) in cursor.fetchall()}
+            except DatabaseUndefinedRelation:
+                return {*load_ids}
 
     def account_ids(self) -> set[str]:
         """Every account that has images or runs here."""
@@ -302,6 +321,10 @@ class AccountInventory:
         """The account's name in `named_accounts`; None if it has none."""
         found = self._inventory.of_account(NAMED_ACCOUNTS, self._account_id, ("account_name",))
         return next(iter(found.column(0).to_pylist()), None)
+
+    def loaded(self, packages: Sequence[str]) -> set[str]:
+        """See `Inventory.loaded`."""
+        return self._inventory.loaded(packages)
 
     def has_history(self) -> bool:
         """Whether `image_history` has any version of the account's images."""
