@@ -15,6 +15,7 @@ import dlt
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
+from dlt.extract.items_transform import ItemTransform
 
 import connector
 from connector.errors import DestinationError
@@ -371,6 +372,28 @@ def _map(source: Any) -> None:
     source.images.add_map(lambda batch: batch.slice(0, 5))
 
 
+def _map_later(source: Any) -> None:
+    source.images.add_map(dlt.defer(lambda batch: batch.slice(0, 5)))
+
+
+def _map_awaited(source: Any) -> None:
+    async def few(batch: Any) -> Any:
+        return batch.slice(0, 5)
+
+    source.images.add_map(few)
+
+
+class _Few(ItemTransform[Any, Any]):
+    """A step of the user's own."""
+
+    def __call__(self, item: Any, meta: Any = None) -> Any:
+        return item.slice(0, 5)
+
+
+def _step(source: Any) -> None:
+    source.images.add_step(_Few(lambda _: None))
+
+
 def _map_to_nothing(source: Any) -> None:
     source.image_scans.add_map(lambda _: None)
 
@@ -399,6 +422,9 @@ def _deletion(source: Any) -> None:
         (_dynamic, "images has hints that depend on rows"),
         (_transformer, "images has a transformer in its place"),
         (_map, "a map of images makes 5 rows of 1000: rows would be lost"),
+        (_map_later, "a map of images makes 5 rows of 1000: rows would be lost"),
+        (_map_awaited, "a map of images makes 5 rows of 1000: rows would be lost"),
+        (_step, "images has a step that is not one of dlt's, which would drop rows silently"),
         (_map_to_nothing, r"a map of image_scans makes 0 rows of \d+"),
         (_map_in_parts, "a map of images makes 2000 rows of 1000"),
         (_contract, "images has a schema contract with discard_row, which would drop rows silently"),
