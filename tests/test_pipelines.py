@@ -634,6 +634,17 @@ def test_another_source_runs_beside_it(mine: Mine, single: bool, monkeypatch: py
     assert modes == [("full", "complete"), ("incremental", "complete")]
 
 
+def test_another_name_has_another_dataset(few: Mine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where dlt gives each source a dataset of its own, a source under another name finds what it has loaded."""
+    monkeypatch.setenv("USE_SINGLE_DATASET", "false")
+    named = connector.tcss.with_args(name="containers")
+    other = dlt.source(lambda: dlt.resource([{"id": 1}], name="numbers"), name="another")
+    for _ in range(2):
+        few.pipeline().run([other(), named(endpoint=few.account.sandbox.url)])
+    query = f"SELECT images_new FROM {few.place.dataset}_containers.sync_runs ORDER BY started_at"
+    assert few.place.sql(query) == [(FEW,), (0,)]
+
+
 def _runs_of(mine: Mine, schema: str) -> list[Any]:
     query = f"SELECT mode, verdict FROM {mine.place.dataset}_{schema}.sync_runs ORDER BY started_at"
     return mine.place.sql(query)

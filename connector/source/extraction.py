@@ -120,7 +120,7 @@ def _inventory(source: DltSource) -> Inventory | None:
     pipeline = dlt.current.pipeline()
     check_target(pipeline, source)
     follow_run(pipeline)
-    inventory = inventory_of(pipeline)
+    inventory = inventory_of(pipeline, source.schema.name)
     inventory.verify_staging()
     return None if state.get("refresh") else inventory
 

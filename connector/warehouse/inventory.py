@@ -49,9 +49,17 @@ IDS_IN_ONE_QUERY = 900
 
 class Inventory:
     """Queries one dataset, through the SQL client of a pipeline. `wait` is called before a connection is opened: it
-    returns once nothing else uses the pipeline."""
+    returns once nothing else uses the pipeline. `schema` is the name of dlt's schema that has our tables."""
 
-    def __init__(self, location: Location, pipeline: dlt.Pipeline, wait: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self,
+        location: Location,
+        pipeline: dlt.Pipeline,
+        wait: Callable[[], object] = lambda: None,
+        *,
+        schema: str = SCHEMA,
+    ) -> None:
+        self._schema = schema
         self._location = location
         self._pipeline = pipeline
         self._wait = wait
@@ -288,8 +296,8 @@ class Inventory:
     def _new_client(self) -> Any:
         self._wait()
         # A pipeline of the user's own does not know our schema before its first run; any schema names the same dataset.
-        known = SCHEMA in self._pipeline.schema_names
-        return self._pipeline.sql_client(SCHEMA) if known else self._pipeline.sql_client()
+        known = self._schema in self._pipeline.schema_names
+        return self._pipeline.sql_client(self._schema) if known else self._pipeline.sql_client()
 
 
 class AccountInventory:
@@ -343,11 +351,11 @@ class AccountInventory:
         return sorted(found - {self._account_id})
 
 
-def inventory_of(pipeline: dlt.Pipeline) -> Inventory:
-    """Return the inventory of the destination of a user's own pipeline."""
-    if SCHEMA not in pipeline.schemas:  # the pipeline never ran, and its SQL client needs a schema
-        pipeline.schemas.save_schema(dlt.Schema(SCHEMA))
-    return Inventory(location_of(pipeline), pipeline)
+def inventory_of(pipeline: dlt.Pipeline, schema: str = SCHEMA) -> Inventory:
+    """Return the inventory of the destination of a user's own pipeline. `schema` is the source's name."""
+    if schema not in pipeline.schemas:  # the pipeline never ran, and its SQL client needs a schema
+        pipeline.schemas.save_schema(dlt.Schema(schema))
+    return Inventory(location_of(pipeline), pipeline, schema=schema)
 
 
 def location_of(pipeline: dlt.Pipeline) -> Location:
