@@ -15,6 +15,7 @@ import dlt
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
+from dlt.extract.items_transform import ItemTransform
 
 import connector
 from connector.errors import DestinationError
@@ -371,6 +372,28 @@ def _map(source: Any) -> None:
     source.images.add_map(lambda batch: batch.slice(0, 5))
 
 
+def _map_later(source: Any) -> None:
+    source.images.add_map(dlt.defer(lambda batch: batch.slice(0, 5)))
+
+
+def _map_awaited(source: Any) -> None:
+    async def few(batch: Any) -> Any:
+        return batch.slice(0, 5)
+
+    source.images.add_map(few)
+
+
+class _Few(ItemTransform[Any, Any]):
+    """A step of the user's own."""
+
+    def __call__(self, item: Any, meta: Any = None) -> Any:
+        return item.slice(0, 5)
+
+
+def _step(source: Any) -> None:
+    source.images.add_step(_Few(lambda _: None))
+
+
 def _map_to_nothing(source: Any) -> None:
     source.image_scans.add_map(lambda _: None)
 
@@ -399,6 +422,9 @@ def _deletion(source: Any) -> None:
         (_dynamic, "images has hints that depend on rows"),
         (_transformer, "images has a transformer in its place"),
         (_map, "a map of images makes 5 rows of 1000: rows would be lost"),
+        (_map_later, "a map of images makes 5 rows of 1000: rows would be lost"),
+        (_map_awaited, "a map of images makes 5 rows of 1000: rows would be lost"),
+        (_step, "images has a step that is not one of dlt's, which would drop rows silently"),
         (_map_to_nothing, r"a map of image_scans makes 0 rows of \d+"),
         (_map_in_parts, "a map of images makes 2000 rows of 1000"),
         (_contract, "images has a schema contract with discard_row, which would drop rows silently"),
@@ -608,6 +634,17 @@ def test_another_source_runs_beside_it(mine: Mine, single: bool, monkeypatch: py
     assert modes == [("full", "complete"), ("incremental", "complete")]
 
 
+def test_another_name_has_another_dataset(few: Mine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where dlt gives each source a dataset of its own, a source under another name finds what it has loaded."""
+    monkeypatch.setenv("USE_SINGLE_DATASET", "false")
+    named = connector.tcss.with_args(name="containers")
+    other = dlt.source(lambda: dlt.resource([{"id": 1}], name="numbers"), name="another")
+    for _ in range(2):
+        few.pipeline().run([other(), named(endpoint=few.account.sandbox.url)])
+    query = f"SELECT images_new FROM {few.place.dataset}_containers.sync_runs ORDER BY started_at"
+    assert few.place.sql(query) == [(FEW,), (0,)]
+
+
 def _runs_of(mine: Mine, schema: str) -> list[Any]:
     query = f"SELECT mode, verdict FROM {mine.place.dataset}_{schema}.sync_runs ORDER BY started_at"
     return mine.place.sql(query)
@@ -635,6 +672,32 @@ def test_a_dropped_pipeline_goes_on(begun: Mine) -> None:
     assert [run[:2] for run in begun.runs] == [("full", "complete"), ("incremental", "complete")]
     assert [run[3] for run in begun.runs] == [1500, 10]
     begun.whole()
+
+
+@pytest.mark.thorough(but=("with",))
+@pytest.mark.parametrize("row", ["with", "without"])
+def test_a_run_that_was_loaded_in_part_is_made_up_for(few: Mine, row: str) -> None:
+    """dlt has committed `images`, and the package is gone: with the run's row, which is complete, or without."""
+    few.pipeline().run(few.source())
+    few.account.sandbox.change({"delete": 3, "rescan": 5, "insert": 2})
+    few.pipeline().run(few.source(mode="full", confirm_gone_after=0))
+    newest = "(SELECT sync_id FROM {data}.sync_runs ORDER BY started_at DESC LIMIT 1)"
+    with few.pipeline().sql_client() as client:
+        for table in ("image_history", "image_scans", *(["sync_runs"] if row == "without" else [])):
+            client.execute_sql(f"DELETE FROM {table} WHERE sync_id = {newest.format(data=few.place.dataset)}")
+        client.execute_sql("DELETE FROM _dlt_loads WHERE load_id = (SELECT max(load_id) FROM _dlt_loads)")
+    few.pipeline().drop()
+    few.pipeline().run(few.source())
+    runs = few.place.sql("SELECT mode_reason, verdict FROM {data}.sync_runs ORDER BY started_at DESC")
+    assert runs[0] == ("the load package of an earlier run was not loaded whole", "complete")
+    lost = "SELECT image_id, version FROM {data}.images EXCEPT SELECT image_id, version FROM {data}.image_history"
+    unscanned = (
+        "SELECT image_id, scan_time FROM {data}.images WHERE deleted_at IS NULL AND scan_time IS NOT NULL "
+        "EXCEPT SELECT image_id, scan_time FROM {data}.image_scans"
+    )
+    with few.place.opened():
+        assert few.place.sql(lost) == few.place.sql(unscanned) == []
+        assert few.place.sql("SELECT count(*), count(deleted_at) FROM {data}.images") == [(FEW + 2, 3)]
 
 
 # What is loaded, as dlt reads it.

@@ -13,7 +13,7 @@ import pyarrow as pa
 from connector.images.records import Columns, Record, Rejected, former_reject_id, hash_of_row, raw, reject_id
 from connector.runs.audit import Audit
 from connector.runs.identity import Identity
-from connector.runs.known import ABSENT, PREFIX, ROOM, UNWRITTEN, Kind, Known, short_hash
+from connector.runs.known import ABSENT, PREFIX, ROOM, UNKNOWN, UNWRITTEN, Kind, Known, short_hash
 from connector.runs.spool import Place
 from connector.runs.twins import Parse, Twins
 from connector.tables import API_COLUMNS, IMAGE_SCANS, IMAGES, REJECTED_VALUES, Table, plain_rows
@@ -116,14 +116,14 @@ class Diff:
         """Write `missing_since`, without a new version; `stored` holds the images' whole rows of `images`."""
         for row in plain_rows(stored):
             values = tuple(row[name] for name in IMAGES.column_names if name != "missing_since")
-            self.known.image_row[self.known.slots[row["image_id"]]] = self._rows.amend((*values, since))
+            self._put(self.known.slots[row["image_id"]], (*values, since))
 
     def keep(self, stored: pa.Table) -> None:
         """Write rows of `images` as they are, except of images that this run writes anyway."""
         for row in plain_rows(stored):
             slot = self.known.slots[row["image_id"]]
             if self.known.image_row[slot] == UNWRITTEN:
-                self.known.image_row[slot] = self._rows.amend(tuple(row[name] for name in IMAGES.column_names))
+                self._put(slot, tuple(row[name] for name in IMAGES.column_names))
 
     def recall(self, stored: pa.Table) -> int:
         """Go on from the history of images that `images` lacks; `stored` holds all their versions. Called after the
@@ -279,6 +279,11 @@ class Diff:
         """Return since when an image that is gone now has been missing."""
         since = self.known.missing_since[slot]
         return self._observed_at if since == ABSENT else since
+
+    def _put(self, slot: int, row: tuple[Any, ...]) -> None:
+        """Write a row of `images` without a new version. If the image is distrusted, the row is its version too."""
+        distrusted = self.known.hash[slot] == UNKNOWN
+        self.known.image_row[slot] = self._rows.add(IMAGES, row) if distrusted else self._rows.amend(row)
 
     def _retract(self, slot: int) -> None:
         """Take the image's row of this run back."""

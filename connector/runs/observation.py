@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from connector import texts
 from connector.errors import ConfigurationError, RequestRejectedError
@@ -24,6 +25,7 @@ from connector.runs.diff import Diff
 from connector.runs.gone import Strikes
 from connector.runs.identity import Identity
 from connector.runs.known import UNSCANNED_STATUSES, Known, known_of, newest
+from connector.runs.packages import lost_runs
 from connector.runs.policy import History, Mode, Policy, RunReason, Verdict, choose, error_code
 from connector.runs.recall import Past, recall
 from connector.runs.spool import Spool
@@ -46,6 +48,8 @@ class Held(Past, Protocol):
 
     def rejected_ids(self, reject_ids: Sequence[str]) -> set[str]: ...
 
+    def loaded(self, packages: Sequence[str]) -> Collection[str]: ...
+
 
 class Progress(NamedTuple):
     """How far a sweep has come: images shown so far, and the list's newest TotalCount."""
@@ -66,10 +70,14 @@ class Observation:
     ) -> None:
         self.identity, self.policy, self.spool = identity, policy, spool
         self._held, self._remote = held, remote
-        self.history = History.of(held.runs(History.COLUMNS), identity.started_at)
+        runs, stored = held.runs(History.COLUMNS), held.known()
+        lost = lost_runs(runs, _texts(stored["sync_id"]), held.loaded)
+        self.history = History.of(runs, identity.started_at, lost)
         self.mode, self.mode_cause = choose(policy, self.history, identity.started_at)
-        known, self._doubled = known_of(held.known())
+        known, self._doubled = known_of(stored)
         self.diff = self._compared_with(known, parse)
+        if lost:
+            known.distrust(_texts(stored.filter(pc.field("sync_id").isin([*lost]))["image_id"]))
         self.pages = self.rows_listed = 0
         self.first_request_id: str | None = None
         self._outcomes: list[Outcome] = []
@@ -94,6 +102,8 @@ class Observation:
         if outcome.complete and not self.policy.filters:
             self._close_gone()
         self._set_missing(self.diff.known.found_again(), None)
+        for stored in self._stored(self.diff.known.distrusted()):
+            self.diff.keep(stored)
         self._undouble()
         self.settle()
         if self.mode == Mode.FULL:
@@ -309,6 +319,10 @@ class Observation:
     def _set_missing(self, image_ids: Sequence[str], since: int | None) -> None:
         for stored in self._stored(image_ids):
             self.diff.set_missing(stored, since)
+
+
+def _texts(column: pa.ChunkedArray[Any]) -> set[str]:
+    return {str(value) for value in column.unique().to_pylist()}
 
 
 def _refused(filters: Filters, error: RequestRejectedError) -> ConfigurationError:

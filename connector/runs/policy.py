@@ -48,6 +48,7 @@ class RunReason(Reason):
     NO_WATERMARK = "no watermark yet"
     NO_FULL_SWEEP = "no complete full sweep yet"
     FULL_TOO_OLD = "the last complete full sweep is too old"
+    NOT_LOADED = "the load package of an earlier run was not loaded whole"
     OTHER_ZONE = "naive_time_zone was {zone} in the last complete run"
     INCREMENTAL_MISSED = "incremental runs had missed {missed} images: both sweeps are made and compared"
     ASKED_FOR_STILL = "asked for, although incremental runs had missed {missed} images"
@@ -96,24 +97,26 @@ class History:
     """Holds what earlier runs of the account say: rows of `sync_runs`, newest first.
 
     `complete` are the complete runs without filters. Runs that are `ahead` have started in the future, by the clock of
-    this run. Such runs count for nothing, because one of the two clocks was wrong. A column that an older release did
-    not have is null. `COLUMNS` are the columns in use.
+    this run. Such runs count for nothing, because one of the two clocks was wrong. `lost` are ids of runs whose rows
+    are not all there (`runs.packages`); then no run counts as complete. A column that an older release did not have is
+    null. `COLUMNS` are the columns in use.
     """
 
     COLUMNS: ClassVar[tuple[str, ...]] = (
-        *("started_at", "mode", "verdict", "filters", "watermark_after", "missed_by_incremental", "reason_code"),
-        *("naive_time_zone", "listed_twice", "first_request_id", "last_request_id"),
+        *("sync_id", "started_at", "mode", "verdict", "filters", "watermark_after", "missed_by_incremental"),
+        *("reason_code", "naive_time_zone", "listed_twice", "first_request_id", "last_request_id"),
     )
     runs: Sequence[Row]
     complete: Sequence[Row]
     ahead: Sequence[Row] = ()
+    lost: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, runs: Iterable[Row], now: int) -> History:
+    def of(cls, runs: Iterable[Row], now: int, lost: frozenset[str] = frozenset()) -> History:
         runs = list(runs)
         ahead = [run for run in runs if run["started_at"] > now + AHEAD]
         believed = [run for run in runs if run["started_at"] <= now + AHEAD]
-        return cls(believed, [run for run in believed if is_whole(run)], ahead)
+        return cls(believed, [run for run in believed if is_whole(run) and not lost], ahead, lost)
 
     @property
     def watermark(self) -> int | None:
@@ -157,7 +160,7 @@ class History:
     @property
     def owes_rows(self) -> bool:
         """Whether a pipeline dropped rows of a run since the last complete run, so that scans are written again."""
-        return any(map(was_cut, takewhile(lambda run: not is_whole(run), self.runs)))
+        return bool(self.lost) or any(map(was_cut, takewhile(lambda run: not is_whole(run), self.runs)))
 
     @property
     def request_ids(self) -> set[str]:
@@ -174,6 +177,8 @@ class History:
 
     def warn(self, account_id: str) -> None:
         """Warn a person of runs that do not count."""
+        if self.lost:
+            log.warning("account %s: %s, so everything is read again", account_id, RunReason.NOT_LOADED.given())
         if self.doubt is not None:
             log.warning("account %s: %s; a clock was wrong, then or now", account_id, self.doubt)
 
@@ -228,6 +233,8 @@ def _whole_anyway(policy: Policy, history: History) -> Cause | None:
         return RunReason.FILTERED.given()
     if policy.mode == Mode.FULL:
         return RunReason.ASKED_FOR.given()
+    if history.lost:
+        return RunReason.NOT_LOADED.given()
     if history.watermark is None and policy.initial_scan_time is None:
         return RunReason.NO_WATERMARK.given()
     if history.zone not in (None, policy.naive_time_zone):

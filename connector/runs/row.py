@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FIRST = "first sync: everything is read"
 IN_WORDS: Mapping[str, str] = {
     RunReason.NO_WATERMARK.value: "no earlier sync to go on from: everything is read",
+    RunReason.NOT_LOADED.value: "a pipeline has loaded an earlier run in part: everything is read",
     RunReason.NO_FULL_SWEEP.value: "no complete full sync yet: everything is read",
     RunReason.FULL_TOO_OLD.value: "the last full sync is older than full_every: everything is read",
     RunReason.SINCE_WATERMARK.value: "what was scanned since the last sync, and what was never scanned",

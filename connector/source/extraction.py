@@ -78,7 +78,8 @@ def _swept(settings: Settings, selection: Selection, inventory: Inventory | None
     spool = Spool(directory)
     weakref.finalize(spool, shutil.rmtree, directory, ignore_errors=True)
     with client_of(settings) as client:
-        identity = Identity.new(account_of(settings, client), client.now(), settings.account_name())
+        account_id, package = account_of(settings, client), _load_id()
+        identity = Identity.new(account_id, client.now(), settings.account_name(), package=package)
         tables = (*(LOADED_TABLES if selection.details else TABLES), NAMED_ACCOUNTS)
         with inventory.session() if inventory else nullcontext():
             held = AccountInventory(inventory, identity.account_id, tables) if inventory else _Nothing()
@@ -119,7 +120,7 @@ def _inventory(source: DltSource) -> Inventory | None:
     pipeline = dlt.current.pipeline()
     check_target(pipeline, source)
     follow_run(pipeline)
-    inventory = inventory_of(pipeline)
+    inventory = inventory_of(pipeline, source.schema.name)
     inventory.verify_staging()
     return None if state.get("refresh") else inventory
 
@@ -140,6 +141,9 @@ class _Nothing:
         return None
 
     def rejected_ids(self, _: Any) -> set[str]:
+        return set()
+
+    def loaded(self, _: Any) -> set[str]:
         return set()
 
     def has_history(self) -> bool:
@@ -169,5 +173,8 @@ def _with_columns(names: list[str], batch: Any) -> Any:
     return batch
 
 
-def _load_id() -> str:
-    return str(load_package_state()["load_id"])
+def _load_id() -> str | None:
+    try:
+        return str(load_package_state()["load_id"])
+    except CurrentLoadPackageStateNotAvailable:  # the source is read without a pipeline
+        return None

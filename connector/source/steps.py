@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any
 
 from dlt.extract import DltResource
 from dlt.extract.items import DataItemWithMeta
-from dlt.extract.items_transform import FilterItem, MapItem, YieldMapItem
+from dlt.extract.items_transform import FilterItem, LimitItem, MapItem, MetricsItem, ValidateItem, YieldMapItem
 
 from connector.errors import ConfigurationError
 
+_KNOWN_STEPS = (MapItem, YieldMapItem, LimitItem, MetricsItem, ValidateItem)  # besides filters and cursors
 _QUERY = "Query a view instead, or give tcss() the API's own `filters`."
 
 
@@ -23,6 +24,8 @@ def check_steps(resource: DltResource) -> None:
         what, hint = "an incremental cursor", "Remove the cursor: tcss() finds its own watermark in the destination."
     elif any(isinstance(step, FilterItem) for step in resource._pipe.steps):
         what, hint = "a filter", _QUERY
+    elif any(not isinstance(step, _KNOWN_STEPS) for step in resource._pipe.steps[1:]):
+        what, hint = "a step that is not one of dlt's", "Use add_map: it is watched."
     elif resource.is_transformer:
         what, hint = "a transformer in its place", "Give the transformer a name of its own."
     else:
@@ -50,8 +53,17 @@ class _Mapped:
 
     def __call__(self, batch: Any, *meta: Any) -> Any:
         made = self.function(batch, *meta)
-        if not callable(made) and not isawaitable(made):  # else dlt makes the result later, in another thread
-            _compare(self.resource, len(batch), _rows(made))
+        if isawaitable(made):
+            return self._awaited(batch, made)
+        if callable(made):  # as of `dlt.defer`: dlt calls it later, in another thread
+            return lambda: self._checked(batch, made())
+        return self._checked(batch, made)
+
+    async def _awaited(self, batch: Any, made: Awaitable[Any]) -> Any:
+        return self._checked(batch, await made)
+
+    def _checked(self, batch: Any, made: Any) -> Any:
+        _compare(self.resource, len(batch), _rows(made))
         return made
 
 

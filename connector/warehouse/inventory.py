@@ -35,7 +35,10 @@ from connector.warehouse.pipeline import SCHEMA
 from connector.warehouse.results import collect, execute
 from connector.warehouse.selects import BEHIND, STANDINGS, accounts, behind, select, standings
 
-KNOWN = ("image_id", "row_hash", "version", "first_seen_at", "deleted_at", "scan_time", "missing_since", "scan_status")
+KNOWN = (
+    *("image_id", "row_hash", "version", "first_seen_at", "deleted_at", "scan_time", "missing_since", "scan_status"),
+    "sync_id",
+)
 VERSIONS = ("image_id", "version", "row_hash", "observed_at", "deleted_at", "scan_time", "sync_id")
 VERIFIED = (*TABLES, NAMED_ACCOUNTS, POSTURE_CHANGES)  # as a sync without details does
 BATCH_ROWS = 10_000
@@ -46,9 +49,17 @@ IDS_IN_ONE_QUERY = 900
 
 class Inventory:
     """Queries one dataset, through the SQL client of a pipeline. `wait` is called before a connection is opened: it
-    returns once nothing else uses the pipeline."""
+    returns once nothing else uses the pipeline. `schema` is the name of dlt's schema that has our tables."""
 
-    def __init__(self, location: Location, pipeline: dlt.Pipeline, wait: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self,
+        location: Location,
+        pipeline: dlt.Pipeline,
+        wait: Callable[[], object] = lambda: None,
+        *,
+        schema: str = SCHEMA,
+    ) -> None:
+        self._schema = schema
         self._location = location
         self._pipeline = pipeline
         self._wait = wait
@@ -162,6 +173,22 @@ class Inventory:
         """Those of `reject_ids` that `rejected_values` has for the account."""
         return _texts(self._those(REJECTED_VALUES, ("reject_id",), account_id, "reject_id", reject_ids))
 
+    def loaded(self, load_ids: Sequence[str]) -> set[str]:
+        """Those of dlt's load packages that were loaded whole, which dlt notes last; all if there are no notes."""
+        if self._absent:
+            return {*load_ids}
+        with destination_errors(self._location, "read"), self._client() as client:
+            names = {name: client.escape_column_name(name) for name in ("load_id", "status")}
+            query = (
+                f"SELECT {names['load_id']} FROM {client.make_qualified_table_name('_dlt_loads')} "  # noqa: S608
+                f"WHERE {names['status']} = 0 AND {names['load_id']} IN ({', '.join(['%s'] * len(load_ids))})"
+            )
+            try:
+                with client.execute_query(query, *load_ids) as cursor:
+                    return {str(load_id) for (load_id,) in cursor.fetchall()}
+            except DatabaseUndefinedRelation:
+                return {*load_ids}
+
     def account_ids(self) -> set[str]:
         """Every account that has images or runs here."""
         return self.accounts_in(IMAGES) | self.accounts_in(SYNC_RUNS)
@@ -269,8 +296,8 @@ class Inventory:
     def _new_client(self) -> Any:
         self._wait()
         # A pipeline of the user's own does not know our schema before its first run; any schema names the same dataset.
-        known = SCHEMA in self._pipeline.schema_names
-        return self._pipeline.sql_client(SCHEMA) if known else self._pipeline.sql_client()
+        known = self._schema in self._pipeline.schema_names
+        return self._pipeline.sql_client(self._schema) if known else self._pipeline.sql_client()
 
 
 class AccountInventory:
@@ -304,6 +331,10 @@ class AccountInventory:
         found = self._inventory.of_account(NAMED_ACCOUNTS, self._account_id, ("account_name",)).column(0).to_pylist()
         return found[0] if len(found) == 1 else None
 
+    def loaded(self, packages: Sequence[str]) -> set[str]:
+        """See `Inventory.loaded`."""
+        return self._inventory.loaded(packages)
+
     def has_history(self) -> bool:
         """Whether `image_history` has any version of the account's images."""
         return not self.is_new and self._account_id in self._inventory.accounts_in(IMAGE_HISTORY)
@@ -321,11 +352,11 @@ class AccountInventory:
         return sorted(found - {self._account_id})
 
 
-def inventory_of(pipeline: dlt.Pipeline) -> Inventory:
-    """Return the inventory of the destination of a user's own pipeline."""
-    if SCHEMA not in pipeline.schemas:  # the pipeline never ran, and its SQL client needs a schema
-        pipeline.schemas.save_schema(dlt.Schema(SCHEMA))
-    return Inventory(location_of(pipeline), pipeline)
+def inventory_of(pipeline: dlt.Pipeline, schema: str = SCHEMA) -> Inventory:
+    """Return the inventory of the destination of a user's own pipeline. `schema` is the source's name."""
+    if schema not in pipeline.schemas:  # the pipeline never ran, and its SQL client needs a schema
+        pipeline.schemas.save_schema(dlt.Schema(schema))
+    return Inventory(location_of(pipeline), pipeline, schema=schema)
 
 
 def location_of(pipeline: dlt.Pipeline) -> Location:

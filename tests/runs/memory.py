@@ -29,7 +29,10 @@ from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES
 
 ACCOUNT = "100012345678"
 PACKAGES = ((IMAGE_HISTORY, IMAGE_SCANS, REJECTED_VALUES), (IMAGES,), (SYNC_RUNS,))
-KNOWN = ("image_id", "row_hash", "version", "first_seen_at", "deleted_at", "scan_time", "missing_since", "scan_status")
+KNOWN = (
+    *("image_id", "row_hash", "version", "first_seen_at", "deleted_at", "scan_time", "missing_since", "scan_status"),
+    "sync_id",
+)
 ZONE = timezone(timedelta(hours=8))
 
 Key = tuple[Any, ...]
@@ -99,6 +102,9 @@ class Warehouse:
 
     def rejected_ids(self, reject_ids: Sequence[str]) -> set[str]:
         return {row["reject_id"] for row in self[REJECTED_VALUES]} & {*reject_ids}
+
+    def loaded(self, packages: Sequence[str]) -> set[str]:
+        return {*packages}
 
     def has_history(self) -> bool:
         return bool(self[IMAGE_HISTORY])

@@ -1,0 +1,37 @@
+"""Finds runs whose load package was not loaded whole.
+
+A pipeline of the user's own loads all rows of a run in one package, and dlt commits the tables of a package in any
+order. If the package then fails and is dropped, or its directory is gone with its machine, images of the run may be
+there without their versions or scans, and the run's row without its images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from connector.runs.identity import package_of
+from connector.runs.policy import is_whole
+from connector.tables import Row
+
+MOST = 900  # packages in one query
+
+
+def lost_runs(
+    runs: Sequence[Row], writers: Iterable[str], loaded: Callable[[Sequence[str]], Collection[str]]
+) -> frozenset[str]:
+    """Return the ids of the runs whose packages were not loaded whole, since the newest whole run that is there: that
+    run has made up for the runs before.
+
+    `runs` are rows of `sync_runs`, newest first, and `writers` the ids of the runs that have rows in `images`. `loaded`
+    says which packages were loaded whole.
+    """
+    ids = {run["sync_id"] for run in runs} | {*writers}
+    packages = {sync_id: package for sync_id in ids if (package := package_of(sync_id))}
+    newest = sorted(packages, key=lambda sync_id: float(packages[sync_id]), reverse=True)[:MOST]
+    if not newest:
+        return frozenset()
+    there = loaded([packages[sync_id] for sync_id in newest])
+    missing = {sync_id for sync_id in newest if packages[sync_id] not in there}
+    whole = next((run for run in runs if is_whole(run) and run["sync_id"] not in missing), None)
+    since = 0.0 if whole is None else float(packages.get(whole["sync_id"], whole["started_at"] / 1e6))
+    return frozenset(sync_id for sync_id in missing if float(packages[sync_id]) > since)
