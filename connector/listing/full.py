@@ -154,13 +154,15 @@ class FullSweep:
     def _fallen(self, evidence: Evidence) -> Cause | None:
         """Return a cause if TotalCount fell far in one step, and stays there: a part of the list may be hidden since.
 
-        A single answer does not count, because its TotalCount may have been too large.
+        A single answer does not count, because its TotalCount may have been too large, unless its rows are gone too.
+        Answers that no pass has taken count as well.
         """
-        answered = self._whole.answered = self._whole.answered + evidence.answered
+        answered = self._whole.answered = sorted({*self._whole.answered, *evidence.answered, *evidence.heard})
+        above = sum(is_great_step(total, evidence.total) for _, _, total in answered)
+        if above < 2 and not is_great_step(len(self._read), evidence.total):
+            return None
         for before, after in self._whole.steps():
-            if not (is_great_step(before, after) and is_great_step(before, evidence.total)):
-                continue
-            if sum(total >= before for _, _, total in answered) > 1:
+            if is_great_step(before, after) and is_great_step(before, evidence.total):
                 return ListReason.TOTAL_JUMPED.given(before=before, after=after)
         return None
 
