@@ -112,6 +112,11 @@ class Evidence:
         if page.total is not None:
             self.heard.append((page.sent, page.came, page.total))
 
+    def listen(self, other: Evidence) -> None:
+        """Note the TotalCounts of another pass over the list, of answers that the pass did not take too."""
+        self.answered = sorted({*self.answered, *other.answered, *other.heard})
+        self.totals = {total for *_, total in self.answered}
+
     def take(self, page: Page) -> None:
         """Take a page into the pass."""
         known = len(self.values)

@@ -248,6 +248,13 @@ def test_a_list_that_is_empty_from_some_answer_on_is_partial(at: int, in_flight:
     assert (outcome.complete, outcome.cause.reason) == (False, ListReason.TOTAL_JUMPED)
 
 
+def test_a_shard_that_is_silent_from_the_second_answer_on_is_no_proof() -> None:
+    """One answer alone had the greater TotalCount, and rows of that answer are not listed any more."""
+    silent = Fault("silent_shard", at=range(2, 100), value=3)
+    missed, outcome, _ = _sweep(listed(1_000), Quirks(shards=10), faults=[silent])
+    assert (len(missed), outcome.complete) == (97, False)
+
+
 def test_a_shard_that_is_silent_again_and_again_is_no_proof() -> None:
     """TotalCount falls and comes back in each pass."""
     silent = Fault("silent_shard", every=4, value=3)
