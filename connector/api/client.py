@@ -228,8 +228,8 @@ class Client:
         outcome = judge(attempt, got, history.skew)
         if isinstance(outcome, Answer) and self._replays.is_replayed(outcome.request_id):
             outcome = replayed(attempt, outcome)  # the Date of a replayed answer is old as well
-        elif history.skew is not None:
-            self.skew = history.skew
+        elif history.skew is not None and (isinstance(outcome, Answer) or outcome.code is not None):
+            self.skew = history.skew  # only the API tells the time: a proxy may be wrong
         host = attempt.call.host
         if isinstance(outcome, Answer):
             self._answered.add(host)

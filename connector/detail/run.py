@@ -217,8 +217,11 @@ class _Aspect:
         facts = Facts(self._identity.account_id, self._identity.sync_id, self._identity.started_at, self._zone, stored)
         reasons: list[str] = []
         items: list[tuple[Any, bool]] = []
+        shown: str | None = None
         for action, emergency in LISTS.items():
             listed = self._list(action, key_by("PocID", "CVEID", "Name"))
+            self._doubt_ended(listed, shown)
+            shown = action if listed.items else shown
             items += ((item, emergency) for item in listed.items.values())
             if not listed.whole:
                 reasons.append(f"{action}: {listed.reason}")
@@ -243,9 +246,12 @@ class _Aspect:
         """Add the rows of all places. Returns the reasons why lists are not proven whole."""
         reasons: list[str] = []
         seen_before, nothing = self._last_whole(), True
+        shown: str | None = None
         for place in PLACES:
             filters = self._running_only() if place.table is CONTAINERS else ()
             listed = self._list(place.action, place.key, filters)
+            self._doubt_ended(listed, shown)
+            shown = place.action if listed.items else shown
             if place.table is CONTAINERS:
                 listed.items = running(listed.items)
             nothing = nothing and not listed.items
@@ -291,6 +297,14 @@ class _Aspect:
 
     def _list(self, action: str, key: Any, filters: Any = ()) -> Listed:
         return read_list(self._fetch(action), key, in_flight=self._in_flight(action), filters=filters)
+
+    def _doubt_ended(self, listed: Listed, shown: str | None) -> None:
+        """Do not believe an empty list where the list `shown`, which had items before, is empty now too: a licence may
+        have ended between the two."""
+        if listed.items or not listed.whole or shown is None:
+            return
+        if not self._fetch(shown)({"Limit": 1, "Offset": 0}).response.get("List"):
+            listed.reason = f"the list is empty, and so is {shown} since"
 
     def _fetch(self, action: str) -> Fetch:
         return partial(self._client.call, action, tally=self._sent)

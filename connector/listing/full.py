@@ -10,7 +10,7 @@ from dataclasses import replace
 from connector.errors import RequestRejectedError, ResponseTooLargeError
 from connector.listing.page import DESCENDING, Page, text_of
 from connector.listing.parts import PartsReader
-from connector.listing.proof import Evidence, Outcome, Proof, is_great_step
+from connector.listing.proof import GREAT_STEP, Evidence, Outcome, Proof, is_great_step
 from connector.listing.query import SCANNED, UNSCANNED, Filters, Query
 from connector.listing.reader import ListReader
 from connector.listing.reasons import Cause, ListReason
@@ -154,13 +154,16 @@ class FullSweep:
     def _fallen(self, evidence: Evidence) -> Cause | None:
         """Return a cause if TotalCount fell far in one step, and stays there: a part of the list may be hidden since.
 
-        A single answer does not count, because its TotalCount may have been too large.
+        A single answer does not count, because its TotalCount may have been too large, unless some of the rows that
+        were read are gone too. Answers that no pass has taken count as well.
         """
-        answered = self._whole.answered = self._whole.answered + evidence.answered
+        self._whole.listen(evidence)
+        above = sum(is_great_step(total, evidence.total) for *_, total in self._whole.answered)
+        vanished = len(self._read.keys() - evidence.ids)
+        if above < 2 and vanished <= max(1, self._remote.limit * GREAT_STEP):
+            return None
         for before, after in self._whole.steps():
-            if not (is_great_step(before, after) and is_great_step(before, evidence.total)):
-                continue
-            if sum(total >= before for _, _, total in answered) > 1:
+            if is_great_step(before, after) and is_great_step(before, evidence.total):
                 return ListReason.TOTAL_JUMPED.given(before=before, after=after)
         return None
 

@@ -122,6 +122,8 @@ class IncrementalSweep:
         """
         total = next((page.total for page in others if page.total is not None), None)
         read = len(unscanned.values) + len(unscanned.nameless) + unscanned.listed_twice
+        if total is not None and is_great_step(scanned + read, total):
+            raise _FallBackError(ListReason.TOTAL_JUMPED.given(before=scanned + read, after=total))
         if total == scanned + read and (self._last_word_is_read or not read):
             return
         alone = [self._remote.first(_not_scanned((word,), "desc"), self._remote.limit) for word in UNSCANNED]
@@ -210,8 +212,8 @@ class IncrementalSweep:
     def _by_scan_time(self, until: int) -> Iterator[Page]:
         aim = Aim(DESCENDING, until=until, insist=True, ignore_nulls=True)
         reader = ListReader(self._remote, Query("ScanTime", "desc"), "ScanTime", aim)
-        for page in self._noted(reader):
-            yield self._counted(page)
+        yield from self._noted(reader)
+        self._whole_list.listen(reader.evidence)
         if not reader.evidence.in_order:
             raise _FallBackError(ListReason.SCAN_TIME.given(cause=_why(reader)))
 

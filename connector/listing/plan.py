@@ -27,7 +27,8 @@ class Plan:
     def __init__(
         self, remote: RemoteList, load: Load, aim: Aim, evidence: Evidence, turned: Load | None = None
     ) -> None:
-        self._prefetch = Prefetch(load, remote.in_flight)
+        self._load = load
+        self._prefetch = Prefetch(self._heard, remote.in_flight)
         self._limit = self._most = remote.limit
         self._server = remote.server
         self._aim, self._evidence, self._turned = aim, evidence, turned
@@ -212,6 +213,11 @@ class Plan:
         self._whole_pages += 1
         if self._limit < self._most and self._whole_pages >= RECOVERY:
             self._limit, self._whole_pages = min(2 * self._limit, self._most), 0
+
+    def _heard(self, offset: int, limit: int) -> Page:
+        page = self._load(offset, limit)
+        self._evidence.hear(page)
+        return page
 
     def _noted(self, page: Page) -> Page:
         self._evidence.note(page)

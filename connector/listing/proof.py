@@ -52,11 +52,12 @@ class Evidence:
     `snapshot` says that the last page shows the whole list. `ties` counts wide ties that were proven by their size.
 
     `totals` are all TotalCounts, `answered` those of each answer, with the moments when it was asked for and when it
-    came. `values` are the sort values of the images read, by id. `repeated` counts, for each id that was in one
-    answer more than once, the rows beyond its first. `moved` are ids that had two sort values, `nameless` the places of
-    items without an id. `end_unseen` says that the list's other end does not show where the list ends: rows without a
-    value stand last in both directions, or the whole list is one wide tie. `left_out` counts the rows that the server
-    cannot show, and `unreadable` names the first one.
+    came; `heard` is the same of all answers that came, whether or not a pass noted them. `values` are the sort values
+    of the images read, by id. `repeated` counts, for each id that was in one answer more than once, the rows beyond its
+    first. `moved` are ids that had two sort values, `nameless` the places of items without an id. `end_unseen` says
+    that the list's other end does not show where the list ends: rows without a value stand last in both directions, or
+    the whole list is one wide tie. `left_out` counts the rows that the server cannot show, and `unreadable` names the
+    first one.
     """
 
     orders: tuple[Order, ...]
@@ -79,6 +80,7 @@ class Evidence:
     idle: int = 0
     ties: int = 0
     answered: list[tuple[int, int, int]] = field(default_factory=list)
+    heard: list[tuple[int, int, int]] = field(default_factory=list)
     totals: set[int] = field(default_factory=set)
     first_total: int = 0
     contradicted: bool = False
@@ -104,6 +106,16 @@ class Evidence:
             self.answered.append((page.sent, page.came, page.total))
             self.totals.add(page.total)
             self.contradicted |= bool(page.items) and page.total < page.end
+
+    def hear(self, page: Page) -> None:
+        """Note that an answer came. Threads that ask for pages call this."""
+        if page.total is not None:
+            self.heard.append((page.sent, page.came, page.total))
+
+    def listen(self, other: Evidence) -> None:
+        """Note the TotalCounts of another pass over the list, of answers that the pass did not take too."""
+        self.answered = sorted({*self.answered, *other.answered, *other.heard})
+        self.totals = {total for *_, total in self.answered}
 
     def take(self, page: Page) -> None:
         """Take a page into the pass."""

@@ -64,6 +64,15 @@ def test_instants_are_the_servers(server: Server, client: Client, clock: Clock, 
     assert client.now() == (START + corrected) * 1e6
 
 
+@pytest.mark.parametrize("status", [200, 503])
+def test_a_proxy_does_not_tell_the_time(server: Server, client: Client, clock: Clock, status: int) -> None:
+    """The Date of a page that is not the API's answer; rows would be stamped by it."""
+    page = Reply(b"<html>", status, headers={"Date": formatdate(START + 86_400, usegmt=True)})
+    server.plays(page, Reply(headers={"Date": ""}))
+    call(client)
+    assert client.skew is None
+
+
 def test_a_clock_that_stays_wrong_is_an_error(server: Server, client: Client, clock: Clock) -> None:
     """A second refusal ends the call, and the error names the skew that was measured."""
     server.plays(expired(-612.0, clock))

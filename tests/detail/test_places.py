@@ -11,6 +11,7 @@ import pytest
 from connector.detail.facts import Facts
 from connector.detail.parsing import NOT_A_NUMBER, NOT_AN_OBJECT, ColumnParser, Rejected
 from connector.detail.places import PLACES, PlaceDiff
+from connector.detail.rows import DetailRun
 from connector.images.fields import LONGEST, TOO_GREAT, TOO_LARGE
 from connector.runs.identity import Identity
 from connector.tables import CONTAINERS, HOSTS, VULNERABILITIES, Row
@@ -177,3 +178,47 @@ def test_an_account_without_any_place_is_not_believed(
     assert made is not None
     found = tuple(row["gone_at"] is not None for name in ("hosts", "containers") for row in tables[name].values())
     assert (made.verdict, found) == (verdict, gone)
+
+
+def test_lists_that_are_empty_from_the_middle_of_a_run_on_are_not_believed() -> None:
+    """Its licence may be over since: the host that the run has seen is not listed any more either."""
+
+    class Ending(_Places):
+        def call(self, action: str, payload: Mapping[str, Any]) -> Any:
+            if self.requests and action == "DescribeAssetContainerList":
+                self.empty = tuple(LISTS)
+            return super().call(action, payload)
+
+    server, tables = Ending({}), new_tables()
+    run(server, tables, detail=["running"])
+    server.requests = ["ending"]
+    made = run(server, tables, now=NOW + MINUTE, detail=["running"])
+    assert made is not None
+    assert (made.verdict, made.verdict_reason) == (
+        "partial",
+        "DescribeAssetContainerList: the list is empty, and so is DescribeAssetHostList since",
+    )
+    assert [row["gone_at"] for row in tables["containers"].values()] == [None]
+
+
+def test_lists_of_vulnerabilities_that_are_empty_from_the_second_on_are_not_believed() -> None:
+    """What the list before had is not gone, and no emergency is over."""
+
+    class Ending(Server):
+        def call(self, action: str, payload: Mapping[str, Any]) -> Any:
+            if self.requests and action == "DescribeWebVulList":
+                self.lists.clear()
+            return super().call(action, payload)
+
+    names = ("System", "Web", "Emergency")
+    lists = {f"Describe{name}VulList": [{**finding(n), "PocID": f"p{n}"}] for n, name in enumerate(names, 1)}
+    tables = new_tables()
+    assert _verdict(run(Server({}, lists=lists), tables)) == "complete"
+    ending = Ending({}, lists=dict(lists), requests=["before"])
+    assert _verdict(run(ending, tables, now=NOW + MINUTE)) == "partial"
+    rows = tables[VULNERABILITIES.name].values()
+    assert sorted((row["gone_at"], row["is_emergency"]) for row in rows) == [(None, False), (None, False), (None, True)]
+
+
+def _verdict(made: DetailRun | None) -> str | None:
+    return None if made is None else made.verdict

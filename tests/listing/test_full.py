@@ -16,7 +16,7 @@ from connector.listing.reasons import ListReason
 from connector.sandbox import Fault, Fleet, Quirks
 from connector.sandbox.filters import shard_of
 from connector.sandbox.images import instant_text
-from tests.listing.lists import DAY, Change, Item, Watched, items
+from tests.listing.lists import DAY, Change, Item, Watched, in_turns, items
 
 UNSORTED = Quirks(sortable=frozenset())
 SUBSTRING = Quirks(image_id_match="substring")
@@ -48,10 +48,11 @@ def _sweep(
     change: Change = _quiet,
     limit: int = 100,
     in_flight: int = 1,
+    expected: int = 0,
 ) -> tuple[set[str], Outcome, Watched]:
     """The images that were listed throughout and not shown, the outcome, and the server."""
     watched = Watched(Fleet(images), quirks, tuple(faults), change)
-    sweep = FullSweep(watched.remote(in_flight, limit))
+    sweep = FullSweep(watched.remote(in_flight, limit), expected=expected)
     shown = {item["ImageID"] for page in sweep.pages() for item in page.items}
     return watched.throughout - shown, sweep.outcome, watched
 
@@ -227,6 +228,31 @@ def test_a_shard_that_is_silent_at_one_end_of_a_pass_is_noticed(silent: range) -
     """TotalCount does not come back, or was not there before: a tenth of the list at once is more than a deletion."""
     missed, outcome, _ = _sweep(listed(1_000), Quirks(shards=10), faults=[Fault("silent_shard", at=silent, value=3)])
     assert (missed, outcome.complete, outcome.passes) == (set(), True, 2)
+
+
+@pytest.mark.parametrize(
+    ("at", "in_flight", "inserted"), [(1, 1, 0), (2, 4, 0), (4, 1, 3)], ids=["first-answer", "pages-ahead", "growing"]
+)
+def test_a_list_that_is_empty_from_some_answer_on_is_partial(at: int, in_flight: int, inserted: int) -> None:
+    """Though one answer alone was taken, or one alone had the greatest TotalCount: its rows, or other answers, tell."""
+
+    def change(watched: Watched, number: int) -> None:
+        watched.fleet.insert(inserted)
+        if number == at:
+            watched.server.backend.quirks = Quirks(window=0)
+
+    with in_turns(2):
+        missed, outcome, _ = _sweep(listed(60), Quirks(), change=change, limit=5, in_flight=in_flight, expected=40)
+    assert missed
+    assert outcome.cause is not None
+    assert (outcome.complete, outcome.cause.reason) == (False, ListReason.TOTAL_JUMPED)
+
+
+def test_a_shard_that_is_silent_from_the_second_answer_on_is_no_proof() -> None:
+    """One answer alone had the greater TotalCount, and rows of that answer are not listed any more."""
+    silent = Fault("silent_shard", at=range(2, 100), value=3)
+    missed, outcome, _ = _sweep(listed(1_000), Quirks(shards=10), faults=[silent])
+    assert (len(missed), outcome.complete) == (97, False)
 
 
 def test_a_shard_that_is_silent_again_and_again_is_no_proof() -> None:

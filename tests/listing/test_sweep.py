@@ -424,6 +424,29 @@ def test_a_shard_that_is_silent_in_the_one_answer_with_all_unscanned_images(shar
     assert (outcome.complete, {f"i{number:04}" for number in range(30)} <= shown.keys()) == (True, True)
 
 
+@pytest.mark.parametrize("shard", range(3))
+def test_a_shard_that_is_silent_from_the_second_answer_on_needs_a_full_sweep(shard: int) -> None:
+    """The first answer counts the scanned images, and the list then has a third less."""
+    silent = Fault("silent_shard", at=range(2, 500), value=shard)
+    watched = Watched(Fleet(_listed(900, unscanned=30)), Quirks(shards=3), (silent,))
+    _, outcome = _incremental(watched, since=NOW - 200 * HOUR)
+    assert outcome.fallback is not None
+    assert (outcome.complete, outcome.fallback.reason) == (False, ListReason.TOTAL_JUMPED)
+
+
+def test_an_answer_that_is_read_again_tells_of_a_silent_shard_too() -> None:
+    """It has fewer rows than were asked for, and another TotalCount than all other answers."""
+
+    def change(watched: Watched, number: int) -> None:
+        watched.server.backend.quirks = Quirks(shards=3, page_cap=50) if number == 5 else few
+
+    few = Quirks(shards=3, down_shards=frozenset([0]))
+    watched = Watched(Fleet(_listed(900, unscanned=30)), few, change=change)
+    _, outcome = _incremental(watched, since=NOW - 200 * HOUR)
+    assert outcome.fallback is not None
+    assert (outcome.complete, outcome.fallback.reason) == (False, ListReason.TOTAL_JUMPED)
+
+
 def test_a_status_filter_that_returns_nothing_is_no_fleet_without_unscanned_images() -> None:
     """Not even scanned images are there."""
     _, outcome = _incremental(Watched(_fleet(), Quirks(status_filter="empty")), NOW - 50 * HOUR)
