@@ -3,6 +3,17 @@
 `sync` keeps a warehouse up to date; `tcss` does the same as a dlt source. Importing this package does not import dlt.
 """
 
+import sys
+
+# Under `python -m connector`, Python looks for modules in the working directory first, which may be somebody else's.
+if (
+    sys.argv[:1] == ["-m"]
+    and any(text.removeprefix("-m").partition(".")[0] == "connector" for text in sys.orig_argv)
+    and not sys.flags.safe_path
+    and sys.path[0] != __file__.rpartition("/connector/")[0]
+):
+    del sys.path[0]
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

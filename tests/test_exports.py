@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,15 @@ def test_importing_the_package_imports_no_dlt() -> None:
     code = "import sys, connector; print(sorted({'dlt', 'pyarrow', 'requests', 'sqlalchemy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_python_m_imports_nothing_from_the_working_directory(tmp_path: Path) -> None:
+    """Not even what the package imports before its `__main__`, such as `typing`."""
+    for name in ("enum", "html", "json", "pathlib", "re", "string", "typing"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not the one that was meant')\n", encoding="utf-8")
+    command = [sys.executable, "-m", "connector", "--version"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == (f"{connector.__version__}\n", "")
 
 
 @pytest.mark.parametrize("module", ["connector.sync", "connector.cli.main"])

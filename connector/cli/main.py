@@ -34,6 +34,13 @@ def _setting(name: str, text: str, *flags: str) -> Any:
     return typer.Option(*flags, help=f"{text} [env var: TCSS_{name.upper()}]")
 
 
+def _not_empty(param: typer.CallbackParam, value: Any) -> Any:
+    """Refuse an empty variable of an option: Click takes it for one that is not set, and `--max-age` would be off."""
+    if not value and os.environ.get(str(param.envvar)) == "":
+        raise typer.BadParameter("the variable is empty: take it away instead.")
+    return value
+
+
 Destination = Annotated[str | None, _setting("destination", "SQLAlchemy URL. [duckdb:///warehouse.duckdb]")]
 Dataset = Annotated[str | None, _setting("dataset", "Schema of the tables. [tcss]")]
 Endpoint = Annotated[str | None, _setting("endpoint", "URL of the API, instead of the site's.")]
@@ -45,12 +52,16 @@ ReadAccount = Annotated[
 AccountId = Annotated[str | None, _setting("account_id", "Written to account_id; without it STS is asked.")]
 AccountIdThere = Annotated[str | None, _setting("account_id", "Id of an account in the warehouse. [all]")]
 AllAccounts = Annotated[
-    bool, typer.Option("--all-accounts", envvar="TCSS_ALL_ACCOUNTS", help="Every configured account.")
+    bool,
+    typer.Option("--all-accounts", envvar="TCSS_ALL_ACCOUNTS", callback=_not_empty, help="Every configured account."),
 ]
 Detail = Annotated[
     list[str] | None, _setting("detail", "vulnerabilities, malware or running; may be repeated.", "--detail")
 ]
-AsJson = Annotated[bool, typer.Option("--json", envvar="TCSS_JSON", help="JSON Lines on stdout, and nothing else.")]
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", envvar="TCSS_JSON", callback=_not_empty, help="JSON Lines on stdout, and nothing else."),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -79,7 +90,8 @@ def sync(
     account: Account = None,
     all_accounts: AllAccounts = False,
     jobs: Annotated[
-        int | None, typer.Option(min=1, envvar="TCSS_JOBS", help="Accounts at once, with --all-accounts.")
+        int | None,
+        typer.Option(min=1, envvar="TCSS_JOBS", callback=_not_empty, help="Accounts at once, with --all-accounts."),
     ] = None,
     account_id: AccountId = None,
     max_delete_share: Annotated[
@@ -149,6 +161,7 @@ def check(
         typer.Option(
             "--json",
             envvar="TCSS_JSON",
+            callback=_not_empty,
             help="One object without ids, names and keys; with --all-accounts a line per account, with both.",
         ),
     ] = False,
@@ -177,7 +190,8 @@ def check(
         report = check.check(settings, (lambda _: None) if as_json else say, api=api, account=account)
         if as_json:
             typer.echo(report.to_json())
-            say(*report.failures, file=sys.stderr)
+            if report.failures:
+                say(*report.failures, file=sys.stderr)
         raise typer.Exit(report.code)
 
 
@@ -189,12 +203,22 @@ def status(
     account_id: AccountIdThere = None,
     max_age: Annotated[
         str | None,
-        typer.Option(envvar="TCSS_MAX_AGE", help="Exit with 5 if an account's data is older, such as 26h or 90m."),
+        typer.Option(
+            envvar="TCSS_MAX_AGE",
+            callback=_not_empty,
+            help="Exit with 5 if an account's data is older, such as 26h or 90m.",
+        ),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Runs to show.")] = 10,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Runs to show.")] = 10,
     accounts: Annotated[bool, typer.Option("--accounts", help="Show the accounts alone, and no runs.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", envvar="TCSS_JSON", help="A line of JSON per run, or with --accounts per account.")
+        bool,
+        typer.Option(
+            "--json",
+            envvar="TCSS_JSON",
+            callback=_not_empty,
+            help="A line of JSON per run, or with --accounts per account.",
+        ),
     ] = False,
 ) -> None:
     """Show the last runs, and at a glance how each account stands and how old its data is."""

@@ -84,6 +84,7 @@ class _Pruning:
             with nullcontext() if self._dry_run else lock(self._location, name):
                 self._told(account, prune(dry_run=self._dry_run))
         except LockedError as error:
+            error.account_id = account
             self._reporter.failed(error, account)
             self._code = error.exit_code
 

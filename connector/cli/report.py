@@ -112,7 +112,8 @@ def _failure(error: Exception, account: str | None) -> str:
     }
     name = account or getattr(error, "account_name", None)
     named = {"account": name} if name else {}
-    whose = {"account_id": getattr(error, "account_id", None), "account_name": name}
+    account_id = getattr(error, "account_id", None)
+    whose = {"account_id": account_id, "account_name": None if name == account_id else name}  # prune calls it by its id
     return json.dumps({"verdict": "failed", **named, "error": facts, **whose})
 
 

@@ -25,7 +25,8 @@ def show(settings: Settings, reporter: Reporter, *, max_age: str | None, limit: 
     """Print the newest runs, at most `limit`, and how each account stands; return the exit code. With a limit of 0, a
     line of JSON is an account and no run."""
     oldest = None if max_age is None else seconds_of("--max-age", max_age)
-    file = locate(settings.destination, settings.dataset).file
+    location = locate(settings.destination, settings.dataset)
+    file = location.file
     if file is not None and not file.exists():
         raise ConfigurationError(f"{file} does not exist", hint="Name the warehouse with --destination.")
     newest, accounts, unknown = stored(settings, limit)
@@ -34,12 +35,16 @@ def show(settings: Settings, reporter: Reporter, *, max_age: str | None, limit: 
         reporter.line(run.to_json(), f"{rfc3339(run.started_at)}  account {run.account_id}  {first}", *others)
     for one in accounts if limit == 0 else ():
         reporter.line(json.dumps(_facts(one, oldest)))
-    reporter.line(None, *([""] if newest else []), *_table(accounts))
+    complete = any(one.freshness.seconds is not None for one in accounts)
+    none = f"no complete sync yet in {location}"
+    reporter.line(None, *([""] if newest else []), *([] if complete else [none]), *_table(accounts))
     if unknown is not None:  # not an error, because a monitor may ask before the account's first sync
         say(f"note: {unknown}", file=sys.stderr)
-    if oldest is None:
-        return int(all(one.freshness.seconds is None for one in accounts))
-    return _judged(accounts, oldest, str(max_age))
+    if oldest is not None:
+        return _judged(accounts, oldest, str(max_age))
+    if reporter.as_json and not complete:
+        say(none, file=sys.stderr)
+    return int(not complete)
 
 
 def _facts(one: Standing, oldest: float | None) -> dict[str, object]:
@@ -59,8 +64,6 @@ def _judged(accounts: Sequence[Standing], oldest: float, max_age: str) -> int:
 
 def _table(accounts: Sequence[Standing]) -> Iterator[str]:
     """Yield a line for each account, and what the columns cannot say."""
-    if not any(one.freshness.seconds is not None for one in accounts):
-        yield "no complete sync yet"
     if accounts:
         names = [one.account_name for one in accounts]
         unique = {name for name in names if name and names.count(name) == 1}

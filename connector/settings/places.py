@@ -107,7 +107,7 @@ class Searched:
 
 def _all_providers() -> Sequence[ConfigProvider]:
     """Return dlt's providers, which read their files at the first call. Raises ConfigurationError for a file that is no
-    TOML."""
+    TOML, and where the working directory was removed."""
     import dlt
     from dlt.common.configuration.providers.toml import TomlProviderReadException
 
@@ -116,6 +116,8 @@ def _all_providers() -> Sequence[ConfigProvider]:
     except TomlProviderReadException as error:
         said = " ".join(str(error).split())
         raise ConfigurationError(f"the configuration cannot be read: {said}", hint="Correct the file there.") from None
+    except FileNotFoundError:  # of os.getcwd()
+        raise ConfigurationError("the working directory is gone", hint="Go to a directory that exists.") from None
 
 
 def providers() -> list[ConfigProvider]:

@@ -116,6 +116,7 @@ CAUSES: dict[str, Cause] = {
         "Install unixODBC and Microsoft's ODBC driver for SQL Server on this machine.",
         r"libodbc|Can't open lib|Data source name not found",
     ),
+    "a directory": Cause("Name a file in that directory.", r"Is a directory", {"errno": "EISDIR"}),
     "file not opened": Cause(
         _DIRECTORY,
         r"Permission denied|unable to open database file|Cannot open file|No such file or directory",

@@ -118,6 +118,8 @@ def file_lock(location: Location, file: Path) -> Iterator[StillHeld]:
         # filelock would create the directory.
         if not file.parent.is_dir():
             raise FileNotFoundError(f"No such file or directory: {file.parent}")
+        if file.is_dir():
+            raise IsADirectoryError(f"Is a directory: {file}")
         # Readable by this user alone, because everybody who may open a file may lock it.
         held = FileLock(_lock_file(file), mode=0o600, blocking=False)
         try:

@@ -91,7 +91,8 @@ def test_an_account_that_a_sync_writes_to_is_left(kind: str, tmp_path: Path, mon
         assert result.exit_code == 7
         first, second, *_ = [json.loads(line) for line in result.stdout.splitlines()]
         assert (first["error"]["class"], first["account"]) == ("LockedError", "1")
-        assert second.get("account_id") == (None if made.location.file else "2")
+        assert (first["account_id"], first["account_name"]) == ("1", None)
+        assert second["account_id"] == "2"
         for attempt in tenacity.Retrying(  # a server notices a moment later that the holder has ended
             retry=tenacity.retry_if_exception_type(LockedError),
             wait=tenacity.wait_fixed(0.05),

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from connector.cli.main import app
 from connector.runs.freshness import Freshness
 from connector.tables import ALL_TABLES, DETAIL_RUNS, IMAGES, SYNC_RUNS
 from connector.warehouse.inventory import Inventory
@@ -94,9 +96,20 @@ def test_a_warehouse_without_a_complete_run(synced: World) -> None:
     assert [synced.tcss("status", *age).exit_code for age in ((), ("--max-age", "1h"))] == [1, 5]
     with synced.writing() as db:
         db.execute("delete from tcss.sync_runs")
-    assert synced.tcss("status").stdout == "no complete sync yet\n"
+    none = f"no complete sync yet in tcss in {synced.destination}\n"
+    assert synced.tcss("status").output == none
+    result = synced.tcss("status", "--json")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", none)
     result = synced.tcss("status", "--max-age", "1h")
     assert (result.exit_code, result.stderr) == (5, "older than 1h:\n  no account has a complete sync yet\n")
+
+
+@pytest.mark.parametrize("variable", ["TCSS_MAX_AGE", "TCSS_JSON", "TCSS_ACCOUNT"])
+def test_an_empty_variable_of_an_option_is_refused(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    """Click takes it for one that is not set: a monitor would be told that old data is young enough."""
+    monkeypatch.setenv(variable, "")
+    result = CliRunner().invoke(app, ["status"])
+    assert (result.exit_code, "is empty" in result.stderr) == (2, True)
 
 
 def test_status_asks_of_all_accounts_over_one_connection(synced: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,6 +107,14 @@ def test_a_text_that_may_be_a_secret_is_not_repeated(folder: Folder, monkeypatch
     assert "CANARY" not in str(error.value)
 
 
+def test_a_working_directory_that_is_gone_is_named(tmp_path: Path) -> None:
+    """In a process of its own, since dlt asks for it once."""
+    script = f"rmdir '{tmp_path}' && exec '{sys.executable}' -m connector status"
+    done = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    told = "error: the working directory is gone. Go to a directory that exists.\n"
+    assert (done.returncode, done.stderr) == (2, told)
+
+
 @pytest.mark.parametrize("options", [["sync"], ["sync", "--all-accounts"]], ids=["one", "all"])
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path, options: list[str]) -> None:
     """As every other mistake in it: exit code 2. In a process of its own, since dlt reads its files once."""

@@ -249,6 +249,7 @@ def test_a_number_is_mysqls_only_in_mysqls_exceptions() -> None:
         ('IO Error: Could not set lock on file "/w": Conflicting lock is held (PID 7)', "one program at a time"),
         ("libodbc.so.2: cannot open shared object file: No such file or directory", "Install unixODBC"),
         ("database is locked", "Another program writes"),
+        ('IO Error: Could not read from file "/w": Is a directory', "Name a file in that directory"),
         ("FATAL:  password authentication failed for user", "Check user name and password"),
         ("Access denied for user 'a'@'localhost' (using password: YES)", "Check user name and password"),
         ("Access denied for user 'a'@'localhost' to database 'd'", "Grant this user"),

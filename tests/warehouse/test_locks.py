@@ -129,6 +129,16 @@ def test_a_missing_directory_is_an_error_and_stays_missing(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("scheme", ["duckdb", "sqlite"])
+def test_a_directory_is_no_warehouse(scheme: str, tmp_path: Path) -> None:
+    """It is said to be one, and no lock file is left beside it."""
+    (tmp_path / "data").mkdir()
+    location = locate(f"{scheme}:///{tmp_path}/data", None)
+    with pytest.raises(DestinationError, match=r"Is a directory: .*Name a file in that directory"), lock(location, "1"):
+        pass
+    assert [file.name for file in tmp_path.iterdir()] == ["data"]
+
+
 def test_an_unreachable_server_is_an_error() -> None:
     """Not a held lock."""
     location = locate("postgresql://u:p@127.0.0.1:1/d")
