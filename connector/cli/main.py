@@ -41,6 +41,11 @@ def _not_empty(param: typer.CallbackParam, value: Any) -> Any:
     return value
 
 
+def _variable(name: str, text: str, *flags: str, **options: Any) -> Any:
+    """Make an option that is no setting, and that has a variable of its own."""
+    return typer.Option(*flags, envvar=f"TCSS_{name}", callback=_not_empty, help=text, **options)
+
+
 Destination = Annotated[str | None, _setting("destination", "SQLAlchemy URL. [duckdb:///warehouse.duckdb]")]
 Dataset = Annotated[str | None, _setting("dataset", "Schema of the tables. [tcss]")]
 Endpoint = Annotated[str | None, _setting("endpoint", "URL of the API, instead of the site's.")]
@@ -51,17 +56,11 @@ ReadAccount = Annotated[
 ]
 AccountId = Annotated[str | None, _setting("account_id", "Written to account_id; without it STS is asked.")]
 AccountIdThere = Annotated[str | None, _setting("account_id", "Id of an account in the warehouse. [all]")]
-AllAccounts = Annotated[
-    bool,
-    typer.Option("--all-accounts", envvar="TCSS_ALL_ACCOUNTS", callback=_not_empty, help="Every configured account."),
-]
+AllAccounts = Annotated[bool, _variable("ALL_ACCOUNTS", "Every configured account.", "--all-accounts")]
 Detail = Annotated[
     list[str] | None, _setting("detail", "vulnerabilities, malware or running; may be repeated.", "--detail")
 ]
-AsJson = Annotated[
-    bool,
-    typer.Option("--json", envvar="TCSS_JSON", callback=_not_empty, help="JSON Lines on stdout, and nothing else."),
-]
+AsJson = Annotated[bool, _variable("JSON", "JSON Lines on stdout, and nothing else.", "--json")]
 
 
 @app.callback(invoke_without_command=True)
@@ -89,10 +88,7 @@ def sync(
     filter_: Annotated[list[str] | None, _setting("filters", "NAME=VALUE; may be repeated.", "--filter")] = None,
     account: Account = None,
     all_accounts: AllAccounts = False,
-    jobs: Annotated[
-        int | None,
-        typer.Option(min=1, envvar="TCSS_JOBS", callback=_not_empty, help="Accounts at once, with --all-accounts."),
-    ] = None,
+    jobs: Annotated[int | None, _variable("JOBS", "Accounts at once, with --all-accounts.", min=1)] = None,
     account_id: AccountId = None,
     max_delete_share: Annotated[
         float | None, _setting("max_delete_share", "Share of images that may be called gone at once. [0.2]")
@@ -158,11 +154,10 @@ def check(
     detail: Detail = None,
     as_json: Annotated[
         bool,
-        typer.Option(
+        _variable(
+            "JSON",
+            "One object without ids, names and keys; with --all-accounts a line per account, with both.",
             "--json",
-            envvar="TCSS_JSON",
-            callback=_not_empty,
-            help="One object without ids, names and keys; with --all-accounts a line per account, with both.",
         ),
     ] = False,
 ) -> None:
@@ -202,23 +197,12 @@ def status(
     account: ReadAccount = None,
     account_id: AccountIdThere = None,
     max_age: Annotated[
-        str | None,
-        typer.Option(
-            envvar="TCSS_MAX_AGE",
-            callback=_not_empty,
-            help="Exit with 5 if an account's data is older, such as 26h or 90m.",
-        ),
+        str | None, _variable("MAX_AGE", "Exit with 5 if an account's data is older, such as 26h or 90m.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Runs to show.")] = 10,
     accounts: Annotated[bool, typer.Option("--accounts", help="Show the accounts alone, and no runs.")] = False,
     as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json",
-            envvar="TCSS_JSON",
-            callback=_not_empty,
-            help="A line of JSON per run, or with --accounts per account.",
-        ),
+        bool, _variable("JSON", "A line of JSON per run, or with --accounts per account.", "--json")
     ] = False,
 ) -> None:
     """Show the last runs, and at a glance how each account stands and how old its data is."""
