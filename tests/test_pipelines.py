@@ -674,10 +674,11 @@ def test_a_dropped_pipeline_goes_on(begun: Mine) -> None:
     begun.whole()
 
 
-@pytest.mark.thorough(but=("with",))
-@pytest.mark.parametrize("row", ["with", "without"])
+@pytest.mark.thorough("without")
+@pytest.mark.parametrize("row", ["with", "without", "with, and a sync"])
 def test_a_run_that_was_loaded_in_part_is_made_up_for(few: Mine, row: str) -> None:
-    """dlt has committed `images`, and the package is gone: with the run's row, which is complete, or without."""
+    """dlt has committed `images`, and the package is gone: with the run's row, which is complete, or without. The next
+    run is another one of the pipeline, or one of `sync`."""
     few.pipeline().run(few.source())
     few.account.sandbox.change({"delete": 3, "rescan": 5, "insert": 2})
     few.pipeline().run(few.source(mode="full", confirm_gone_after=0))
@@ -687,7 +688,10 @@ def test_a_run_that_was_loaded_in_part_is_made_up_for(few: Mine, row: str) -> No
             client.execute_sql(f"DELETE FROM {table} WHERE sync_id = {newest.format(data=few.place.dataset)}")
         client.execute_sql("DELETE FROM _dlt_loads WHERE load_id = (SELECT max(load_id) FROM _dlt_loads)")
     few.pipeline().drop()
-    few.pipeline().run(few.source())
+    if row == "with, and a sync":
+        connector.sync(destination=few.place.url, dataset=few.place.dataset, endpoint=few.account.sandbox.url)
+    else:
+        few.pipeline().run(few.source())
     runs = few.place.sql("SELECT mode_reason, verdict FROM {data}.sync_runs ORDER BY started_at DESC")
     assert runs[0] == ("the load package of an earlier run was not loaded whole", "complete")
     lost = "SELECT image_id, version FROM {data}.images EXCEPT SELECT image_id, version FROM {data}.image_history"

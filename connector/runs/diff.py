@@ -23,6 +23,7 @@ TWICE = "listed twice in one answer, with other contents"
 MOST_UNKNOWN = 500  # the most names of unknown fields that are kept
 
 _SCAN_TIME = API_COLUMNS.index("scan_time")
+_SYNC_ID = IMAGES.column_names.index("sync_id")
 _scan_values = itemgetter(*(API_COLUMNS.index(c.name) for c in IMAGE_SCANS.columns if c.name in API_COLUMNS))
 
 
@@ -281,9 +282,13 @@ class Diff:
         return self._observed_at if since == ABSENT else since
 
     def _put(self, slot: int, row: tuple[Any, ...]) -> None:
-        """Write a row of `images` without a new version. If the image is distrusted, the row is its version too."""
-        distrusted = self.known.hash[slot] == UNKNOWN
-        self.known.image_row[slot] = self._rows.add(IMAGES, row) if distrusted else self._rows.amend(row)
+        """Write a row of `images` without a new version. If the image is distrusted, the row is its version too, and
+        this run's, because the run that wrote the row was lost."""
+        if self.known.hash[slot] != UNKNOWN:
+            self.known.image_row[slot] = self._rows.amend(row)
+        else:
+            own = tuple(self._sync_id if place == _SYNC_ID else value for place, value in enumerate(row))
+            self.known.image_row[slot] = self._rows.add(IMAGES, own)
 
     def _retract(self, slot: int) -> None:
         """Take the image's row of this run back."""
