@@ -132,7 +132,7 @@ def _no_response(attempt: Attempt, got: NoResponse) -> TcssError:
 
 def _redirect(attempt: Attempt, got: HttpResponse) -> TcssError:
     try:
-        to = urlsplit(got.headers.get("Location", "")).hostname
+        to = urlsplit(got.headers.get("location", "")).hostname
     except ValueError:
         to = "what is no URL"
     text = f"{attempt.call.host} redirects to {to}, which is not followed"

@@ -93,7 +93,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """What a host sent back. `headers` finds a name in upper and lower case."""
+    """What a host sent back. The names in `headers` are in lower case."""
 
     status: int
     headers: Mapping[str, str]

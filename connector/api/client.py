@@ -224,7 +224,7 @@ class Client:
     ) -> Answer | TcssError:
         """Decide what `got` means: by itself, by earlier answers, and by whether the host ever answered as the API."""
         if isinstance(got, HttpResponse):
-            history.skew = clock_skew(got.headers.get("Date"), sent, self._now())
+            history.skew = clock_skew(got.headers.get("date"), sent, self._now())
         outcome = judge(attempt, got, history.skew)
         if isinstance(outcome, Answer) and self._replays.is_replayed(outcome.request_id):
             outcome = replayed(attempt, outcome)  # the Date of a replayed answer is old as well

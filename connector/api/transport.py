@@ -1,4 +1,4 @@
-"""Sends HTTP requests safely. Only this module opens sockets, and this module knows nothing of the API's answers.
+"""Sends HTTP requests safely. Only this module has sockets opened, and this module knows nothing of the API's answers.
 
 Redirects are not followed, cookies are not kept, ~/.netrc is not read, and responses are bounded (`bounds`). Plain http
 goes only to this machine or to its host, never through a proxy.
@@ -16,7 +16,8 @@ from urllib3.util import Retry, Timeout
 
 from connector.api.answers import MAX_IN_FLIGHT
 from connector.api.attempts import HttpResponse, NoResponse
-from connector.api.bounds import BoundedAdapter, Bounds, TooLargeError, body_of
+from connector.api.bounds import Bounds, TooLargeError
+from connector.api.connections import BoundedAdapter, Response
 from connector.api.credentials import METADATA_URL
 from connector.api.endpoints import is_loopback
 from connector.errors import ConfigurationError, UnavailableError
@@ -81,7 +82,7 @@ class Transport:
 
 @dataclass(frozen=True)
 class _Route:
-    """The way to a URL: the connections of urllib3, what the request line names, and the headers of every request.
+    """The way to a URL: the connections of its pool, what the request line names, and the headers of every request.
 
     requests computes all of this, from the environment's proxies and certificates. requests would do so for each
     request, which would take a quarter of the time of a call.
@@ -102,7 +103,8 @@ def _route(session: requests.Session, url: str) -> _Route:
     verify, proxies, cert = settings["verify"], settings["proxies"], settings["cert"]
     pool = adapter.get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
     cast(Any, adapter).cert_verify(pool, url, verify, cert)
-    return _Route(pool, adapter.request_url(request, proxies), dict(request.headers))
+    headers = {"Host": urlsplit(url).netloc, **request.headers}
+    return _Route(pool, adapter.request_url(request, proxies), headers)
 
 
 def _exchange(
@@ -134,7 +136,7 @@ def _exchange(
             try:
                 got = _read(response, most)
             finally:
-                response.close()  # closes the connection too, unless all was read
+                response.close()
         found = HttpResponse(response.status, response.headers, got)
     except (OSError, *_OF_VALUES, urllib3.exceptions.HTTPError, TooLargeError) as error:
         bounds.give_back(usable=False)
@@ -146,13 +148,13 @@ def _exchange(
     return found
 
 
-def _read(response: urllib3.BaseHTTPResponse, most: int) -> bytes:
+def _read(response: Response, most: int) -> bytes:
     if response.status < 200 or 300 <= response.status < 400:
         return b""
     if response.status == 200:
-        return body_of(response, most)
+        return response.body(most)
     try:
-        return body_of(response, min(most, _MOST_OF_OTHERS))
+        return response.body(min(most, _MOST_OF_OTHERS))
     except TooLargeError:
         return b""
 

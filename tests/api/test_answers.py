@@ -75,7 +75,7 @@ def test_a_list_that_is_no_array_is_no_answer(rows: str) -> None:
         (got("<html>", 404), TransientError, "HTTP 404 from tcss.example without a usable answer, 6 bytes"),
         (got('{"Response": {}}'), TransientError, "HTTP 200 from tcss.example without a usable answer"),
         (
-            got("", 302, Location="https://a:b@portal.example/?c"),
+            got("", 302, location="https://a:b@portal.example/?c"),
             UnavailableError,
             "redirects to portal.example, which",
         ),
@@ -261,7 +261,7 @@ def test_an_envelope_of_other_types_is_no_answer(response: object) -> None:
 )
 def test_a_redirect_to_anything(location: str) -> None:
     """Is named as far as it can be."""
-    outcome = judge(ATTEMPT, got("", 302, Location=location))
+    outcome = judge(ATTEMPT, got("", 302, location=location))
     assert isinstance(outcome, UnavailableError)
     assert len(str(outcome)) < 2_200
 

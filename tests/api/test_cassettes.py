@@ -16,8 +16,8 @@ import pytest
 import vcr
 from vcr.stubs.urllib3_stubs import VCRRequestsHTTPConnection, VCRRequestsHTTPSConnection
 
-from connector.api.bounds import HttpPool, HttpsPool
 from connector.api.client import Client, Limits
+from connector.api.connections import HttpPool, HttpsPool
 from connector.api.credentials import Credentials
 from connector.api.endpoints import Endpoints
 from connector.images.records import ItemParser, Record
@@ -25,16 +25,32 @@ from connector.listing.full import FullSweep
 from connector.listing.remote import RemoteList
 from connector.runs.assembly import ACTION, instants
 from connector.sandbox import Fleet, Sandbox
+from tests.api.played import Played
 
 CASSETTES = Path(__file__).parents[1] / "cassettes"
 CANARY = "CANARYSECRETEXAMPLE"
 RECORDING = os.environ.get("TCSS_RECORD") == "1"
 SCRUBBED = ("Authorization", "X-TC-Token", "X-TC-Timestamp")
 
-CONNECTIONS = (
-    (HttpPool, "ConnectionCls", VCRRequestsHTTPConnection),
-    (HttpsPool, "ConnectionCls", VCRRequestsHTTPSConnection),
-)
+
+class _Plays:
+    """Gives what vcrpy plays, or records through urllib3's own connections, as an answer of ours."""
+
+    def getresponse(self) -> Played:
+        played = super().getresponse()  # type: ignore[misc]
+        headers = {name.lower(): value for name, value in played.headers.items()}
+        return Played(played.status, headers, played.read())
+
+
+class _Connection(_Plays, VCRRequestsHTTPConnection):
+    pass
+
+
+class _TlsConnection(_Plays, VCRRequestsHTTPSConnection):
+    pass
+
+
+CONNECTIONS = ((HttpPool, "ConnectionCls", _Connection), (HttpsPool, "ConnectionCls", _TlsConnection))
 
 recorder = vcr.VCR(
     custom_patches=CONNECTIONS,

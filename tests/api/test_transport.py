@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import socket
 import socketserver
@@ -31,6 +30,7 @@ from connector.errors import (
     TransientError,
     UnavailableError,
 )
+from tests.api.played import Played
 from tests.api.scripted import (
     ACTION,
     CANARIES,
@@ -93,9 +93,9 @@ def abroad(make: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> tupl
         monkeypatch.delenv(name, raising=False)
     sent: list[Sent] = []
 
-    def urlopen(pool: urllib3.HTTPSConnectionPool, method: str, target: str, **options: Any) -> urllib3.HTTPResponse:
+    def urlopen(pool: urllib3.HTTPSConnectionPool, method: str, target: str, **options: Any) -> Played:
         sent.append(Sent(pool, method, target, options))
-        return urllib3.HTTPResponse(io.BytesIO(OK.body), status=200, preload_content=False)
+        return Played(200, {}, OK.body)
 
     monkeypatch.setattr(urllib3.HTTPSConnectionPool, "urlopen", urlopen)
     return make(endpoint=None, timeouts=(1.0, 2.0)), sent
