@@ -134,8 +134,10 @@ def test_what_is_not_json_is_refused(body: str) -> None:
         decode(body.encode())
 
 
+_NEAR = st.builds(lambda near, end: near + end, st.integers(-3, 3), st.sampled_from([-(2**63), 2**63, 2**64]))
+_INTEGERS = st.integers() | _NEAR
 JSON: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none() | st.booleans() | _INTEGERS | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=20,
 )

@@ -1,8 +1,8 @@
 """Calls the API: signs requests, keeps the pace, judges what comes back, and retries a call while a retry may help.
 
 The wing imports `connector.errors`, `connector.wire` and its own modules, and nothing else of this project: no listing,
-images, runs, warehouse or settings, and not dlt. Only `transport` has sockets opened, and `connections` reads from them. Only
-`limiter`, `keyring`, `traffic` and `client` know of threads. The other modules take values and return values.
+images, runs, warehouse or settings, and not dlt. Only `transport` and `connections` know of sockets. Only `limiter`,
+`keyring`, `traffic` and `client` know of threads. The other modules take values and return values.
 
 Its words:
 

@@ -7,8 +7,9 @@ only where there is no such body, and the content type never decides.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -102,11 +103,16 @@ def clock_skew(date: str | None, sent: float, received: float) -> float | None:
     Date of another century counts as missing.
     """
     try:
-        moment = parsedate_to_datetime(date or "")
+        moment = _moment_of(date or "")
         server = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
     except (ValueError, OverflowError, IndexError, TypeError):
         return None
     return None if moment.year not in _YEARS else server - min(max(server, sent), received)
+
+
+@lru_cache(maxsize=8)  # many answers come in one second
+def _moment_of(date: str) -> datetime:
+    return parsedate_to_datetime(date)
 
 
 def replayed(attempt: Attempt, answer: Answer) -> TcssError:

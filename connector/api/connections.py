@@ -86,6 +86,7 @@ class Response:
         return decompressed(b"".join(self._pieces), coding, most)
 
     def close(self) -> None:
+        del self._parser  # which refers to this object: bodies would wait for a collection of garbage
         connection, self._connection = self._connection, None
         if connection is not None:
             if not (self._is_whole and self._is_kept):
@@ -149,7 +150,8 @@ class _Connection:
     def request(
         self, method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, **_: Any
     ) -> None:
-        """Send a request. Raises ValueError for a header of several lines."""
+        """Send a request, within the timeout of what the connection did before. Raises ValueError for a header of
+        several lines."""
         lines = [f"{method} {url} HTTP/1.1", *(f"{name}: {value}" for name, value in (headers or {}).items())]
         if body is not None:
             lines.append(f"Content-Length: {len(body)}")
@@ -159,12 +161,12 @@ class _Connection:
         if self.sock is None:
             self.connect()  # type: ignore[attr-defined]
         assert self.sock is not None  # noqa: S101  (it was connected)
-        self.sock.settimeout(self.timeout)
         self.sock.sendall(head + (body or b""))
 
     def getresponse(self) -> Response:
         assert self.sock is not None  # noqa: S101  (a request was sent)
-        self.sock.settimeout(self.timeout)
+        if self.sock.gettimeout() != self.timeout:
+            self.sock.settimeout(self.timeout)
         response = Response(self.sock)
         response.read_head()
         return response

@@ -16,7 +16,12 @@ _TERMINATOR = "tc3_request"
 
 def utc_date(timestamp: int) -> str:
     """`YYYY-MM-DD` of Unix seconds, in UTC: the server takes the date from X-TC-Timestamp, never from a zone."""
-    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d")
+    return _date_of(timestamp // 86_400)
+
+
+@lru_cache(maxsize=8)
+def _date_of(day: int) -> str:
+    return datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m-%d")
 
 
 def credential_scope(timestamp: int, service: str) -> str:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import ssl
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import trustme
 
 from connector.api.attempts import HttpResponse, NoResponse
+from connector.api.bounds import Bounds
 from connector.api.client import Client
+from connector.api.connections import HttpPool
 from connector.api.transport import Transport
 from connector.errors import TcssError, TransientError, UnavailableError
 from tests.api.hostile import BODY, chunk, head, serving, whole
@@ -151,6 +156,25 @@ def test_a_header_of_several_lines_is_not_sent(post: Post, token: str) -> None:
         got = post(server.url, **{"X-TC-Token": token})
     assert isinstance(got, NoResponse)
     assert (server.connections, CANARIES[2] in got.reason, got.passes) == (0, False, False)
+
+
+def test_a_response_is_freed_at_once() -> None:
+    """It may be large. A response that waited for the collection of garbage doubled the memory of a sync."""
+    gc.collect()
+    gc.disable()
+    try:
+        with serving(lambda: whole(BODY)) as server, HttpPool("127.0.0.1", urlsplit(server.url).port) as pool:
+            bounds = Bounds(60, 1_000)
+            with bounds:
+                response = pool.urlopen("POST", "/", body=b"{}", headers={}, redirect=False, preload_content=False)
+                assert response.body(1_000) == BODY
+                response.close()
+            bounds.give_back(usable=True)
+            there = weakref.ref(response)
+            del response
+            assert there() is None
+    finally:
+        gc.enable()
 
 
 # ---- TLS ----
