@@ -33,13 +33,15 @@ _CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}", re.IGNORECASE)
 
 
 class Finding(NamedTuple):
-    """Describes a finding. `values` are those of the aspect's columns, in order."""
+    """Describes a finding. `values` are those of the aspect's columns, in order. `size` is the number of characters of
+    all its texts."""
 
     finding_id: str
     values: tuple[Any, ...]
     occurrences: int
     extra: str | None
-    row_hash: str
+    row_hash: str = ""
+    size: int = 0
 
 
 @dataclass
@@ -78,21 +80,24 @@ class FindingParser:
         """Return the findings of a set."""
         found = Found()
         findings = found.findings
+        long: dict[str, None] = {}  # findings that may have become too long, in order
         for item in items:
             if not isinstance(item, dict):
                 found.rejected.append(Rejected("finding_id", encode(item)[:LONGEST], NOT_AN_OBJECT))
                 continue
             finding = self._row(item, found.rejected)
             extra = self._parser.unknown(item)
+            finding_id = finding.finding_id
             if extra is not None:
                 finding = self._hashed_again(finding._replace(extra=extra))
-            before = findings.get(finding.finding_id)
+                long[finding_id] = None
+            before = findings.get(finding_id)
             if before is not None:
                 finding = self._hashed_again(_together(before, finding))
-            findings[finding.finding_id] = finding
-        for finding_id, finding in findings.items():
-            if finding.extra is not None or finding.occurrences > 1:
-                findings[finding_id] = self._bounded(finding, found.rejected)
+                long[finding_id] = None
+            findings[finding_id] = finding
+        for finding_id in long:
+            findings[finding_id] = self._bounded(findings[finding_id], found.rejected)
         place = self._identity[0]
         found.subjects = len({finding.values[place] for finding in findings.values()})
         return found
@@ -125,7 +130,7 @@ class FindingParser:
             values["vul_id"] = vul_id(item)
         row = tuple(values[name] for name in self._names)
         finding_id = numbered_hash(ID_DEFINITION, [row[place] for place in self._identity])
-        return self._hashed_again(Finding(finding_id, row, 1, None, ""))
+        return self._hashed_again(Finding(finding_id, row, 1, None))
 
     def _bounded(self, finding: Finding, rejected: list[Rejected]) -> Finding:
         """Return the finding without texts that are too long: unknown fields, and what names the texts of many rows."""
@@ -141,7 +146,9 @@ class FindingParser:
 
     def _hashed_again(self, finding: Finding) -> Finding:
         fields = (*(finding.values[place] for place in self._hashed), finding.occurrences, finding.extra)
-        return finding._replace(row_hash=numbered_hash(HASH_DEFINITION, fields))
+        row_hash = numbered_hash(HASH_DEFINITION, fields)
+        texts = (finding.finding_id, finding.extra, row_hash, *finding.values)
+        return finding._replace(row_hash=row_hash, size=sum(len(text) for text in texts if isinstance(text, str)))
 
 
 _ROW_FIELDS = ("Tag", "IsSuggest")  # of an image's row, which facts take, or which say nothing that others do not
@@ -166,7 +173,7 @@ def _is_other(number: Any) -> bool:
 def _together(one: Finding, other: Finding) -> Finding:
     values = one.values if one.values == other.values else tuple(map(_both, one.values, other.values))
     count = one.occurrences + other.occurrences
-    return Finding(one.finding_id, values, count, _both(one.extra, other.extra), "")
+    return Finding(one.finding_id, values, count, _both(one.extra, other.extra))
 
 
 def _both(one: Any, other: Any) -> Any:

@@ -18,9 +18,17 @@ class Numbering:
 
     def __init__(self, fields: Sequence[str]) -> None:
         self._fields = fields
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[Any, int] = {}
 
     def of(self, item: Any) -> int:
         """Return the row's number."""
-        same = {name: item.get(name) for name in self._fields} if isinstance(item, dict) else item
-        return self._numbers.setdefault(encode(same), len(self._numbers))
+        if not isinstance(item, dict):
+            return self._number(encode(item))
+        same = tuple(map(item.get, self._fields))
+        try:
+            return self._number((same, *map(type, same)))  # 1, 1.0 and True are equal, and are not the same value
+        except TypeError:  # an array is no key
+            return self._number((encode(same),))
+
+    def _number(self, key: Any) -> int:
+        return self._numbers.setdefault(key, len(self._numbers))

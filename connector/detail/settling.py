@@ -22,7 +22,7 @@ from connector.tables import IMAGE_READS, IMAGES, Aspect, Row
 from connector.texts import shortened
 from connector.wire import storable
 
-AT_ONCE = 5_000  # findings whose rows are made at once
+AT_ONCE = 20_000  # findings whose rows are made at once
 BELIEVED = "the images list counts 0, as for all images that were asked for and had none"
 
 
@@ -77,6 +77,7 @@ class Settler:
         self._subject = [column.name for column in aspect.columns].index(aspect.identity[0])
         self._known = self._known_subjects()
         self._opened: list[Opened] = []  # not written yet
+        self._waiting = 0  # findings of these
         self.tally = tally
 
     def take(self, chunk: Sequence[Due], batch: Batch, markers: dict[str, Row]) -> list[Due]:
@@ -148,7 +149,8 @@ class Settler:
         difference = self._differ.compare(read, whole.found.findings, stored)
         if difference.new is not None:
             self._opened.append(difference.new)
-            if sum(len(each.findings) for each in self._opened) >= AT_ONCE:
+            self._waiting += len(difference.new.findings)
+            if self._waiting >= AT_ONCE:
                 self._write_opened()
         self._store.add(self._aspect.table, difference.rows)
         self._reject(due.image_id, whole.found)
@@ -177,6 +179,7 @@ class Settler:
             for rows in tables_of(self._aspect, self._opened):
                 self._store.append(self._aspect.table, rows)
             self._opened.clear()
+            self._waiting = 0
 
     def _has_arrived(self, found: Found, difference: Difference) -> bool:
         """Return whether the marker cannot arrive without its findings and their facts: the warehouse has both."""

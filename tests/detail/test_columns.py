@@ -33,10 +33,15 @@ def value(column: Column) -> st.SearchStrategy[Any]:
     return st.none() | values if column.nullable else values
 
 
+def finding(*values: Any) -> Finding:
+    made = Finding(*values)
+    return made._replace(size=sum(map(len, filter(is_text, (*made, *made.values)))))
+
+
 @cache
 def findings(aspect: Aspect) -> st.SearchStrategy[Finding]:
     return st.builds(
-        Finding,
+        finding,
         st.text("abc", min_size=1, max_size=3),
         st.tuples(*map(value, aspect.columns)),
         st.integers(1, 9),
