@@ -19,7 +19,8 @@ from urllib3.exceptions import DecodeError
 
 AROUND = 1_000_000  # bytes that may stand around a body: headers, chunk sizes, trailers
 SLICE = 65_536  # bytes per step of decompression
-_CODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
+PLAIN = ("", "identity")
+_CODINGS = (*PLAIN, "gzip", "x-gzip", "deflate")
 
 
 class TooLargeError(Exception):
@@ -87,7 +88,9 @@ def decompressed(body: bytes, coding: str, most: int) -> bytes:
     coding = coding.strip().lower()
     if coding not in _CODINGS:
         raise DecodeError(f"the answer has the encoding {coding[:40]!r}, which was not asked for")
-    if coding in ("", "identity"):
+    if coding in PLAIN:
+        if len(body) > most:
+            raise TooLargeError
         return body
     found, size = [], 0
     for piece in _pieces(body, coding):

@@ -19,7 +19,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
-from connector.api.bounds import Bounds, TooLargeError, decompressed
+from connector.api.bounds import PLAIN, Bounds, decompressed
 
 PIECE = 262_144  # bytes per read; nearly every response is shorter
 _CONTINUE = 100
@@ -74,15 +74,14 @@ class Response:
     def body(self, most: int) -> bytes:
         """Read the rest, and return the body, decompressed. Raises TooLargeError, or an HTTPError of urllib3."""
         coding = self.headers.get("content-encoding", "")
+        is_plain = coding in PLAIN
         try:
-            while not self._is_whole and (coding or self._size <= most):
+            while not self._is_whole and not (is_plain and self._size > most):
                 self._read()
         except TimeoutError as error:
             raise ReadTimeoutError(self._pool, "", "Read timed out.") from error
         except OSError as error:
             raise ProtocolError(f"Connection broken: {error!r}", error) from error
-        if self._size > most and not coding:
-            raise TooLargeError
         return decompressed(b"".join(self._pieces), coding, most)
 
     def close(self) -> None:

@@ -96,6 +96,7 @@ BOMBS: dict[str, Says] = {
     "deflate": lambda: whole(bomb("deflate", 20), "Content-Encoding: deflate"),
     "deflate without a header": lambda: whole(bomb("raw", 20), "Content-Encoding: deflate"),
     "members": lambda: whole(b"".join([bomb("gzip", 1)] * 20), "Content-Encoding: gzip"),
+    "nothing to decompress": lambda: whole(b" " * (MOST + 1), "Content-Encoding: Identity"),
 }
 
 
