@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import gc
+import gzip
+import itertools
 import socket
 import ssl
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
-from itertools import count
+from http.client import RemoteDisconnected
+from itertools import count, pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import trustme
+from hypothesis import given
+from hypothesis import strategies as st
+from urllib3.exceptions import ProtocolError
 
 from connector.api.attempts import HttpResponse, NoResponse
 from connector.api.bounds import Bounds
 from connector.api.client import Client
-from connector.api.connections import HttpPool
+from connector.api.connections import HttpPool, Response
 from connector.api.transport import Transport
 from connector.errors import TcssError, TransientError, UnavailableError
 from tests.api.hostile import BODY, chunk, head, serving, whole
@@ -129,6 +136,57 @@ def test_headers_are_of_the_answer_alone(post: Post) -> None:
     assert (got.body, dict(got.headers)) == (BODY, {"transfer-encoding": "chunked", "x-a": "1, 2", "date": "now"})
 
 
+class Pieces:
+    """Stands for a socket that gives these bytes, in pieces that end at some of these places."""
+
+    def __init__(self, said: bytes, ends: Iterable[int]) -> None:
+        places = [0, *sorted({end % (len(said) + 1) for end in ends}), len(said)]
+        self._left = [said[begin:end] for begin, end in pairwise(places) if begin < end]
+
+    def gettimeout(self) -> float | None:
+        return None
+
+    def settimeout(self, _: float) -> None:
+        pass
+
+    def recv(self, _: int) -> bytes:
+        return self._left.pop(0) if self._left else b""
+
+
+def read(said: bytes, ends: Iterable[int]) -> bytes:
+    """Read one response; HTTP errors are raised."""
+    with Bounds(60.0, 100_000):
+        response = Response(Pieces(said, ends))  # type: ignore[arg-type]
+        response.read_head()
+        return response.body(100_000)
+
+
+def framed(body: bytes, coding: str, sizes: list[int]) -> bytes:
+    """Return a whole response with this body: with a length, or in chunks of these sizes."""
+    coded = {"": body, "gzip": gzip.compress(body), "deflate": zlib.compress(body)}[coding]
+    headers = [f"Content-Encoding: {coding}"] if coding else []
+    if not sizes:
+        return head(*headers, f"Content-Length: {len(coded)}") + coded
+    ends = [0, *itertools.accumulate(sizes), len(coded)]
+    chunks = (chunk(coded[begin:end]) for begin, end in pairwise(ends) if coded[begin:end])
+    return head(*headers, "Transfer-Encoding: chunked") + b"".join(chunks) + b"0\r\n\r\n"
+
+
+@given(
+    body=st.binary(max_size=60),
+    coding=st.sampled_from(["", "gzip", "deflate"]),
+    sizes=st.lists(st.integers(1, 20), max_size=4),
+    ends=st.lists(st.integers(0, 300), max_size=9),
+    cut=st.integers(0, 300),
+)
+def test_a_body_is_whole_or_an_error(body: bytes, coding: str, sizes: list[int], ends: list[int], cut: int) -> None:
+    """In whatever pieces the bytes come, and wherever they end too early."""
+    said = framed(body, coding, sizes)
+    assert read(said, ends) == body
+    with pytest.raises((ProtocolError, RemoteDisconnected)):
+        read(said[: cut % len(said)], ends)
+
+
 UNREADABLE = {
     "another protocol": b"SSH-2.0-OpenSSH_9.2\r\n",
     "another version": b"HTTP/2 200\r\n\r\n",
@@ -196,6 +254,7 @@ def secured(server: Server, certificate: trustme.LeafCert) -> str:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that refuses is no news
     return f"https://localhost:{server.server_port}"
 
 
