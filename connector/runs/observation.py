@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
@@ -24,9 +24,10 @@ from connector.runs.audit import Audit, Span, warn_of_misses
 from connector.runs.diff import Diff
 from connector.runs.gone import Strikes
 from connector.runs.identity import Identity
+from connector.runs.judgement import Judgement
 from connector.runs.known import UNSCANNED_STATUSES, Known, known_of, newest
 from connector.runs.packages import lost_runs
-from connector.runs.policy import History, Mode, Policy, RunReason, Verdict, choose, error_code
+from connector.runs.policy import History, Mode, Policy, RunReason, choose
 from connector.runs.recall import Past, recall
 from connector.runs.spool import Spool
 from connector.runs.twins import Parse
@@ -61,7 +62,7 @@ class Progress(NamedTuple):
 class Observation:
     """Observes one run of one account. `observe` sweeps, and leaves the rows to write in `spool`.
 
-    The result so far (`verdict`, `reasons`, counters) is right whenever the run ends, also by an error.
+    The result so far (`judgement`, counters) is right whenever the run ends, also by an error.
     `first_request_id` belongs to the first page of the last sweep, so that a later run recognises a replayed answer.
     """
 
@@ -80,13 +81,7 @@ class Observation:
             known.distrust(_texts(stored.filter(pc.field("sync_id").isin([*lost]))["image_id"]))
         self.pages = self.rows_listed = 0
         self.first_request_id: str | None = None
-        self._outcomes: list[Outcome] = []
-        self._doubt: Cause | None = None
-        self._left_out: list[Cause] = []
-        self._remarks: list[Cause] = []
-        self._error: Cause | None = None
-        self._error_code = "error"
-        self._over = False
+        self.judgement = Judgement()
 
     def observe(self) -> Generator[Progress, None, None]:
         """Sweep and write rows, page by page. Raises the errors of the API and the warehouse."""
@@ -98,7 +93,7 @@ class Observation:
             yield from self._tried()
         if outcome is None:
             outcome = yield from self._full()
-        self._over = True
+        self.judgement.is_over = True
         if outcome.complete and not self.policy.filters:
             self._close_gone()
         self._set_missing(self.diff.known.found_again(), None)
@@ -116,59 +111,10 @@ class Observation:
         recall(self.diff, self._held, self.identity.account_id)
         self.diff.settle()
 
-    def fail(self, error: Exception) -> None:
-        """Note that an error ended the run."""
-        self._error = RunReason.ERROR.given(error=getattr(error, "sentence", error))
-        self._error_code = error_code(error)
-
-    def leave_out(self, causes: Iterable[Cause]) -> None:
-        """Note that a pipeline takes not all rows: with a cause, the run is partial. Its sweep may have ended early."""
-        self._left_out += causes
-        self._over = self._over or bool(self._left_out)
-
-    @property
-    def verdict(self) -> Verdict:
-        if self._error is not None or not self._over:
-            return Verdict.FAILED
-        doubt = self._doubt or self._left_out
-        return Verdict.COMPLETE if self._outcomes[-1].complete and not doubt else Verdict.PARTIAL
-
     @property
     def mode_reason(self) -> str:
         """Why the run has its mode, and which earlier runs were ignored."""
         return "; ".join(str(cause) for cause in (self.mode_cause, self.history.doubt) if cause)
-
-    @property
-    def reason_code(self) -> str:
-        """A stable code for the reason of the verdict: the proof of a complete run, else the cause."""
-        if self.verdict == Verdict.FAILED:
-            return self._error_code
-        last = self._outcomes[-1]
-        if self._left_out:
-            return self._left_out[0].reason.code
-        if self._doubt is None and last.proof is not None:
-            return last.proof.name.lower()
-        cause = self._doubt or last.cause
-        return cause.reason.code if cause is not None else "error"
-
-    def reasons(self) -> list[str]:
-        """Return the sentences that explain the verdict: its proof, or what is missing, and what was unusual."""
-        decisive = self._error or self._doubt or (self._outcomes[-1].reason if self._over else None)
-        notes = [note for outcome in self._outcomes for note in outcome.notes]
-        given = [*self._left_out, decisive, *([] if self._error or self._doubt else self._remarks), *notes]
-        return [*dict.fromkeys(str(cause) for cause in given if cause)]
-
-    @property
-    def found(self) -> Outcome:
-        """The counts of all sweeps of the run, and what the last sweep has proven."""
-        last = self._outcomes[-1] if self._outcomes else Outcome()
-        return Outcome(
-            order_proven=last.order_proven,
-            total_count=last.total_count,
-            passes=sum(outcome.passes for outcome in self._outcomes),
-            seam_repairs=sum(outcome.seam_repairs for outcome in self._outcomes),
-            listed_twice=last.listed_twice,
-        )
 
     # Sweeps.
 
@@ -245,7 +191,7 @@ class Observation:
         return sweep.outcome
 
     def _absorb(self, pages: Generator[Page, None, None], outcome: Outcome) -> Iterator[Progress]:
-        self._outcomes.append(outcome)
+        self.judgement.outcomes.append(outcome)
         self.first_request_id = None
         with closing(pages):  # send no more requests after an error here
             for page in pages:
@@ -293,8 +239,8 @@ class Observation:
         candidates = strikes.candidates()
         if not candidates:
             return
-        self._doubt = strikes.implausible(len(candidates), self.diff.listed)
-        if self._doubt is not None:
+        self.judgement.doubt = strikes.implausible(len(candidates), self.diff.listed)
+        if self.judgement.doubt is not None:
             return
         found = look_up(self._remote, candidates, self._controls())
         self.diff.absorb(found.present, None)
@@ -303,9 +249,9 @@ class Observation:
         if cause is None:
             self._strike(strikes, found.gone)
         elif found.present and strikes.full:  # a full sweep has missed listed images
-            self._doubt = cause
+            self.judgement.doubt = cause
         elif others:
-            self._remarks.append(RunReason.NONE_CALLED_GONE.given(cause=cause, images=others))
+            self.judgement.remarks.append(RunReason.NONE_CALLED_GONE.given(cause=cause, images=others))
 
     def _strike(self, strikes: Strikes, image_ids: Sequence[str]) -> None:
         """Call overdue images gone and mark the others, after a look-up has not found them."""

@@ -177,15 +177,15 @@ def run_row(observation: Observation, finished_at: int, sent: Sent) -> SyncRun:
 
     diff, run, history = observation.diff, observation.identity, observation.history
     filters = observation.policy.filters
-    found = observation.found
+    found = observation.judgement.found
     full = observation.mode == Mode.FULL
     return SyncRun(
         sync_id=run.sync_id,
         account_id=run.account_id,
         mode=str(observation.mode),
         mode_reason=shortened(observation.mode_reason),
-        verdict=str(observation.verdict),
-        verdict_reason=shortened("; ".join(observation.reasons())) or None,
+        verdict=str(observation.judgement.verdict),
+        verdict_reason=shortened("; ".join(observation.judgement.reasons())) or None,
         started_at=run.started_at,
         finished_at=max(finished_at, run.started_at),
         total_count=found.total_count,
@@ -207,7 +207,7 @@ def run_row(observation: Observation, finished_at: int, sent: Sent) -> SyncRun:
         watermark_after=_watermark_after(observation),
         filters=json.dumps({name: list(values) for name, values in filters}) if filters else None,
         connector_version=__version__,
-        reason_code=observation.reason_code,
+        reason_code=observation.judgement.reason_code,
         naive_time_zone=observation.policy.naive_time_zone,
         listed_twice=found.listed_twice if full else None,
         account_name=run.account_name,
@@ -224,7 +224,7 @@ def run_row(observation: Observation, finished_at: int, sent: Sent) -> SyncRun:
 def _watermark_after(observation: Observation) -> int | None:
     """Return the watermark for later runs: the newest ScanTime so far, which this incremental sweep may not show."""
     before, newest = observation.history.watermark, observation.diff.newest_scan
-    if observation.verdict != Verdict.COMPLETE or observation.policy.filters:
+    if observation.judgement.verdict != Verdict.COMPLETE or observation.policy.filters:
         return before
     if observation.mode == Mode.FULL:
         return newest

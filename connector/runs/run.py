@@ -173,7 +173,7 @@ class Run:
 
     def _record_failure(self, error: TcssError) -> SyncRun | None:
         """Write the row of a run that an API error ended after its first page; nothing else is loaded."""
-        self._observation.fail(error)
+        self._observation.judgement.fail(error)
         try:
             self._preparation.end()
             return self._record()

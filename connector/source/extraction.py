@@ -98,7 +98,7 @@ def _swept(settings: Settings, selection: Selection, inventory: Inventory | None
                 if selection.images is not None and spool.count(IMAGES) >= selection.images:
                     observation.settle()
                     break
-        observation.leave_out(selection.causes())
+        observation.judgement.leave_out(selection.causes())
         spool.add(SYNC_RUNS, tuple(run_row(observation, client.now(), sent(client)).values()))
         if selection.details:
             read_details(settings, client, identity, inventory, spool)

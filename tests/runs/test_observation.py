@@ -929,7 +929,7 @@ def test_a_run_that_the_api_ends_has_a_row(tmp_path: Path) -> None:
     observation = runs.observation(Spool(tmp_path), runs.server.fleet.now, Policy())
     with pytest.raises(AccessError) as caught:
         list(observation.observe())
-    observation.fail(caught.value)
+    observation.judgement.fail(caught.value)
     row = run_row(observation, runs.server.fleet.now, Sent())
     assert some(row, "verdict", "verdict_reason", "reason_code") == (
         "failed",
