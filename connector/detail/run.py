@@ -132,8 +132,7 @@ class _Aspect:
     def _images(self, aspect: Aspect, tally: Tally, report: Report | None) -> Generator[None, None, Outcome]:
         facts, reasons = self._facts() if aspect.facts else (None, [])
         markers = {row["image_id"]: row for row in self._store.rows(IMAGE_READS, aspect=aspect.name)}
-        if any(self._store.is_empty(table) for table in (aspect.table, aspect.facts) if table is not None):
-            markers = without_findings(markers)
+        markers |= self._lost(aspect, markers)
         rules = rules_of(markers.values())
         images = self._store.live_images(image_columns(aspect))
         queue = queue_of(aspect, images, markers, rules, self._identity.started_at)
@@ -149,6 +148,20 @@ class _Aspect:
         unknown = sorted(facts.unknown_tags) if facts else ()
         behind = len(queue) - tally.read - tally.unproven
         return Outcome(tally, len(queue), behind, unknown, reasons, queue.waiting)
+
+    def _lost(self, aspect: Aspect, markers: dict[str, Row]) -> dict[str, Row]:
+        """If the warehouse has lost a whole table, mark the sets that need its rows as not proven, before the first of
+        them is read again: a run that ends early leaves the others due. Returns their markers, as if no read of them
+        had been tried."""
+        has_findings = not self._store.is_empty(aspect.table)
+        if has_findings and not (aspect.facts and self._store.is_empty(aspect.facts)):
+            return {}
+        lost = without_findings(markers, compared=has_findings)
+        if lost:
+            names = IMAGE_READS.column_names
+            self._store.add(IMAGE_READS, [tuple(row[name] for name in names) for row in lost.values()])
+            self._store.commit((IMAGE_READS,))
+        return {image_id: {**row, "read_at": 0} for image_id, row in lost.items()}
 
     def _absorb(
         self, name: str, batches: Iterable[int], due: int, commit: Callable[[], None], report: Report | None
