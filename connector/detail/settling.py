@@ -28,12 +28,15 @@ BELIEVED = "the images list counts 0, as for all images that were asked for and 
 
 @dataclass
 class Tally:
-    """Counts what an aspect of a run has done. `doubts` counts the reasons why sets are not proven."""
+    """Counts what an aspect of a run has done. `doubts` counts the reasons why sets are not proven. `unlisted` counts
+    images that the look-up after the read did not show; `is_filtered` says that look-ups showed no others instead."""
 
     read: int = 0
     opened: int = 0
     closed: int = 0
     doubts: Counter[str] = field(default_factory=Counter)
+    unlisted: int = 0
+    is_filtered: bool = True
 
     @property
     def unproven(self) -> int:
@@ -86,9 +89,11 @@ class Settler:
         is counted otherwise once more, stays in the queue of the next run."""
         stored = self._stored(chunk)
         again: list[Due] = []
+        self.tally.is_filtered &= batch.is_filtered
         for due in chunk:
             read, found = batch.sets[due.image_id], batch.found.get(due.image_id)
             item = batch.items.get(due.image_id, {})
+            self.tally.unlisted += not item
             if text_of(item, "ScanStatus") != SCANNED or self._instant(item) != due.scan_time:
                 continue
             if found is None:
