@@ -85,7 +85,7 @@ class _Lookups(Server):
 
     def _images(self, payload: Mapping[str, Any]) -> Any:
         ids = payload["Filters"][0]["Values"] if self.filters else list(self.images)
-        return self._page([self.item(each) for each in ids], {**payload, "Limit": 100}, cap=self.most)
+        return self._page([self.item(each) for each in ids[: self.most]], payload)
 
 
 def test_a_look_up_whose_answers_are_capped_is_asked_until_it_shows_nothing_new() -> None:
