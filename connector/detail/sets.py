@@ -29,6 +29,7 @@ from connector.tables import Aspect
 
 OVERLAP = 3  # rows that two pages share: as many equal rows may stand where a page ends
 PASSES = 8  # over one list whose rows are united
+LEAST_SHARED = MAX_LIMIT // 4  # rows of a page
 TRIES = 3  # reads of a set whose TotalCount moves meanwhile
 MOST_ROWS = 200_000  # of one set: what claims more is not read to its end
 DIRECTIONS = (("desc", "asc"), ("-", "+"), (None, None))
@@ -40,7 +41,8 @@ Item = Mapping[str, Any]
 
 @dataclass
 class Manner:
-    """Holds what was learnt of how an action can be asked. All sets of an aspect share the object, in all threads."""
+    """Holds what was learnt of how an action can be asked. All sets of an aspect share the object, in all threads. The
+    limit is at least LEAST_SHARED: one image may have larger rows than all others."""
 
     limit: int = MAX_LIMIT
     spelling: int = 0
@@ -103,6 +105,7 @@ class _Reading:
     def __init__(self, fetch: Fetch, aspect: Aspect, manner: Manner, image_id: str) -> None:
         self._fetch, self._aspect, self._manner, self._image_id = fetch, aspect, manner, image_id
         self._numbering = self._new_numbering()
+        self._limit = manner.limit
         self.requests = 0
 
     def once(self) -> ReadSet:
@@ -174,13 +177,12 @@ class _Reading:
         manner = self._manner
         spelling = manner.spelling
         while True:
-            limit = manner.limit
             try:
-                answer = self._ask(offset, limit, DIRECTIONS[spelling][direction], filters)
+                answer = self._ask(offset, self._limit, DIRECTIONS[spelling][direction], filters)
             except ResponseTooLargeError:
-                if limit == 1:
+                if self._limit == 1:
                     raise
-                manner.limit = min(manner.limit, limit // 2)
+                self._limit //= 2
                 continue
             except RequestRejectedError:
                 if filters or spelling + 1 == len(DIRECTIONS):
@@ -188,6 +190,7 @@ class _Reading:
                 spelling += 1
                 continue
             manner.spelling = max(manner.spelling, spelling)  # the sort was refused, and not the image
+            manner.limit = min(manner.limit, max(self._limit, LEAST_SHARED))
             self._require_done(answer)
             return self._checked(answer, total)
 

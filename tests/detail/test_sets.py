@@ -156,6 +156,25 @@ def test_pages_that_are_too_large_are_asked_for_in_smaller_ones() -> None:
     assert manner.limit == 25
 
 
+@pytest.mark.parametrize("most", [0, 1, 12])
+def test_an_image_of_large_rows_does_not_make_the_pages_of_all_others_small(most: int) -> None:
+    """With a page of one row, each set of the run would take more requests than it has rows."""
+    manner, server = Manner(), server_of(rows(14))
+
+    def fetch(payload: Mapping[str, Any]) -> Any:
+        if payload["Limit"] > most:
+            raise ResponseTooLargeError("too large")
+        return server.call(VULNERABILITIES.action, payload)
+
+    reader = SetReader(fetch, VULNERABILITIES, manner)
+    if most:
+        assert reader.read("image").whole
+    else:
+        with pytest.raises(ResponseTooLargeError):
+            reader.read("image")
+    assert manner.limit == (25 if most else 100)
+
+
 def test_a_spelling_of_order_that_is_refused_is_not_asked_again() -> None:
     """Words, signs, and no sort at all are tried in turn."""
     server, manner, asked = server_of(rows(10)), Manner(), []
