@@ -1,6 +1,7 @@
 """Reads one image's set of findings, until the answers prove the set whole, or show that they cannot.
 
-One answer is a snapshot. A set of several answers is whole in one of three ways, with one TotalCount in all of them:
+One answer is a snapshot; if the answer is full, another one has to show that no row follows. A set of several answers is
+whole in one of three ways, with one TotalCount in all of them:
 
 - In order: each page begins with the rows that ended the page before it, and the rows make up TotalCount.
 - In parts: a filter splits the set into lists whose TotalCounts make up that of the set, before them and after them,
@@ -112,6 +113,7 @@ class _Reading:
         self._numbering = self._new_numbering()
         first = self._page(0)
         if first.total <= len(first.items):
+            self._require_end(first, len(first.items))
             return _snapshot(first)
         if first.total > MOST_ROWS:
             return ReadSet(total=first.total, reason=f"TotalCount is {first.total}, more than is read of an image")
@@ -131,7 +133,16 @@ class _Reading:
             closed = closed and following.numbers[:OVERLAP] == page.numbers[-OVERLAP:]
             union.add(following)
             page, end = following, end - OVERLAP + len(following.items)
-        return closed and union.is_full and end == union.total
+        if not (closed and union.is_full and end == union.total):
+            return False
+        self._require_end(page, end)
+        return True
+
+    def _require_end(self, page: _Page, end: int) -> None:
+        """Raise _MovedError if rows follow the last page, where TotalCount says that none do. A page with fewer rows
+        than were asked for is the last one; so a TotalCount that counts the rows of its answer is noticed."""
+        if len(page.items) >= self._limit and len(self._page(end - 1, total=page.total).items) > 1:
+            raise _MovedError(f"TotalCount is {page.total}, and rows follow after as many")
 
     def _in_parts(self, total: int) -> ReadSet | None:
         """Read the set by the values of the filter; None if the parts do not make up the set."""

@@ -66,9 +66,12 @@ def test_rows_with_other_labels_in_each_answer_do_not_count_twice() -> None:
     assert as_set(found.rows) == as_set(many)
 
 
-@pytest.mark.parametrize(("count", "requests"), [(0, 1), (1, 1), (100, 1), (101, 2), (197, 2), (198, 3), (1000, 11)])
+@pytest.mark.parametrize(
+    ("count", "requests"), [(0, 1), (1, 1), (99, 1), (100, 2), (101, 2), (196, 2), (197, 3), (1000, 11)]
+)
 def test_a_set_costs_a_request_for_each_page(count: int, requests: int) -> None:
-    """Pages after the first one share three rows with the page before them."""
+    """Pages after the first one share three rows with the page before them. After a full page that seems to be the last
+    one, another request shows that no row follows."""
     found = read(server_of(rows(count)))
     assert (found.whole, found.total, found.requests) == (True, count, requests)
     assert as_set(found.rows) == as_set(rows(count))
@@ -139,6 +142,36 @@ def test_a_change_between_two_parts_is_noticed() -> None:
     found = read(server_of(rows(300), permuted=True, change=between))
     assert (found.whole, found.total) == (True, 299)
     assert as_set(found.rows) == as_set(left)
+
+
+@pytest.mark.parametrize(("count", "shown", "reason"), [(150, 100, "rows follow"), (250, 197, "rows follow")])
+def test_a_total_count_that_is_too_small_by_all_rows_that_follow_is_noticed(
+    count: int, shown: int, reason: str
+) -> None:
+    """Where the pages up to there are full: else a set would be cut short, and called whole."""
+    server = server_of(rows(count))
+
+    def fetch(payload: Mapping[str, Any]) -> Any:
+        answer = server.call(VULNERABILITIES.action, payload)
+        answer.response["TotalCount"] = shown
+        return answer
+
+    found = SetReader(fetch, VULNERABILITIES).read("image")
+    assert not found.whole
+    assert reason in found.reason
+
+
+def test_a_total_count_of_the_rows_of_its_answer_is_noticed() -> None:
+    """Such a server would show 100 findings of each image."""
+    server = server_of(rows(150))
+
+    def fetch(payload: Mapping[str, Any]) -> Any:
+        answer = server.call(VULNERABILITIES.action, payload)
+        answer.response["TotalCount"] = len(answer.response["List"])
+        return answer
+
+    found = SetReader(fetch, VULNERABILITIES).read("image")
+    assert (found.whole, found.reason) == (False, "TotalCount was 100, and then 51")
 
 
 def test_pages_that_are_too_large_are_asked_for_in_smaller_ones() -> None:
