@@ -1,7 +1,7 @@
 """Reads one image's set of findings, until the answers prove the set whole, or show that they cannot.
 
-One answer is a snapshot; if the answer is full, another one has to show that no row follows. A set of several answers is
-whole in one of three ways, with one TotalCount in all of them:
+One answer is a snapshot; if the answer is full, another one has to show that no row follows. A set of several answers
+is whole in one of three ways, with one TotalCount in all of them:
 
 - In order: each page begins with the rows that ended the page before it, and the rows make up TotalCount.
 - In parts: a filter splits the set into lists whose TotalCounts make up that of the set, before them and after them,
