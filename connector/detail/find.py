@@ -145,8 +145,10 @@ class Finder:
             return
         with_it = self._of_poc(IMAGES_OF, key_by("ImageID"), one.poc_id)
         running = self._of_poc(CONTAINERS_OF, key_by("ContainerID"), one.poc_id)
-        if one.affects and not (with_it or running):
+        if (one.local_image_count and not with_it) or (one.affects and not (with_it or running)):
             self._reasons.append(f"{one.poc_id}: the account's lists say that images have it, and none is listed")
+        elif one.container_count and not running:
+            self._reasons.append(f"{one.poc_id}: the account's lists say that containers have it, and none is listed")
         for key, item in with_it.items():
             image = images.setdefault(key, image_of(key, item))
             image.components += [each for each in components_of(item) if each not in image.components]

@@ -19,7 +19,16 @@ from connector.api.answers import CallStats
 from connector.detail.facts import Facts, worst_last
 from connector.detail.findings import FindingParser
 from connector.detail.lists import Listed, key_by, read_list
-from connector.detail.places import CONTAINERS_ACTION, PLACES, STATUSES, Place, PlaceDiff, is_running, running
+from connector.detail.places import (
+    CONTAINERS_ACTION,
+    PLACES,
+    STATUSES,
+    Place,
+    PlaceDiff,
+    containers_of,
+    is_running,
+    running,
+)
 from connector.detail.queue import Due, image_columns, queue_of, rules_of, without_findings
 from connector.detail.reading import BATCH, Batch, BatchReader
 from connector.detail.rows import DetailRun, DetailVerdict
@@ -258,7 +267,7 @@ class _Aspect:
     def _read_places(self) -> list[str]:
         """Add the rows of all places. Returns the reasons why lists are not proven whole."""
         reasons: list[str] = []
-        seen_before, nothing = self._last_whole(), True
+        seen_before, nothing, counted = self._last_whole(), True, 0
         shown: str | None = None
         for place in PLACES:
             filters = self._running_only() if place.table is CONTAINERS else ()
@@ -266,7 +275,10 @@ class _Aspect:
             self._doubt_ended(listed, shown)
             shown = place.action if listed.items else shown
             if place.table is CONTAINERS:
+                if counted and not listed.items and listed.whole and self._settings.max_delete_share < 1:
+                    listed.reason = f"the list is empty, and hosts that are online count {counted:,} containers"
                 listed.items = running(listed.items)
+            counted = containers_of(listed.items.values())
             nothing = nothing and not listed.items
             if nothing and listed.whole:
                 listed.reason = self._doubt_nothing(place)
