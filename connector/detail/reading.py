@@ -53,6 +53,7 @@ class BatchReader:
         self._in_flight, self._now = in_flight, now
         threads = in_flight if isinstance(in_flight, int) else MOST_THREADS
         self._failing = 0  # images in a row
+        self._at_once = BATCH  # images that a look-up asks for
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="tcss-set")
 
     def close(self) -> None:
@@ -110,7 +111,21 @@ class BatchReader:
             return ReadSet(reason=f"the API failed on the read: {_said(error)}", requests=1)
 
     def _listed(self, image_ids: Sequence[str], batch: Batch) -> None:
-        """Add these images as listed. Images that answers lack are asked for again, at least once, and as long as
+        """Add these images as listed, asked for as many at once as the server allows in a filter."""
+        start = 0
+        while start < len(image_ids):
+            asked = image_ids[start : start + self._at_once]
+            try:
+                self._look_up(asked, batch)
+            except RequestRejectedError:
+                if len(asked) == 1:
+                    raise
+                self._at_once = len(asked) // 2
+            else:
+                start += len(asked)
+
+    def _look_up(self, image_ids: Sequence[str], batch: Batch) -> None:
+        """Ask for images by their ids. Images that answers lack are asked for again, at least once, and as long as
         answers show more of them."""
         shows_others, progress = False, True
         for number in count():
@@ -122,7 +137,7 @@ class BatchReader:
             progress = not listed.keys().isdisjoint(missing)
             shows_others = shows_others or not listed.keys() <= {*missing}
             batch.items |= listed
-        batch.is_filtered = not missing or not shows_others
+        batch.is_filtered = batch.is_filtered and not (missing and shows_others)
 
 
 def _said(error: TcssError) -> str:
