@@ -6,7 +6,8 @@ is whole in one of three ways, with one TotalCount in all of them:
 - In order: each page begins with the rows that ended the page before it, and the rows make up TotalCount.
 - In parts: a filter splits the set into lists whose TotalCounts make up that of the set, before them and after them,
   each a snapshot or united.
-- United: passes in alternating directions have shown as many distinct rows as TotalCount says.
+- United: passes in alternating directions have shown as many distinct rows as TotalCount says, or two of them, whose
+  pages begin at other places, have shown one order (`sequences`).
 
 Rows that agree in what identifies a finding, and in the level, count as often as they occur within one answer, whatever
 else they have: a row may be written otherwise in another answer. That the number of rows is TotalCount proves nothing:
@@ -17,16 +18,18 @@ Assumed is that a set which changes without a scan, while several answers are re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from connector.detail.numbering import Numbering
+from connector.detail.sequences import is_one_order
 from connector.errors import RequestRejectedError, ResponseTooLargeError
 from connector.listing.page import count_of
 from connector.listing.query import MAX_LIMIT, Answer
 from connector.tables import Aspect
+from connector.wire import encode
 
 OVERLAP = 3  # rows that two pages share: as many equal rows may stand where a page ends
 PASSES = 8  # over one list whose rows are united
@@ -166,22 +169,35 @@ class _Reading:
         return union.whole("united") if self._unite(union, None) else union.lacking()
 
     def _unite(self, union: _Union, filters: Any) -> bool:
-        """Make passes in alternating directions, until all rows were shown."""
+        """Make passes in alternating directions, until all rows were shown, or two passes have shown one order."""
+        before: list[int] = []
         for number in range(PASSES):
-            for page in self._pass(union.total, number % 2, filters):
+            items: list[Any] = []
+            for offset, page in self._pass(union.total, number % 2, filters, halves=number % 4 == 2):
                 union.add(page)
                 if union.is_full:
                     return True
+                items[offset:] = page.items
+            if number % 2 == 0:
+                numbers, ties = [*map(self._numbering.of, items)], [encode(self._tie(item)) for item in items]
+                if len(items) == union.total and is_one_order(numbers, before, ties):
+                    union.place(numbers, items)
+                    return True
+                before = numbers
         return False
 
-    def _pass(self, total: int, direction: int, filters: Any) -> Iterator[_Page]:
+    def _tie(self, item: Any) -> Any:
+        return item.get(self._aspect.by) if isinstance(item, dict) else None
+
+    def _pass(self, total: int, direction: int, filters: Any, *, halves: bool) -> Iterator[tuple[int, _Page]]:
+        """Yield the offsets and pages of a pass; with `halves`, the second page begins in the middle of the first."""
         offset = 0
         while offset < total:
             page = self._page(offset, total=total, direction=direction, filters=filters)
-            yield page
+            yield offset, page
             if not page.items:
                 return
-            offset += len(page.items)
+            offset += len(page.items) // 2 if halves and not offset and len(page.items) > 1 else len(page.items)
 
     def _page(self, offset: int, *, total: int | None = None, direction: int = 0, filters: Any = None) -> _Page:
         """Ask for one page. Raises _MovedError if TotalCount is not `total`."""
@@ -260,6 +276,12 @@ class _Union:
         self._items |= {
             number: items for number, items in shown.items() if len(items) >= len(self._items.get(number, ()))
         }
+
+    def place(self, numbers: Sequence[int], items: Sequence[Any]) -> None:
+        """Take the rows of one order, each place as a row of its own."""
+        self._items = {}
+        for number, item in zip(numbers, items, strict=True):
+            self._items.setdefault(number, []).append(item)
 
     @property
     def numbers(self) -> Set[int]:

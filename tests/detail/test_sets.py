@@ -174,6 +174,17 @@ def test_a_total_count_of_the_rows_of_its_answer_is_noticed() -> None:
     assert (found.whole, found.reason) == (False, "TotalCount was 100, and then 51")
 
 
+@pytest.mark.parametrize(("count", "copies"), [(150, 2), (200, 40)])
+def test_equal_rows_that_stand_far_apart_are_counted_by_their_places(count: int, copies: int) -> None:
+    """A package at many paths gives equal rows, which no one answer shows all. A server that keeps its order shows them
+    at the same places, wherever pages begin; of one whose equal levels change places, no such set is believed."""
+    many = rows(count // copies, levels=1) * copies
+    found = read(server_of(many))
+    assert (found.whole, found.reason, as_set(found.rows)) == (True, "in 4 parts", as_set(many))
+    shown = read(server_of(many, permuted=True))
+    assert not shown.whole or as_set(shown.rows) == as_set(many)
+
+
 def test_pages_that_are_too_large_are_asked_for_in_smaller_ones() -> None:
     """The smaller limit is kept for the sets that follow."""
     server, manner = server_of(rows(60)), Manner()
