@@ -121,7 +121,8 @@ class PlaceReader:
 
     def _last_whole(self) -> int | None:
         runs = self._store.rows(DETAIL_RUNS, ("started_at", "verdict"), aspect=RUNNING_DETAIL)
-        return max((run["started_at"] for run in runs if run["verdict"] == DetailVerdict.COMPLETE), default=None)
+        whole = (run["started_at"] for run in runs if run["verdict"] == DetailVerdict.COMPLETE)
+        return max((at for at in whole if at <= self._identity.started_at), default=None)  # others: of a wrong clock
 
 
 def nothing_listed(known: int) -> str:

@@ -226,7 +226,7 @@ class _Reading:
         if self._aspect.done is not None:
             name, wanted = self._aspect.done
             status = answer.response.get(name)
-            if status is not None and status != wanted:
+            if status is not None and count_of(status) != wanted:
                 raise _MovedError(f"{name} is {status}, and not {wanted}")
 
     def _checked(self, answer: Answer, total: int | None) -> _Page:
