@@ -120,13 +120,17 @@ def test_details_that_change_are_read_again_until_they_are_proven_to_have_arrive
 
 @pytest.mark.thorough
 def test_a_marker_without_its_findings_is_repaired_by_the_next_run(begun: World) -> None:
-    """What a package that was dropped halfway leaves: the marker is there, and the findings are not."""
+    """What a package that was dropped halfway leaves: the marker is there, and the findings are not. The package that
+    mends it says first that the set is not proven, and then that it is: the last word is in its only row."""
     visible = begun.query(VISIBLE)
     with begun.writing() as warehouse:
         warehouse.execute("delete from tcss.image_vulnerabilities")
     assert begun.query(VISIBLE) == []
     load(begun)
     assert begun.query(VISIBLE) == visible
+    markers = begun.query("select verdict from tcss.image_reads where aspect = 'vulnerabilities'")
+    with_markers = "select count(distinct image_id) from tcss.image_reads where aspect = 'vulnerabilities'"
+    assert markers == [("complete",)] * begun.query(with_markers)[0][0]
 
 
 @pytest.mark.thorough

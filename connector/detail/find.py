@@ -1,7 +1,8 @@
 """Finds a vulnerability by its CVE, PocID or name: which images have it, in what package, where they run. Asks the API.
 
 The account's lists of vulnerabilities give the PocIDs, and each PocID has a list of images and a list of containers.
-One answer with as many different rows as its TotalCount is whole. Longer lists are read by `lists.read_list`.
+One answer with as many different rows as its TotalCount is whole, if the answer could have had more. Other lists are
+read by `lists.read_list`.
 """
 
 from __future__ import annotations
@@ -144,8 +145,10 @@ class Finder:
             return
         with_it = self._of_poc(IMAGES_OF, key_by("ImageID"), one.poc_id)
         running = self._of_poc(CONTAINERS_OF, key_by("ContainerID"), one.poc_id)
-        if one.affects and not (with_it or running):
+        if (one.local_image_count and not with_it) or (one.affects and not (with_it or running)):
             self._reasons.append(f"{one.poc_id}: the account's lists say that images have it, and none is listed")
+        elif one.container_count and not running:
+            self._reasons.append(f"{one.poc_id}: the account's lists say that containers have it, and none is listed")
         for key, item in with_it.items():
             image = images.setdefault(key, image_of(key, item))
             image.components += [each for each in components_of(item) if each not in image.components]
@@ -185,7 +188,7 @@ class Finder:
 
 
 def _snapshot(fetch: Fetch, key_of: KeyOf, filters: Filters) -> Listed | None:
-    """Return the list if one answer holds all of it."""
+    """Return the list if one answer holds all of it. A full answer may not, whatever its TotalCount says."""
     try:
         response = fetch(Query(filters=filters).payload(0, MAX_LIMIT)).response
     except ResponseTooLargeError:
@@ -193,4 +196,6 @@ def _snapshot(fetch: Fetch, key_of: KeyOf, filters: Filters) -> Listed | None:
     rows = response.get("List")
     rows = rows if isinstance(rows, list) else []
     items = {key: item for item in rows if (key := key_of(item)) is not None}
-    return Listed(items) if count_of(response.get("TotalCount")) == len(rows) == len(items) else None
+    if len(rows) >= MAX_LIMIT or not count_of(response.get("TotalCount")) == len(rows) == len(items):
+        return None
+    return Listed(items)

@@ -14,7 +14,7 @@ from connector import texts
 from connector.detail.hashing import numbered_hash
 from connector.detail.lists import KeyOf, key_by
 from connector.detail.parsing import ColumnParser, Rejected, not_too_long
-from connector.listing.page import text_of
+from connector.listing.page import count_of, text_of
 from connector.runs.identity import Identity
 from connector.tables import CONTAINERS, HOSTS, Row, Table
 
@@ -61,6 +61,12 @@ PLACES = (
 
 
 CONTAINERS_ACTION = next(place.action for place in PLACES if place.table is CONTAINERS)
+
+
+def containers_of(hosts: Iterable[Any]) -> int:
+    """Return how many containers these hosts have by their own counts, if their agents are online."""
+    online = (item for item in hosts if text_of(item, "Status") == "ONLINE")
+    return sum(count_of(item.get("ContainerCnt")) or 0 for item in online)
 
 
 def running(containers: dict[str, Any]) -> dict[str, Any]:

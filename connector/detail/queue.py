@@ -12,6 +12,7 @@ from connector.tables import Aspect, Row
 SCANNED = "SCANNED"
 # Statuses of a scan that has not ended, or not well: a ScanTime beside them is that of an older scan.
 UNFINISHED = {"NOT_SCAN", "WAIT_SCAN", "SCANNING", "SCAN_ERR", "FAILED", "CANCELED"}
+LOST = "the warehouse has no rows of the findings, or of what is known of them"
 TIMELESS = "SCANNED without a ScanTime"
 SETTLING = 600_000_000  # microseconds after its ScanTime in which a set may still change
 LEAST_EMPTY = 20  # images without findings that are asked for, before others are believed to have none
@@ -57,10 +58,11 @@ def image_columns(aspect: Aspect) -> tuple[str, ...]:
     )
 
 
-def without_findings(markers: Mapping[str, Row]) -> dict[str, Row]:
-    """Return the markers as if the warehouse had lost the markers' rows: those sets are due again."""
-    state = {"verdict": "partial", "read_at": 0}
-    return {image_id: {**row, **state} if row["distinct_findings"] else row for image_id, row in markers.items()}
+def without_findings(markers: Mapping[str, Row], *, compared: bool) -> dict[str, Row]:
+    """Return the markers of sets that have findings, for a warehouse that has lost the findings, or what is known of
+    them: these sets are not proven. Unless `compared`, their findings are lost: no read says when one was absent."""
+    state = {"verdict": "partial", "verdict_reason": LOST} | ({} if compared else {"scan_time": None})
+    return {image_id: {**row, **state} for image_id, row in markers.items() if row["distinct_findings"]}
 
 
 def level_counts(counts: Iterable[int | None]) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from connector.detail.findings import FindingParser, Found
@@ -25,13 +26,15 @@ MOST_FAILING = 10  # images in a row that the API fails on, before it is down; e
 @dataclass
 class Batch:
     """Holds sets by image: `sets` without their rows, which are `found`; `new` are rows of vulnerabilities that no set
-    before had; `items` are the images as listed afterwards."""
+    before had; `items` are the images as listed afterwards. `is_filtered` is false if other images were listed in the
+    place of some."""
 
     read_at: int
     sets: dict[str, ReadSet] = field(default_factory=dict)
     found: dict[str, Found] = field(default_factory=dict)
     new: list[Any] = field(default_factory=list)
     items: dict[str, Any] = field(default_factory=dict)
+    is_filtered: bool = True
 
 
 class BatchReader:
@@ -50,6 +53,7 @@ class BatchReader:
         self._in_flight, self._now = in_flight, now
         threads = in_flight if isinstance(in_flight, int) else MOST_THREADS
         self._failing = 0  # images in a row
+        self._at_once = BATCH  # images that a look-up asks for
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="tcss-set")
 
     def close(self) -> None:
@@ -63,7 +67,7 @@ class BatchReader:
             if found is not None:
                 batch.found[image_id] = found
         batch.new, self._parser.new = self._parser.new, []
-        batch.items = self._listed([*batch.sets])
+        self._listed([*batch.sets], batch)
         return batch
 
     def _sets(self, image_ids: Sequence[str]) -> Iterator[tuple[str, tuple[ReadSet, Found | None]]]:
@@ -106,15 +110,34 @@ class BatchReader:
                 raise
             return ReadSet(reason=f"the API failed on the read: {_said(error)}", requests=1)
 
-    def _listed(self, image_ids: Sequence[str]) -> dict[str, Any]:
-        """Return these images as listed. Images that the first answer lacks are asked for once more."""
-        found: dict[str, Any] = {}
-        for _ in range(2):
-            missing = [image_id for image_id in image_ids if image_id not in found]
-            if missing:
-                page = self._images.first(Query(filters=(("ImageID", tuple(missing)),)), self._images.limit)
-                found |= {i: item for item in page.items if (i := image_id_of(item)) is not None}
-        return found
+    def _listed(self, image_ids: Sequence[str], batch: Batch) -> None:
+        """Add these images as listed, asked for as many at once as the server allows in a filter."""
+        start = 0
+        while start < len(image_ids):
+            asked = image_ids[start : start + self._at_once]
+            try:
+                self._look_up(asked, batch)
+            except RequestRejectedError:
+                if len(asked) == 1:
+                    raise
+                self._at_once = len(asked) // 2
+            else:
+                start += len(asked)
+
+    def _look_up(self, image_ids: Sequence[str], batch: Batch) -> None:
+        """Ask for images by their ids. Images that answers lack are asked for again, at least once, and as long as
+        answers show more of them."""
+        shows_others, progress = False, True
+        for number in count():
+            missing = [image_id for image_id in image_ids if image_id not in batch.items]
+            if not missing or (number > 1 and not progress):
+                break
+            page = self._images.first(Query(filters=(("ImageID", tuple(missing)),)), self._images.limit)
+            listed = {i: item for item in page.items if (i := image_id_of(item)) is not None}
+            progress = not listed.keys().isdisjoint(missing)
+            shows_others = shows_others or not listed.keys() <= {*missing}
+            batch.items |= listed
+        batch.is_filtered = batch.is_filtered and not (missing and shows_others)
 
 
 def _said(error: TcssError) -> str:

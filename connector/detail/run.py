@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 from connector import texts
 from connector.api.answers import CallStats
+from connector.detail.account import AccountLists, PlaceReader, nothing_listed, reject
 from connector.detail.facts import Facts, worst_last
 from connector.detail.findings import FindingParser
-from connector.detail.lists import Listed, key_by, read_list
-from connector.detail.places import CONTAINERS_ACTION, PLACES, STATUSES, Place, PlaceDiff, is_running, running
+from connector.detail.lists import key_by
+from connector.detail.places import PLACES
 from connector.detail.queue import Due, image_columns, queue_of, rules_of, without_findings
 from connector.detail.reading import BATCH, Batch, BatchReader
 from connector.detail.rows import DetailRun, DetailVerdict
-from connector.detail.sets import Fetch, SetReader
+from connector.detail.sets import SetReader
 from connector.detail.settling import Settler, Tally
 from connector.detail.store import Holdings
 from connector.detail.verdicts import Outcome, judge
-from connector.errors import AccessError, DestinationError, LockedError, RequestRejectedError, TcssError
-from connector.images.records import Rejected
+from connector.errors import AccessError, DestinationError, LockedError, TcssError
 from connector.images.times import time_zone
 from connector.runs.assembly import image_list, instants
 from connector.runs.identity import Identity
@@ -36,7 +36,6 @@ from connector.runs.progress import begin
 from connector.settings import Settings
 from connector.tables import (
     ASPECTS,
-    CONTAINERS,
     DETAIL_RUNS,
     IMAGE_READS,
     REJECTED_VALUES,
@@ -102,6 +101,7 @@ class _Aspect:
         self._store = of.store.branch()
         self._zone = time_zone(of.settings.naive_time_zone)
         self._sent = CallStats()
+        self._lists = AccountLists(self._settings, self._client, self._sent)
 
     def read(self, name: str, report: Report | None) -> Generator[DetailRun | None]:
         """Read the aspect: yields None after each step, and at the end the aspect's row."""
@@ -132,8 +132,7 @@ class _Aspect:
     def _images(self, aspect: Aspect, tally: Tally, report: Report | None) -> Generator[None, None, Outcome]:
         facts, reasons = self._facts() if aspect.facts else (None, [])
         markers = {row["image_id"]: row for row in self._store.rows(IMAGE_READS, aspect=aspect.name)}
-        if any(self._store.is_empty(table) for table in (aspect.table, aspect.facts) if table is not None):
-            markers = without_findings(markers)
+        markers |= self._lost(aspect, markers)
         rules = rules_of(markers.values())
         images = self._store.live_images(image_columns(aspect))
         queue = queue_of(aspect, images, markers, rules, self._identity.started_at)
@@ -149,6 +148,20 @@ class _Aspect:
         unknown = sorted(facts.unknown_tags) if facts else ()
         behind = len(queue) - tally.read - tally.unproven
         return Outcome(tally, len(queue), behind, unknown, reasons, queue.waiting)
+
+    def _lost(self, aspect: Aspect, markers: dict[str, Row]) -> dict[str, Row]:
+        """If the warehouse has lost a whole table, mark the sets that need its rows as not proven, before the first of
+        them is read again: a run that ends early leaves the others due. Returns their markers, as if no read of them
+        had been tried."""
+        has_findings = not self._store.is_empty(aspect.table)
+        if has_findings and not (aspect.facts and self._store.is_empty(aspect.facts)):
+            return {}
+        lost = without_findings(markers, compared=has_findings)
+        if lost:
+            names = IMAGE_READS.column_names
+            self._store.add(IMAGE_READS, [tuple(row[name] for name in names) for row in lost.values()])
+            self._store.commit((IMAGE_READS,))
+        return {image_id: {**row, "read_at": 0} for image_id, row in lost.items()}
 
     def _absorb(
         self, name: str, batches: Iterable[int], due: int, commit: Callable[[], None], report: Report | None
@@ -197,10 +210,10 @@ class _Aspect:
     def _reader(self, aspect: Aspect) -> BatchReader:
         parser = FindingParser(aspect, self._zone)
         return BatchReader(
-            SetReader(self._fetch(aspect.action), aspect),
+            SetReader(self._lists.fetch(aspect.action), aspect),
             parser,
             image_list(self._settings, self._client, self._sent),
-            in_flight=self._in_flight(aspect.action),
+            in_flight=self._lists.in_flight(aspect.action),
             now=self._client.now,
         )
 
@@ -208,7 +221,7 @@ class _Aspect:
         """Commit facts and findings, and then markers: a set becomes visible at once, with its marker."""
         if facts is not None:
             self._store.add(VULNERABILITIES, facts.changed())
-            self._reject(VULNERABILITIES.name, facts.rejected)
+            reject(self._store, VULNERABILITIES, facts.rejected)
         self._store.commit((VULNERABILITIES, aspect.table, REJECTED_VALUES), (IMAGE_READS,))
 
     def _facts(self) -> tuple[Facts, list[str]]:
@@ -219,8 +232,8 @@ class _Aspect:
         items: list[tuple[Any, bool]] = []
         shown: str | None = None
         for action, emergency in LISTS.items():
-            listed = self._list(action, key_by("PocID", "CVEID", "Name"))
-            self._doubt_ended(listed, shown)
+            listed = self._lists.read(action, key_by("PocID", "CVEID", "Name"))
+            self._lists.doubt_ended(listed, shown)
             shown = action if listed.items else shown
             items += ((item, emergency) for item in listed.items.values())
             if not listed.whole:
@@ -228,7 +241,7 @@ class _Aspect:
         for item, emergency in sorted(items, key=lambda each: worst_last(each[0])):
             facts.of_list(item, emergency=emergency)
         if not reasons and facts.unlisted and self._settings.max_delete_share < 1:
-            reasons.append(f"vulnerabilities of the account: {_nothing_listed(facts.unlisted)}")
+            reasons.append(f"vulnerabilities of the account: {nothing_listed(facts.unlisted)}")
         if not reasons:
             facts.end_of_lists()
         return facts, reasons
@@ -237,91 +250,14 @@ class _Aspect:
 
     def _places(self, tally: Tally) -> Outcome:
         commit = partial(self._store.commit, (*(place.table for place in PLACES), REJECTED_VALUES))
+        reader = PlaceReader(self._lists, self._store, self._identity, self._settings, self._zone)
         with _keeping(commit):
-            reasons = self._read_places()
+            reasons = reader.read()
         commit()
         return Outcome(tally, reasons=reasons)
-
-    def _read_places(self) -> list[str]:
-        """Add the rows of all places. Returns the reasons why lists are not proven whole."""
-        reasons: list[str] = []
-        seen_before, nothing = self._last_whole(), True
-        shown: str | None = None
-        for place in PLACES:
-            filters = self._running_only() if place.table is CONTAINERS else ()
-            listed = self._list(place.action, place.key, filters)
-            self._doubt_ended(listed, shown)
-            shown = place.action if listed.items else shown
-            if place.table is CONTAINERS:
-                listed.items = running(listed.items)
-            nothing = nothing and not listed.items
-            if nothing and listed.whole:
-                listed.reason = self._doubt_nothing(place)
-            self._place(place, listed, seen_before)
-            if not listed.whole:
-                reasons.append(f"{place.action}: {listed.reason}")
-        return reasons
-
-    def _doubt_nothing(self, place: Place) -> str | None:
-        """Return why an empty list is not believed: without a licence, lists are empty too. An account with hosts may
-        well run no container."""
-        known = sum(row["gone_at"] is None for row in self._store.rows(place.table, ("gone_at",)))
-        if not known or self._settings.max_delete_share >= 1:
-            return None
-        return _nothing_listed(known)
-
-    def _place(self, place: Place, listed: Listed, seen_before: int | None) -> None:
-        diff = PlaceDiff(place, self._identity, self._zone, self._store.rows(place.table))
-        self._store.add(place.table, diff.rows(listed.items, whole=listed.whole, seen_before=seen_before))
-        self._reject(place.table.name, diff.rejected)
-
-    def _running_only(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """Return the filter for running containers. Its value is not documented: the value that shows only running
-        containers is taken. Without such a value, all containers are read."""
-        fetch = self._fetch(CONTAINERS_ACTION)
-        for value in STATUSES:
-            try:
-                answer = fetch({"Limit": 100, "Offset": 0, "Filters": [{"Name": "Status", "Values": [value]}]})
-            except RequestRejectedError:
-                return ()
-            items = answer.response.get("List") or []
-            if items and all(isinstance(item, dict) and is_running(item) for item in items):
-                return (("Status", (value,)),)
-        return ()
-
-    def _last_whole(self) -> int | None:
-        runs = self._store.rows(DETAIL_RUNS, ("started_at", "verdict"), aspect=RUNNING_DETAIL)
-        return max((run["started_at"] for run in runs if run["verdict"] == DetailVerdict.COMPLETE), default=None)
-
-    # What both need.
-
-    def _list(self, action: str, key: Any, filters: Any = ()) -> Listed:
-        return read_list(self._fetch(action), key, in_flight=self._in_flight(action), filters=filters)
-
-    def _doubt_ended(self, listed: Listed, shown: str | None) -> None:
-        """Do not believe an empty list where the list `shown`, which had items before, is empty now too: a licence may
-        have ended between the two."""
-        if listed.items or not listed.whole or shown is None:
-            return
-        if not self._fetch(shown)({"Limit": 1, "Offset": 0}).response.get("List"):
-            listed.reason = f"the list is empty, and so is {shown} since"
-
-    def _fetch(self, action: str) -> Fetch:
-        return partial(self._client.call, action, tally=self._sent)
-
-    def _in_flight(self, action: str) -> Any:
-        return self._settings.in_flight or partial(self._client.in_flight, action)
 
     def _scan_time(self, item: Any) -> int | None:
         try:
             return instants(self._zone, [item], "ScanTime")[0]
         except ValueError:
             return None
-
-    def _reject(self, table: str, rejected: list[Any]) -> None:
-        self._store.reject(Rejected(None, f"{table}.{name}", raw, reason) for name, raw, reason in rejected)
-        rejected.clear()
-
-
-def _nothing_listed(known: int) -> str:
-    return f"the list is empty, and the warehouse has {known:,}; --max-delete-share 1 allows that"

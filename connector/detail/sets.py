@@ -1,11 +1,13 @@
 """Reads one image's set of findings, until the answers prove the set whole, or show that they cannot.
 
-One answer is a snapshot. A set of several answers is whole in one of three ways, with one TotalCount in all of them:
+One answer is a snapshot; if the answer is full, another one has to show that no row follows. A set of several answers
+is whole in one of three ways, with one TotalCount in all of them:
 
 - In order: each page begins with the rows that ended the page before it, and the rows make up TotalCount.
 - In parts: a filter splits the set into lists whose TotalCounts make up that of the set, before them and after them,
   each a snapshot or united.
-- United: passes in alternating directions have shown as many distinct rows as TotalCount says.
+- United: passes in alternating directions have shown as many distinct rows as TotalCount says, or two of them, whose
+  pages begin at other places, have shown one order (`sequences`).
 
 Rows that agree in what identifies a finding, and in the level, count as often as they occur within one answer, whatever
 else they have: a row may be written otherwise in another answer. That the number of rows is TotalCount proves nothing:
@@ -16,19 +18,22 @@ Assumed is that a set which changes without a scan, while several answers are re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from connector.detail.numbering import Numbering
+from connector.detail.sequences import is_one_order
 from connector.errors import RequestRejectedError, ResponseTooLargeError
 from connector.listing.page import count_of
 from connector.listing.query import MAX_LIMIT, Answer
 from connector.tables import Aspect
+from connector.wire import encode
 
 OVERLAP = 3  # rows that two pages share: as many equal rows may stand where a page ends
 PASSES = 8  # over one list whose rows are united
+LEAST_SHARED = MAX_LIMIT // 4  # rows of a page
 TRIES = 3  # reads of a set whose TotalCount moves meanwhile
 MOST_ROWS = 200_000  # of one set: what claims more is not read to its end
 DIRECTIONS = (("desc", "asc"), ("-", "+"), (None, None))
@@ -40,7 +45,8 @@ Item = Mapping[str, Any]
 
 @dataclass
 class Manner:
-    """Holds what was learnt of how an action can be asked. All sets of an aspect share the object, in all threads."""
+    """Holds what was learnt of how an action can be asked. All sets of an aspect share the object, in all threads. The
+    limit is at least LEAST_SHARED: one image may have larger rows than all others."""
 
     limit: int = MAX_LIMIT
     spelling: int = 0
@@ -103,12 +109,14 @@ class _Reading:
     def __init__(self, fetch: Fetch, aspect: Aspect, manner: Manner, image_id: str) -> None:
         self._fetch, self._aspect, self._manner, self._image_id = fetch, aspect, manner, image_id
         self._numbering = self._new_numbering()
+        self._limit = manner.limit
         self.requests = 0
 
     def once(self) -> ReadSet:
         self._numbering = self._new_numbering()
         first = self._page(0)
         if first.total <= len(first.items):
+            self._require_end(first, len(first.items))
             return _snapshot(first)
         if first.total > MOST_ROWS:
             return ReadSet(total=first.total, reason=f"TotalCount is {first.total}, more than is read of an image")
@@ -128,7 +136,16 @@ class _Reading:
             closed = closed and following.numbers[:OVERLAP] == page.numbers[-OVERLAP:]
             union.add(following)
             page, end = following, end - OVERLAP + len(following.items)
-        return closed and union.is_full and end == union.total
+        if not (closed and union.is_full and end == union.total):
+            return False
+        self._require_end(page, end)
+        return True
+
+    def _require_end(self, page: _Page, end: int) -> None:
+        """Raise _MovedError if rows follow the last page, where TotalCount says that none do. A page with fewer rows
+        than were asked for is the last one; so a TotalCount that counts the rows of its answer is noticed."""
+        if len(page.items) >= self._limit and len(self._page(end - 1, total=page.total).items) > 1:
+            raise _MovedError(f"TotalCount is {page.total}, and rows follow after as many")
 
     def _in_parts(self, total: int) -> ReadSet | None:
         """Read the set by the values of the filter; None if the parts do not make up the set."""
@@ -152,35 +169,47 @@ class _Reading:
         return union.whole("united") if self._unite(union, None) else union.lacking()
 
     def _unite(self, union: _Union, filters: Any) -> bool:
-        """Make passes in alternating directions, until all rows were shown."""
+        """Make passes in alternating directions, until all rows were shown, or two passes have shown one order."""
+        before: list[int] = []
         for number in range(PASSES):
-            for page in self._pass(union.total, number % 2, filters):
+            items: list[Any] = []
+            for offset, page in self._pass(union.total, number % 2, filters, halves=number % 4 == 2):
                 union.add(page)
                 if union.is_full:
                     return True
+                items[offset:] = page.items
+            if number % 2 == 0:
+                numbers, ties = [*map(self._numbering.of, items)], [encode(self._tie(item)) for item in items]
+                if len(items) == union.total and is_one_order(numbers, before, ties):
+                    union.place(numbers, items)
+                    return True
+                before = numbers
         return False
 
-    def _pass(self, total: int, direction: int, filters: Any) -> Iterator[_Page]:
+    def _tie(self, item: Any) -> Any:
+        return item.get(self._aspect.by) if isinstance(item, dict) else None
+
+    def _pass(self, total: int, direction: int, filters: Any, *, halves: bool) -> Iterator[tuple[int, _Page]]:
+        """Yield the offsets and pages of a pass; with `halves`, the second page begins in the middle of the first."""
         offset = 0
         while offset < total:
             page = self._page(offset, total=total, direction=direction, filters=filters)
-            yield page
+            yield offset, page
             if not page.items:
                 return
-            offset += len(page.items)
+            offset += len(page.items) // 2 if halves and not offset and len(page.items) > 1 else len(page.items)
 
     def _page(self, offset: int, *, total: int | None = None, direction: int = 0, filters: Any = None) -> _Page:
         """Ask for one page. Raises _MovedError if TotalCount is not `total`."""
         manner = self._manner
         spelling = manner.spelling
         while True:
-            limit = manner.limit
             try:
-                answer = self._ask(offset, limit, DIRECTIONS[spelling][direction], filters)
+                answer = self._ask(offset, self._limit, DIRECTIONS[spelling][direction], filters)
             except ResponseTooLargeError:
-                if limit == 1:
+                if self._limit == 1:
                     raise
-                manner.limit = min(manner.limit, limit // 2)
+                self._limit //= 2
                 continue
             except RequestRejectedError:
                 if filters or spelling + 1 == len(DIRECTIONS):
@@ -188,6 +217,7 @@ class _Reading:
                 spelling += 1
                 continue
             manner.spelling = max(manner.spelling, spelling)  # the sort was refused, and not the image
+            manner.limit = min(manner.limit, max(self._limit, LEAST_SHARED))
             self._require_done(answer)
             return self._checked(answer, total)
 
@@ -196,7 +226,7 @@ class _Reading:
         if self._aspect.done is not None:
             name, wanted = self._aspect.done
             status = answer.response.get(name)
-            if status is not None and status != wanted:
+            if status is not None and count_of(status) != wanted:
                 raise _MovedError(f"{name} is {status}, and not {wanted}")
 
     def _checked(self, answer: Answer, total: int | None) -> _Page:
@@ -246,6 +276,12 @@ class _Union:
         self._items |= {
             number: items for number, items in shown.items() if len(items) >= len(self._items.get(number, ()))
         }
+
+    def place(self, numbers: Sequence[int], items: Sequence[Any]) -> None:
+        """Take the rows of one order, each place as a row of its own."""
+        self._items = {}
+        for number, item in zip(numbers, items, strict=True):
+            self._items.setdefault(number, []).append(item)
 
     @property
     def numbers(self) -> Set[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from connector.detail.columns import tables_of
@@ -28,12 +28,15 @@ BELIEVED = "the images list counts 0, as for all images that were asked for and 
 
 @dataclass
 class Tally:
-    """Counts what an aspect of a run has done. `doubts` counts the reasons why sets are not proven."""
+    """Counts what an aspect of a run has done. `doubts` counts the reasons why sets are not proven. `unlisted` counts
+    images that the look-up after the read did not show; `is_filtered` says that look-ups showed no others instead."""
 
     read: int = 0
     opened: int = 0
     closed: int = 0
     doubts: Counter[str] = field(default_factory=Counter)
+    unlisted: int = 0
+    is_filtered: bool = True
 
     @property
     def unproven(self) -> int:
@@ -73,6 +76,7 @@ class Settler:
         self._levels = [IMAGES.column(name).source for name in aspect.levels]
         self._has_rows = not store.is_empty(aspect.table)
         self._doubted: set[str] = set()
+        self._recounted: set[str] = set()
         self._contradicting: set[str] = set()  # images whose count is 0, and which have rows
         self._subject = [column.name for column in aspect.columns].index(aspect.identity[0])
         self._known = self._known_subjects()
@@ -81,14 +85,16 @@ class Settler:
         self.tally = tally
 
     def take(self, chunk: Sequence[Due], batch: Batch, markers: dict[str, Row]) -> list[Due]:
-        """Add the rows of a batch. Returns the images whose counts contradict their sets for the first time: these are
-        read once more. An image that is not listed any more, or was scanned again, stays in the queue of the next run.
-        """
+        """Add the rows of a batch. Returns the images that are read once more: their counts contradict their sets for
+        the first time, or are not those of before the read. An image that is not listed any more, was scanned again, or
+        is counted otherwise once more, stays in the queue of the next run."""
         stored = self._stored(chunk)
         again: list[Due] = []
+        self.tally.is_filtered &= batch.is_filtered
         for due in chunk:
             read, found = batch.sets[due.image_id], batch.found.get(due.image_id)
             item = batch.items.get(due.image_id, {})
+            self.tally.unlisted += not item
             if text_of(item, "ScanStatus") != SCANNED or self._instant(item) != due.scan_time:
                 continue
             if found is None:
@@ -98,7 +104,8 @@ class Settler:
                 self._doubt(due, batch.read_at, f"the scan failed: {shortened(error)}", read.requests, markers)
                 continue
             figures = Figures(read.total or 0, found.subjects, len(found.findings))
-            count = count_of(item.get(self._source))
+            count, levels = self._counts(item)
+            seen = replace(due, count=count, levels=levels)
             doubt = self._rules.doubt(count, figures)
             if count is None and read.total is None:
                 doubt = "neither the images list nor the answer has a count"
@@ -107,19 +114,27 @@ class Settler:
                 self._contradicting.add(due.image_id)
             if doubt is not None and due.image_id not in self._doubted:
                 self._doubted.add(due.image_id)
-                again.append(due)
+                again.append(seen)
                 continue
             if doubt is not None:  # it teaches nothing: else the sets that break a rule would soon be the rule's end
                 self._doubt(due, batch.read_at, doubt, read.requests, markers)
                 continue
+            if seen != due:  # the counts may be those of a set that came after the read
+                if due.image_id not in self._recounted:
+                    self._recounted.add(due.image_id)
+                    again.append(seen)
+                continue
             if count is not None:
                 self._rules.learn(count, figures)
             reason = read.reason if self._rules.checked(count) else f"{read.reason}, not checked by counts"
-            levels = level_counts(count_of(item.get(name)) for name in self._levels)
             whole = _Whole(due, batch.read_at, found, figures, count, levels, reason, read.requests)
             self._settle(whole, stored.get(due.image_id, ()))
         self._write_opened()
         return again
+
+    def _counts(self, item: Any) -> tuple[int | None, str | None]:
+        """Return the counts that an item of the images list has of the set."""
+        return count_of(item.get(self._source)), level_counts(count_of(item.get(name)) for name in self._levels)
 
     def _failure(self, item: Any) -> str | None:
         """Return why the aspect's scan of an image failed; None if the scan did not fail."""

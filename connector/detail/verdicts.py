@@ -14,6 +14,8 @@ from connector.detail.settling import Tally
 
 REASONS = 3  # that are named of those why sets are not proven
 
+NOT_FILTERED = "the server does not filter by ImageID as documented: images that it leaves out cannot be read"
+
 
 @dataclass
 class Outcome:
@@ -31,9 +33,9 @@ def judge(row: DetailRun, outcome: Outcome) -> None:
     """Fill in the verdict: the worst of all that applies."""
     tally = outcome.tally
     doubts = [f"{count} x {reason}" for reason, count in tally.doubts.most_common(REASONS)]
-    reasons = [*outcome.reasons, *doubts]
+    reasons = [*outcome.reasons, *([] if tally.is_filtered else [NOT_FILTERED]), *doubts]
     unknown = Counter({word: count for word, count in outcome.waiting.items() if word not in UNFINISHED})
-    left = [f"{outcome.behind} images are left to the next run"] if outcome.behind else []
+    left = [f"{outcome.behind} images are left to the next run{_unlisted(tally)}"] if outcome.behind else []
     row.images_due, row.opened, row.closed = outcome.due, tally.opened, tally.closed
     if outcome.behind is not None:
         row.images_behind = outcome.behind + unknown.total()
@@ -49,6 +51,10 @@ def judge(row: DetailRun, outcome: Outcome) -> None:
     else:
         row.verdict = DetailVerdict.COMPLETE
     row.verdict_reason = texts.shortened("; ".join([*reasons, *_not_scanned(outcome.waiting)])) or None
+
+
+def _unlisted(tally: Tally) -> str:
+    return f", {tally.unlisted} of which were not listed after they were read" if tally.unlisted else ""
 
 
 def _not_scanned(waiting: Counter[str]) -> list[str]:

@@ -18,7 +18,7 @@ from connector.detail.store import Holdings
 from connector.runs.identity import Identity
 from connector.runs.spool import Spool
 from connector.settings import Settings
-from connector.tables import IMAGES, VULNERABILITIES, Row, Table, plain_rows
+from connector.tables import IMAGE_READS, IMAGES, VULNERABILITIES, Row, Table, plain_rows
 from connector.warehouse.inventory import Inventory
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class PackageHoldings(Holdings):
 
     def __init__(self, inventory: Inventory | None, identity: Identity, spool: Spool) -> None:
         super().__init__(inventory or _Nothing(), identity, spool)
-        self._facts: dict[str, int] = {}
+        self._last: dict[tuple[Any, ...], int] = {}
 
     def live_images(self, names: Sequence[str]) -> list[Row]:
         stored = self._inventory.of_account(IMAGES, self._identity.account_id, names)
@@ -53,21 +53,20 @@ class PackageHoldings(Holdings):
         return [row for row in images.values() if row["deleted_at"] is None]
 
     def add(self, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Add rows, each key once: facts are added again as they grow, and of these the last row stays."""
-        if table is not VULNERABILITIES:
+        """Add rows, each key once: facts are added again as they grow, and markers of sets that are lost as the sets
+        are read; of these the last row stays."""
+        if table not in (VULNERABILITIES, IMAGE_READS):
             super().add(table, rows)
             return
+        places = [table.column_names.index(name) for name in table.key]
         for row in rows:
-            before = self._facts.get(row[_VUL_ID])
-            if before is not None:
-                self._spool.drop(table, before)
-            self._facts[row[_VUL_ID]] = self._spool.add(table, row)
+            key = (table.name, *(row[place] for place in places))
+            if key in self._last:
+                self._spool.drop(table, self._last[key])
+            self._last[key] = self._spool.add(table, row)
 
     def commit(self, *packages: tuple[Table, ...]) -> None:
         """Do nothing: dlt loads the rows after the extraction."""
-
-
-_VUL_ID = VULNERABILITIES.column_names.index("vul_id")
 
 
 class _Nothing(Inventory):

@@ -88,7 +88,7 @@ def _findings(name: str, description: str, columns: tuple[Column, ...]) -> Table
             Column(
                 "absent_at",
                 "timestamp",
-                "ScanTime of the read before opened_read. Null: the image's first read has the finding.",
+                "ScanTime of the read before opened_read. Null: no earlier read is known.",
             ),
             Column(
                 "closed_read", "bigint", "Number of the first read without the finding. Null: the last read has it."

@@ -6,10 +6,10 @@
 --
 -- severity: CRITICAL, HIGH, MEDIUM or LOW; null: no list of the account has shown the vulnerability
 -- first_found_at: ScanTime of the first read that has the finding
--- came_with_image: whether the image's first read has the finding; else a later scan, with new knowledge, found it
--- since_is_known: whether first_found_at answers "since when?"; false if the image's first read has the finding and
--- the image was there in the account's first complete sync, or had a scan before that read's, so that the finding may
--- be older
+-- came_with_image: whether the image's first read has the finding; else a later read, with new knowledge, found it
+-- since_is_known: whether first_found_at answers "since when?"; false if no read of an earlier scan lacked the finding
+-- and the image was there in the account's first complete sync, or had a scan before that read's, so that the finding
+-- may be older
 -- scan_time: ScanTime of the finding's set
 -- read_at: when the image's vulnerabilities were last read, whole or not
 -- account_name: what the account is called, as in accounts; null: the account has no name
@@ -35,7 +35,7 @@ select
     found.first_found_at,
     case when found.opened_read = 1 then true else false end as came_with_image,
     case
-        when found.opened_read > 1 then true
+        when found.absent_at < found.first_found_at then true
         when fresh.image_id is null or fresh.scanned_at < found.first_found_at then false
         else true
     end as since_is_known,

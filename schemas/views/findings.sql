@@ -33,7 +33,7 @@ with observed as (
         found.fixed_versions,
         found.first_found_at,
         case
-            when found.opened_read > 1 then true
+            when found.absent_at < found.first_found_at then true
             when fresh.image_id is null or fresh.scanned_at < found.first_found_at then false
             else true
         end as since_is_known,

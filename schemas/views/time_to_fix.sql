@@ -61,8 +61,8 @@ observed as (
         found.account_id,
         found.image_id,
         found.vul_id,
-        found.opened_read,
         found.first_found_at,
+        found.absent_at,
         case when found.closed_read <= reads.read_no then found.closed_at end as closed_at
     from image_vulnerabilities as found
     join image_reads as reads
@@ -90,7 +90,7 @@ exposed as (
             else 'reclassified'
         end as ended_by,
         case
-            when observed.opened_read > 1 then 0
+            when observed.absent_at < observed.first_found_at then 0
             when fresh.image_id is null or fresh.scanned_at < observed.first_found_at then 1
             else 0
         end as is_censored

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from connector.detail.judging import LEAST
 from connector.detail.queue import ASKED_AGAIN, LEAST_EMPTY
+from connector.errors import TransientError
 from tests.detail.account import MINUTE, NOW, Image, Server, finding, new_tables, run, shown
 
 SCANNED = NOW - 10_000 * MINUTE
+PACKAGE = ("vulnerabilities", "image_vulnerabilities", "image_reads")
 VICTIM = (("CVE-2020-0001", "package1", "1"),)
 
 
@@ -29,6 +33,15 @@ class _Short(Server):
     def call(self, action: str, payload: Mapping[str, Any]) -> Any:
         rows = self.images[payload["ImageID"]].rows if "ImageID" in payload else []
         return self._page(rows[:-1], payload) if len(rows) == 5 else super().call(action, payload)
+
+
+class _EndingEarly(Server):
+    """Fails from the second set on."""
+
+    def call(self, action: str, payload: Mapping[str, Any]) -> Any:
+        if "ImageID" in payload and self.requests.count("DescribeAssetImageVulList"):
+            raise TransientError("the server is down")
+        return super().call(action, payload)
 
 
 def _empty(count: int) -> dict[str, Image]:
@@ -73,6 +86,37 @@ def test_sets_that_break_a_rule_do_not_end_it() -> None:
         assert {shown(tables, f"short{each}") for each in range(8)} == {()}
 
 
+class _Updated(Server):
+    """Each image has another finding before `updates` of the look-ups that follow a read, without a scan."""
+
+    updates: int = 1
+
+    def call(self, action: str, payload: Mapping[str, Any]) -> Any:
+        if action == "DescribeAssetImageList" and self.updates:
+            self.updates -= 1
+            for image in self.images.values():
+                image.rows = [*image.rows, finding(50 + self.updates)]
+        return super().call(action, payload)
+
+
+def test_counts_of_a_set_that_came_after_the_read_are_not_those_of_the_set_that_was_read() -> None:
+    """While no rule is known by which a count checks its set: the image is read once more, or in the next run."""
+    images, tables = {name: Image(SCANNED, [finding(1)]) for name in "abc"}, new_tables()
+    server = _Updated(images)
+    made = run(server, tables)
+    assert made is not None
+    assert (made.verdict, made.images_read, [len(shown(tables, name)) for name in images]) == ("complete", 3, [2] * 3)
+    server.updates = 3
+    images["d"] = Image(SCANNED, [finding(1)])
+    made = run(server, tables, now=NOW + 60 * MINUTE)
+    assert made is not None
+    assert (made.verdict, made.images_read, made.images_behind) == ("behind", 0, 1)
+    for number in (2, 3):
+        made = run(server, tables, now=NOW + number * 60 * MINUTE)
+    assert made is not None
+    assert (made.verdict, [len(shown(tables, name)) for name in images]) == ("complete", [5, 5, 5, 4])
+
+
 def test_an_image_whose_scan_failed_is_not_called_clean() -> None:
     """Its list is empty, and its count is 0: that the scan has failed is what the run says."""
     images, tables = _empty(LEAST_EMPTY), new_tables()
@@ -94,6 +138,30 @@ def test_sets_whose_rows_the_warehouse_has_lost_are_read_again() -> None:
         assert made is not None
         assert (made.verdict, made.images_read) == ("complete", 1)
         assert shown(tables, "a") == before
+
+
+@pytest.mark.parametrize("table", ["image_vulnerabilities", "vulnerabilities"])
+@pytest.mark.parametrize("is_pipeline", [False, True], ids=["sync", "pipeline"])
+def test_a_run_that_ends_early_leaves_sets_due_whose_rows_are_lost(
+    table: str, is_pipeline: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first sets that are read again have rows, so that the table is not empty any more: the others have none
+    yet, and are not called complete. Nor is a finding that comes back called absent before."""
+    monkeypatch.setattr("connector.detail.run.BATCH", 1)
+    images, tables = {name: Image(SCANNED, [finding(ord(name))]) for name in "abc"}, new_tables()
+    run(Server(images), tables)
+    before = {name: shown(tables, name) for name in images}
+    rows = set(tables["image_vulnerabilities"])
+    tables[table].clear()
+    arriving = PACKAGE if is_pipeline else None
+    early = run(_EndingEarly(images), tables, now=NOW + 60 * MINUTE, arriving=arriving)
+    last = run(Server(images), tables, now=NOW + 120 * MINUTE, arriving=arriving)
+    assert early is not None
+    assert last is not None
+    assert (early.verdict, last.verdict) == ("failed", "complete")
+    assert {name: shown(tables, name) for name in images} == before
+    assert {row["absent_at"] for row in tables["image_vulnerabilities"].values()} == {None}
+    assert table == "image_vulnerabilities" or set(tables["image_vulnerabilities"]) == rows
 
 
 def test_lists_of_vulnerabilities_that_are_all_empty_are_not_believed() -> None:

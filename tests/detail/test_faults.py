@@ -77,6 +77,63 @@ def test_an_image_that_is_deleted_or_scanned_again_while_it_is_read_is_behind() 
     assert [key[1] for key in tables["image_reads"]] == ["refused"]
 
 
+class _Lookups(Server):
+    """Look-ups of at most `values` ids show at most `most` rows: of these images, or of all images."""
+
+    most: int = 100
+    values: int = 100
+    filters: bool = True
+
+    def _images(self, payload: Mapping[str, Any]) -> Any:
+        if len(payload["Filters"][0]["Values"]) > self.values:
+            raise RequestRejectedError("too many values", code="InvalidParameterValue.LengthLimit")
+        ids = payload["Filters"][0]["Values"] if self.filters else list(self.images)
+        return self._page([self.item(each) for each in ids[: self.most] if each in self.images], payload)
+
+
+def test_a_look_up_whose_answers_are_capped_is_asked_until_it_shows_nothing_new() -> None:
+    """Else the rest of each batch would be read in vain."""
+    server = _Lookups({f"{number}": Image(SCANNED, [finding(number)]) for number in range(20)})
+    server.most = 3
+    made = run(server, new_tables())
+    assert made is not None
+    assert (made.verdict, made.images_read) == ("complete", 20)
+
+
+def test_a_look_up_of_too_many_ids_is_made_of_smaller_ones() -> None:
+    """A server may allow fewer values in a filter than 99. An image that is gone does not end the look-ups."""
+    server = _Lookups({f"{number}": Image(SCANNED, [finding(number)]) for number in range(20)})
+    server.values, deleted = 3, server.images["0"]
+
+    def delete(action: str) -> None:
+        if action == "DescribeAssetImageList":
+            server.images.pop("0", None)
+
+    server.before = delete
+    made = run(server, new_tables())
+    assert made is not None
+    assert (made.verdict, made.images_read, made.images_behind) == ("behind", 19, 1)
+    server.images["0"], server.values, server.before = deleted, 0, lambda _: None
+    refused = run(server, new_tables())
+    assert refused is not None
+    assert (refused.verdict, refused.images_read) == ("failed", 0)
+
+
+def test_images_that_look_ups_never_show_are_not_left_to_the_next_run_for_ever() -> None:
+    """Where other images are shown instead, the aspect is partial: no read of them is ever believed."""
+    server, tables = _Lookups({f"{number}": Image(SCANNED, [finding(number)]) for number in range(20)}), new_tables()
+    server.most, server.filters = 5, False
+    made = run(server, tables)
+    assert made is not None
+    assert (made.verdict, made.images_read, made.images_behind) == ("partial", 5, 15)
+    assert str(made.verdict_reason).startswith("the server does not filter by ImageID as documented")
+    server.most, server.filters = 0, True
+    made = run(server, tables, now=NOW + 60 * MINUTE)
+    assert made is not None
+    left = "15 images are left to the next run, 15 of which were not listed after they were read"
+    assert (made.verdict, made.verdict_reason) == ("behind", left)
+
+
 def test_a_scan_time_without_the_status_scanned_is_not_passed_over() -> None:
     """The API's words for statuses are not documented: they are named, and a word that we do not know leaves its images
     behind."""

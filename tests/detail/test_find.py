@@ -274,6 +274,22 @@ def test_lists_of_many_pages_are_read_whole_and_a_wrong_total_is_told() -> None:
     assert any(reason.startswith(f"{IMAGES} of p1: ") for reason in lacking.reasons)
 
 
+def test_a_full_answer_is_not_the_whole_list_because_its_total_says_so() -> None:
+    """The images after the first hundred are found, and that TotalCount is wrong is said."""
+    lists = {WEB: [LOG4J], IMAGES: [image(number) for number in range(150)]}
+    found = found_in(Api(lists, total=100), "CVE-2021-44228")
+    assert (len(found.images or []), found.exit_code) == (150, 5)
+
+
+@pytest.mark.parametrize(("listed", "what"), [(CONTAINERS, "images"), (IMAGES, "containers")])
+def test_a_list_that_is_empty_against_its_count_is_told(listed: str, what: str) -> None:
+    """Also where the other list is not empty, and the vulnerability is found."""
+    counted = LOG4J | {"LocalImageCount": 1, "ContainerCount": 1}
+    found = found_in(Api({WEB: [counted], listed: [{**image(1), "ContainerID": "c"}]}), "CVE-2021-44228")
+    reason = f"p1: the account's lists say that {what} have it, and none is listed"
+    assert (found.found, found.exit_code, found.reasons) == (True, 5, [reason])
+
+
 def test_an_action_that_is_refused_leaves_no_answer() -> None:
     """Also the last one: half of an answer looks like a whole one."""
     refused = from_code("UnauthorizedOperation", "no", action=CONTAINERS)

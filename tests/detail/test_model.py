@@ -121,7 +121,10 @@ def play(script: dict[str, Any], monkeypatch: Any) -> None:
     if script["cap"] == 100:  # else equal rows may never be in one answer
         assert last.verdict == "complete", last
         for image_id, image in made.server.images.items():
-            assert shown(tables, image_id) in image.history[image.scan_time]
+            found = shown(tables, image_id)
+            assert found in image.history[image.scan_time]
+            if script["count"] == "rows":  # what a count of the images list shows is seen
+                assert len(found) == len(image.rows)
 
 
 def check(made: Script, tables: Any, seen: dict[tuple[str, int], Any]) -> None:

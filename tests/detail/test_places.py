@@ -180,6 +180,37 @@ def test_an_account_without_any_place_is_not_believed(
     assert (made.verdict, found) == (verdict, gone)
 
 
+@pytest.mark.parametrize(("status", "verdict", "gone"), [("ONLINE", "partial", False), ("OFFLINE", "complete", True)])
+def test_an_empty_list_of_containers_is_not_believed_against_the_counts_of_hosts(
+    status: str, verdict: str, gone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part of the API may be down. A host whose agent is not online may keep its last count."""
+    monkeypatch.setitem(LISTS, "DescribeAssetHostList", [{"HostID": "h", "Status": status, "ContainerCnt": 2}])
+    server, tables = _Places({}), new_tables()
+    run(server, tables, detail=["running"])
+    server.empty = ("DescribeAssetContainerList",)
+    made = run(server, tables, now=NOW + MINUTE, detail=["running"])
+    assert made is not None
+    assert (made.verdict, [row["gone_at"] is not None for row in tables["containers"].values()]) == (verdict, [gone])
+    if verdict == "partial":
+        assert str(made.verdict_reason).endswith("the list is empty, and hosts that are online count 2 containers")
+
+
+def test_a_run_of_a_clock_that_was_ahead_does_not_say_when_a_place_was_last_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else a container that is gone would have been seen after it went."""
+    server, tables = _Places({}), new_tables()
+    for at in (NOW, NOW + 100 * 24 * 60 * MINUTE):
+        run(server, tables, now=at, detail=["running"])
+    for row in tables["containers"].values():
+        row["last_seen_at"] = NOW
+    monkeypatch.setitem(LISTS, "DescribeAssetContainerList", [])
+    run(server, tables, now=NOW + 2 * MINUTE, detail=["running"])
+    (gone,) = tables["containers"].values()
+    assert (gone["last_seen_at"], gone["gone_at"]) == (NOW, NOW + 2 * MINUTE)
+
+
 def test_lists_that_are_empty_from_the_middle_of_a_run_on_are_not_believed() -> None:
     """Its licence may be over since: the host that the run has seen is not listed any more either."""
 

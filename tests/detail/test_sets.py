@@ -66,9 +66,12 @@ def test_rows_with_other_labels_in_each_answer_do_not_count_twice() -> None:
     assert as_set(found.rows) == as_set(many)
 
 
-@pytest.mark.parametrize(("count", "requests"), [(0, 1), (1, 1), (100, 1), (101, 2), (197, 2), (198, 3), (1000, 11)])
+@pytest.mark.parametrize(
+    ("count", "requests"), [(0, 1), (1, 1), (99, 1), (100, 2), (101, 2), (196, 2), (197, 3), (1000, 11)]
+)
 def test_a_set_costs_a_request_for_each_page(count: int, requests: int) -> None:
-    """Pages after the first one share three rows with the page before them."""
+    """Pages after the first one share three rows with the page before them. After a full page that seems to be the last
+    one, another request shows that no row follows."""
     found = read(server_of(rows(count)))
     assert (found.whole, found.total, found.requests) == (True, count, requests)
     assert as_set(found.rows) == as_set(rows(count))
@@ -141,6 +144,47 @@ def test_a_change_between_two_parts_is_noticed() -> None:
     assert as_set(found.rows) == as_set(left)
 
 
+@pytest.mark.parametrize(("count", "shown", "reason"), [(150, 100, "rows follow"), (250, 197, "rows follow")])
+def test_a_total_count_that_is_too_small_by_all_rows_that_follow_is_noticed(
+    count: int, shown: int, reason: str
+) -> None:
+    """Where the pages up to there are full: else a set would be cut short, and called whole."""
+    server = server_of(rows(count))
+
+    def fetch(payload: Mapping[str, Any]) -> Any:
+        answer = server.call(VULNERABILITIES.action, payload)
+        answer.response["TotalCount"] = shown
+        return answer
+
+    found = SetReader(fetch, VULNERABILITIES).read("image")
+    assert not found.whole
+    assert reason in found.reason
+
+
+def test_a_total_count_of_the_rows_of_its_answer_is_noticed() -> None:
+    """Such a server would show 100 findings of each image."""
+    server = server_of(rows(150))
+
+    def fetch(payload: Mapping[str, Any]) -> Any:
+        answer = server.call(VULNERABILITIES.action, payload)
+        answer.response["TotalCount"] = len(answer.response["List"])
+        return answer
+
+    found = SetReader(fetch, VULNERABILITIES).read("image")
+    assert (found.whole, found.reason) == (False, "TotalCount was 100, and then 51")
+
+
+@pytest.mark.parametrize(("count", "copies"), [(150, 2), (200, 40)])
+def test_equal_rows_that_stand_far_apart_are_counted_by_their_places(count: int, copies: int) -> None:
+    """A package at many paths gives equal rows, which no one answer shows all. A server that keeps its order shows them
+    at the same places, wherever pages begin; of one whose equal levels change places, no such set is believed."""
+    many = rows(count // copies, levels=1) * copies
+    found = read(server_of(many))
+    assert (found.whole, found.reason, as_set(found.rows)) == (True, "in 4 parts", as_set(many))
+    shown = read(server_of(many, permuted=True))
+    assert not shown.whole or as_set(shown.rows) == as_set(many)
+
+
 def test_pages_that_are_too_large_are_asked_for_in_smaller_ones() -> None:
     """The smaller limit is kept for the sets that follow."""
     server, manner = server_of(rows(60)), Manner()
@@ -154,6 +198,25 @@ def test_pages_that_are_too_large_are_asked_for_in_smaller_ones() -> None:
     server.call = call  # type: ignore[method-assign]
     assert read(server, manner).whole
     assert manner.limit == 25
+
+
+@pytest.mark.parametrize("most", [0, 1, 12])
+def test_an_image_of_large_rows_does_not_make_the_pages_of_all_others_small(most: int) -> None:
+    """With a page of one row, each set of the run would take more requests than it has rows."""
+    manner, server = Manner(), server_of(rows(14))
+
+    def fetch(payload: Mapping[str, Any]) -> Any:
+        if payload["Limit"] > most:
+            raise ResponseTooLargeError("too large")
+        return server.call(VULNERABILITIES.action, payload)
+
+    reader = SetReader(fetch, VULNERABILITIES, manner)
+    if most:
+        assert reader.read("image").whole
+    else:
+        with pytest.raises(ResponseTooLargeError):
+            reader.read("image")
+    assert manner.limit == (25 if most else 100)
 
 
 def test_a_spelling_of_order_that_is_refused_is_not_asked_again() -> None:
@@ -173,9 +236,9 @@ def test_a_spelling_of_order_that_is_refused_is_not_asked_again() -> None:
     assert asked == ["desc", "-", None, None]
 
 
-@pytest.mark.parametrize(("status", "whole"), [(2, True), (None, True), (1, False), (3, False)])
-def test_malware_is_whole_once_its_scan_has_ended(status: int | None, whole: bool) -> None:
-    """The list of malware says beside its rows how its scan went."""
+@pytest.mark.parametrize(("status", "whole"), [(2, True), ("2", True), (None, True), (1, False), ("3", False)])
+def test_malware_is_whole_once_its_scan_has_ended(status: Any, whole: bool) -> None:
+    """The list of malware says beside its rows how its scan went; a number may be written as a text."""
     server = server_of([])
 
     def fetch(payload: Mapping[str, Any]) -> Any:

@@ -130,7 +130,7 @@ READS = [
     read("1", "gone", 2, day(11)),
     read("1", "old", 2, day(12), "malware"),
     read("1", "gone", 1, day(11), "malware"),
-    read("2", "old", 1, day(10), vul_cnt=1, level_counts="0/0/0/1"),
+    read("2", "old", 2, day(10), vul_cnt=1, level_counts="0/0/0/1"),
     read("2", "regraded", 1, day(11), vul_cnt=3, level_counts="0/0/0/3"),
 ]
 # Two new images had a scan before that of their first read, whose findings may therefore be older.
@@ -156,7 +156,8 @@ FINDINGS = [
     found("1/unproven", "CVE-1", "openssl 1.0 1.1", day(11), reads=(1, None)),
     found("1/gone", "CVE-1", "bash 5 6", day(11), reads=(2, None), absent_at=day(10)),
     found("1/gone", "CVE-2", "bash 5 6", day(10), reads=(1, 2), closed_at=day(11)),
-    found("2/old", "CVE-1", "openssl 1.0 1.2", day(10), reads=(1, None)),
+    # A later read of the same scan, as after an update of the scanner's knowledge: no scan is known that lacked it.
+    found("2/old", "CVE-1", "openssl 1.0 1.2", day(10), reads=(2, None), absent_at=day(10)),
     # What killed runs left: a close of the read that never came to be, what that read opened, and empty intervals.
     found("1/old", "name:x", "curl 7 8", day(9), reads=(1, 3), closed_at=day(13)),
     found("1/old", "CVE-2", "zlib 1.2 1.3", day(13), reads=(3, None)),
@@ -203,7 +204,7 @@ FILE: Row = {
 MALWARE = [
     malware("old", "Worm", (1, None), **FILE),
     malware("old", "Closed", (1, 2), closed_at=day(12)),
-    malware("old", "Close left", (2, 3), closed_at=day(13)),
+    malware("old", "Close left", (2, 3), absent_at=day(9), closed_at=day(13)),
     malware("old", "Left open", (3, None)),
     malware("old", "Left empty", (2, 2)),
     malware("gone", "Worm", (1, None)),
@@ -256,15 +257,15 @@ LEFT_VERSIONS = [
 IN_REPOSITORIES = [
     # Until the last image in use with them is out of use: CVE-1 on day 25, since before the first sync, CVE-2 from day
     # 15 to day 25, and CVE-3 from day 16 to day 20.
-    found("5/first", "CVE-1", "a 1 2", day(8), reads=(1, None)),
-    found("5/first", "CVE-2", "a 1 2", day(15), reads=(2, None)),
-    found("5/first", "CVE-3", "a 1 2", day(16), reads=(2, None)),
+    found("5/first", "CVE-1", "a 1 2", day(8), reads=(2, None), absent_at=day(8)),
+    found("5/first", "CVE-2", "a 1 2", day(15), reads=(2, None), absent_at=day(8)),
+    found("5/first", "CVE-3", "a 1 2", day(16), reads=(2, None), absent_at=day(8)),
     found("5/second", "CVE-1", "a 1 2", day(16), reads=(1, None)),
     found("5/second", "CVE-2", "a 1 2", day(16), reads=(1, None)),
     # A later scan has it no more.
     found("5/second", "CVE-4", "a 1 2", day(16), reads=(1, 2), closed_at=day(17)),
     # Found in an image that was in use no more.
-    found("5/first", "CVE-5", "a 1 2", day(21), reads=(3, None)),
+    found("5/first", "CVE-5", "a 1 2", day(21), reads=(3, None), absent_at=day(16)),
     # Still there: CVE-6 in spite of what a killed run left, and CVE-7, of which no list knows.
     found("5/third", "CVE-6", "a 1 2", day(22), reads=(1, 2), closed_at=day(23)),
     found("5/third", "CVE-7", "a 1 2", day(20), reads=(1, None)),
@@ -386,7 +387,7 @@ OPEN: dict[str, Row] = {
         "name": "about CVE-1",
         "severity": "LOW",
         **package("CVE-1 openssl", "1.0", "1.2"),
-        **since(10, known=False, came=True),
+        **since(10, known=False, came=False),
     },
 }
 TRIVY = {
