@@ -33,8 +33,11 @@ def _variable(_: dg.ResolutionContext, given: str | FromEnvironment | None) -> d
 
 
 def _rendered(context: dg.ResolutionContext, given: str | None) -> str | None:
-    """Return the text that a template makes; `{{ env.NAME }}` of a variable that is not set makes None, which would mean
-    the default: another warehouse, or another account's keys."""
+    """Return the text that a template makes. Raises ValueError if it makes nothing.
+
+    `{{ env.NAME }}` makes None where the variable is not set. None would mean the default: another warehouse, or another
+    account's keys.
+    """
     if given is None:
         return None
     found = context.resolve_value(given)

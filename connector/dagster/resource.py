@@ -128,8 +128,10 @@ class TcssResource(dg.ConfigurableResource[Any]):
         return {**self.options, **fields}
 
     def sync(self, account: str | None = None, *, progress: Report | None = None, **given: Unpack[Given]) -> SyncRun:
-        """Sync an account, and return the run's row in `sync_runs`. See `connector.sync`. Raises ConfigurationError if no
-        account is named, although the resource has accounts, and no keys of its own."""
+        """Sync an account, and return the run's row in `sync_runs`. See `connector.sync`.
+
+        Raises ConfigurationError too if no account is named, and the resource has accounts and no keys of its own.
+        """
         self._refuse_no_name(account)
         return sync(settings=self.settings(account, **given), progress=progress)
 
