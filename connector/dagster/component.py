@@ -35,8 +35,8 @@ def _variable(_: dg.ResolutionContext, given: str | FromEnvironment | None) -> d
 def _rendered(context: dg.ResolutionContext, given: str | None) -> str | None:
     """Return the text that a template makes. Raises ValueError if it makes nothing.
 
-    `{{ env.NAME }}` makes None where the variable is not set. None would mean the default: another warehouse, or another
-    account's keys.
+    `{{ env.NAME }}` makes None where the variable is not set. None would mean the default: another warehouse, or the
+    keys of another account.
     """
     if given is None:
         return None
