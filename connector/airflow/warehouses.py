@@ -58,7 +58,7 @@ def url_of(connection: Connection) -> URL:
         if connection.host and connection.schema:
             raise ConfigurationError(
                 f"connection {connection.conn_id} has a host and a schema, and only one of them can be the file's path",
-                hint="Write the path as host, and leave the schema empty. The operator's dataset is the tables' schema.",
+                hint="Write the path as host, and leave the schema empty. dataset names the tables' schema.",
             )
         return URL.create(kind, database=connection.schema or connection.host, query=query)
     return URL.create(
