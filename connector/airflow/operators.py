@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, XComArg
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from connector.airflow.assets import announce
 from connector.airflow.hook import TcssHook, failing_fast
 from connector.airflow.links import TcssConsoleLink
+from connector.airflow.templates import given, refuse_nothing
 from connector.airflow.warehouses import destination as destination_url
 from connector.errors import ConfigurationError
 from connector.texts import visible
@@ -99,6 +100,7 @@ class TcssSyncOperator(BaseOperator):
         self.fail_on_partial = fail_on_partial
         self.settings = settings
         self.synced: Synced | None = None
+        self._asked = given(self)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the sync.
@@ -135,6 +137,7 @@ class TcssSyncOperator(BaseOperator):
         return lineage(locate(self.synced.destination, self.synced.dataset), self.synced.run)
 
     def _settings(self) -> Settings:
+        refuse_nothing(self, self._asked)
         hook = TcssHook(self.tcss_conn_id, settings=self.settings)
         settings = hook.settings(
             destination=destination_url(self.destination_conn_id, self.destination),
@@ -166,6 +169,9 @@ class TcssPublishOperator(BaseOperator):
         if self.trigger_rule not in WITHOUT_FAILURES:
             raise ValueError(f"trigger_rule has to be one of {', '.join(WITHOUT_FAILURES)}")
         self.results = results
+        syncs = {task.task_id for task, _ in XComArg.iter_xcom_references(results)}
+        # In a mapped group of tasks, each publisher has the results of its own group.
+        self._syncs = sorted(syncs) if self.get_closest_mapped_task_group() is None else []
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Emit the events.
@@ -173,7 +179,22 @@ class TcssPublishOperator(BaseOperator):
         :return: the events' extra.
         """
         with failing_fast():
-            return announce(context, self.outlets, _rows(self.results))
+            rows = _rows(self.results)
+            self._refuse_fewer(context, len(rows))
+            return announce(context, self.outlets, rows)
+
+    def _refuse_fewer(self, context: Context, results: int) -> None:
+        """Raises ConfigurationError for fewer results than syncs: of mapped syncs, Airflow leaves out those that were
+        skipped, or that a person has marked as successful."""
+        if not self._syncs:
+            return
+        ti = context["ti"]
+        syncs = ti.get_ti_count(ti.dag_id, task_ids=self._syncs, run_ids=[ti.run_id])
+        if results < syncs:
+            raise ConfigurationError(
+                f"{syncs - results} of {syncs} syncs have no result: they were skipped, or marked as successful",
+                hint="Clear them, so that they run.",
+            )
 
 
 def _rows(results: Any) -> list[Mapping[str, Any]]:

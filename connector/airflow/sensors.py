@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from connector.airflow.freshness import Wanted, account_ids
 from connector.airflow.hook import failing_fast
+from connector.airflow.templates import given, refuse_nothing
 from connector.airflow.triggers import TcssFreshnessTrigger
 
 if TYPE_CHECKING:
@@ -59,10 +60,12 @@ class TcssFreshnessSensor(BaseSensorOperator):
         self.destination = destination
         self.dataset = dataset
         self.deferrable = deferrable
+        self._asked = given(self)
 
     @property
     def wanted(self) -> Wanted:
         """What has to be fresh, once the templates are rendered. Raises ConfigurationError."""
+        refuse_nothing(self, self._asked)
         accounts = account_ids(self.account_ids)
         return Wanted(self.max_age.total_seconds(), accounts, self.destination_conn_id, self.destination, self.dataset)
 

@@ -50,10 +50,16 @@ def destination(conn_id: str | None, url: str | None) -> str | None:
 
 def url_of(connection: Connection) -> URL:
     """Return a connection as a SQLAlchemy URL: the connection's type names the dialect, its schema the database, its
-    extra the query. For DuckDB and SQLite, host or schema is the file's path."""
+    extra the query. For DuckDB and SQLite, host or schema is the file's path. Raises ConfigurationError if both are
+    given there: one of them would be a file in the worker's directory."""
     kind = connection.conn_type or ""
     query = {name: str(value) for name, value in extra_of(connection).items()}
     if kind in _FILES:
+        if connection.host and connection.schema:
+            raise ConfigurationError(
+                f"connection {connection.conn_id} has a host and a schema, and only one of them can be the file's path",
+                hint="Write the path as host, and leave the schema empty. dataset names the tables' schema.",
+            )
         return URL.create(kind, database=connection.schema or connection.host, query=query)
     return URL.create(
         _DIALECTS.get(kind, kind),

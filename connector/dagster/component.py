@@ -32,21 +32,53 @@ def _variable(_: dg.ResolutionContext, given: str | FromEnvironment | None) -> d
     return None if given is None else dg.EnvVar(given.env)
 
 
-def _destination(context: dg.ResolutionContext, given: str | FromEnvironment | None) -> str | None:
+def _rendered(context: dg.ResolutionContext, given: str | None) -> str | None:
+    """Return the text that a template makes. Raises ValueError if it makes nothing.
+
+    `{{ env.NAME }}` makes None where the variable is not set. None would mean the default: another warehouse, or the
+    keys of another account.
+    """
     if given is None:
         return None
+    found = context.resolve_value(given)
+    if found is None or not str(found).strip():
+        raise ValueError("the template has given nothing: set its variable, or take the field away")
+    return str(found)
+
+
+def _destination(context: dg.ResolutionContext, given: str | FromEnvironment | None) -> str | None:
     if isinstance(given, FromEnvironment):
         return dg.EnvVar(given.env)
-    url = str(context.resolve_value(given))
-    if may_hold_secret(url):
+    url = _rendered(context, given)
+    if url is not None and may_hold_secret(url):
         raise ValueError("Dagster would show the password in the destination: write {env: NAME}")
     return url
 
 
+def _options(context: dg.ResolutionContext, given: dict[str, Any]) -> dict[str, Any]:
+    found = context.resolve_value(given)
+    for name, value in given.items():
+        if isinstance(value, str) and found[name] is None:
+            raise ValueError(f"the template of {name} has given nothing: set its variable, or take the option away")
+    return dict(found)
+
+
 Secret = Annotated[
     str | None,
-    dg.Resolver(_variable, model_field_type=FromEnvironment | None, description="{env: NAME}, a variable's name"),
+    dg.Resolver(
+        _variable,
+        inject_before_resolve=False,
+        model_field_type=FromEnvironment | None,
+        description="{env: NAME}, a variable's name",
+    ),
 ]
+
+
+def _cron(description: str) -> dg.Resolver:
+    return dg.Resolver(_rendered, inject_before_resolve=False, model_field_type=str | None, description=description)
+
+
+Text = Annotated[str | None, dg.Resolver(_rendered, inject_before_resolve=False, model_field_type=str | None)]
 
 
 @dataclass
@@ -56,9 +88,9 @@ class AccountAttributes(dg.Resolvable):
     secret_id: Secret = None
     secret_key: Secret = None
     token: Secret = None
-    role_arn: str | None = None
-    account_id: str | None = None
-    site: str | None = None
+    role_arn: Text = None
+    account_id: Text = None
+    site: Text = None
 
 
 @dataclass
@@ -91,28 +123,29 @@ class TcssComponent(dg.Component, dg.Resolvable):
         str | None,
         dg.Resolver(
             _destination,
+            inject_before_resolve=False,
             model_field_type=str | FromEnvironment | None,
             description="a SQLAlchemy URL, or {env: NAME} if the URL holds a password",
             examples=["duckdb:///warehouse.duckdb", {"env": "TCSS_DESTINATION"}],
         ),
     ] = None
-    dataset: str | None = None
+    dataset: Text = None
     accounts: dict[str, AccountAttributes] = field(default_factory=dict)
     secret_id: Secret = None
     secret_key: Secret = None
     token: Secret = None
-    site: str | None = None
-    endpoint: str | None = None
-    options: dict[str, Any] = field(default_factory=dict)
+    site: Text = None
+    endpoint: Text = None
+    options: Annotated[dict[str, Any], dg.Resolver(_options, model_field_type=dict[str, Any])] = field(
+        default_factory=dict
+    )
     detail: Annotated[
         list[str],
         dg.Resolver.default(description="the details to read: vulnerabilities, malware, running"),
     ] = field(default_factory=list)
-    schedule: Annotated[str | None, dg.Resolver.default(description="when to sync, as a cron expression")] = None
-    checks_schedule: Annotated[str | None, dg.Resolver.default(description="when to check beside each sync")] = None
-    keys_schedule: Annotated[
-        str | None, dg.Resolver.default(description="when to check that keys are unique, such as once a day")
-    ] = None
+    schedule: Annotated[str | None, _cron("when to sync, as a cron expression")] = None
+    checks_schedule: Annotated[str | None, _cron("when to check beside each sync")] = None
+    keys_schedule: Annotated[str | None, _cron("when to check that keys are unique, such as once a day")] = None
     execution_timezone: str = "UTC"
     max_age_hours: Annotated[float, dg.Resolver.default(description="most hours since the last complete sync")] = 26.0
     translation: Annotated[TranslationFn[Table], TranslationFnResolver(lambda table: {"table": table})] | None = None

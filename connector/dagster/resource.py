@@ -128,7 +128,11 @@ class TcssResource(dg.ConfigurableResource[Any]):
         return {**self.options, **fields}
 
     def sync(self, account: str | None = None, *, progress: Report | None = None, **given: Unpack[Given]) -> SyncRun:
-        """Sync an account, and return the run's row in `sync_runs`. See `connector.sync`."""
+        """Sync an account, and return the run's row in `sync_runs`. See `connector.sync`.
+
+        Raises ConfigurationError too if no account is named, and the resource has accounts and no keys of its own.
+        """
+        self._refuse_no_name(account)
         return sync(settings=self.settings(account, **given), progress=progress)
 
     def materialize(
@@ -156,11 +160,20 @@ class TcssResource(dg.ConfigurableResource[Any]):
         self, account: str | None = None, *, account_id: str | None = None
     ) -> Iterator[tuple[Inventory, str]]:
         """Yield the account's inventory of the warehouse, and the account's id, for which STS is asked if unknown."""
+        if account_id is None:
+            self._refuse_no_name(account)
         settings = self.settings(account)
         account_id = account_id or settings.account_id or _account_id(settings)
         location = locate(settings.destination, settings.dataset)
         with workdir("tcss_dagster_") as directory:
             yield Inventory(location, open_pipeline(location, account_id, directory)), account_id
+
+    def _refuse_no_name(self, account: str | None) -> None:
+        if account is None and self.accounts and self._credentials is None:
+            raise ConfigurationError(
+                "no account is named, and the resource has no keys beside those of its accounts",
+                hint="Give partitions_def with the accounts' names to the assets and checks.",
+            )
 
     @property
     def _credentials(self) -> dict[str, str | None] | None:

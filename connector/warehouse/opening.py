@@ -6,6 +6,7 @@ undo that. The URL can allow access: `?enable_external_access=true`.
 """
 
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +43,7 @@ PINNED: Mapping[str, Any] = {"default_collation": "", "lock_configuration": True
 PATIENCE = 5.0
 """Seconds to wait for another process to close the file: a dashboard opens it for a moment per question. sqlite3 waits
 as long."""
+_settings_lock = threading.Lock()
 _patiently = tenacity.retry(
     retry=tenacity.retry_if_exception(lambda error: FILE_IN_USE in str(error)),
     wait=tenacity.wait_fixed(0.05),
@@ -67,15 +69,17 @@ def settings_of(location: Location, *readable: Path) -> dict[str, Any]:
 def connect_to(file: str, settings: Mapping[str, Any], *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     """Connect with settings of `settings_of`, the last of which locks them all.
 
-    All connections of a process to one file share the settings of the first connection.
+    All connections of a process to one file share the settings of the first connection. So one thread at a time makes
+    settings: else another one would lock them halfway.
     """
     at_once = {name: settings[name] for name in (*_EXTENSIONS, _STORAGE) if name in settings}
     connection = _patiently(duckdb.connect)(file, read_only=read_only, config=at_once)
     try:
-        if not connection.sql("SELECT current_setting('lock_configuration')").fetchall()[0][0]:
-            for name, value in settings.items():
-                if name not in at_once and (name != _ACCESS or str(value).lower() not in ("true", "1")):
-                    connection.execute(f"SET GLOBAL {name} = ?", [value])
+        with _settings_lock:
+            if not connection.sql("SELECT current_setting('lock_configuration')").fetchall()[0][0]:
+                for name, value in settings.items():
+                    if name not in at_once and (name != _ACCESS or str(value).lower() not in ("true", "1")):
+                        connection.execute(f"SET GLOBAL {name} = ?", [value])
     except BaseException:
         connection.close()
         raise

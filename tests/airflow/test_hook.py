@@ -217,6 +217,13 @@ def test_a_warehouse_is_given_once() -> None:
         destination("warehouse", "duckdb:///x.duckdb")
 
 
+def test_a_file_has_one_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a schema such as `main` too, it would be the file `main` in the worker's directory."""
+    connect(monkeypatch, "warehouse", conn_type="duckdb", host="/data/w.duckdb", schema="main")
+    with pytest.raises(ConfigurationError, match="a host and a schema"):
+        destination("warehouse", None)
+
+
 def test_the_options_of_a_warehouse_are_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow takes an extra that is no JSON for an empty one, and the connection would be without encryption."""
     connect(monkeypatch, "warehouse", conn_type="postgres", host="h", schema="w", extra="{'sslmode': 'verify-full'}")

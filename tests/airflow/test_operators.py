@@ -159,6 +159,35 @@ def test_a_sync_that_takes_too_long_ends(tmp_path: Path, monkeypatch: pytest.Mon
         assert account.query(f"select sum(estimated_size) > 0 {tables}") == [(True,)]
 
 
+NOTHING = """
+@task(dag=dag)
+def nothing():
+    return None
+"""
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("destination_conn_id", "'{{ dag_run.conf.get(\"warehouse\") }}', render_template_as_native_obj=True"),
+        ("destination_conn_id", "nothing()"),
+        ("dataset", "nothing(), destination_conn_id='warehouse'"),
+        ("filters", "nothing(), destination_conn_id='warehouse'"),
+    ],
+    ids=["template", "warehouse", "dataset", "filters"],
+)
+def test_an_argument_that_is_rendered_to_nothing_is_not_the_default(
+    account: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], argument: str, value: str
+) -> None:
+    """The default would be another warehouse, such as a file in the worker's directory, or all images."""
+    monkeypatch.chdir(account.directory)
+    task = run(written(f"{NOTHING}TcssSyncOperator(dag=dag, task_id='sync', {argument}={value})"))["sync"]
+    assert (task.state, task.tries) == ("failed", 1)
+    out, err = capfd.readouterr()
+    assert f"{argument} is None" in out + err
+    assert not list(account.directory.glob("*.duckdb"))
+
+
 # ---- a run that proves less than it should ----
 
 MOVING = {"quirks": Quirks(sortable=frozenset()), "churn": Churn(insert=1)}
@@ -243,6 +272,39 @@ def test_no_event_without_a_result_of_every_sync(results: list[Any]) -> None:
     """Such as that of no account at all, which would be `complete`, or of a sync that was skipped."""
     with pytest.raises(AirflowFailException, match="results are not those of syncs"):
         TcssPublishOperator(task_id="publish", results=results).execute(Context())
+
+
+@pytest.mark.parametrize("results", ["syncs.output", "one.expand(name=NAMES)"], ids=["task", "group"])
+def test_no_event_while_a_mapped_sync_has_no_result(
+    accounts: World, capfd: pytest.CaptureFixture[str], results: str
+) -> None:
+    """It was skipped here, or a person has marked it as successful: Airflow gives the results of the others."""
+    dag = written(
+        f"""
+        from airflow.sdk import task_group
+        from airflow.sdk.exceptions import AirflowSkipException
+
+        def first(context):
+            if context["ti"].map_index == 1:
+                raise AirflowSkipException
+
+        NAMES = ["tcss_default", "tcss_second"]
+        given = dict(task_id="sync", destination_conn_id="warehouse", max_active_tis_per_dagrun=1, pre_execute=first)
+        with dag:
+            @task_group
+            def one(name):
+                return TcssSyncOperator(tcss_conn_id=name, **given).output
+
+            if {results!r} == "syncs.output":
+                syncs = TcssSyncOperator.partial(**given).expand(tcss_conn_id=NAMES)
+            TcssPublishOperator(task_id="publish", results=[{results}], outlets=[table_asset("images")],
+                                trigger_rule="none_failed")
+        """
+    )
+    assert run(dag)["publish"].state == "failed"
+    assert events(dag.dag_id) == []
+    out, err = capfd.readouterr()
+    assert "1 of 2 syncs have no result" in out + err
 
 
 def test_no_event_after_a_failed_sync() -> None:

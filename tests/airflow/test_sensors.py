@@ -86,6 +86,15 @@ def test_what_names_no_account_is_refused(ids: Any) -> None:
         poke(account_ids=ids)
 
 
+@pytest.mark.parametrize("argument", ["account_ids", "destination_conn_id", "dataset"])
+def test_an_argument_that_is_rendered_to_nothing_is_not_the_default(argument: str) -> None:
+    """The default would be all accounts, or another warehouse."""
+    sensor = TcssFreshnessSensor(task_id="fresh", **{argument: "{{ params.which }}"})
+    setattr(sensor, argument, None)
+    with pytest.raises(AirflowFailException, match=f"{argument} is None"):
+        sensor.poke(Context())
+
+
 @pytest.mark.parametrize("name", ["TCSS_ACCOUNT_ID", "TCSS_ACCOUNT"])
 def test_every_account_is_looked_at(account: World, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Also where the worker's environment names one of them, which would stand for all."""

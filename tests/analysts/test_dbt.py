@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 
 from connector.cli.main import app
 from tests import manual
-from tests.world import world
+from tests.world import World, world
 
 DBT = manual.ROOT / ".venv-dbt" / "bin" / "dbt"
 
@@ -39,7 +40,19 @@ def test_dbt_takes_the_source_and_finds_it_whole_and_fresh(tmp_path: Path, monke
         tested = re.search(r"PASS=(\d+)", (tmp_path / "logs" / "dbt.log").read_text(encoding="utf-8"))
         assert tested is not None
         assert int(tested[1]) > 20
+        assert dbt_says(account, "started_at - interval 60 hour") == "error"  # a second account, which is late
         with duckdb.connect(str(account.file), read_only=True) as made:
             rows = made.execute("select count(*) > 3, sum(images) from main.exposed").fetchall()
             whole = made.execute("select true, count(*) from tcss.current_images where in_use").fetchall()
         assert rows == whole
+
+
+def dbt_says(account: World, started_at: str) -> str:
+    """Add an account whose last complete run was then, and a partial run of it since; return the source's freshness."""
+    with duckdb.connect(str(account.file)) as changed:
+        run = "select * replace ('2' as account_id, {} as sync_id, {} as started_at, {} as verdict) from tcss.sync_runs"
+        for row in ("'old'", started_at, "'complete'"), ("'new'", "started_at", "'partial'"):
+            changed.execute(f"insert into tcss.sync_runs {run.format(*row)} where account_id <> '2'")
+    subprocess.run([DBT, "--no-use-colors", "source", "freshness"], capture_output=True)
+    (result,) = json.loads((account.directory / "target" / "sources.json").read_text(encoding="utf-8"))["results"]
+    return str(result["status"])

@@ -55,6 +55,17 @@ def test_a_run_without_a_partition_is_refused(
     assert "the run has no partition" in failure(result).user_failure_data.description
 
 
+def test_assets_without_partitions_are_not_those_of_the_keys_at_hand(
+    accounts: Accounts, duckdb_file: Place, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the resource has accounts: somebody has forgotten `partitions_def`."""
+    monkeypatch.setenv("TENCENTCLOUD_SECRET_ID", accounts.by_name["two"].secret_id)
+    monkeypatch.setenv("TENCENTCLOUD_SECRET_KEY", "SECRETTWOEXAMPLE")
+    result = accounts.materialize(duckdb_file, None, instance, partitions_def=None)
+    assert (result.success, retries(result), duckdb_file.file.exists()) == (False, 0, False)
+    assert "no account is named" in failure(result).user_failure_data.description
+
+
 def test_a_table_alone_cannot_be_materialised(accounts: Accounts, duckdb_file: Place) -> None:
     """One sync loads all of them."""
     with pytest.raises(dg.DagsterInvalidDefinitionError) as refused:

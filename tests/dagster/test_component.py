@@ -151,6 +151,42 @@ def test_secrets_are_names_of_variables(monkeypatch: pytest.MonkeyPatch) -> None
         assert "CANARYEXAMPLE@" not in text
 
 
+def test_a_text_of_digits_stays_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dagster's templates make a number of such a text: of an id, and of a key, which would be shown."""
+    monkeypatch.setenv("DIGITS", "100000000001")
+    definitions = built({"accounts": {"one": {**KEYS, "account_id": "{{ env.DIGITS }}"}}})
+    assert definitions.resources is not None
+    assert definitions.resources["tcss"].accounts["one"].account_id == "100000000001"
+    with pytest.raises(ComponentTreeException) as refused:
+        built({"accounts": {"one": {**KEYS, "secret_key": "{{ env.DIGITS }}"}}})
+    text = "".join(traceback.format_exception(refused.value))
+    assert "Dagster would show" in text
+    assert "100000000001" not in text
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"destination": "{{ env.NOWHERE }}"},
+        {"destination": "{{ env.EMPTY }}"},
+        {"dataset": "{{ env.NOWHERE }}"},
+        {"accounts": {"one": {"role_arn": "{{ env.NOWHERE }}"}}},
+        {"options": {"endpoint": "x", "filters": "{{ env.NOWHERE }}"}},
+        {"schedule": "{{ env.NOWHERE }}"},
+    ],
+    ids=str,
+)
+def test_a_template_that_gives_nothing_is_not_the_default(
+    attributes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The default would be another warehouse, another account's keys, all images, or no schedule."""
+    monkeypatch.delenv("NOWHERE", raising=False)
+    monkeypatch.setenv("EMPTY", "")
+    with pytest.raises(ComponentTreeException) as refused:
+        built(attributes)
+    assert "has given nothing" in "".join(traceback.format_exception(refused.value))
+
+
 # ---- `dg`, as a person would call it ----
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -182,3 +183,17 @@ def test_sqlites_views_load_nothing_either(account: World) -> None:
         warehouse.execute("CREATE VIEW sync_runs AS SELECT load_extension('./evil') AS account_id, 1 AS started_at")
     result = account.tcss("status", "--destination", f"sqlite:///{file}")
     assert (result.exit_code, "unsafe use of load_extension()" in result.output) == (6, True), result.output
+
+
+def test_threads_open_a_file_at_once(place: Place) -> None:
+    """As sensors do in Airflow's triggerer: none makes settings that another one has just locked."""
+    location = locate(place.url, place.dataset)
+    connect(location).close()
+
+    def opened(_: int) -> str:
+        with closing(connect(location, read_only=True)) as connection:
+            ((external,),) = connection.sql("select current_setting('enable_external_access')").fetchall()
+            return str(external)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(opened, range(160))) == {"False"}

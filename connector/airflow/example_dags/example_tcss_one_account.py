@@ -41,6 +41,7 @@ with DAG(
     schedule="0 6 * * *",
     start_date=datetime(2026, 1, 1),
     catchup=False,
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=2)},  # the warehouse may be down
     tags=["tcss", "example"],
     doc_md=__doc__,
 ):
