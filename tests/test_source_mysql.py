@@ -1,0 +1,55 @@
+"""`connector.source.mysql`: a pipeline of the user's own into MySQL loads whole values, or is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dlt
+import pytest
+
+import connector
+from tests.warehouses import Place, place
+from tests.world import World, world
+
+# dlt's merge through SQLAlchemy, and nothing of ours.
+pytestmark = pytest.mark.filterwarnings("ignore:implicitly coercing SELECT object to scalar subquery")
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Iterator[Place]:
+    with place("mysql", tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with world(tmp_path, monkeypatch, 20) as made:
+        yield made
+
+
+def pipeline(account: World, there: Place, **query: str) -> dlt.Pipeline:
+    url = there.engine.url.update_query_dict(query).render_as_string(hide_password=False)
+    return dlt.pipeline(
+        "mine",
+        pipelines_dir=str(account.directory / "pipelines"),
+        destination=dlt.destinations.sqlalchemy(url),
+        dataset_name=there.dataset,
+    )
+
+
+def test_all_details_are_loaded(account: World, there: Place) -> None:
+    """dlt's schema, which it stores as one text of at most 64 KB, has room for all tables."""
+    source = connector.tcss(endpoint=account.sandbox.url, detail=["vulnerabilities", "malware", "running"])
+    pipeline(account, there).run(source)
+    assert there.sql("SELECT verdict, count(*) FROM {data}.detail_runs GROUP BY 1") == [("complete", 3)]
+    assert there.sql("SELECT count(*) FROM {data}.image_vulnerabilities")[0][0] > 0
+
+
+def test_a_server_that_changes_texts_silently_is_refused(account: World, there: Place) -> None:
+    """Nothing is read: a text could be cut, or lose characters, while the run is complete."""
+    lenient = pipeline(account, there, init_command="SET sql_mode = 'NO_ENGINE_SUBSTITUTION'")
+    with pytest.raises(Exception, match="its sql_mode is 'NO_ENGINE_SUBSTITUTION'"):
+        lenient.run(connector.tcss(endpoint=account.sandbox.url))
+    assert account.sandbox.requests == 0
+    assert there.datasets() == set()
