@@ -513,7 +513,7 @@ UPSERT = {"disposition": "merge", "strategy": "upsert"}
 
 @pytest.mark.parametrize("given", [{}, {"table_format": "delta", "write_disposition": UPSERT}], ids=["files", "delta"])
 def test_a_destination_that_does_not_merge_is_refused(few: Mine, given: dict[str, Any]) -> None:
-    """dlt would append a changed row to files, and both rows would count. It cannot query Delta before the first run."""
+    """dlt would append a changed row to files, and both rows would count. Delta cannot be queried before a run."""
     files = few.account.directory / "files"
     pipeline = few.pipeline(destination=dlt.destinations.filesystem(str(files)))
     with pytest.raises(Exception, match=r"filesystem does not merge.*SQL destination"):

@@ -42,7 +42,8 @@ def check_target(pipeline: dlt.Pipeline, source: DltSource) -> None:
         # Files merge only as Delta or Iceberg, by `upsert`, and have no SQL by which the next run finds its rows.
         if not in_sql or resolve_merge_strategy({name: made}, made, capabilities) is None:
             raise ConfigurationError(
-                f"{pipeline.destination.destination_name} does not merge as SQL does: a changed row of {name} would be there twice",
+                f"{pipeline.destination.destination_name} does not merge as SQL does: a changed row of {name} would be "
+                "there twice",
                 hint="Load into a SQL destination.",
             )
         _check_schema(pipeline, source.schema.name, made)
