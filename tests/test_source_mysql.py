@@ -46,10 +46,18 @@ def test_all_details_are_loaded(account: World, there: Place) -> None:
     assert there.sql("SELECT count(*) FROM {data}.image_vulnerabilities")[0][0] > 0
 
 
-def test_a_server_that_changes_texts_silently_is_refused(account: World, there: Place) -> None:
-    """Nothing is read: a text could be cut, or lose characters, while the run is complete."""
-    lenient = pipeline(account, there, init_command="SET sql_mode = 'NO_ENGINE_SUBSTITUTION'")
-    with pytest.raises(Exception, match="its sql_mode is 'NO_ENGINE_SUBSTITUTION'"):
-        lenient.run(connector.tcss(endpoint=account.sandbox.url))
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("sql_mode = 'NO_ENGINE_SUBSTITUTION'", "its sql_mode is 'NO_ENGINE_SUBSTITUTION'"),
+        ("sql_select_limit = 7", "its sql_select_limit is 7"),
+    ],
+    ids=["texts", "results"],
+)
+def test_a_server_that_cuts_silently_is_refused(setting: str, said: str, account: World, there: Place) -> None:
+    """Nothing is read. Texts could lose characters, and images that the run does not see could lose their history."""
+    cutting = pipeline(account, there, init_command=f"SET {setting}")
+    with pytest.raises(Exception, match=said):
+        cutting.run(connector.tcss(endpoint=account.sandbox.url))
     assert account.sandbox.requests == 0
     assert there.datasets() == set()
