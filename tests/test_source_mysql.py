@@ -9,6 +9,8 @@ import dlt
 import pytest
 
 import connector
+from connector.sandbox import Fleet, Sandbox, wall_clock
+from tests.syncing import sync
 from tests.warehouses import Place, place
 from tests.world import World, world
 
@@ -44,6 +46,18 @@ def test_all_details_are_loaded(account: World, there: Place) -> None:
     pipeline(account, there).run(source)
     assert there.sql("SELECT verdict, count(*) FROM {data}.detail_runs GROUP BY 1") == [("complete", 3)]
     assert there.sql("SELECT count(*) FROM {data}.image_vulnerabilities")[0][0] > 0
+
+
+def test_a_sync_with_details_follows_a_pipeline(account: World, there: Place) -> None:
+    """dlt's own table, which the pipeline has made, has room for the schema, and our tables for every text."""
+    pipeline(account, there).run(connector.tcss(endpoint=account.sandbox.url))
+    items = [dict(item) for item in account.fleet.truth().values()]
+    items[0]["Solution"] = "x" * 70_000
+    with Sandbox(Fleet(items, clock=wall_clock), rate=None) as longer:
+        row = sync(there, longer.url, mode="full", detail=["vulnerabilities", "malware", "running"])
+    assert (row["verdict"], row["images_new"], row["images_changed"]) == ("complete", 0, 1)
+    assert there.sql("SELECT max(length(solution)) FROM {data}.images") == [(70_000,)]
+    assert there.sql("SELECT max(length(solution)) FROM {data}.image_history") == [(70_000,)]
 
 
 @pytest.mark.parametrize(

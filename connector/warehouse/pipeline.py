@@ -97,6 +97,9 @@ def schema(location: Location, tables: Sequence[Table] = TABLES) -> Schema:
         for table in tables:
             computed = resource(location, table).compute_table_schema()
             computed["x-normalizer"] = {"seen-data": True}
+            if location.kind == "mysql":  # a pipeline of the user's own may have made dlt's table, see `source.mysql`
+                for column in computed["columns"].values():
+                    column.pop("description", None)
             if file_format is not None:
                 computed["file_format"] = file_format  # type: ignore[typeddict-item]
             whole.update_table(computed, normalize_identifiers=False)
