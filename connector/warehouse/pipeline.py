@@ -97,9 +97,6 @@ def schema(location: Location, tables: Sequence[Table] = TABLES) -> Schema:
         for table in tables:
             computed = resource(location, table).compute_table_schema()
             computed["x-normalizer"] = {"seen-data": True}
-            if location.kind == "mysql":  # a pipeline of the user's own may have made dlt's table, see `source.mysql`
-                for column in computed["columns"].values():
-                    column.pop("description", None)
             if file_format is not None:
                 computed["file_format"] = file_format  # type: ignore[typeddict-item]
             whole.update_table(computed, normalize_identifiers=False)
@@ -126,9 +123,15 @@ def resource(location: Location, table: Table, rows: Iterable[Any] = (), *, know
 
 
 def _hints(location: Location, table: Table) -> dict[str, Any]:
+    columns = table.dlt_columns()
+    if (
+        location.kind == "mysql"
+    ):  # a pipeline of the user's own may have made dlt's table of schemas: see `source.mysql`
+        for column in columns.values():
+            del column["description"]
     return {
         "name": table.name,
-        "columns": table.dlt_columns(),
+        "columns": columns,
         "primary_key": list(table.key),
         # Where a commit's outcome can be unknown, dlt may stage a file twice, so the merge has to deduplicate. In an
         # embedded database the outcome is always known, and `Loader.load` has verified that keys are unique.
