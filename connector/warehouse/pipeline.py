@@ -124,9 +124,7 @@ def resource(location: Location, table: Table, rows: Iterable[Any] = (), *, know
 
 def _hints(location: Location, table: Table) -> dict[str, Any]:
     columns = table.dlt_columns()
-    if (
-        location.kind == "mysql"
-    ):  # a pipeline of the user's own may have made dlt's table of schemas: see `source.mysql`
+    if location.kind == "mysql":  # where dlt's column for the schema may end at 64 KB: see `source.mysql`
         for column in columns.values():
             del column["description"]
     return {
