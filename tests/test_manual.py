@@ -437,6 +437,15 @@ def test_units_and_environments_are_what_systemd_reads(block: Block) -> None:
         parse(["tcss", *words])
 
 
+def test_a_url_with_options_passes_through_the_file_of_cron(tmp_path: Path) -> None:
+    """The shell would take a bare & for the end of a command, and the sync would go to the default warehouse."""
+    (block,) = (block for block in blocks("docs/schedule.md", "ini") if str(block.file).endswith(".env"))
+    url = "duckdb:///warehouse.duckdb?memory_limit=1GB&threads=8"
+    (tmp_path / "tcss.env").write_text(block.text.replace(url.partition("?")[0], url), encoding="utf-8")
+    command = ["sh", "-c", 'set -a && . ./tcss.env && printf %s "$TCSS_DESTINATION"']
+    assert subprocess.check_output(command, cwd=tmp_path, text=True) == url
+
+
 @pytest.mark.parametrize("name", here("crontab"))
 def test_lines_of_a_crontab_are_what_cron_reads(name: str) -> None:
     """Five fields within their bounds, no % that cron would cut the line at, and commands that `tcss` takes."""

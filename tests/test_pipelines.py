@@ -508,12 +508,16 @@ def test_pipelines_with_their_own_staging_load_at_the_same_time(few: Mine) -> No
                 client.execute_sql(f'DROP SCHEMA IF EXISTS "{layout % few.place.dataset}" CASCADE')
 
 
-def test_a_destination_that_does_not_merge_is_refused(few: Mine) -> None:
-    """dlt would append a changed row to files, and both rows would count."""
+UPSERT = {"disposition": "merge", "strategy": "upsert"}
+
+
+@pytest.mark.parametrize("given", [{}, {"table_format": "delta", "write_disposition": UPSERT}], ids=["files", "delta"])
+def test_a_destination_that_does_not_merge_is_refused(few: Mine, given: dict[str, Any]) -> None:
+    """dlt would append a changed row to files, and both rows would count. Delta cannot be queried before a run."""
     files = few.account.directory / "files"
     pipeline = few.pipeline(destination=dlt.destinations.filesystem(str(files)))
     with pytest.raises(Exception, match=r"filesystem does not merge.*SQL destination"):
-        pipeline.run(few.source())
+        pipeline.run(few.source(), **given)
     assert not list(files.rglob("*.parquet"))
 
 

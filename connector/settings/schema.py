@@ -27,6 +27,7 @@ WHOLE = ("in_flight", "max_answer_bytes")
 POSITIVE = (*WHOLE, "requests_per_second", "patience", "connect_timeout", "read_timeout", "full_every")
 NOT_NEGATIVE = ("lookback", "confirm_gone_after", "detail_patience")
 NUMBERS = (*POSITIVE, *NOT_NEGATIVE, "max_delete_share")
+_DLTS = "Correct dlt's own settings: variables like RUNTIME__LOG_LEVEL, or [runtime] and [providers] in dlt's files."
 
 
 @configspec
@@ -102,7 +103,7 @@ class Settings(BaseConfiguration):
         except ConfigurationError:
             raise
         except Exception as error:
-            raise ConfigurationError(f"the configuration cannot be read: {error}", hint="See [sources.tcss].") from None
+            raise ConfigurationError(f"the configuration cannot be read: {error}", hint=_DLTS) from None
         return cls._of(looked_up, configured or name)
 
     @classmethod

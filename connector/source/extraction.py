@@ -29,6 +29,7 @@ from connector.runs.row import run_row
 from connector.runs.spool import BATCH, Spool
 from connector.settings import Settings
 from connector.source.details import read_details
+from connector.source.mysql import ready_mysql
 from connector.source.selection import Selection
 from connector.source.target import check_target, follow_run
 from connector.tables import IMAGE_HISTORY, IMAGES, LOADED_TABLES, NAMED_ACCOUNTS, SYNC_RUNS, TABLES, Row, Table
@@ -121,6 +122,7 @@ def _inventory(source: DltSource) -> Inventory | None:
     check_target(pipeline, source)
     follow_run(pipeline)
     inventory = inventory_of(pipeline, source.schema.name)
+    ready_mysql(pipeline, source)
     inventory.verify_staging()
     return None if state.get("refresh") else inventory
 

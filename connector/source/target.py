@@ -36,11 +36,14 @@ def check_target(pipeline: dlt.Pipeline, source: DltSource) -> None:
             hint="Name the destination in dlt.pipeline(...).",
         )
     capabilities = pipeline.destination.capabilities()
+    in_sql = "delete-insert" in (capabilities.supported_merge_strategies or ())
     for name in {table.name for table in ALL_TABLES} & source.selected_resources.keys():
         made = source.selected_resources[name].compute_table_schema()
-        if resolve_merge_strategy({name: made}, made, capabilities) is None:
+        # Files merge only as Delta or Iceberg, by `upsert`, and have no SQL by which the next run finds its rows.
+        if not in_sql or resolve_merge_strategy({name: made}, made, capabilities) is None:
             raise ConfigurationError(
-                f"{pipeline.destination.destination_name} does not merge: a changed row of {name} would be there twice",
+                f"{pipeline.destination.destination_name} does not merge as SQL does: a changed row of {name} would be "
+                "there twice",
                 hint="Load into a SQL destination.",
             )
         _check_schema(pipeline, source.schema.name, made)

@@ -103,6 +103,10 @@ CAUSES: dict[str, Cause] = {
         "destination's URL, and &autoload_known_extensions=true for an extension that is installed.",
         r"disabled (?:by|through) configuration|exists in the \w+ extension|requires the extension",
     ),
+    "SQLite's file": Cause(
+        "This is a SQLite file: write sqlite:/// in the destination's URL, or name another path.",
+        r"sqlite_scanner\S* not found",
+    ),
     "another program's file": Cause(
         "The file belongs to another program: name another path.",
         r"not a valid DuckDB database|file is not a database|file is encrypted",

@@ -72,6 +72,10 @@ def over_cloud(name: str, **options: Any) -> Any:
         options["supports_transactions"] = True
     if name in MERGING:
         return MERGING[name](destination_name=name, **options)
+    if name == "redshift":
+        from connector.warehouse.redshift import Redshift
+
+        return Redshift(destination_name=name, **options)
     return Destination.from_reference(name, **options)
 
 

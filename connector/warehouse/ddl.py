@@ -57,6 +57,10 @@ _COLLATED_OTHERWISE = (
     "SELECT table_name, column_name, column_comment FROM information_schema.columns "
     "WHERE table_schema = %s AND collation_name <> %s"
 )
+_SHORT = (
+    "SELECT table_name, column_name, collation_name, is_nullable, column_comment FROM information_schema.columns "
+    "WHERE table_schema = %s AND data_type = 'text'"
+)
 # Where a column of dlt's own is never null: table, column and, where it has to be repeated, the column's definition.
 _NOT_NULL = (
     "SELECT table_name, column_name, data_type FROM information_schema.columns "
@@ -181,6 +185,24 @@ def compare_exactly(client: JobClientBase, kind: Kind) -> None:
         if columns:
             changes = ", ".join(_exact(c, collation, comments[table.name, c.name]) for c in columns)
             execute(sql, f"ALTER TABLE {sql.make_qualified_table_name(table.name)} {changes}")
+
+
+def widen_texts(client: JobClientBase, kind: Kind) -> None:
+    """Make MySQL's texts of 64 KB, which a pipeline of the user's own has made, as long as ours. MariaDB 10.11 merges a
+    longer text without its first 64 KB, and reports no error."""
+    if kind != "mysql":
+        return
+    sql: Any = client.sql_client  # type: ignore[attr-defined]
+    names = {table.name: table.column_names for table in tables_of(client)}
+    changes: dict[str, list[str]] = {}
+    for table, column, collation, nullable, comment in sql.execute_sql(_SHORT, sql.dataset_name):
+        if column in names.get(table, ()):
+            null = "NULL" if nullable == "YES" else "NOT NULL"
+            literal = exp.Literal.string(comment).sql(dialect="mysql")
+            kept = f"CHARACTER SET {collation.partition('_')[0]} COLLATE {collation} {null} COMMENT {literal}"
+            changes.setdefault(table, []).append(f"MODIFY COLUMN `{column}` LONGTEXT {kept}")
+    for table, modified in changes.items():
+        execute(sql, f"ALTER TABLE {sql.make_qualified_table_name(table)} {', '.join(modified)}")
 
 
 def _exact(column: Column, collation: str, comment: str) -> str:

@@ -131,6 +131,7 @@ class Loader:
         client.update_stored_schema(force=True)
         ddl.admit_nulls(client, self._location.kind)
         ddl.compare_exactly(client, self._location.kind)
+        ddl.widen_texts(client, self._location.kind)
         ddl.create_indexes(client, self._location.kind)
 
     def _run(self, source: DltSource) -> None:

@@ -123,9 +123,13 @@ def resource(location: Location, table: Table, rows: Iterable[Any] = (), *, know
 
 
 def _hints(location: Location, table: Table) -> dict[str, Any]:
+    columns = table.dlt_columns()
+    if location.kind == "mysql":  # where dlt's column for the schema may end at 64 KB: see `source.mysql`
+        for column in columns.values():
+            del column["description"]
     return {
         "name": table.name,
-        "columns": table.dlt_columns(),
+        "columns": columns,
         "primary_key": list(table.key),
         # Where a commit's outcome can be unknown, dlt may stage a file twice, so the merge has to deduplicate. In an
         # embedded database the outcome is always known, and `Loader.load` has verified that keys are unique.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -125,6 +126,15 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path, options: list[str]) -> 
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert "the configuration cannot be read: " in done.stderr
     assert "config.toml" in done.stderr
+
+
+def test_a_setting_of_dlts_own_that_cannot_be_read_is_named_as_such(tmp_path: Path) -> None:
+    """It is in none of our sections. In a process of its own, since dlt reads it once."""
+    command = [sys.executable, "-m", "connector", "sync"]
+    wrong = {**os.environ, "RUNTIME__LOG_LEVEL": "LOUD"}
+    done = subprocess.run(command, cwd=tmp_path, env=wrong, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "cannot be read: Unknown level: 'LOUD'. Correct dlt's own settings: variables like RUNTIME__" in done.stderr
 
 
 @pytest.mark.parametrize("values", ["", [], [""], ["a", ""]], ids=str)

@@ -16,7 +16,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 import sqlalchemy as sa
 from dlt.destinations.impl.postgres.postgres import PostgresParquetCopyJob
-from psycopg2.extensions import make_dsn
+from psycopg2.extensions import make_dsn, parse_dsn
 from sqlalchemy.engine import URL
 
 from connector.errors import ConfigurationError, DestinationError
@@ -183,6 +183,18 @@ def test_what_we_cannot_reach_here_is_given_each_character_too(kind: str, monkey
         assert (again.username, again.password) == (text, text), character
         if kind != "snowflake" and character != "/":
             assert again.database == text
+
+
+@pytest.mark.parametrize("host", ["h", "h:5440"])
+def test_redshifts_driver_can_read_what_it_is_given(host: str, tmp_path: Path) -> None:
+    """The driver is PostgreSQL's, and knows no URI that begins with redshift://."""
+    for character in SOME:
+        text = odd(character)
+        url = f"redshift://{quote(text, safe='')}:{quote(text, safe='')}@{host}/d"
+        client: Any = open_pipeline(locate(url), "1", tmp_path).sql_client()
+        given = parse_dsn(client.credentials.to_native_representation())
+        read = [given[name] for name in ("user", "password", "host", "port", "dbname")]
+        assert read == [text, text, "h", host.partition(":")[2] or "5439", "d"], character
 
 
 # ---- redaction ----

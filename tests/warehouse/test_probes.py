@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,15 @@ def test_a_file_of_another_program_is_not_touched(kind: str, tmp_path: Path) -> 
     with pytest.raises(DestinationError, match="belongs to another program"):
         probe(locate(f"{kind}:///{file}"))
     assert file.read_bytes() == b"something else" * 1000
+
+
+def test_a_sqlite_file_in_a_url_of_duckdb_is_told_as_such(tmp_path: Path) -> None:
+    """DuckDB knows what it is, and asks for an extension that no sync loads."""
+    file = tmp_path / "w.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE t (x)")
+    with pytest.raises(DestinationError, match=r"This is a SQLite file: write sqlite:///"):
+        probe(locate(f"duckdb:///{file}"))
 
 
 @pytest.mark.parametrize("kind", FILES)
