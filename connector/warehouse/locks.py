@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -188,8 +189,14 @@ def _server_lock(location: Location, account_id: str) -> Iterator[StillHeld]:
             taken = connection.execute(sa.text(advisory.take), name).scalar()
         if not taken:
             raise LockedError(_beside(location, account_id), hint=_HINT)
+        alone = Lock()  # the jobs of a load ask in several threads
+
+        def still_held() -> None:
+            with alone:
+                _require_lock(location, connection, advisory.held, name)
+
         try:
-            yield partial(_require_lock, location, connection, advisory.held, name)
+            yield still_held
         finally:
             # Closing the connection releases the lock too, but the server may notice a moment later.
             with suppress(SQLAlchemyError):

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from dlt.common.destination.client import RunnableLoadJob
 
 from connector.errors import DestinationError, LockedError
 from connector.sandbox import Fleet, Sandbox, wall_clock
@@ -376,3 +377,30 @@ def test_a_sync_that_lost_its_lock_writes_nothing_over_another(
         assert second["verdict"] == "complete"
         assert_whole(place, fleet)
         assert place.sql("SELECT count(*) FROM {data}.sync_runs") == [(2,)]
+
+
+@pytest.mark.thorough("mysql")
+@SERVER
+def test_a_load_whose_lock_is_lost_merges_nothing_more(
+    place: Place, connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second sync has completed before a job of the first sync's load begins, as one that dlt tries again."""
+    fleet = Fleet.seeded(60, clock=wall_clock)
+    with Sandbox(fleet, rate=None) as sandbox:
+        assert syncing.sync(place, sandbox.url)["verdict"] == "complete"
+        sandbox.change({"change_counts": 60})
+        run, second = RunnableLoadJob.run_managed, list[int | None]()
+
+        def managed(job: RunnableLoadJob, *given: Any, **options: Any) -> None:
+            if not second and job.job_file_info().table_name == "image_history":
+                second.append(None)
+                connections.end()
+                sandbox.change({"change_counts": 60, "insert": 5, "delete": 5})
+                second.append(syncing.ended(syncing.start(place, sandbox.url, sandbox.accounts.first)))
+            run(job, *given, **options)
+
+        monkeypatch.setattr(RunnableLoadJob, "run_managed", managed)
+        with pytest.raises(DestinationError, match="lock is lost"):
+            syncing.sync(place, sandbox.url, mode="full")
+        assert second == [None, 0]
+        assert_whole(place, fleet)
