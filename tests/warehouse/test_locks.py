@@ -122,6 +122,31 @@ def test_two_names_of_one_file_share_a_lock(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("place", FILES, indirect=True)
+def test_a_sync_whose_lock_file_was_deleted_writes_nothing_more(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a person whom the second sync has told that another one is writing: that second sync may run now."""
+    load = Loader.load
+
+    def loaded(loader: Loader, files: Any) -> None:
+        load(loader, files)
+        if "image_history" in files:
+            place.file.with_name(f"{place.file.name}.lock").unlink()
+
+    monkeypatch.setattr(Loader, "load", loaded)
+    monkeypatch.setattr("connector.runs.run.round_trip", lambda *_: None)
+    with (
+        Sandbox(Fleet.seeded(20, clock=wall_clock), rate=None) as sandbox,
+        pytest.raises(DestinationError, match=r"lock of .* is lost: somebody has deleted .*\.lock"),
+    ):
+        syncing.sync(place, sandbox.url)
+    assert place.sql("SELECT count(*) FROM {data}.images") == [(0,)]
+    with lock(place.location, "1") as still_held:
+        still_held()
+        place.file.with_name(f"{place.file.name}.lock").unlink()
+        with lock(place.location, "1"), pytest.raises(DestinationError, match="is lost"):
+            still_held()
+
+
 def test_a_missing_directory_is_an_error_and_stays_missing(tmp_path: Path) -> None:
     """Locking creates nothing but the lock file."""
     location = locate(f"duckdb:///{tmp_path}/none/w.duckdb")
