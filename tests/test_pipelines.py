@@ -708,6 +708,26 @@ def test_a_run_that_was_loaded_in_part_is_made_up_for(few: Mine, row: str) -> No
         assert few.place.sql("SELECT count(*), count(deleted_at) FROM {data}.images") == [(FEW + 2, 3)]
 
 
+def test_versions_of_a_run_that_was_loaded_in_part_stay(few: Mine) -> None:
+    """dlt has committed the versions of the run, and the package is gone: images that have changed since go on from
+    these versions, and do not take their places."""
+    few.pipeline().run(few.source())
+    few.account.sandbox.change({"rescan": 5})
+    few.pipeline().run(few.source(mode="full"))
+    newest = "(SELECT sync_id FROM {data}.sync_runs ORDER BY started_at DESC LIMIT 1)"
+    with few.pipeline().sql_client() as client:
+        client.execute_sql(f"DELETE FROM sync_runs WHERE sync_id = {newest.format(data=few.place.dataset)}")
+        client.execute_sql("DELETE FROM _dlt_loads WHERE load_id = (SELECT max(load_id) FROM _dlt_loads)")
+    versions = "SELECT image_id, version, row_hash FROM {data}.image_history"
+    before = few.place.sql(versions)
+    few.account.sandbox.change({"change_counts": FEW})
+    few.pipeline().run(few.source())
+    reasons = few.place.sql("SELECT mode_reason FROM {data}.sync_runs ORDER BY started_at DESC")
+    assert reasons[0] == ("the load package of an earlier run was not loaded whole",)
+    assert {*before} <= {*few.place.sql(versions)}
+    few.whole()
+
+
 # What is loaded, as dlt reads it.
 
 

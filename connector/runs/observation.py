@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from connector import texts
 from connector.errors import ConfigurationError, RequestRejectedError
@@ -26,7 +25,7 @@ from connector.runs.gone import Strikes
 from connector.runs.identity import Identity
 from connector.runs.judgement import Judgement
 from connector.runs.known import UNSCANNED_STATUSES, Known, known_of, newest
-from connector.runs.packages import lost_runs
+from connector.runs.packages import lost_runs, without_version
 from connector.runs.policy import History, Mode, Policy, RunReason, choose
 from connector.runs.recall import Past, recall
 from connector.runs.spool import Spool
@@ -78,7 +77,7 @@ class Observation:
         known, self._doubled = known_of(stored)
         self.diff = self._compared_with(known, parse)
         if lost:
-            known.distrust(_texts(stored.filter(pc.field("sync_id").isin([*lost]))["image_id"]))
+            known.distrust(without_version(stored, lost, held.history))
         self.pages = self.rows_listed = 0
         self.first_request_id: str | None = None
         self.judgement = Judgement()

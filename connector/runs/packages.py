@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from connector.runs.identity import package_of
 from connector.runs.policy import is_whole
 from connector.tables import Row
 
-MOST = 900  # packages in one query
+MOST = 900  # packages, or images, in one query
+_VERSION = ("image_id", "version", "row_hash")
 
 
 def lost_runs(
@@ -35,3 +39,23 @@ def lost_runs(
     whole = next((run for run in runs if is_whole(run) and run["sync_id"] not in missing), None)
     since = 0.0 if whole is None else float(packages.get(whole["sync_id"], whole["started_at"] / 1e6))
     return frozenset(sync_id for sync_id in missing if float(packages[sync_id]) > since)
+
+
+def without_version(
+    stored: pa.Table, lost: Collection[str], history: Callable[[Sequence[str]], pa.Table]
+) -> frozenset[str]:
+    """Return the ids of the images whose row of `images` was written by a lost run, and is no version in the history.
+
+    `stored` are rows of `images`. `history` returns the versions of some images. A version that is there stays, because
+    the image may have changed since.
+    """
+    rows = stored.filter(pc.field("sync_id").isin([*lost])).select(_VERSION)
+    found: set[str] = set()
+    for start in range(0, len(rows), MOST):
+        written = _versions(rows.slice(start, MOST))
+        found.update(image_id for image_id, *_ in written - _versions(history([one[0] for one in written])))
+    return frozenset(found)
+
+
+def _versions(rows: pa.Table) -> set[tuple[str, int, str]]:
+    return {*zip(*(rows[name].to_pylist() for name in _VERSION), strict=True)}

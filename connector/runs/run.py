@@ -68,7 +68,7 @@ class Run:
         self._pipeline = open_pipeline(
             location, identity.account_id, workdir / "dlt", run=identity.sync_id, tables=tables
         )
-        self.loader = Loader(location, self._pipeline)
+        self.loader = Loader(location, self._pipeline, still_held)
         self._posture = Posture(location, self._pipeline, identity.account_id) if location.has_lock else None
         self._preparation = Beside(self._prepare)
         self.inventory = Inventory(location, self._pipeline, self._preparation.wait)

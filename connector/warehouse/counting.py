@@ -67,8 +67,10 @@ class Posture:
             if again:
                 self._forget(client)
             last = self._last(client)
-            for after, until in self._slices(client, last):
-                rows = _added(last, self._counted(client, after, until))
+            slices = [*self._slices(client, last)]
+            query = self._query(client) if slices else ""  # once: to translate it takes longer than to count a slice
+            for after, until in slices:
+                rows = _added(last, self._counted(client, query, after, until))
                 if rows:
                     self._write(client, rows, since=rows[0]["changed_at"] // DAY * DAY)
                     last = rows[-1]
@@ -100,13 +102,16 @@ class Posture:
             yield after, until
             after = until
 
-    def _counted(self, client: Any, after: int, until: int) -> list[Row]:
-        """Return the changes of each day, in the order of days."""
+    def _query(self, client: Any) -> str:
+        """Return the query of a slice, in the database's SQL."""
         names = {table.name: client.make_qualified_table_name(table.name) for table in (IMAGES, IMAGE_HISTORY)}
         query = translate(_COUNT, dialect_of(client), names)
         if self._location.kind == "postgresql":  # else PostgreSQL joins without statistics of the images
             query = query.replace("considered AS (", "considered AS NOT MATERIALIZED (")
-        query = query.replace("given_account", "%s")
+        return query.replace("given_account", "%s")
+
+    def _counted(self, client: Any, query: str, after: int, until: int) -> list[Row]:
+        """Return the changes of each day, in the order of days."""
         query = query.replace("given_after", self._instant(after)).replace("given_until", self._instant(until))
         found = self._rows(client, query, [self._account_id] * query.count("%s"), POSTURE_CHANGES.arrow_schema)
         return sorted(found, key=lambda row: row["changed_at"])

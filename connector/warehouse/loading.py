@@ -18,7 +18,9 @@ from connector.tables import ALL_TABLES, IMAGES, Table
 from connector.warehouse import ddl, waits
 from connector.warehouse.backends import Kind
 from connector.warehouse.errors import destination_errors
+from connector.warehouse.guards import guarded
 from connector.warehouse.locations import Location
+from connector.warehouse.locks import StillHeld
 from connector.warehouse.opening import LOADING, new_file_named
 from connector.warehouse.pipeline import SCHEMA, empty_schema, install_schema, load_file_format, resource
 
@@ -40,10 +42,11 @@ _DOUBLED = (
 
 class Loader:
     """Writes into the dataset of a location, through a pipeline of `open_pipeline`. `written` counts the rows that were
-    merged, by table."""
+    merged, by table. With `still_held`, a server is asked for the lock before each job of a load."""
 
-    def __init__(self, location: Location, pipeline: dlt.Pipeline) -> None:
+    def __init__(self, location: Location, pipeline: dlt.Pipeline, still_held: StillHeld | None = None) -> None:
         self._location = location
+        self._guard = guarded(pipeline, still_held) if still_held is not None else None
         self._pipeline = pipeline
         self.written: Counter[str] = Counter()
 
@@ -88,7 +91,12 @@ class Loader:
             if self._pipeline.has_pending_data:
                 self._pipeline.drop()
                 install_schema(self._location, self._pipeline)
-            self._run(DltSource(empty_schema(), SCHEMA, resources))  # dlt adds the tables of the pipeline's schema
+            try:
+                self._run(DltSource(empty_schema(), SCHEMA, resources))  # dlt adds the tables of the pipeline's schema
+            except Exception:
+                if self._guard is not None and self._guard.lost is not None:
+                    raise self._guard.lost from None
+                raise
         self.written.update({name: pq.read_metadata(file).num_rows for name, file in files.items()})
 
     def drop_staging(self) -> None:

@@ -1,7 +1,7 @@
 """Allows one sync at a time: a second sync is refused at once, and the lock ends with the process that holds it.
 
-A server's lock ends with its connection, which may break while the process still runs. So the holder checks the lock
-before each write, with the function that `lock` gives.
+A server's lock ends with its connection, which may break while the process still runs, and somebody may delete the lock
+file of a file. So the holder checks the lock before each write, with the function that `lock` gives.
 """
 
 import os
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -32,6 +33,10 @@ _HINT = "Wait until it has ended. A sync that was killed holds nothing: its lock
 _LOST_HINT = (
     "What was written before is whole. Run again; if it happens every time, connect to the server itself, since a "
     "pooler that gives each transaction another connection cannot hold a lock."
+)
+
+_DELETED_HINT = (
+    "Run again when no other sync is writing there. A lock file may stay: a sync that was killed holds nothing."
 )
 
 
@@ -93,7 +98,7 @@ def lock(location: Location, account_id: str) -> AbstractContextManager[StillHel
 
 
 def _held_by_the_process() -> None:
-    """Do nothing, because only the end of the process can lose a file's lock."""
+    """Do nothing, because nothing is locked."""
 
 
 def prove(location: Location) -> None:
@@ -126,12 +131,24 @@ def file_lock(location: Location, file: Path) -> Iterator[StillHeld]:
             held.acquire()
         except Timeout:
             raise LockedError(f"another sync is writing to {location.display}", hint=_HINT) from None
+        lock_file = Path(held.lock_file)
+        locked = lock_file.stat()
     try:
-        yield _held_by_the_process
+        yield partial(_require_file, location, lock_file, locked)
     finally:
         if not file.exists():  # the sync ended before it wrote anything: leave nothing behind
             Path(held.lock_file).unlink(missing_ok=True)
         held.release()
+
+
+def _require_file(location: Location, lock_file: Path, locked: os.stat_result) -> None:
+    """Raise DestinationError unless the file is there that this process has locked: others lock another one."""
+    with suppress(FileNotFoundError):
+        if os.path.samestat(lock_file.stat(), locked):
+            return
+    raise DestinationError(
+        f"this sync's lock of {location.display} is lost: somebody has deleted {lock_file}", hint=_DELETED_HINT
+    )
 
 
 def _lock_file(file: Path) -> Path:
@@ -188,8 +205,14 @@ def _server_lock(location: Location, account_id: str) -> Iterator[StillHeld]:
             taken = connection.execute(sa.text(advisory.take), name).scalar()
         if not taken:
             raise LockedError(_beside(location, account_id), hint=_HINT)
+        alone = Lock()  # the jobs of a load ask in several threads
+
+        def still_held() -> None:
+            with alone:
+                _require_lock(location, connection, advisory.held, name)
+
         try:
-            yield partial(_require_lock, location, connection, advisory.held, name)
+            yield still_held
         finally:
             # Closing the connection releases the lock too, but the server may notice a moment later.
             with suppress(SQLAlchemyError):

@@ -15,6 +15,7 @@ from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 from sqlalchemy.engine import URL
 
 from connector.warehouse.engines import SESSION
+from connector.warehouse.guards import Guarded, GuardedClient
 
 
 def uri(url: URL) -> str:
@@ -53,7 +54,7 @@ class _Sql(Psycopg2SqlClient):
             cursor.execute(SESSION["postgresql"])
 
 
-class _Client(PostgresClient):
+class _Client(GuardedClient, PostgresClient):
     def __init__(self, *given: Any, **options: Any) -> None:
         super().__init__(*given, **options)
         theirs = self.sql_client
@@ -62,7 +63,7 @@ class _Client(PostgresClient):
         )
 
 
-class PostgreSql(dlt.destinations.postgres):
+class PostgreSql(Guarded, dlt.destinations.postgres):
     """The destination for PostgreSQL. Staging is emptied by DELETE: a TRUNCATE would wait for everybody who reads
     staging, such as pg_dump, and make later readers wait."""
 

@@ -93,6 +93,14 @@ _DETAIL_RUNS = _Old(
 _LOADS = _Old(LOADS, "old.schema_name = %s AND old.inserted_at < {cut}")
 # A pipeline of the user's own finds its state by the load that wrote the state.
 _STATE_KEPT = " AND old.load_id NOT IN (SELECT s._dlt_load_id FROM {_dlt_pipeline_state} AS s)"
+# By the load that the id of a run names (`runs.identity.package_of`), such a pipeline knows that the run was loaded
+# whole. It asks for the newest complete run of the account, and all runs since. Without a complete run, all loads stay.
+_RUNS_KEPT = (
+    " AND old.load_id NOT IN (SELECT replace(replace(substr(n.sync_id, 14), 'e', ''), 'f', '.') "
+    "FROM {sync_runs} AS n LEFT JOIN (SELECT r.account_id, max(r.started_at) AS last_whole FROM {sync_runs} AS r "
+    "WHERE {whole} AND r.started_at <= {believed} GROUP BY r.account_id) AS kept ON kept.account_id = n.account_id "
+    "WHERE kept.last_whole IS NULL OR n.started_at >= kept.last_whole)"
+)
 OF_ACCOUNT = (_HISTORY, _SCANS, _RUNS, _DETAIL_RUNS)
 
 _WHOLE = "r.verdict = 'complete' AND r.filters IS NULL"
@@ -131,8 +139,10 @@ class Pruner:
         with destination_errors(self._location, "prune"), self._pipeline.sql_client(SCHEMA) as client:
             if not _exists(client, LOADS):
                 return {}
-            beside_state = replace(_LOADS, condition=_LOADS.condition + _STATE_KEPT)
-            old = beside_state if _exists(client, STATE) else _LOADS
+            kept = (_STATE_KEPT if _exists(client, STATE) else "") + (
+                _RUNS_KEPT if _exists(client, SYNC_RUNS.name) else ""
+            )
+            old = replace(_LOADS, condition=_LOADS.condition + kept)
             return {LOADS: self._prune(client, old, SCHEMA, dry_run=dry_run)}
 
     def _prune(self, client: Any, old: _Old, whose: str, *, dry_run: bool) -> int:

@@ -24,6 +24,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.types import TypeEngine
 
 from connector.warehouse.engines import connecting
+from connector.warehouse.guards import Guarded, GuardedClient
 
 
 def over_sqlalchemy(url: URL | None, **options: Any) -> Any:
@@ -54,7 +55,7 @@ class FineTimes(SqlalchemyTypeMapper):
 _TYPE_MAPPERS: dict[str, type[SqlalchemyTypeMapper]] = {"mysql": LongTexts, "oracle": FineTimes}
 
 
-class MySql(dlt.destinations.sqlalchemy):
+class MySql(Guarded, dlt.destinations.sqlalchemy):
     """The destination for MySQL and MariaDB, for tables with a primary key."""
 
     @property
@@ -62,7 +63,7 @@ class MySql(dlt.destinations.sqlalchemy):
         return _MySqlClient
 
 
-class _MySqlClient(SqlalchemyJobClient):
+class _MySqlClient(GuardedClient, SqlalchemyJobClient):
     def create_load_job(self, table: Any, file_path: str, load_id: str, restore: bool = False) -> LoadJob:
         """Load through PyMySQL, whose connections have our settings, even if ADBC has a driver for MySQL."""
         if file_path.endswith(".parquet"):

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from dlt.common.destination.client import RunnableLoadJob
 
 from connector.errors import DestinationError, LockedError
 from connector.sandbox import Fleet, Sandbox, wall_clock
@@ -119,6 +120,31 @@ def test_two_names_of_one_file_share_a_lock(tmp_path: Path) -> None:
     one, two = (locate(f"duckdb:///{tmp_path}/{name}.duckdb") for name in ("w", "link"))
     with lock(one, "1"), pytest.raises(LockedError), lock(two, "1"):
         pass
+
+
+@pytest.mark.parametrize("place", FILES, indirect=True)
+def test_a_sync_whose_lock_file_was_deleted_writes_nothing_more(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a person whom the second sync has told that another one is writing: that second sync may run now."""
+    load = Loader.load
+
+    def loaded(loader: Loader, files: Any) -> None:
+        load(loader, files)
+        if "image_history" in files:
+            place.file.with_name(f"{place.file.name}.lock").unlink()
+
+    monkeypatch.setattr(Loader, "load", loaded)
+    monkeypatch.setattr("connector.runs.run.round_trip", lambda *_: None)
+    with (
+        Sandbox(Fleet.seeded(20, clock=wall_clock), rate=None) as sandbox,
+        pytest.raises(DestinationError, match=r"lock of .* is lost: somebody has deleted .*\.lock"),
+    ):
+        syncing.sync(place, sandbox.url)
+    assert place.sql("SELECT count(*) FROM {data}.images") == [(0,)]
+    with lock(place.location, "1") as still_held:
+        still_held()
+        place.file.with_name(f"{place.file.name}.lock").unlink()
+        with lock(place.location, "1"), pytest.raises(DestinationError, match="is lost"):
+            still_held()
 
 
 def test_a_missing_directory_is_an_error_and_stays_missing(tmp_path: Path) -> None:
@@ -376,3 +402,30 @@ def test_a_sync_that_lost_its_lock_writes_nothing_over_another(
         assert second["verdict"] == "complete"
         assert_whole(place, fleet)
         assert place.sql("SELECT count(*) FROM {data}.sync_runs") == [(2,)]
+
+
+@pytest.mark.thorough("mysql")
+@SERVER
+def test_a_load_whose_lock_is_lost_merges_nothing_more(
+    place: Place, connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second sync has completed before a job of the first sync's load begins, as one that dlt tries again."""
+    fleet = Fleet.seeded(60, clock=wall_clock)
+    with Sandbox(fleet, rate=None) as sandbox:
+        assert syncing.sync(place, sandbox.url)["verdict"] == "complete"
+        sandbox.change({"change_counts": 60})
+        run, second = RunnableLoadJob.run_managed, list[int | None]()
+
+        def managed(job: RunnableLoadJob, *given: Any, **options: Any) -> None:
+            if not second and job.job_file_info().table_name == "image_history":
+                second.append(None)
+                connections.end()
+                sandbox.change({"change_counts": 60, "insert": 5, "delete": 5})
+                second.append(syncing.ended(syncing.start(place, sandbox.url, sandbox.accounts.first)))
+            run(job, *given, **options)
+
+        monkeypatch.setattr(RunnableLoadJob, "run_managed", managed)
+        with pytest.raises(DestinationError, match="lock is lost"):
+            syncing.sync(place, sandbox.url, mode="full")
+        assert second == [None, 0]
+        assert_whole(place, fleet)

@@ -11,6 +11,7 @@ from typing import Any
 import dlt
 import pytest
 
+from connector.runs.identity import Identity
 from connector.tables import ALL_TABLES, DETAIL_RUNS, IMAGE_HISTORY, IMAGE_SCANS, IMAGES, SYNC_RUNS, Table
 from connector.warehouse import views
 from connector.warehouse.pruning import LOADS, Pruner
@@ -251,3 +252,29 @@ def test_loads_of_dlt_go_unless_a_pipelines_state_names_them(kind: str, tmp_path
         assert pruner.loads(dry_run=False) == {LOADS: 1}
         left = made.sql(f"SELECT load_id FROM {{data}}.{LOADS} WHERE inserted_at < '2021-01-01'")
         assert sorted(left) == [("2",), ("3",)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_loads_stay_by_which_a_pipeline_knows_that_its_runs_are_whole(kind: str, tmp_path: Path) -> None:
+    """Those of the newest complete run and of the runs since, whose ids name them: else the next run of the pipeline
+    would take the run for lost, and write its versions again."""
+    with place(kind, tmp_path) as made:
+        pipeline = made.ready()
+        packages = {package: Identity.new("1", 1, package=package).sync_id for package in ("100.5", "200.5", "300.5")}
+        verdicts = ("complete", "complete", "partial")
+        made.insert(
+            {
+                SYNC_RUNS: [
+                    run("1", 9000 - nth, "full", verdict) | {"sync_id": sync_id}
+                    for nth, (sync_id, verdict) in enumerate(zip(packages.values(), verdicts, strict=True))
+                ]
+            }
+        )
+        for load_id in (*packages, "400.5"):
+            made.sql(
+                f"INSERT INTO {{data}}.{LOADS} (load_id, schema_name, status, inserted_at) "
+                f"VALUES ('{load_id}', 'tcss', 0, '2020-01-01 00:00:00.000000')"
+            )
+        pruner = Pruner(made.location, pipeline, ago(30))
+        assert pruner.loads(dry_run=True) == pruner.loads(dry_run=False) == {LOADS: 2}
+        assert sorted(made.sql(f"SELECT load_id FROM {{data}}.{LOADS}")) == [("200.5",), ("300.5",)]
