@@ -8,7 +8,8 @@ from connector.api.answers import MAX_IN_FLIGHT, Answer, CallStats
 from connector.api.attempts import Attempt
 from connector.errors import TcssError, ThrottledError
 
-MIN_IN_FLIGHT = 8
+FIRST_IN_FLIGHT = 8  # requests, while the latency of a page is not known
+MARGIN = 4  # requests
 _FASTEST = 200.0  # requests per second whose answers one process can parse
 MOST_BYTES = 32_000_000  # of answers under way at once, if each is as large as the largest so far
 _LIKE = 2  # two answers count as equally large if neither has more than this many times the rows of the other
@@ -65,12 +66,16 @@ class Traffic:
 
         The result is twice what the fastest answer calls for, because a slow answer blocks the answers that were asked
         for after it. The mean latency would be a feedback loop: queueing raises the mean, and a higher mean would
-        lengthen the queue. Large answers lower the result, because answers that come early wait in memory.
+        lengthen the queue. Large answers lower the result, because answers that come early wait in memory. More threads
+        than needed would cost CPU, because they wait for each other.
         """
         with self._lock:
-            needed = 4 + round(2 * self._latencies[action].seconds * min(rate, _FASTEST))
+            latency = self._latencies[action]
+            needed = MARGIN + round(2 * latency.seconds * min(rate, _FASTEST))
+            if latency.rows <= 1:  # such an answer comes sooner than a page
+                needed = max(needed, FIRST_IN_FLIGHT)
             fitting = MOST_BYTES // self._largest
-        return max(1, min(max(needed, MIN_IN_FLIGHT), MAX_IN_FLIGHT, fitting))
+        return max(1, min(needed, MAX_IN_FLIGHT, fitting))
 
 
 def _rows(answer: Answer) -> int:

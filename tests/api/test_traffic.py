@@ -32,7 +32,8 @@ def test_counters() -> None:
     ("latencies", "rate", "in_flight"),
     [
         ([], 20.0, 8),
-        ([0.05], 20.0, 8),
+        ([0.001], 20.0, 4),
+        ([0.05], 20.0, 6),
         ([0.3], 20.0, 16),
         ([2.0], 20.0, 84),
         ([2.0, 1.0, 5.0], 20.0, 44),
@@ -40,14 +41,24 @@ def test_counters() -> None:
         ([0.1], 200.0, 44),
         ([0.1], 1e6, 44),
     ],
-    ids=["nothing-yet", "fast", "usual", "slow", "fastest-counts", "at-most", "high-rate", "higher-than-can-be-read"],
+    ids=[
+        "nothing-yet",
+        "here",
+        "fast",
+        "usual",
+        "slow",
+        "fastest-counts",
+        "at-most",
+        "high-rate",
+        "higher-than-can-be-read",
+    ],
 )
 def test_requests_under_way(latencies: list[float], rate: float, in_flight: int) -> None:
-    """Twice what goes in the time of the fastest answer, between 8 and 100; errors are no measure."""
+    """Four, and twice what goes in the time of the fastest answer, up to 100; eight at first. Errors are no measure."""
     traffic = Traffic()
     traffic.count(FIRST, TransientError("refused at once"), 0.001)
     for latency in latencies:
-        traffic.count(FIRST, Answer({}, None), latency)
+        traffic.count(FIRST, rows(100), latency)
     assert traffic.in_flight("DescribeX", rate) == in_flight
 
 
