@@ -96,7 +96,7 @@ _STATE_KEPT = " AND old.load_id NOT IN (SELECT s._dlt_load_id FROM {_dlt_pipelin
 # By the load that the id of a run names (`runs.identity.package_of`), such a pipeline knows that the run was loaded
 # whole. It asks for the newest complete run of the account, and all runs since. Without a complete run, all loads stay.
 _RUNS_KEPT = (
-    " AND old.load_id NOT IN (SELECT replace(replace(substr(n.sync_id, 14), 'e', ''), 'f', '.') "
+    " AND old.load_id NOT IN (SELECT replace(replace(substr(n.sync_id, 14), 'e', ''), 'f', '.'){exactly} "
     "FROM {sync_runs} AS n LEFT JOIN (SELECT r.account_id, max(r.started_at) AS last_whole FROM {sync_runs} AS r "
     "WHERE {whole} AND r.started_at <= {believed} GROUP BY r.account_id) AS kept ON kept.account_id = n.account_id "
     "WHERE kept.last_whole IS NULL OR n.started_at >= kept.last_whole)"
@@ -158,7 +158,9 @@ class Pruner:
         """Return the parts of the statements."""
         tables = (*(table.name for table in ALL_TABLES), LOADS, STATE)
         names = {name: client.make_qualified_table_name(name) for name in tables}
-        parts = {"cut": self._cut, "believed": self._believed, "whole": _WHOLE, **names}
+        # MySQL compares no texts of two collations: dlt's tables have that of the database, and ours have another.
+        exactly = " COLLATE utf8mb4_bin" if self._location.kind == "mysql" else ""
+        parts = {"cut": self._cut, "believed": self._believed, "whole": _WHOLE, "exactly": exactly, **names}
         condition, kept = old.condition.format_map(parts), old.kept.format_map(parts)
         if not kept:
             return {"table": names[old.table], "join": "", "using": "", "condition": condition}
