@@ -185,9 +185,9 @@ def test_sqlites_views_load_nothing_either(account: World) -> None:
     assert (result.exit_code, "unsafe use of load_extension()" in result.output) == (6, True), result.output
 
 
-def test_threads_open_a_file_at_once(place: Place) -> None:
+def test_threads_open_a_file_at_once(tmp_path: Path) -> None:
     """As sensors do in Airflow's triggerer: none makes settings that another one has just locked."""
-    location = locate(place.url, place.dataset)
+    location = locate(f"duckdb:///{tmp_path}/w.duckdb", "tcss")
     connect(location).close()
 
     def opened(_: int) -> str:
