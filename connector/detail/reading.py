@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -62,7 +63,7 @@ class BatchReader:
     def read(self, due: Sequence[Due]) -> Batch:
         """Read the sets of these images, and then the images as listed afterwards."""
         batch = Batch(self._now())
-        for image_id, (read, found) in self._sets([each.image_id for each in due]):
+        for image_id, (read, found) in self._sets([each.image_id for each in due]).items():
             batch.sets[image_id] = read
             if found is not None:
                 batch.found[image_id] = found
@@ -70,23 +71,36 @@ class BatchReader:
         self._listed([*batch.sets], batch)
         return batch
 
-    def _sets(self, image_ids: Sequence[str]) -> Iterator[tuple[str, tuple[ReadSet, Found | None]]]:
-        """Yield the sets as they come, without their rows, and their findings if they are whole. As many requests are
-        under way as the latency calls for."""
-        waiting = list(reversed(image_ids))
-        under_way: dict[Future[tuple[ReadSet, Found | None]], str] = {}
-        try:
-            while waiting or under_way:
-                most = self._in_flight if isinstance(self._in_flight, int) else self._in_flight()
-                while waiting and len(under_way) < max(1, most):
-                    image_id = waiting.pop()
-                    under_way[self._pool.submit(self._parsed, image_id)] = image_id
-                done, _ = wait(under_way, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield under_way.pop(future), future.result()
-        finally:
-            for future in under_way:
-                future.cancel()
+    def _sets(self, image_ids: Sequence[str]) -> dict[str, tuple[ReadSet, Found | None]]:
+        """Return the sets, without their rows, and their findings if they are whole. As many requests are under way as
+        the latency calls for."""
+        waiting = deque(image_ids)
+        sets: dict[str, tuple[ReadSet, Found | None]] = {}
+        workers: list[Future[None]] = []
+
+        def work() -> None:
+            while True:
+                try:
+                    image_id = waiting.popleft()
+                except IndexError:  # no more
+                    return
+                if waiting and len(workers) < self._most():
+                    workers.append(self._pool.submit(work))
+                try:
+                    sets[image_id] = self._parsed(image_id)
+                except BaseException:
+                    waiting.clear()
+                    raise
+
+        workers.append(self._pool.submit(work))
+        for worker in workers:  # which grow in number meanwhile
+            wait([worker])
+        for worker in workers:
+            worker.result()
+        return sets
+
+    def _most(self) -> int:
+        return self._in_flight if isinstance(self._in_flight, int) else self._in_flight()
 
     def _parsed(self, image_id: str) -> tuple[ReadSet, Found | None]:
         """Parse a set where it was read: rows of long texts take much memory, and are near the processor now."""
