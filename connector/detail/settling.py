@@ -81,7 +81,6 @@ class Settler:
         self._subject = [column.name for column in aspect.columns].index(aspect.identity[0])
         self._known = self._known_subjects()
         self._opened: list[Opened] = []  # not written yet
-        self._waiting = 0  # findings of these
         self.tally = tally
 
     def take(self, chunk: Sequence[Due], batch: Batch, markers: dict[str, Row]) -> list[Due]:
@@ -164,8 +163,7 @@ class Settler:
         difference = self._differ.compare(read, whole.found.findings, stored)
         if difference.new is not None:
             self._opened.append(difference.new)
-            self._waiting += len(difference.new.findings)
-            if self._waiting >= AT_ONCE:
+            if sum(len(each.findings) for each in self._opened) >= AT_ONCE:
                 self._write_opened()
         self._store.add(self._aspect.table, difference.rows)
         self._reject(due.image_id, whole.found)
@@ -194,7 +192,6 @@ class Settler:
             for rows in tables_of(self._aspect, self._opened):
                 self._store.append(self._aspect.table, rows)
             self._opened.clear()
-            self._waiting = 0
 
     def _has_arrived(self, found: Found, difference: Difference) -> bool:
         """Return whether the marker cannot arrive without its findings and their facts: the warehouse has both."""
