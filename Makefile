@@ -37,7 +37,7 @@ test: $(READY) ## Run the tests; what they leave out is said at the end
 	@echo 'Left out: long cases (make test-thorough), the pages in a browser and the notebooks (make test-analysts),'
 	@echo 'and the schedulers (make test-airflow, make test-dagster).'
 
-test-thorough: $(READY) ## Run the long cases: a kill at every step, every database, 100,000 rows, four times as many other examples
+test-thorough: $(READY) ## Run the long cases: a kill at every step, every database, 100,000 rows, eight times as many other examples
 	.venv/$(PYTEST) --thorough
 
 test-elsewhere: $(READY) ## Run the tests beside four busy loops a core in another time zone; then with a clock a day ahead, and a year
@@ -79,7 +79,7 @@ gallery: .venv-analysts/.ready /usr/bin/chromium ## Make the manual's pictures a
 	.venv-analysts/bin/python -m tests.analysts.gallery
 
 prove: $(READY) ## Look longer for a list or a set that is read wrongly: 20,000 scripts for each property, and more
-	TCSS_EXAMPLES=134 $(BIN)/pytest -q tests/listing/test_sweep_model.py tests/detail/test_model.py
+	TCSS_EXAMPLES=268 $(BIN)/pytest -q tests/listing/test_sweep_model.py tests/detail/test_model.py
 
 lint: $(READY) ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         config.pluginmanager.register(Measurement(config))
     if config.getoption("--thorough"):
-        os.environ.setdefault("TCSS_EXAMPLES", "4")  # `tests.properties` reads this when it is imported
+        os.environ.setdefault("TCSS_EXAMPLES", "8")  # `tests.properties` reads this when it is imported
     # What the server of `get_context("forkserver")` imports before it forks: this costs 3 s, and saves 1 s a process.
     longer = ["tests.warmed.sqlalchemy"] if config.getoption("--thorough") else []
     multiprocessing.set_forkserver_preload(["tests.warmed.duckdb", *longer])

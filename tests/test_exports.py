@@ -40,6 +40,7 @@ def test_python_m_imports_nothing_from_the_working_directory(tmp_path: Path) -> 
     assert (done.stdout, done.stderr) == (f"{connector.__version__}\n", "")
 
 
+@pytest.mark.thorough("connector.sync")
 @pytest.mark.parametrize("module", ["connector.sync", "connector.cli.main"])
 def test_sync_is_a_function_whatever_is_imported_first(module: str) -> None:
     """A submodule of the same name does not take its place."""

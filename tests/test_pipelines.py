@@ -150,6 +150,7 @@ def test_a_table_may_get_its_first_row_in_a_later_run(few: Mine) -> None:
         assert few.count("rejected_values") == 3
 
 
+@pytest.mark.thorough(but=("add_dlt_id add_dlt_load_id",))
 @pytest.mark.parametrize(
     "added", [["add_dlt_id"], ["add_dlt_load_id"], ["add_dlt_id", "add_dlt_load_id"]], ids=" ".join
 )
@@ -186,7 +187,7 @@ def _older(mine: Mine) -> Any:
     return older()
 
 
-@pytest.mark.thorough(but=("duckdb",))
+@pytest.mark.thorough
 @pytest.mark.parametrize("few", ["duckdb", "sqlite", "postgresql"], indirect=True)
 def test_tables_that_have_columns_of_dlt_get_rows(few: Mine) -> None:
     few.pipeline().run(_older(few))
@@ -440,6 +441,7 @@ def test_what_would_lose_rows_is_refused(mine: Mine, choose: Any, why: str) -> N
     assert not mine.place.catalogue()
 
 
+@pytest.mark.thorough(but=("discard_row",))
 @pytest.mark.parametrize("contract", ["discard_row", "discard_value", {"tables": "discard_row"}], ids=str)
 def test_a_contract_of_the_run_that_drops_rows_is_refused(few: Mine, contract: Any) -> None:
     """dlt would drop all rows of a table that does not exist yet, and end as if the tables were loaded."""
@@ -453,6 +455,7 @@ def test_a_contract_of_the_run_that_drops_rows_is_refused(few: Mine, contract: A
 # Where a pipeline loads.
 
 
+@pytest.mark.thorough("True")
 @pytest.mark.parametrize("few", ["duckdb", pytest.param("postgresql", marks=pytest.mark.thorough)], indirect=True)
 @pytest.mark.parametrize("parallel", [False, True])
 def test_a_run_names_another_dataset(few: Mine, parallel: bool) -> None:
@@ -541,6 +544,7 @@ def test_a_deletion_that_the_pipelines_schema_asks_for_is_refused(few: Mine) -> 
     assert few.place.sql("SELECT count(deleted_at) FROM {data}.image_history") == [(3,)]
 
 
+@pytest.mark.thorough("MINE__LOAD")
 @pytest.mark.parametrize("section", ["LOAD", "MINE__LOAD"])
 def test_loads_that_hide_failed_jobs_are_refused(few: Mine, section: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failed job of `image_history` would leave images without their versions, in a run that is complete."""
@@ -638,6 +642,7 @@ def test_another_source_runs_beside_it(mine: Mine, single: bool, monkeypatch: py
     assert modes == [("full", "complete"), ("incremental", "complete")]
 
 
+@pytest.mark.thorough
 def test_another_name_has_another_dataset(few: Mine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where dlt gives each source a dataset of its own, a source under another name finds what it has loaded."""
     monkeypatch.setenv("USE_SINGLE_DATASET", "false")
@@ -678,7 +683,7 @@ def test_a_dropped_pipeline_goes_on(begun: Mine) -> None:
     begun.whole()
 
 
-@pytest.mark.thorough("without")
+@pytest.mark.thorough(but=("with",))
 @pytest.mark.parametrize("row", ["with", "without", "with, and a sync"])
 def test_a_run_that_was_loaded_in_part_is_made_up_for(few: Mine, row: str) -> None:
     """dlt has committed `images`, and the package is gone: with the run's row, which is complete, or without. The next
@@ -778,6 +783,7 @@ def _few(source: Any) -> None:
     source.resources["few"] = source.images | dlt.transformer(lambda batch: batch.slice(0, 5), name="few")
 
 
+@pytest.mark.thorough(but=("_rows",))
 @pytest.mark.parametrize("change", [_one_by_one, _list, _rows, _few])
 def test_a_step_that_keeps_the_rows_is_free(few: Mine, change: Any) -> None:
     """A map may give its rows in any form; a transformer under a name of its own may choose."""

@@ -48,6 +48,7 @@ def test_all_details_are_loaded(account: World, there: Place) -> None:
     assert there.sql("SELECT count(*) FROM {data}.image_vulnerabilities")[0][0] > 0
 
 
+@pytest.mark.thorough
 def test_a_sync_with_details_follows_a_pipeline(account: World, there: Place) -> None:
     """dlt's own table, which the pipeline has made, has room for the schema, and our tables for every text."""
     pipeline(account, there).run(connector.tcss(endpoint=account.sandbox.url))

@@ -104,6 +104,7 @@ def test_a_warehouse_of_an_older_release_gets_the_column_for_missing_images(sync
     assert synced.query("select count(missing_since) from tcss.images") == [(2,)]
 
 
+@pytest.mark.thorough
 def test_a_full_sync_asks_ahead_as_far_as_the_warehouse_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of what may be under way where it knows nothing, since the answer says only later that one page was all."""
     monkeypatch.setenv("SOURCES__TCSS__IN_FLIGHT", "8")
@@ -188,6 +189,7 @@ def test_the_warehouse_is_opened_while_sts_is_asked(account: World, monkeypatch:
     over.set()
 
 
+@pytest.mark.thorough
 def test_without_a_lock_the_staging_dataset_is_the_runs_own_and_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,7 +96,7 @@ def test_the_first_request_goes_at_once() -> None:
     refusals=st.sets(st.integers(0, 200), max_size=20),
     seed=st.integers(0, 1000),
 )
-@examples(20)
+@examples(10)
 def test_no_second_holds_more_than_the_limit(rate: float, idle: list[float], refusals: set[int], seed: int) -> None:
     """No second, wherever it begins, has more than `rate` requests: late wake-ups, pauses and refusals included."""
     chance = random.Random(seed)

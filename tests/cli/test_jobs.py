@@ -170,7 +170,7 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.thorough(but=("duckdb-3",))
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("kind", "number"),
     [("duckdb", 3), ("sqlite", 5), ("postgresql", 5), ("mysql", 3)],

@@ -123,6 +123,7 @@ def called(place: Place) -> dict[str, str | None]:
     return accounts
 
 
+@pytest.mark.thorough
 def test_a_pipeline_of_ones_own_names_accounts_too(fleets: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where `tcss sync` writes other accounts too, or the same; and a pipeline that leaves the names out loses none."""
     monkeypatch.setenv("DLT_DATA_DIR", str(fleets.directory / "dlt"))
@@ -177,6 +178,7 @@ def test_the_warehouse_of_an_older_release_gets_the_column(fleets: World, kind: 
         assert called(place) == {ACCOUNT_ID: None, BLUE_ID: "azure"}
 
 
+@pytest.mark.thorough
 def test_only_an_account_that_may_be_there_under_another_id_is_warned_of(
     fleets: World, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -76,7 +76,7 @@ def test_a_dry_run_says_what_a_prune_deletes(synced: World) -> None:
     assert synced.sync("--mode", "full")["verdict"] == "complete"
 
 
-@pytest.mark.thorough("sqlite", "mysql")
+@pytest.mark.thorough(but=("duckdb",))
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_account_that_a_sync_writes_to_is_left(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 7; the other accounts of a server are pruned, and a dry run needs no lock."""

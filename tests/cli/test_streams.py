@@ -96,7 +96,7 @@ def test_json_has_every_text_in_every_encoding(account: World, streams: str) -> 
     assert (code, "Möde 中 😀" in json.loads(said)["error"]["message"]) == (2, True)
 
 
-@pytest.mark.thorough("all closed")
+@pytest.mark.thorough
 @pytest.mark.parametrize("streams", ["all closed", "both broken"])
 def test_every_account_is_synced(account: World, streams: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One of them fails, which is the exit code, and the one behind it is loaded."""

@@ -142,7 +142,7 @@ def check(made: Script, tables: Any, seen: dict[tuple[str, int], Any]) -> None:
 
 
 @given(SCRIPTS)
-@examples(400)
+@examples(200)
 def test_a_shown_set_is_one_that_the_image_had(script: dict[str, Any]) -> None:
     """Whatever happens between the requests, and wherever a run is killed; in the end everything is current."""
     import pytest
@@ -152,7 +152,7 @@ def test_a_shown_set_is_one_that_the_image_had(script: dict[str, Any]) -> None:
 
 
 @given(SCRIPTS, st.lists(st.sets(st.sampled_from(PACKAGE)), min_size=2, max_size=5))
-@examples(200)
+@examples(100)
 def test_what_a_package_has_lost_is_read_again(script: dict[str, Any], packages: list[set[str]]) -> None:
     """In a pipeline of a user's own, any tables of a package may arrive without the others. Runs of which everything
     arrives show each set as the image had it, with its facts, whatever was lost before."""

@@ -19,7 +19,7 @@ FIELDS = ("Name", "Version")
 
 
 @given(st.lists(ROWS, max_size=12))
-@examples(400)
+@examples(200)
 def test_rows_of_one_finding_have_one_number_and_others_have_others(rows: list[Any]) -> None:
     """Whatever the fields have, and in whatever order an object has its fields. JSON tells 1, 1.0 and true apart, and
     Python does not. A row that is no object is a row of its own."""

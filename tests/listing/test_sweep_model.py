@@ -20,7 +20,7 @@ from connector.sandbox import CHANGES, Fault, Fleet, Quirks, shard_of
 from tests.listing.lists import ACTION, DAY, NOW, Item, Watched, in_turns, instant, items
 from tests.properties import examples
 
-MODEL = examples(150)
+MODEL = examples(75)
 
 LIMIT = 5
 SHARDS = 3

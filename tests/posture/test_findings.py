@@ -356,6 +356,7 @@ def test_an_image_says_what_its_list_is_worth(
 UNKNOWN = {"never proven", "not read", "never scanned", "gone"}
 
 
+@pytest.mark.thorough
 def test_many_findings_are_bounded_and_counted(invented: Invented) -> None:
     """50 of an image's in the report, 100 on its page of the dashboard; the rest is left out, and said to be."""
     worst = "select account_id, image_id from tcss.images_at_risk order by risk_rank, image_id limit 1"

@@ -107,6 +107,7 @@ def test_a_database_is_refused_and_stays(kind: str, tmp_path: Path) -> None:
     assert file.read_bytes() == before
 
 
+@pytest.mark.thorough
 def test_a_full_disk_keeps_the_old_report_and_gets_nothing_else(tmp_path: Path) -> None:
     """What was written until then is removed."""
     (tmp_path / "x.html").write_text("old")

@@ -213,7 +213,7 @@ class World:
             assert set(live) <= self.fleet.listed_since(mark)
 
 
-@examples(30)
+@examples(15)
 @given(
     size=st.integers(0, 30) | st.integers(60, 90),
     seed=st.integers(0, 1000),

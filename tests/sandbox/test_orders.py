@@ -55,7 +55,7 @@ def plain(fleet: Fleet, field: str) -> list[int]:
     return [row[field] for row in sorted((fleet[image_id] for image_id in fleet.ids()), key=lambda row: row[field])]
 
 
-@examples(30)
+@examples(15)
 @given(
     seed=st.integers(0, 10_000),
     changes=st.lists(st.tuples(st.sampled_from(CHANGES), st.integers(0, 6)), max_size=12),

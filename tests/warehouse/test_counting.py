@@ -166,7 +166,7 @@ def _answer(columns: list[str], rows: list[tuple[Any, ...]]) -> Answer:
     return {(row[0], row[1]): tuple(map(int, row[2:-1])) for row in rows if row[1] < last}
 
 
-@examples(5)
+@examples(3)
 @given(steps=st.lists(STEPS, min_size=2, max_size=8))
 def test_the_view_equals_the_plain_arithmetic(made: tuple[Place, dlt.Pipeline], steps: list[Step]) -> None:
     """After each run: runs of two accounts, complete or killed after any package, with a clock that goes back."""

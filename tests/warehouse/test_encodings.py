@@ -178,6 +178,7 @@ def test_a_postgresql_database_with_settings_of_its_own(tmp_path: Path, monkeypa
         assert_arrives(account, spoilt)
 
 
+@pytest.mark.thorough
 def test_postgresql_without_adbc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows are then statements, through psycopg2."""
     monkeypatch.setattr(pipeline, "find_spec", lambda name: None)
@@ -238,7 +239,7 @@ def test_a_narrow_mysql_database_is_refused(charset: str, tmp_path: Path) -> Non
 # ---- all ----
 
 
-@pytest.mark.thorough("UTF-16le")
+@pytest.mark.thorough
 @pytest.mark.parametrize("encoding", ["UTF-16le", "UTF-16be"])  # UTF-8 is that of all other tests
 def test_sqlites_encodings(encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite converts on its own."""

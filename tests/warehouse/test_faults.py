@@ -313,7 +313,7 @@ def wait_until_ended(place: Place, ports: set[int]) -> None:
 FEW = ("the merge is answered", "the merge's COMMIT is answered")
 
 
-@pytest.mark.thorough("all", "some")
+@pytest.mark.thorough(but=("postgresql-some",))
 @pytest.mark.parametrize(
     ("place", "moments"),
     [

@@ -55,7 +55,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             yield there, pipeline
 
 
-@examples(10)
+@examples(5)
 @given(runs=st.lists(RUNS, max_size=12))
 @example(runs=[{**STOPPED, "account_id": "1", "started_at": NOW + HOUR}])
 def test_the_view_equals_the_plain_arithmetic(made: tuple[Place, dlt.Pipeline], runs: list[Run]) -> None:

@@ -230,7 +230,7 @@ AT_IMPORT = {
 """Variables that dlt reads when it is imported, beside its configuration."""
 
 
-@pytest.mark.thorough(but=("duckdb",))
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_sync_is_the_same_with_them(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tables, columns and rows, of two syncs between which images change and go, on every kind of warehouse."""

@@ -178,7 +178,7 @@ def _cells(row: dict[str, Any]) -> list[Any]:
     return [row.get(name) for name in IMAGES.column_names]
 
 
-@pytest.mark.thorough("mysql")
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["postgresql", "mysql"])
 def test_accounts_load_at_the_same_time(kind: str, tmp_path: Path) -> None:
     """First loads that race for the tables, and merges that would share a staging table: no row is lost."""

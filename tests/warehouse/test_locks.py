@@ -219,7 +219,7 @@ def test_where_everybody_may_make_files_the_lock_is_in_a_directory_of_the_user(s
         assert (permissions(own), [path.name for path in own.iterdir()]) == (0o700, [f"{shared.file.name}.lock"])
 
 
-@pytest.mark.thorough("sqlite")
+@pytest.mark.thorough
 def test_runs_of_one_user_meet_whatever_their_environment_is(shared: Place, tmp_path: Path) -> None:
     """A shell, cron and a service have other homes, other directories for files, and none of the variables."""
     (tmp_path / "home").mkdir()
@@ -404,7 +404,7 @@ def test_a_sync_that_lost_its_lock_writes_nothing_over_another(
         assert place.sql("SELECT count(*) FROM {data}.sync_runs") == [(2,)]
 
 
-@pytest.mark.thorough("mysql")
+@pytest.mark.thorough
 @SERVER
 def test_a_load_whose_lock_is_lost_merges_nothing_more(
     place: Place, connections: Connections, monkeypatch: pytest.MonkeyPatch

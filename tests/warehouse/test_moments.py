@@ -40,7 +40,7 @@ def test_the_manual_has_one_query_of_the_view_and_two_of_the_tables() -> None:
     assert all("tcss.image_history" in query for query in BY_TABLES)
 
 
-@examples(5)
+@examples(3)
 @given(steps=st.lists(STEPS, min_size=2, max_size=8), data=st.data())
 def test_the_fleet_at_a_moment(made: tuple[Place, dlt.Pipeline], steps: list[Step], data: st.DataObject) -> None:
     """Of two accounts, with runs that were killed. Where a clock went back, the view has no version at some moments, or

@@ -115,7 +115,7 @@ def since(pipeline: dlt.Pipeline, cut: int) -> dict[str, list[Any]]:
     return answers
 
 
-@pytest.mark.thorough("a year", "a day", "postgresql-an hour with changes")
+@pytest.mark.thorough("a year", "a day", "an hour with changes")
 @pytest.mark.parametrize(
     ("filled", "cut"),
     [
@@ -206,7 +206,7 @@ def test_runs_that_later_runs_build_on_stay(filled: tuple[Place, dlt.Pipeline]) 
     assert kept == ["1-8920", "1-8930", "1-8945", "1-8970", "1-8990", "2-8920"]
 
 
-@pytest.mark.thorough("duckdb")
+@pytest.mark.thorough
 def test_a_prune_that_ends_in_between_is_completed_by_the_next(
     filled: tuple[Place, dlt.Pipeline], monkeypatch: pytest.MonkeyPatch
 ) -> None:

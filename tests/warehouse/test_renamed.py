@@ -26,6 +26,7 @@ def indexes(made: Place) -> int:
     return len(made.sql(query.format(name=made.dataset))) if query else 1
 
 
+@pytest.mark.thorough(but=("duckdb", "postgresql"))
 @pytest.mark.parametrize("kind", KINDS)
 def test_views_read_the_table_that_was_made_again(kind: str, tmp_path: Path) -> None:
     """And no other one, whose rows get old. The table has its index. Views that are right are left alone."""

@@ -32,6 +32,7 @@ def reading(place: Place, table: str) -> Iterator[None]:
         yield
 
 
+@pytest.mark.thorough("mysql")
 @SERVER
 def test_a_change_of_tables_waits_no_longer_than_its_limit(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names who is in the way; once that session is gone, the next sync makes the change."""
@@ -47,6 +48,7 @@ def test_a_change_of_tables_waits_no_longer_than_its_limit(place: Place, monkeyp
     place.sql("SELECT solution FROM {data}.images")
 
 
+@pytest.mark.thorough("postgresql")
 @SERVER
 def test_a_load_does_not_wait_for_readers_of_staging(place: Place) -> None:
     """A dump reads staging too, and may take hours."""
@@ -68,6 +70,7 @@ def locked(place: Place, table: str) -> Iterator[None]:
         yield
 
 
+@pytest.mark.thorough("mysql")
 @SERVER
 def test_no_statement_waits_for_ever(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A read, a count and a prune end with who is in the way, also after an error, for which dlt resets the session."""
