@@ -44,8 +44,9 @@ def destination_errors(location: Location, doing: str) -> Iterator[None]:
 
 def _destination_error(location: Location, doing: str, root: BaseException) -> DestinationError:
     """Make the error: what could not be done, in which warehouse, why, and the next step."""
-    text = location.scrub(_message(root))
-    cause = cause_of(root, text)
+    message = _message(root)
+    cause = cause_of(root, message)  # by what the driver says: a short password may be a part of its words
+    text = location.scrub(message)
     if locked := holders(location, cause):
         text = f"{text} (another session has a lock: {location.scrub(locked)})"
     return DestinationError(
