@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connector.listing.page import ASCENDING, Page, image_id_of
-from connector.listing.proof import MOST_LEFT_OUT, Evidence, Outcome, Proof
+from connector.listing.proof import MOST_LEFT_OUT, Evidence, Outcome, Proof, is_great_step
 from connector.listing.reasons import ListReason
 
 Answered = tuple[int, int, int]
@@ -42,6 +42,8 @@ def _evidence(*pages: Page) -> Evidence:
         ([(1, 4, 10), (2, 3, 9), (5, 6, 10)], None),
         ([(1, 4, 10), (2, 5, 9), (3, 6, 10)], None),
         ([(1, 2, 10), (3, 8, 9), (4, 5, 10), (9, 10, 10)], (9, 10)),
+        ([(1, 2, 10), (3, 4, 11), (5, 6, 12), (7, 8, 13)], None),
+        ([(1, 2, 13), (3, 4, 12), (5, 6, 11), (7, 8, 10)], None),
     ],
     ids=[
         "no answer",
@@ -56,6 +58,8 @@ def _evidence(*pages: Page) -> Evidence:
         "under way with the answer before it",
         "all under way at once",
         "one under way with it, one later",
+        "rose three times",
+        "fell three times",
     ],
 )
 def test_a_total_count_that_falls_and_comes_back(answered: list[Answered], dip: tuple[int, int] | None) -> None:
@@ -63,6 +67,31 @@ def test_a_total_count_that_falls_and_comes_back(answered: list[Answered], dip: 
     evidence = _evidence(*(_page("", total, sent, came) for sent, came, total in answered))
     expected = None if dip is None else ListReason.TOTAL_DIPPED.given(low=dip[0], high=dip[1])
     assert evidence.dip() == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "great"),
+    [
+        (3, 2, False),
+        (4, 2, True),
+        (40, 38, False),
+        (41, 38, True),
+        (1000, 950, False),
+        (1000, 949, True),
+        (2, 4, False),
+    ],
+)
+def test_a_great_step_is_more_than_one_image_and_a_twentieth(before: int, after: int, great: bool) -> None:
+    """Deletions between two answers explain less. Of few images, one may go."""
+    assert is_great_step(before, after) == great
+
+
+@pytest.mark.parametrize("totals", [(100, 90, 90), (90, 90, 100)], ids=["fell", "rose"])
+def test_a_step_of_total_count_is_said_with_both_numbers(totals: tuple[int, ...]) -> None:
+    """In the order in which the answers came."""
+    evidence = _evidence(*(_page("", total, 2 * number, 2 * number + 1) for number, total in enumerate(totals)))
+    assert evidence.jump() == ListReason.TOTAL_JUMPED.given(before=totals[0], after=totals[-1])
+    assert evidence.hidden() == evidence.jump()
 
 
 def test_the_order_in_which_answers_are_taken_does_not_matter() -> None:
@@ -114,6 +143,15 @@ def test_an_outcome_counts_rows_listed_twice_where_total_count_confirms_them(tot
     outcome = Outcome()
     outcome.add(_evidence(_page("a1 a1 b2", total)))
     assert outcome.listed_twice == listed_twice
+
+
+def test_an_outcome_counts_all_passes() -> None:
+    """Pages, and rows with those that were shown before."""
+    outcome = Outcome()
+    for evidence in (_evidence(_page("a1 b2", 3), _page("b2 c3", 3)), _evidence(_page("a1 b2 c3", 3))):
+        evidence.seam_repairs = 2
+        outcome.add(evidence)
+    assert (outcome.passes, outcome.pages, outcome.rows_listed, outcome.seam_repairs) == (2, 3, 7, 4)
 
 
 def test_an_image_with_two_sort_values_has_moved() -> None:
