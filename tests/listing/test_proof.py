@@ -159,6 +159,16 @@ def test_an_image_with_two_sort_values_has_moved() -> None:
     assert _evidence(_page("a1 b2", 3), _page("b3 c3", 3)).moved == {"b"}
 
 
+def test_what_one_page_of_several_has_shown_stays() -> None:
+    """Rows without a value; the most rows of an image in one answer; and TotalCounts, where answers had one."""
+    null = Page(0, [{"ImageID": "n"}], 5, None, ((None, "n"),))
+    evidence = _evidence(_page("a1 a1 a1 b2", 5), null, _page("a1 a1 c3", None))
+    assert (evidence.nulls, evidence.repeated) == (True, {"a": 2})
+    for page in (_page("a1", 7, 1, 2), _page("b2", None, 3, 4)):
+        evidence.hear(page)
+    assert evidence.heard == [(1, 2, 7)]
+
+
 def test_an_order_is_what_no_answer_contradicts() -> None:
     """The first reason why it is lost counts."""
     evidence = _evidence(_page("a1 b2", 4), _page("d4 c3", 4))

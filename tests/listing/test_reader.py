@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from connector.api.answers import Answer
-from connector.errors import ResponseTooLargeError, TransientError
+from connector.errors import RequestRejectedError, ResponseTooLargeError, TransientError
 from connector.listing import reader as reading
 from connector.listing.overlap import Overlap
 from connector.listing.page import DESCENDING, Page, page_of
@@ -30,6 +30,7 @@ def _items(text: str) -> list[dict[str, Any]]:
 
 
 def _values(items: Sequence[Any], field_name: str = "v") -> list[int | None]:
+    assert field_name == "v"
     return [None if item["v"] is None else int(item["v"]) for item in items]
 
 
@@ -42,10 +43,12 @@ class Script:
     cap: int = 100
     largest: int = 100
     offsets: list[int] = field(default_factory=list)
+    orders: list[str] = field(default_factory=list)
 
     def __call__(self, payload: dict[str, Any]) -> Answer:
         offset, limit = payload["Offset"], payload["Limit"]
         self.offsets.append(offset)
+        self.orders.append(payload.get("Order", ""))
         number = len(self.offsets)
         if limit > self.largest:
             raise ResponseTooLargeError("too large", code="ResponseSizeLimitExceeded")
@@ -266,6 +269,56 @@ def test_a_total_count_that_contradicts_the_rows_is_a_problem(total: int, proble
     reader = _reader(fetch, 4, query=Query())
     assert set("".join(_shown(reader))) == set("abcdefg")
     assert (str(reader.evidence.problem), reader.evidence.in_order) == (problem, False)
+
+
+@pytest.mark.parametrize(
+    ("script", "orders"),
+    [
+        (Script(["a1 b2"], {1: ("a1 b2", 3)}), ["asc", "asc", "asc", "asc", "desc"]),
+        (Script(["a1 b2 c3 d4 e5", "a1"]), ["asc", "asc", "asc"]),
+        (Script([""]), ["asc", "desc"]),
+    ],
+    ids=["rows", "no rows behind others", "an empty list"],
+)
+def test_an_end_is_shown_again_where_it_was_and_an_empty_list_from_its_other_end(
+    script: Script, orders: list[str]
+) -> None:
+    """Where TotalCount has been greater, or there are no rows."""
+    _shown(_reader(script))
+    assert script.orders[: len(orders)] == orders
+
+
+@pytest.mark.parametrize(
+    ("listed", "offsets"),
+    [("a- b- c- d- e- f1 g2 h3 i4", [0, 4]), ("a- b- c1 d2 e3 f4", [0]), ("a- b- c- d- e-", [0])],
+    ids=["a page of nulls", "less", "nulls alone"],
+)
+def test_behind_a_page_of_nulls_the_other_end_is_read_where_values_begin(listed: str, offsets: list[int]) -> None:
+    """That page begins with the last null that was read."""
+    script = Script([listed])
+    reader = _reader(script, 5, query=Query("v", "desc"), orders=DESCENDING, ignore_nulls=True)
+    _shown(reader)
+    assert reader.evidence.in_order
+    assert [at for at, order in zip(script.offsets, script.orders, strict=True) if order == "asc"] == offsets
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_single_answer_that_the_server_cuts_is_not_the_list(refused: bool) -> None:
+    """TotalCount counts the rows of the answer, and the order is ignored: the other end shows the same rows. So the
+    next rows are asked for, and are there. A server that refuses to show them looks like a list of three rows."""
+    offsets = []
+
+    def cut(payload: dict[str, Any]) -> Answer:
+        offsets.append(payload["Offset"])
+        if refused and payload["Offset"]:
+            raise RequestRejectedError("no such page", code="InvalidParameter")
+        listed = _items(_numbered(7))[payload["Offset"] :][: min(payload["Limit"], 3)]
+        return Answer({"List": listed, "TotalCount": 3}, None)
+
+    reader = _reader(cut, 5)
+    shown = {*"".join(_shown(reader))}
+    assert offsets[:3] == [0, 0, 3]
+    assert (reader.evidence.in_order, shown >= {*"def"}) == (refused, not refused)
 
 
 def test_smaller_pages_than_asked_for_are_learnt() -> None:
