@@ -18,6 +18,7 @@ from connector.listing.remote import RemoteList
 from connector.listing.seams import Aim
 
 FIELD = "CreateTime"
+LOOKS = 3  # at the place where two passes meet
 MOST_PASSES = 3  # over a list whose order is not proven: a first pass, and two passes that may be alike
 SORTS: tuple[tuple[str | None, str | None], ...] = (
     (FIELD, "asc"),
@@ -211,18 +212,43 @@ class FullSweep:
             self._read.update(page.values)
             yield page
         self.outcome.add(reader.evidence)
-        if reader.evidence.in_order and self._have_met(first.evidence, reader.evidence):
+        if reader.evidence.in_order and (yield from self._have_met(first, reader)):
             self.outcome.proof, self.outcome.cause, self.outcome.order_proven = Proof.BOTH_ENDS, None, True
         elif reader.evidence.in_order:
             self.outcome.cause = self._lost = ListReason.GAP.given(total=reader.evidence.total)
         return self.outcome.complete
 
-    def _have_met(self, first: Evidence, second: Evidence) -> bool:
-        """Whether no image can stand where neither pass has read: images without a CreateTime, at the end of both."""
-        if first.hidden() or second.hidden():
+    def _have_met(self, first: ListReader, second: ListReader) -> Generator[Page, None, bool]:
+        """Whether no image can stand where neither pass has read: images without a CreateTime, at the end of both.
+
+        The passes meet at a value. If as many rows stand before that value in one direction, and before it in the other
+        direction, as TotalCount says, then no row is left. The place in the first direction is read before the place in
+        the other direction and after it: images that come and go in balance do not move TotalCount.
+        """
+        if first.evidence.hidden() or second.evidence.hidden() or first.tail is None or second.tail is None:
             return False
-        totals = first.totals | second.totals
-        return first.nulls or second.nulls or totals == {len(self._read) + len(first.nameless | second.nameless)}
+        if first.evidence.nulls or second.evidence.nulls:
+            return True
+        low, high, value = first.tail, second.tail, first.tail.rows[-1][0] or 0
+        below = low.place_where(lambda other: other >= value)
+        for _ in range(LOOKS):
+            try:
+                low = yield from self._again(low, "asc")
+                before, below = below, low.place_where(lambda other: other >= value)
+                above = high.place_where(lambda other: other < value)
+                if below is not None and below == before:
+                    return above is not None and below + above == high.total
+                high = yield from self._again(high, "desc")
+            except (RequestRejectedError, ResponseTooLargeError):
+                return False
+        return False
+
+    def _again(self, page: Page, order: str) -> Generator[Page, None, Page]:
+        query = Query(FIELD, order, self._filters)
+        again = self._remote.page(query, FIELD, page.offset, max(1, len(page.items)))
+        self._read.update(again.values)
+        yield again
+        return again
 
     def _in_parts(self) -> Generator[Page, None, bool]:
         """Read the list in parts by ImageID, where the server finds images by the beginning of their ids."""
