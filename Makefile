@@ -78,8 +78,9 @@ test-analysts: .venv-analysts/.ready .venv-dbt/.ready /usr/bin/chromium ## Run t
 gallery: .venv-analysts/.ready /usr/bin/chromium ## Make the manual's pictures anew: docs/gallery
 	.venv-analysts/bin/python -m tests.analysts.gallery
 
-prove: $(READY) ## Look longer for a list or a set that is read wrongly: thousands of scripts for each property
-	TCSS_EXAMPLES=268 $(BIN)/pytest -q tests/listing/test_sweep_model.py tests/runs/test_moving_server.py tests/detail/test_model.py
+prove: $(READY) ## Look longer for a list or a set that is read wrongly: 20,000 scripts for each property, and more
+	TCSS_EXAMPLES=268 $(BIN)/pytest -q tests/listing/test_sweep_model.py tests/detail/test_model.py
+	TCSS_EXAMPLES=40 $(BIN)/pytest -q tests/runs/test_moving_server.py
 
 lint: $(READY) ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
