@@ -132,6 +132,18 @@ def test_images_that_come_and_go_in_balance_fill_no_gap_between_two_passes(at: i
     assert (len(missed), outcome.complete) == (hidden, not hidden)
 
 
+@pytest.mark.parametrize(("moves", "expected"), [(6, (Proof.BOTH_ENDS, None)), (99, (None, ListReason.GAP))])
+def test_passes_meet_once_the_list_is_at_rest(moves: int, expected: tuple[Proof | None, ListReason | None]) -> None:
+    """After each request an image goes that was read first, as long as these last or to the end."""
+
+    def delete(watched: Watched, number: int) -> None:
+        if 10 < number <= 10 + moves:
+            watched.fleet.delete([f"i{number:04}"])
+
+    missed, outcome, _ = _sweep(without_create_time(0), NULLS_IN_THE_GAP, change=delete, limit=10)
+    assert (missed, outcome.proof, outcome.cause and outcome.cause.reason) == (set(), *expected)
+
+
 @pytest.mark.parametrize("at", [50, 52, 54, 56, 58])
 @pytest.mark.parametrize("hidden", [0, 1])
 def test_a_row_without_an_id_that_both_passes_read_fills_no_gap(at: int, hidden: int, monkeypatch: Any) -> None:
