@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from connector.errors import RequestRejectedError, ResponseTooLargeError
-from connector.listing.page import DESCENDING, Page, text_of
+from connector.listing.page import DESCENDING, FAR, Page, text_of
 from connector.listing.parts import PartsReader
 from connector.listing.proof import GREAT_STEP, Evidence, Outcome, Proof, is_great_step
 from connector.listing.query import SCANNED, UNSCANNED, Filters, Query
@@ -18,6 +18,8 @@ from connector.listing.remote import RemoteList
 from connector.listing.seams import Aim
 
 FIELD = "CreateTime"
+LOOKS = 8  # at the place where two passes meet
+AGREED = 2  # looks in a row that found the list at rest
 MOST_PASSES = 3  # over a list whose order is not proven: a first pass, and two passes that may be alike
 SORTS: tuple[tuple[str | None, str | None], ...] = (
     (FIELD, "asc"),
@@ -211,18 +213,45 @@ class FullSweep:
             self._read.update(page.values)
             yield page
         self.outcome.add(reader.evidence)
-        if reader.evidence.in_order and self._have_met(first.evidence, reader.evidence):
+        if reader.evidence.in_order and (yield from self._have_met(first, reader)):
             self.outcome.proof, self.outcome.cause, self.outcome.order_proven = Proof.BOTH_ENDS, None, True
         elif reader.evidence.in_order:
             self.outcome.cause = self._lost = ListReason.GAP.given(total=reader.evidence.total)
         return self.outcome.complete
 
-    def _have_met(self, first: Evidence, second: Evidence) -> bool:
-        """Whether no image can stand where neither pass has read: images without a CreateTime, at the end of both."""
-        if first.hidden() or second.hidden():
+    def _have_met(self, first: ListReader, second: ListReader) -> Generator[Page, None, bool]:
+        """Whether no image can stand where neither pass has read: images without a CreateTime, at the end of both.
+
+        The passes meet at a CreateTime. No row is left if as many rows stand before that CreateTime, and before it in
+        the other direction, as TotalCount says. The list may move, and images that come and go in balance do not move
+        TotalCount. So both places are read in turn, until each was the same before and after the other was read.
+        """
+        if first.evidence.hidden() or second.evidence.hidden() or first.tail is None or second.tail is None:
             return False
-        totals = first.totals | second.totals
-        return first.nulls or second.nulls or totals == {len(self._read) + len(first.nameless | second.nameless)}
+        if first.evidence.nulls or second.evidence.nulls:
+            return True
+        value, tails, looks = first.tail.rows[-1][0] or 0, (first.tail, second.tail), list[tuple[int | None, Page]]()
+        agreed = 0
+        for number in range(LOOKS):
+            turned = number % 2 == 1
+            try:
+                page = yield from self._again(tails[turned], "desc" if turned else "asc")
+            except (RequestRejectedError, ResponseTooLargeError):
+                return False
+            looks.append((page.place_where(value.__gt__ if turned else value.__le__), page))
+            agreed = agreed + 1 if number > 1 and looks[-1][0] == looks[-3][0] else 0
+            if agreed and (looks[-1][0] or FAR) + (looks[-2][0] or FAR) != looks[-2][1].total:
+                return False
+            if agreed == AGREED:
+                return True
+        return False
+
+    def _again(self, page: Page, order: str) -> Generator[Page, None, Page]:
+        query = Query(FIELD, order, self._filters)
+        again = self._remote.page(query, FIELD, page.offset, max(1, len(page.items)))
+        self._read.update(again.values)
+        yield again
+        return again
 
     def _in_parts(self) -> Generator[Page, None, bool]:
         """Read the list in parts by ImageID, where the server finds images by the beginning of their ids."""

@@ -139,6 +139,14 @@ class Page:
             return []
         return [self.offset + place for place, item in enumerate(self.items) if image_id_of(item) is None]
 
+    def place_where(self, begins: Callable[[int], bool]) -> int | None:
+        """Return the place in the list of the first row with such a value, if the page shows the row before it. None
+        where a row before it has no value, or where a row cannot be parsed."""
+        if len(self.rows) != len(self.items):
+            return None
+        place = next((place for place, (value, _) in enumerate(self.rows) if value is None or begins(value)), 0)
+        return self.offset + place if place and self.rows[place][0] is not None else None
+
     def shift_to(self, page: Page) -> int | None:
         """Count the rows by which deletions moved the list between this page and `page`; None without a shared row."""
         moved = self.offset - page.offset

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from connector.api.answers import Answer
 from connector.errors import TransientError
 from connector.listing.full import FullSweep
 from connector.listing.proof import Outcome, Proof
@@ -106,6 +107,58 @@ def test_what_lies_beyond_the_offsets_from_both_ends_is_partial() -> None:
     assert numbers[0] > 10_000
     assert numbers[-1] < 14_999
     assert outcome.reason.startswith("the server refuses to show what follows after 10")
+
+
+def without_create_time(count: int) -> list[Item]:
+    """100 images, the first ones without a CreateTime."""
+    return [{**item, "CreateTime": ""} if int(item["ImageID"][1:]) < count else item for item in listed(100)]
+
+
+NULLS_IN_THE_GAP = Quirks(max_limit=10, max_offset=50, nulls="last")
+
+
+@pytest.mark.parametrize("at", range(2, 13))
+@pytest.mark.parametrize("hidden", [0, 1])
+def test_images_that_come_and_go_in_balance_fill_no_gap_between_two_passes(at: int, hidden: int) -> None:
+    """An image that was read is replaced by a new image between two requests, and TotalCount stays 100."""
+
+    def turn_over(watched: Watched, number: int) -> None:
+        if number == at:
+            watched.fleet.delete(["i0001"])
+            (new,) = watched.fleet.insert(1)
+            watched.fleet.replace({new: {"CreateTime": instant_text(200 * DAY)}})
+
+    missed, outcome, _ = _sweep(without_create_time(hidden), NULLS_IN_THE_GAP, change=turn_over, limit=10)
+    assert (len(missed), outcome.complete) == (hidden, not hidden)
+
+
+@pytest.mark.parametrize(("moves", "expected"), [(6, (Proof.BOTH_ENDS, None)), (99, (None, ListReason.GAP))])
+def test_passes_meet_once_the_list_is_at_rest(moves: int, expected: tuple[Proof | None, ListReason | None]) -> None:
+    """After each request an image goes that was read first, as long as these last or to the end."""
+
+    def delete(watched: Watched, number: int) -> None:
+        if 10 < number <= 10 + moves:
+            watched.fleet.delete([f"i{number:04}"])
+
+    missed, outcome, _ = _sweep(without_create_time(0), NULLS_IN_THE_GAP, change=delete, limit=10)
+    assert (missed, outcome.proof, outcome.cause and outcome.cause.reason) == (set(), *expected)
+
+
+@pytest.mark.parametrize("at", [50, 52, 54, 56, 58])
+@pytest.mark.parametrize("hidden", [0, 1])
+def test_a_row_without_an_id_that_both_passes_read_fills_no_gap(at: int, hidden: int, monkeypatch: Any) -> None:
+    """Each pass sees that row at another place, and the row counts once all the same."""
+    fetch = Watched.fetch
+
+    def nameless(watched: Watched, payload: dict[str, Any]) -> Answer:
+        answer = fetch(watched, payload)
+        rows = [{**row, "ImageID": None} if row["ImageID"] == f"i{at:04}" else row for row in answer.response["List"]]
+        return Answer({**answer.response, "List": rows}, answer.request_id)
+
+    monkeypatch.setattr(Watched, "fetch", nameless)
+    missed, outcome, _ = _sweep(without_create_time(hidden), NULLS_IN_THE_GAP, limit=10)
+    assert missed == {f"i{at:04}", *(["i0000"] if hidden else [])}
+    assert not (hidden and outcome.complete)
 
 
 @pytest.mark.parametrize("at", [4, 5, 6, 7])

@@ -142,3 +142,23 @@ def test_the_shift_between_two_pages() -> None:
     assert page.shift_to(Page(0, page.items[1:], 100, None, page.rows[1:])) == 1
     assert page.shift_to(Page(4, page.items[2:], 100, None, page.rows[2:])) == -2
     assert page.shift_to(_page(4, 5, offset=3)) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        ([1, 2, 3, 3, 4], 42),
+        ([1, 2, 4], 42),
+        ([3, 4], None),
+        ([1, 2], None),
+        ([1, None, 3], None),
+        ([None, 3], None),
+        ([], None),
+    ],
+    ids=["a group", "no such value", "begins with it", "ends before it", "a null before it", "after a null", "no rows"],
+)
+def test_where_a_value_begins_needs_the_row_before(values: list[int | None], place: int | None) -> None:
+    """The place counts all rows of the list before the first such row."""
+    rows = [(value, f"i{number}") for number, value in enumerate(values)]
+    assert Page(40, rows, 100, None, rows).place_where(lambda value: value >= 3) == place
+    assert Page(40, [*rows, None], 100, None, rows).place_where(lambda value: value >= 3) is None
