@@ -127,6 +127,10 @@ CAUSES: dict[str, Cause] = {
         r"Permission denied|unable to open database file|Cannot open file|No such file or directory",
         {"sqlite": "SQLITE_CANTOPEN SQLITE_PERM", "errno": "ENOENT EACCES EPERM ENOTDIR"},
     ),
+    "option of the URL": Cause(
+        "Correct the options after the ? in the destination's URL.",
+        r"unrecognized configuration parameter|Memory must have a",
+    ),
     "no space": Cause(
         "Free space where the warehouse is, and where this machine keeps temporary files (TMPDIR), then run again.",
         r"No space left|disk is full|could not extend file|is full",
