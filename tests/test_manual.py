@@ -340,10 +340,17 @@ def detailed(shared: World, tmp_path_factory: pytest.TempPathFactory) -> World:
 def test_the_queries_of_a_page_are_answered(name: str, detailed: World) -> None:
     """Rights are tried by tests/warehouse/test_faults.py; what deletes, below."""
     statements = [s.strip() for block in blocks(name, "sql") for s in block.text.split(";") if s.strip()]
-    assert all(s.startswith(("select", "with", "GRANT", "delete")) for s in statements)
+    assert all(s.startswith(("select", "with", "GRANT", "ALTER DEFAULT", "delete")) for s in statements)
     for query in [s for s in statements if s.startswith(("select", "with"))]:
         answer = detailed.query(query)
         assert answer or "rejected_values" in query, query
+
+
+def test_an_account_is_removed_from_every_table() -> None:
+    """The page names them all."""
+    section = page("docs/operations.md").split("## Remove an account")[1].split("\n## ")[0]
+    named = re.findall(r"delete from tcss\.(\w+)|`([a-z_]+)`", section)
+    assert {one or other for one, other in named} == {table.name for table in ALL_TABLES}
 
 
 def test_pruned_history_leaves_the_fleet_as_it_was_since_the_cut(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def filters(given: Sequence[str]) -> dict[str, list[str]] | None:
     try:
         return pairs(given) or None
     except ValueError as error:
-        raise ConfigurationError(f"--filter {error}") from None
+        raise ConfigurationError(f"--filter {error}", hint="For example ScanStatus=SCANNED.") from None
 
 
 def sync_all(names: Names, given: Mapping[str, Any], reporter: Reporter, jobs: int | None = None) -> int:

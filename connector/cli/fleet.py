@@ -70,12 +70,12 @@ def change(endpoint: str | None, given: Sequence[str], say: Callable[[str], None
 
 
 def _changes(given: Sequence[str]) -> dict[str, int]:
-    changes = {}
+    changes: dict[str, int] = {}
     for text in given:
         name, _, number = text.partition("=")
         if not name or not number.isdecimal() or len(number) > _DIGITS:
             raise ConfigurationError(f"--change {text!r} is not NAME=NUMBER", hint="For example rescan=20.")
-        changes[name] = int(number)
+        changes[name] = changes.get(name, 0) + int(number)
     return changes
 
 

@@ -52,7 +52,8 @@ Endpoint = Annotated[str | None, _setting("endpoint", "URL of the API, instead o
 Site = Annotated[str | None, _setting("site", "intl or cn. [intl]")]
 Account = Annotated[str | None, typer.Option(envvar="TCSS_ACCOUNT", help="Name of a configured account.")]
 ReadAccount = Annotated[
-    str | None, typer.Option("--account", envvar="TCSS_ACCOUNT", help="Name of an account in the warehouse. [all]")
+    str | None,
+    typer.Option("--account", envvar="TCSS_ACCOUNT", help="Name of an account in the warehouse, or its id. [all]"),
 ]
 AccountId = Annotated[str | None, _setting("account_id", "Written to account_id; without it STS is asked.")]
 AccountIdThere = Annotated[str | None, _setting("account_id", "Id of an account in the warehouse. [all]")]

@@ -31,12 +31,15 @@ def show(settings: Settings, reporter: Reporter, *, max_age: str | None, limit: 
         raise ConfigurationError(f"{file} does not exist", hint="Name the warehouse with --destination.")
     newest, accounts, unknown = stored(settings, limit)
     for run in newest:
+        started_at = rfc3339(run.started_at // 1_000_000 * 1_000_000)
         first, *others = run.summary().split("\n")
-        reporter.line(run.to_json(), f"{rfc3339(run.started_at)}  account {run.account_id}  {first}", *others)
+        reporter.line(run.to_json(), f"{started_at}  account {run.account_id}  {first}", *others)
     for one in accounts if limit == 0 else ():
         reporter.line(json.dumps(_facts(one, oldest)))
     complete = any(one.freshness.seconds is not None for one in accounts)
     none = f"no complete sync yet in {location}"
+    if not accounts:
+        none += ": run `tcss sync`, or name another warehouse with --destination and --dataset"
     reporter.line(None, *([""] if newest else []), *([] if complete else [none]), *_table(accounts))
     if unknown is not None:  # not an error, because a monitor may ask before the account's first sync
         say(f"note: {unknown}", file=sys.stderr)

@@ -78,8 +78,7 @@ def time_zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:  # OSError: a directory of the database, such as `Europe`
-        hint = "give an offset such as +08:00, or a name such as Asia/Shanghai"
-        raise ValueError(f"not a time zone: {name!r} ({hint})") from error
+        raise ValueError(f"not a time zone: {name!r}") from error
 
 
 def _plain_instant(text: str) -> int:

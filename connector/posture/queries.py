@@ -150,10 +150,9 @@ class Queries:
         name, account_id = self.wanted
         if name is None:
             return {}
-        if account_id is not None:
-            found = [row["account_id"] for row in self.ask(FRESHNESS) if row["account_id"] == str(account_id)]
-        else:
-            found = [one for one, called in self._accounts.items() if called == name]
+        found = [one for one, called in self._accounts.items() if called == name and account_id is None]
+        if not found:  # a configured id, or an id in the place of a name
+            found = [row["account_id"] for row in self.ask(FRESHNESS) if row["account_id"] == str(account_id or name)]
         if len(found) == 1:
             return {"account": found[0]}
         if found:

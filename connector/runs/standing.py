@@ -154,6 +154,8 @@ def _named(found: list[Standing], settings: Settings, warehouse: str) -> list[St
         return found
     if named := [one for one in found if one.account_name == name]:
         return named
+    if with_id := [one for one in found if one.account_id == name]:  # as an account is called that has no name
+        return with_id
     names = [one.account_name for one in found if one.account_name]
     hint = close_to(name, names)
     raise ConfigurationError(

@@ -107,7 +107,7 @@ class Searched:
 
 def _all_providers() -> Sequence[ConfigProvider]:
     """Return dlt's providers, which read their files at the first call. Raises ConfigurationError for a file that is no
-    TOML, and where the working directory was removed."""
+    TOML, and where the working directory was removed or no file can be written."""
     import dlt
     from dlt.common.configuration.providers.toml import TomlProviderReadException
 
@@ -116,8 +116,18 @@ def _all_providers() -> Sequence[ConfigProvider]:
     except TomlProviderReadException as error:
         said = " ".join(str(error).split())
         raise ConfigurationError(f"the configuration cannot be read: {said}", hint="Correct the file there.") from None
-    except FileNotFoundError:  # of os.getcwd()
-        raise ConfigurationError("the working directory is gone", hint="Go to a directory that exists.") from None
+    except FileNotFoundError:
+        raise _missing_directory() from None
+
+
+def _missing_directory() -> ConfigurationError:
+    """Say which directory dlt does not find. Where there is no home directory, dlt asks for temporary files' one."""
+    try:
+        FilePath.cwd()
+    except FileNotFoundError:
+        return ConfigurationError("the working directory is gone", hint="Go to a directory that exists.")
+    hint = "Set TMPDIR to a directory that this user may write to."
+    return ConfigurationError("there is no directory for temporary files", hint=hint)
 
 
 def providers() -> list[ConfigProvider]:

@@ -95,7 +95,7 @@ def _variables() -> Iterator[Stray]:
         key = name[len(PREFIX) :].lower()
         if name == variable(key) and key in _VARIABLES:
             continue
-        sure = f"credentials__{key}" if key in KEYS else _outer(key) or _COLUMNS.get(key)
+        sure = _key_of(key) or _outer(key) or _COLUMNS.get(key)
         close = sure or close_to(key, _VARIABLES)
         alike = close and (sure or close_to(key, [close], _ALIKE))
         likely = not alike and close is not None and _has_its_words(key, close)
@@ -115,13 +115,18 @@ def _configured_variables(account: str | None) -> Iterator[Stray]:
         prefix = f"{IN_ENVIRONMENT}{owner.upper()}__" if owner else _CONFIGURED
         key = upper[len(prefix) :].lower()
         if key not in _PATHS and not (owner is None and key.split("__")[0] in (*DLT, *SHARED)):
-            close = _outer(key) or close_to(key, (*_PATHS, *SHARED))
+            close = _key_of(key) or _outer(key) or close_to(key, (*_PATHS, *SHARED))
             yield Stray(name, close and prefix + close.upper())
         elif name != upper:
             yield Stray(name, upper)
     for prefix, (name, path) in product(_ABOVE, _PATHS.items()):
         if (above := f"{prefix}{name.upper()}") in os.environ:
             yield Stray(above, f"{_CONFIGURED}{name.upper()}", path[0], certain=False)
+
+
+def _key_of(key: str) -> str | None:
+    """Return the variable's key of one of the credentials' keys."""
+    return f"credentials__{key}" if key in KEYS else None
 
 
 def _outer(key: str) -> str | None:
@@ -152,13 +157,19 @@ def _in_section(provider: Any, found: Any, section: Path) -> Iterator[Stray]:
         if key == "credentials" and isinstance(value, dict):
             yield from _in_credentials(provider, value, (*section, key))
         elif key not in SETTINGS and key not in nested:
-            yield Stray(place, _account_meant(key, value, section) or close_to(key, (*SETTINGS, *nested[:2])))
+            meant = _account_meant(key, value, section) or _key_meant(key, section)
+            yield Stray(place, meant or close_to(key, (*SETTINGS, *nested[:2])))
 
 
 def _in_credentials(provider: Any, found: Mapping[str, Any], section: Path) -> Iterator[Stray]:
     for key in found:
         if key not in KEYS:
             yield Stray(place_of(provider, "", key, section), close_to(key, KEYS))
+
+
+def _key_meant(key: str, section: Path) -> str | None:
+    """Return the place of a key of the credentials that stands beside them."""
+    return f"{key} in {written((*section, 'credentials'))}" if key in KEYS else None
 
 
 def _account_meant(key: str, value: Any, section: Path) -> str | None:

@@ -34,7 +34,7 @@ UTF8_DATABASE = "Use a database that was made with CREATE DATABASE ... ENCODING 
 FILE_IN_USE = "Could not set lock on file"
 
 _CONNECT = "connect to"
-_DIRECTORY = "Check that the directory exists, and that this user may write to it."
+_DIRECTORY = "Check that the directory exists, and that this user may write to it and to the file."
 CAUSES: dict[str, Cause] = {
     "file in use": Cause(
         "DuckDB lets one program at a time write, while none reads: end the one named above, then run again.",
@@ -87,7 +87,8 @@ CAUSES: dict[str, Cause] = {
         {"sqlstate": "25006", "mysql": "1792 1836", "sqlite": "SQLITE_READONLY"},
     ),
     "right not granted": Cause(
-        "Grant this user what docs/warehouses.md lists: create and write the dataset, and create its staging dataset.",
+        "Grant this user what docs/warehouses.md lists: for a sync, create and write the dataset, and create its "
+        "staging dataset; for people who only read, SELECT.",
         r"permission denied for|must be owner of|command denied to user|Access denied for user|Access denied; you need",
         {"sqlstate": "42501", "mysql": "1044 1142 1143 1227 1370"},
     ),
@@ -125,6 +126,10 @@ CAUSES: dict[str, Cause] = {
         _DIRECTORY,
         r"Permission denied|unable to open database file|Cannot open file|No such file or directory",
         {"sqlite": "SQLITE_CANTOPEN SQLITE_PERM", "errno": "ENOENT EACCES EPERM ENOTDIR"},
+    ),
+    "option of the URL": Cause(
+        "Correct the options after the ? in the destination's URL.",
+        r"unrecognized configuration parameter|Memory must have a",
     ),
     "no space": Cause(
         "Free space where the warehouse is, and where this machine keeps temporary files (TMPDIR), then run again.",

@@ -73,6 +73,8 @@ def _disarm(error: BaseException, location: Location) -> None:
 
 def _message(root: BaseException) -> str:
     """Return the first line of an exception's text, because further lines may contain SQL or values of rows."""
+    if isinstance(root, OSError) and root.filename:
+        return f"{root.strerror}: {root.filename}"
     # Of a driver's OperationalError(number, text), the text alone is easier to read.
     text = root.args[1] if len(root.args) == 2 and isinstance(root.args[0], int) else root
     lines = str(text).strip().splitlines()

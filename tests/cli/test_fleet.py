@@ -29,9 +29,10 @@ def change(*arguments: str) -> tuple[int, str, str]:
 
 
 def test_changes_are_made_and_the_next_sync_sees_them(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In their order; each says how many images it met, which may be fewer than were asked for."""
+    """In their order; each says how many images it met, which may be fewer than were asked for. A change that is
+    given twice is made for the sum."""
     monkeypatch.setenv("TCSS_ENDPOINT", account.sandbox.url)
-    made = change("delete=7", "rescan=10", "insert=5", "bring_back=9")
+    made = change("delete=3", "rescan=10", "delete=4", "insert=5", "bring_back=9")
     assert made == (0, "delete: 7 images\nrescan: 10 images\ninsert: 5 images\nbring_back: 7 images\n", "")
     row = account.sync("--mode", "full")
     assert (row["images_listed"], row["images_new"], row["images_gone"]) == (55, 5, 0)

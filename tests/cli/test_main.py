@@ -402,7 +402,7 @@ def test_the_process_ends_with_its_code_and_its_duties_done() -> None:
     code += "\ntry: main()\nfinally: atexit.register(print, 'done')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "done\n")
-    assert "is not NAME=VALUE" in done.stderr
+    assert "is not NAME=VALUE. For example ScanStatus=SCANNED." in done.stderr
 
 
 def test_arrow_gives_freed_memory_back() -> None:

@@ -96,7 +96,10 @@ def test_a_warehouse_without_a_complete_run(synced: World) -> None:
     assert [synced.tcss("status", *age).exit_code for age in ((), ("--max-age", "1h"))] == [1, 5]
     with synced.writing() as db:
         db.execute("delete from tcss.sync_runs")
-    none = f"no complete sync yet in tcss in {synced.destination}\n"
+    none = (
+        f"no complete sync yet in tcss in {synced.destination}: run `tcss sync`, or name another warehouse with "
+        "--destination and --dataset\n"
+    )
     assert synced.tcss("status").output == none
     result = synced.tcss("status", "--json")
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", none)
@@ -287,6 +290,12 @@ def test_a_name_that_no_run_has_is_refused(several: Place) -> None:
     assert (result.exit_code, "is of an account 'blu'. Did you mean blue?" in result.stderr) == (2, True)
     result = status(several, "--account", "???")
     assert (result.exit_code, "Names there: blue, late, the payments" in result.stderr) == (2, True)
+
+
+def test_an_account_without_a_name_is_named_by_its_id(several: Place) -> None:
+    """As the table calls it; a name goes before an id."""
+    one = status(several, "--accounts", "--json", "--account", "100000000001")
+    assert [row["account_id"] for row in lines(one)] == ["100000000001"]
 
 
 def test_what_is_too_old_is_named(several: Place) -> None:

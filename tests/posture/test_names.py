@@ -115,6 +115,11 @@ def test_a_configured_id_needs_no_name_in_the_warehouse(fleet: Place, monkeypatc
         document.report(asked(fleet, "ghost"))
 
 
+def test_an_id_stands_in_the_place_of_a_name(fleet: Place) -> None:
+    """An account may have no name, and is shown by its id."""
+    assert asked(fleet, "3").of_account() == {"account": "3"}
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

@@ -19,9 +19,9 @@ Airflow and Dagster.
    resource.
 2. The environment variable `TCSS_<NAME>`.
 3. dlt's configuration, in the section `[sources.tcss]`: the variable `SOURCES__TCSS__<NAME>`, then `secrets.toml`, then
-   `config.toml` (each in `.dlt` of the working directory, then in `.dlt` of the home directory), then dlt's other
-   providers. A named account has its own section `[sources.tcss.accounts.<name>]`, which goes before `[sources.tcss]`
-   in each of them.
+   `config.toml` (each in `.dlt` of the working directory, then in `.dlt` of the home directory, or for root in
+   `/var/dlt`), then dlt's other providers. A named account has its own section `[sources.tcss.accounts.<name>]`, which
+   goes before `[sources.tcss]` in each of them.
 4. The default.
 
 No other place is looked at: neither a variable without `TCSS_`, such as `LANGUAGE`, nor a section above ours. A key

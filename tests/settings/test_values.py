@@ -116,6 +116,19 @@ def test_a_working_directory_that_is_gone_is_named(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (2, told)
 
 
+def test_a_machine_without_a_directory_to_write_to_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose file system is read-only; the working directory is not to blame."""
+
+    class NoPlace:
+        @property
+        def config_providers(self) -> None:
+            raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr("dlt.config", NoPlace())
+    with pytest.raises(ConfigurationError, match="there is no directory for temporary files"):
+        Settings.load()
+
+
 @pytest.mark.parametrize("options", [["sync"], ["sync", "--all-accounts"]], ids=["one", "all"])
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path, options: list[str]) -> None:
     """As every other mistake in it: exit code 2. In a process of its own, since dlt reads its files once."""

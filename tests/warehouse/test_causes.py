@@ -259,6 +259,8 @@ def test_a_number_is_mysqls_only_in_mysqls_exceptions() -> None:
         ("cannot execute CREATE TABLE in a read-only transaction", "accepts no writes"),
         ("attempt to write a readonly database", "accepts no writes"),
         ('database "d" does not exist', "Create the database first"),
+        ('Catalog Error: unrecognized configuration parameter "x"', "Correct the options after the ?"),
+        ("Parser Error: Memory must have a number (e.g. 1GB)", "Correct the options after the ?"),
         ("No space left on device", "Free space"),
         ("Incorrect string value: '\\xE5' for column", "utf8mb4"),
         ("something new", None),

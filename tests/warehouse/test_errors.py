@@ -32,8 +32,16 @@ def test_the_root_cause_is_what_the_reader_sees() -> None:
         fail(RuntimeError("dlt's story\nin many lines"), driver)
     assert str(caught.value) == (
         "cannot load into postgresql://u:***@h/d: Access denied for user 'u'. Grant this user what "
-        "docs/warehouses.md lists: create and write the dataset, and create its staging dataset."
+        "docs/warehouses.md lists: for a sync, create and write the dataset, and create its staging dataset; for "
+        "people who only read, SELECT."
     )
+
+
+def test_a_file_that_cannot_be_opened_is_named() -> None:
+    """Such as the lock file of another user, beside a warehouse that this user may write to."""
+    with pytest.raises(DestinationError, match=r"Permission denied: /w/a\.lock\. Check that the directory"):  # noqa: SIM117
+        with destination_errors(PLACE, "lock"):
+            raise PermissionError(13, "Permission denied", "/w/a.lock")
 
 
 def test_what_dlt_stumbles_over_after_a_lost_connection_is_not_the_cause() -> None:

@@ -121,11 +121,37 @@ def test_what_the_manual_grants_is_enough(place: Place, account: World, caplog: 
     assert [record.getMessage() for record in caplog.records] == []
 
 
+READERS = {
+    "postgresql": (
+        "GRANT USAGE ON SCHEMA {dataset} TO {{user}}",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA {dataset} TO {{user}}",
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA {dataset} GRANT SELECT ON TABLES TO {{user}}",
+    ),
+    "mysql": ("GRANT SELECT ON `{dataset}`.* TO {{user}}",),
+}
+"""What docs/warehouses.md says to grant to people who only read, for the dataset `tcss` and the user `analyst`."""
+
+
+@SERVER
+@pytest.mark.round_trip
+def test_what_the_manual_grants_to_readers_is_enough(place: Place, account: World, tmp_path: Path) -> None:
+    """For the status, the report, and the tables of a later sync with details; and for no sync."""
+    assert sync(account, place).exit_code == 0
+    given = [g.format(dataset=place.dataset) for g in READERS[place.kind]]
+    with user(place, given) as url:
+        assert tcss("sync", account, place, None, "--detail", "running").exit_code == 0
+        assert tcss("status", account, place, url).exit_code == 0
+        result = tcss("report", account, place, url, "--output", str(tmp_path / "report.html"))
+        assert result.exit_code == 0, result.output
+        assert_failed(sync(account, place, url), "for people who only read, SELECT")
+
+
 def test_the_manual_shows_these_grants() -> None:
     """As they stand, for the dataset `tcss`."""
     shown = manual.page("docs/warehouses.md")
-    for statement in (statement for statements in GRANTS.values() for statement in statements):
-        assert f"{statement.format(database='warehouse', dataset='tcss').format(user='tcss')};" in shown
+    for given, who in ((GRANTS, "tcss"), (READERS, "analyst")):
+        for statement in (statement for statements in given.values() for statement in statements):
+            assert f"{statement.format(database='warehouse', dataset='tcss').format(user=who)};" in shown
 
 
 @pytest.mark.parametrize("place", ["mysql"], indirect=True)
