@@ -22,7 +22,8 @@ from urllib3.exceptions import ProtocolError, ReadTimeoutError
 from connector.api.bounds import PLAIN, Bounds, decompressed
 
 PIECE = 262_144  # bytes per read; nearly every response is shorter
-_CONTINUE = 100
+_MOST_HEADERS = 1_000  # lines; http.client reads 100
+_SWITCHING = 101
 
 
 class _Source:
@@ -32,16 +33,25 @@ class _Source:
         self.bounds, self._sock, self._timeout = Bounds.now(), sock, sock.gettimeout()
 
     def read(self, most: int) -> bytes:
-        left = self.bounds.left()
-        if self._timeout is None or left < self._timeout:  # seldom, because each change is a system call
-            self._sock.settimeout(left)
-        try:
-            data = self._sock.recv(most)
-        except TimeoutError:
-            self.bounds.left()
-            raise
+        data = _in_time(self._sock, most, self._timeout, self.bounds)
         self.bounds.receive(len(data))
         return data
+
+    def has_more(self) -> bool:
+        """Whether bytes wait where the system does not see them: TLS within TLS takes them from the socket early."""
+        early = getattr(self._sock, "incoming", None)
+        return early is not None and bool(early.pending)
+
+
+def _in_time(sock: socket.socket, most: int, timeout: float | None, bounds: Bounds) -> bytes:
+    left = bounds.left()
+    if timeout is None or left < timeout:  # seldom, because each change is a system call
+        sock.settimeout(left)
+    try:
+        return sock.recv(most) or b""  # TLS within TLS gives 0 at its end
+    except TimeoutError:
+        bounds.left()
+        raise
 
 
 class Response:
@@ -61,7 +71,7 @@ class Response:
         self._source = _Source(sock)
         self._parser = HttpResponseParser(self)
         self._pieces: list[bytes] = []
-        self._size = 0
+        self._size = self._lines = 0
         self._has_begun = self._has_head = self._is_whole = self._is_kept = False
         self.status = 0
         self.headers: dict[str, str] = {}
@@ -88,7 +98,7 @@ class Response:
         del self._parser  # which refers to this object: bodies would wait for a collection of garbage
         connection, self._connection = self._connection, None
         if connection is not None:
-            if not (self._is_whole and self._is_kept):
+            if not (self._is_whole and self._is_kept) or self._source.has_more():
                 connection.close()
             self._pool._put_conn(connection)
 
@@ -102,7 +112,7 @@ class Response:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
             if not self._is_whole:
-                raise ProtocolError(f"the answer cannot be read: {error}") from None
+                raise ProtocolError(f"the answer cannot be read: {error.__context__ or error}") from None
             self._is_kept = False  # something follows that nobody has asked for
 
     def _end(self) -> None:
@@ -121,6 +131,9 @@ class Response:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._has_head:  # else a trailer
+            self._lines += 1
+            if self._lines > _MOST_HEADERS:
+                raise ValueError(f"more than {_MOST_HEADERS:,} headers")
             key, text = name.decode("latin-1").lower(), value.decode("latin-1")
             self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
 
@@ -133,7 +146,7 @@ class Response:
         self._size += len(data)
 
     def on_message_complete(self) -> None:
-        if self.status == _CONTINUE:  # the response follows
+        if 100 <= self.status < 200 and self.status != _SWITCHING:  # an interim response: the response follows
             self._has_head = False
             self.headers.clear()
         else:
@@ -162,6 +175,9 @@ class _Connection:
         assert self.sock is not None  # noqa: S101  (it was connected)
         self.sock.sendall(head + (body or b""))
 
+    def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:
+        return Outer(super()._connect_tls_proxy(hostname, sock))  # type: ignore[misc]
+
     def getresponse(self) -> Response:
         assert self.sock is not None  # noqa: S101  (a request was sent)
         if self.sock.gettimeout() != self.timeout:
@@ -169,6 +185,22 @@ class _Connection:
         response = Response(self.sock)
         response.read_head()
         return response
+
+
+class Outer:
+    """Stands for the TLS socket to a proxy, which urllib3 reads until it has a whole record of the TLS within.
+
+    Only what is within counts as bytes of the answer.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def recv(self, most: int) -> bytes:
+        return _in_time(self._sock, most, self._sock.gettimeout(), Bounds.now())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
 
 
 # ---- what a proxy answers to CONNECT is read by http.client, within the same bounds ----

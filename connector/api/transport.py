@@ -161,7 +161,7 @@ def _read(response: Response, most: int) -> bytes:
 
 def _no_response(error: Exception, most: int) -> NoResponse:
     root: BaseException = error
-    while inner := root.__cause__ or root.__context__:
+    while inner := root.__cause__ or (None if root.__suppress_context__ else root.__context__):
         root = inner
     if isinstance(error, TooLargeError):
         return NoResponse(f"more than {most:,} bytes came", passes=False, connected=True, too_large=True)

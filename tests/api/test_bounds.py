@@ -86,6 +86,22 @@ def test_an_answer_without_end_is_left(says: Says) -> None:
         assert (got.status != 200, got.body) == (True, b"")
 
 
+@pytest.mark.parametrize(
+    "header", [lambda _: b"a: b\r\n", lambda number: b"%x:\r\n" % number], ids=["of one name", "of many names"]
+)
+def test_an_answer_has_not_many_headers(header: Callable[[int], bytes]) -> None:
+    """Neither memory nor CPU goes into them, and the reader of a list does not ask for fewer rows."""
+    lines = b"".join(map(header, range(5_000)))
+    with serving(lambda: [b"HTTP/1.1 200 OK\r\n", lines, b"\r\n"]) as server:
+        got = post(server)
+    assert isinstance(got, NoResponse)
+    assert (got.reason, got.passes, got.too_large) == (
+        "ProtocolError: the answer cannot be read: more than 1,000 headers",
+        True,
+        False,
+    )
+
+
 BOMBS: dict[str, Says] = {
     "gzip": lambda: whole(bomb("gzip", 20), "Content-Encoding: gzip"),
     "x-gzip in chunks": lambda: [
