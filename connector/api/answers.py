@@ -33,6 +33,8 @@ MAX_IN_FLIGHT = 100
 # Longest RequestId (the API's have 36 characters) and longest code: a longer text is not accepted as either.
 _LONGEST_ID = 128
 
+_LONGEST_AGE = 9  # digits
+
 # About how many values an answer may have: each value takes up to 100 bytes of memory. A page of 100 images has 4,000.
 _MOST_MARKS = 500_000
 
@@ -75,6 +77,8 @@ def judge(attempt: Attempt, got: HttpResponse | NoResponse, skew: float | None =
         return attempt.failed(ResponseTooLargeError, text)
     inner = _response_of(got.body)
     request_id = _word(inner.get("RequestId"), attempt)
+    if inner and (age := _age(got)) > CLOCK_SLACK:
+        return _old(attempt, f"a cache has stored the answer {age} s ago", request_id)
     if inner and inner.get("Error") is None and got.status == 200:
         if not isinstance(inner.get("List"), list | None):
             return _no_list(attempt, request_id)
@@ -117,13 +121,21 @@ def _moment_of(date: str) -> datetime:
 
 def replayed(attempt: Attempt, answer: Answer) -> TcssError:
     """The error of an answer whose RequestId was seen before."""
-    error = attempt.failed(
-        TransientError,
-        "the answer has the RequestId of an earlier answer, so that it is an old one",
-        f"A cache or a proxy gives old answers again: let the requests to {attempt.call.host} pass.",
-    )
-    error.request_id = answer.request_id
+    text = "the answer has the RequestId of an earlier answer, so that it is an old one"
+    return _old(attempt, text, answer.request_id)
+
+
+def _old(attempt: Attempt, text: str, request_id: str | None) -> TcssError:
+    hint = f"A cache or a proxy gives old answers again: let the requests to {attempt.call.host} pass."
+    error = attempt.failed(TransientError, text, hint)
+    error.request_id = request_id
     return error
+
+
+def _age(got: HttpResponse) -> int:
+    """Return the seconds for which a cache had the answer, by its header Age; 0 where that is missing or no number."""
+    age = got.headers.get("age", "").partition(",")[0].strip()[:_LONGEST_AGE]
+    return int(age) if age.isascii() and age.isdigit() else 0
 
 
 def _no_response(attempt: Attempt, got: NoResponse) -> TcssError:
