@@ -70,7 +70,7 @@ def judge(attempt: Attempt, got: HttpResponse | NoResponse, skew: float | None =
     """Return the answer or the error of an attempt. `skew` (see `clock_skew`) goes into the hint of a clock error."""
     if isinstance(got, NoResponse):
         return _no_response(attempt, got)
-    if 300 <= got.status < 400:
+    if 300 <= got.status < 400 and "location" in got.headers:
         return _redirect(attempt, got)
     if _is_crowded(got.body):
         text = f"the answer of {attempt.call.host} is too large: more than {_MOST_MARKS:,} values may be in it"
@@ -142,15 +142,17 @@ def _no_response(attempt: Attempt, got: NoResponse) -> TcssError:
     if got.too_large:
         text = f"the answer of {attempt.call.host} is too large: {got.reason}"
         return attempt.failed(ResponseTooLargeError, text, "Raise max_answer_bytes if the answer is as it should be.")
-    text = f"{attempt.call.host} cannot be reached: {got.reason}"
+    host = attempt.call.host
     if not got.passes:
-        return attempt.failed(ConfigurationError, text, "Check --endpoint, and the proxy and CA settings.")
-    return attempt.failed(TransientError, text, "Check the network and the proxy.")
+        hint = "Check --endpoint, HTTPS_PROXY and REQUESTS_CA_BUNDLE."
+        return attempt.failed(ConfigurationError, f"{host} cannot be reached: {got.reason}", hint)
+    what = "gave no whole answer" if got.connected else "cannot be reached"
+    return attempt.failed(TransientError, f"{host} {what}: {got.reason}", "Check the network and the proxy.")
 
 
 def _redirect(attempt: Attempt, got: HttpResponse) -> TcssError:
     try:
-        to = urlsplit(got.headers.get("location", "")).hostname
+        to = urlsplit(got.headers["location"]).hostname or "another page of its own"
     except ValueError:
         to = "what is no URL"
     text = f"{attempt.call.host} redirects to {to}, which is not followed"

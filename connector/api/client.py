@@ -238,7 +238,8 @@ class Client:
             self._answered.add(host)
         unreached = host not in self._answered and is_elsewhere(got, outcome)
         if unreached:
-            outcome.hint = f"{host} has never answered: check the network, the proxy, --endpoint and --site."
+            settings = "--endpoint, --site, HTTPS_PROXY and REQUESTS_CA_BUNDLE"
+            outcome.hint = f"{host} has never answered: check the network, {settings}."
         history.add(outcome, unreached=unreached)
         return outcome
 
