@@ -15,7 +15,7 @@ import pytest
 from connector.api import answers, bounds
 from connector.api.attempts import HttpResponse, NoResponse
 from connector.api.client import Client, Limits
-from connector.api.credentials import AssumeRole, CvmRole, Static
+from connector.api.credentials import AssumeRole, Credentials, CvmRole, Static
 from connector.api.endpoints import Endpoints
 from connector.api.transport import Transport
 from connector.errors import CredentialsError, ResponseTooLargeError, TcssError, TransientError, UnavailableError
@@ -132,6 +132,18 @@ def test_encodings_that_were_not_asked_for_are_refused(coding: str) -> None:
         got = post(server)
     assert isinstance(got, NoResponse)
     assert (got.passes, got.too_large) == (True, False)
+
+
+@pytest.mark.parametrize("padding", ["", "x" * 40])
+def test_an_encoding_does_not_show_a_secret(client_of: Callable[..., Client], padding: str) -> None:
+    """Neither whole nor in part."""
+    keys = Credentials("AKIDEXAMPLE", "SECRETEXAMPLE", f"CANARY{padding}")
+    with (
+        serving(lambda: whole(BODY, f"Content-Encoding: CANARY{padding}")) as server,
+        pytest.raises(TransientError, match="which was not asked for") as caught,
+    ):
+        call(client_of(server, Static(keys)))
+    assert "canary" not in str(caught.value).lower()
 
 
 READABLE: dict[str, Says] = {
