@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from http.client import HTTPResponse, RemoteDisconnected
 from typing import Any
@@ -153,11 +153,20 @@ class Response:
             self._is_whole = True
 
 
+class _InTime(tuple[Any, ...]):
+    """Socket options. urllib3 sets them before it tries an address of a host: no address is tried when time is over."""
+
+    def __iter__(self) -> Iterator[Any]:
+        Bounds.now().left()
+        return super().__iter__()
+
+
 class _Connection:
     """Sends a request in one piece, and gives its response once the headers are read."""
 
     sock: socket.socket | None
     timeout: float | None
+    socket_options: Any
 
     def request(
         self, method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, **_: Any
@@ -174,6 +183,11 @@ class _Connection:
             self.connect()  # type: ignore[attr-defined]
         assert self.sock is not None  # noqa: S101  (it was connected)
         self.sock.sendall(head + (body or b""))
+
+    def _new_conn(self) -> socket.socket:
+        self.socket_options = _InTime(self.socket_options or ())
+        made: socket.socket = super()._new_conn()  # type: ignore[misc]
+        return made
 
     def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:
         return Outer(super()._connect_tls_proxy(hostname, sock))  # type: ignore[misc]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from connector.api.endpoints import Endpoints
 from connector.api.transport import Transport
 from connector.errors import CredentialsError, ResponseTooLargeError, TcssError, TransientError, UnavailableError
 from tests.api.hostile import BODY, MEGABYTE, Hostile, Says, bomb, chunk, endless, head, members, serving, whole
-from tests.api.scripted import KEYS, call
+from tests.api.scripted import KEYS, call, closed_port
 
 MOST = 200_000
 BUFFERED = 16 * MEGABYTE  # what sockets may hold that nobody has read
@@ -226,6 +227,19 @@ def test_an_answer_that_comes_byte_by_byte_is_left(begin: bytes) -> None:
         got = post(server, most=1_000_000_000)
     assert isinstance(got, NoResponse)
     assert (got.reason.partition(": ")[2], got.passes) == ("the answer was not whole after 10 s", True)
+
+
+def test_addresses_of_a_host_share_the_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host may have thousands, and each silent one takes as long as a connection may take."""
+    passing = count(step=4)
+    monkeypatch.setattr(bounds, "time", SimpleNamespace(monotonic=lambda: next(passing)))
+    with serving(lambda: whole()) as server:
+        ports = [closed_port(), closed_port(), server.server_address[1]]
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port)) for port in ports]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
+        got = post(server)
+    assert got == NoResponse("ConnectTimeoutError: the answer was not whole after 10 s", passes=True, connected=False)
+    assert server.connections == 0
 
 
 @pytest.fixture
