@@ -70,8 +70,8 @@ class Response:
     def __init__(self, sock: socket.socket) -> None:
         self._source = _Source(sock)
         self._parser = HttpResponseParser(self)
-        self._pieces: list[bytes] = []
-        self._size = self._lines = 0
+        self._body = io.BytesIO()  # a list of pieces could take 20 times the memory
+        self._lines = 0
         self._has_begun = self._has_head = self._is_whole = self._is_kept = False
         self.status = 0
         self.headers: dict[str, str] = {}
@@ -86,13 +86,13 @@ class Response:
         coding = self.headers.get("content-encoding", "")
         is_plain = coding in PLAIN
         try:
-            while not self._is_whole and not (is_plain and self._size > most):
+            while not self._is_whole and not (is_plain and self._body.tell() > most):
                 self._read()
         except TimeoutError as error:
             raise ReadTimeoutError(self._pool, "", "Read timed out.") from error
         except OSError as error:
             raise ProtocolError(f"Connection broken: {error!r}", error) from error
-        return decompressed(b"".join(self._pieces), coding, most)
+        return decompressed(self._body.getvalue(), coding, most)
 
     def close(self) -> None:
         del self._parser  # which refers to this object: bodies would wait for a collection of garbage
@@ -142,8 +142,7 @@ class Response:
         self._is_kept = self._parser.should_keep_alive()
 
     def on_body(self, data: bytes) -> None:
-        self._pieces.append(data)
-        self._size += len(data)
+        self._body.write(data)
 
     def on_message_complete(self) -> None:
         if 100 <= self.status < 200 and self.status != _SWITCHING:  # an interim response: the response follows

@@ -87,6 +87,16 @@ def test_an_answer_without_end_is_left(says: Says) -> None:
         assert (got.status != 200, got.body) == (True, b"")
 
 
+@pytest.mark.parametrize("end", [b"", b"0\r\n\r\n"], ids=["too large", "large"])
+def test_small_chunks_take_no_more_memory_than_a_large_one(monkeypatch: pytest.MonkeyPatch, end: bytes) -> None:
+    """As an object, a piece of two bytes takes 43 bytes."""
+    monkeypatch.setattr(bounds, "AROUND", 3 * MEGABYTE)
+    said = [head(CHUNKED), chunk(b"xx") * (MEGABYTE // 2), end or chunk(b"xx")]
+    with serving(lambda: said) as server, in_memory(6):
+        got = post(server, MEGABYTE)
+    assert isinstance(got, HttpResponse) == bool(end)
+
+
 @pytest.mark.parametrize(
     "header", [lambda _: b"a: b\r\n", lambda number: b"%x:\r\n" % number], ids=["of one name", "of many names"]
 )
