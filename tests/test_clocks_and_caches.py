@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from connector.api.attempts import HttpResponse
+from connector.api.transport import Transport, Trusts
 from connector.sandbox import Fleet, Quirks
 from tests.world import world
 
@@ -82,6 +87,30 @@ def test_a_cache_that_replays_an_earlier_run_is_no_sync(
         assert "the answer has the RequestId of an earlier answer" in result.output
         account.sandbox.backend.replaying = False
         assert account.sync("--mode", mode)["images_new"] == 3
+
+
+def test_a_page_that_a_cache_has_stored_is_no_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between new pages, a page of an earlier run would hide what has changed since. The header Age tells."""
+    stored: dict[bytes, HttpResponse] = {}
+    stale: list[bytes] = []
+    post = Transport.post
+
+    def cached(self: Transport, url: str, headers: Mapping[str, str], body: bytes, trusts: Trusts) -> Any:
+        if body in stored and body not in stale:
+            stale.append(body)
+            trusts(stored[body])
+            return stored[body]
+        got = post(self, url, headers, body, trusts)
+        if isinstance(got, HttpResponse) and b'"Limit":100,"Offset":9' in body:
+            stored[body] = replace(got, headers={"age": "3600"})
+        return got
+
+    monkeypatch.setattr(Transport, "post", cached)
+    with world(tmp_path, monkeypatch, 500) as account:
+        account.sync("--mode", "full")
+        account.fleet.rescan(500)
+        assert account.sync("--mode", "full")["retries"] == len(stale) == 1
+        assert account.query("select count(*) from tcss.images where version = 2") == [(500,)]
 
 
 def test_a_warehouse_without_the_new_columns_is_upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

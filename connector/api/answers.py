@@ -33,6 +33,8 @@ MAX_IN_FLIGHT = 100
 # Longest RequestId (the API's have 36 characters) and longest code: a longer text is not accepted as either.
 _LONGEST_ID = 128
 
+_LONGEST_AGE = 9  # digits
+
 # About how many values an answer may have: each value takes up to 100 bytes of memory. A page of 100 images has 4,000.
 _MOST_MARKS = 500_000
 
@@ -68,13 +70,15 @@ def judge(attempt: Attempt, got: HttpResponse | NoResponse, skew: float | None =
     """Return the answer or the error of an attempt. `skew` (see `clock_skew`) goes into the hint of a clock error."""
     if isinstance(got, NoResponse):
         return _no_response(attempt, got)
-    if 300 <= got.status < 400:
+    if 300 <= got.status < 400 and "location" in got.headers:
         return _redirect(attempt, got)
     if _is_crowded(got.body):
         text = f"the answer of {attempt.call.host} is too large: more than {_MOST_MARKS:,} values may be in it"
         return attempt.failed(ResponseTooLargeError, text)
     inner = _response_of(got.body)
     request_id = _word(inner.get("RequestId"), attempt)
+    if inner and (age := _age(got)) > CLOCK_SLACK:
+        return _old(attempt, f"a cache has stored the answer {age} s ago", request_id)
     if inner and inner.get("Error") is None and got.status == 200:
         if not isinstance(inner.get("List"), list | None):
             return _no_list(attempt, request_id)
@@ -117,28 +121,38 @@ def _moment_of(date: str) -> datetime:
 
 def replayed(attempt: Attempt, answer: Answer) -> TcssError:
     """The error of an answer whose RequestId was seen before."""
-    error = attempt.failed(
-        TransientError,
-        "the answer has the RequestId of an earlier answer, so that it is an old one",
-        f"A cache or a proxy gives old answers again: let the requests to {attempt.call.host} pass.",
-    )
-    error.request_id = answer.request_id
+    text = "the answer has the RequestId of an earlier answer, so that it is an old one"
+    return _old(attempt, text, answer.request_id)
+
+
+def _old(attempt: Attempt, text: str, request_id: str | None) -> TcssError:
+    hint = f"A cache or a proxy gives old answers again: let the requests to {attempt.call.host} pass."
+    error = attempt.failed(TransientError, text, hint)
+    error.request_id = request_id
     return error
+
+
+def _age(got: HttpResponse) -> int:
+    """Return the seconds for which a cache had the answer, by its header Age; 0 where that is missing or no number."""
+    age = got.headers.get("age", "").partition(",")[0].strip()[:_LONGEST_AGE]
+    return int(age) if age.isascii() and age.isdigit() else 0
 
 
 def _no_response(attempt: Attempt, got: NoResponse) -> TcssError:
     if got.too_large:
         text = f"the answer of {attempt.call.host} is too large: {got.reason}"
         return attempt.failed(ResponseTooLargeError, text, "Raise max_answer_bytes if the answer is as it should be.")
-    text = f"{attempt.call.host} cannot be reached: {got.reason}"
+    host = attempt.call.host
     if not got.passes:
-        return attempt.failed(ConfigurationError, text, "Check --endpoint, and the proxy and CA settings.")
-    return attempt.failed(TransientError, text, "Check the network and the proxy.")
+        hint = "Check --endpoint, HTTPS_PROXY and REQUESTS_CA_BUNDLE."
+        return attempt.failed(ConfigurationError, f"{host} cannot be reached: {got.reason}", hint)
+    what = "gave no whole answer" if got.connected else "cannot be reached"
+    return attempt.failed(TransientError, f"{host} {what}: {got.reason}", "Check the network and the proxy.")
 
 
 def _redirect(attempt: Attempt, got: HttpResponse) -> TcssError:
     try:
-        to = urlsplit(got.headers.get("location", "")).hostname
+        to = urlsplit(got.headers["location"]).hostname or "another page of its own"
     except ValueError:
         to = "what is no URL"
     text = f"{attempt.call.host} redirects to {to}, which is not followed"

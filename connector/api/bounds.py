@@ -20,6 +20,7 @@ from urllib3.exceptions import DecodeError
 AROUND = 1_000_000  # bytes that may stand around a body: headers, chunk sizes, trailers
 SLICE = 65_536  # bytes per step of decompression
 PLAIN = ("", "identity")
+_LONGEST_NAME = 40  # characters
 _CODINGS = (*PLAIN, "gzip", "x-gzip", "deflate")
 
 
@@ -87,7 +88,8 @@ def decompressed(body: bytes, coding: str, most: int) -> bytes:
     """Return a body without the encoding that its Content-Encoding names. Raises TooLargeError and DecodeError."""
     coding = coding.strip().lower()
     if coding not in _CODINGS:
-        raise DecodeError(f"the answer has the encoding {coding[:40]!r}, which was not asked for")
+        named = repr(coding) if len(coding) <= _LONGEST_NAME else "of a long name"  # half a secret would not be hidden
+        raise DecodeError(f"the answer has the encoding {named}, which was not asked for")
     if coding in PLAIN:
         if len(body) > most:
             raise TooLargeError

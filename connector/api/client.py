@@ -156,7 +156,12 @@ class Client:
         account = answer.response.get("AccountId")
         account_id = str(account).strip() if type(account) in (str, int) else ""
         if not account_id.isalnum() or len(account_id) > _LONGEST_ACCOUNT_ID:
-            raise UnavailableError("no AccountId in the answer", action=call.action, request_id=answer.request_id)
+            raise UnavailableError(
+                "no AccountId in the answer",
+                action=call.action,
+                request_id=answer.request_id,
+                hint="Try later; if it stays, give --account-id, which spares this request.",
+            )
         return account_id
 
     def origin(self) -> str:
@@ -238,7 +243,8 @@ class Client:
             self._answered.add(host)
         unreached = host not in self._answered and is_elsewhere(got, outcome)
         if unreached:
-            outcome.hint = f"{host} has never answered: check the network, the proxy, --endpoint and --site."
+            settings = "--endpoint, --site, HTTPS_PROXY and REQUESTS_CA_BUNDLE"
+            outcome.hint = f"{host} has never answered: check the network, {settings}."
         history.add(outcome, unreached=unreached)
         return outcome
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from http.client import HTTPResponse, RemoteDisconnected
 from typing import Any
@@ -22,7 +22,8 @@ from urllib3.exceptions import ProtocolError, ReadTimeoutError
 from connector.api.bounds import PLAIN, Bounds, decompressed
 
 PIECE = 262_144  # bytes per read; nearly every response is shorter
-_CONTINUE = 100
+_MOST_HEADERS = 1_000  # lines; http.client reads 100
+_SWITCHING = 101
 
 
 class _Source:
@@ -32,16 +33,25 @@ class _Source:
         self.bounds, self._sock, self._timeout = Bounds.now(), sock, sock.gettimeout()
 
     def read(self, most: int) -> bytes:
-        left = self.bounds.left()
-        if self._timeout is None or left < self._timeout:  # seldom, because each change is a system call
-            self._sock.settimeout(left)
-        try:
-            data = self._sock.recv(most)
-        except TimeoutError:
-            self.bounds.left()
-            raise
+        data = _in_time(self._sock, most, self._timeout, self.bounds)
         self.bounds.receive(len(data))
         return data
+
+    def has_more(self) -> bool:
+        """Whether bytes wait where the system does not see them: TLS within TLS takes them from the socket early."""
+        early = getattr(self._sock, "incoming", None)
+        return early is not None and bool(early.pending)
+
+
+def _in_time(sock: socket.socket, most: int, timeout: float | None, bounds: Bounds) -> bytes:
+    left = bounds.left()
+    if timeout is None or left < timeout:  # seldom, because each change is a system call
+        sock.settimeout(left)
+    try:
+        return sock.recv(most) or b""  # TLS within TLS gives 0 at its end
+    except TimeoutError:
+        bounds.left()
+        raise
 
 
 class Response:
@@ -60,8 +70,8 @@ class Response:
     def __init__(self, sock: socket.socket) -> None:
         self._source = _Source(sock)
         self._parser = HttpResponseParser(self)
-        self._pieces: list[bytes] = []
-        self._size = 0
+        self._body = io.BytesIO()  # a list of pieces could take 20 times the memory
+        self._lines = 0
         self._has_begun = self._has_head = self._is_whole = self._is_kept = False
         self.status = 0
         self.headers: dict[str, str] = {}
@@ -76,19 +86,19 @@ class Response:
         coding = self.headers.get("content-encoding", "")
         is_plain = coding in PLAIN
         try:
-            while not self._is_whole and not (is_plain and self._size > most):
+            while not self._is_whole and not (is_plain and self._body.tell() > most):
                 self._read()
         except TimeoutError as error:
             raise ReadTimeoutError(self._pool, "", "Read timed out.") from error
         except OSError as error:
             raise ProtocolError(f"Connection broken: {error!r}", error) from error
-        return decompressed(b"".join(self._pieces), coding, most)
+        return decompressed(self._body.getvalue(), coding, most)
 
     def close(self) -> None:
         del self._parser  # which refers to this object: bodies would wait for a collection of garbage
         connection, self._connection = self._connection, None
         if connection is not None:
-            if not (self._is_whole and self._is_kept):
+            if not (self._is_whole and self._is_kept) or self._source.has_more():
                 connection.close()
             self._pool._put_conn(connection)
 
@@ -102,7 +112,7 @@ class Response:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
             if not self._is_whole:
-                raise ProtocolError(f"the answer cannot be read: {error}") from None
+                raise ProtocolError(f"the answer cannot be read: {error.__context__ or error}") from None
             self._is_kept = False  # something follows that nobody has asked for
 
     def _end(self) -> None:
@@ -121,6 +131,9 @@ class Response:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._has_head:  # else a trailer
+            self._lines += 1
+            if self._lines > _MOST_HEADERS:
+                raise ValueError(f"more than {_MOST_HEADERS:,} headers")
             key, text = name.decode("latin-1").lower(), value.decode("latin-1")
             self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
 
@@ -129,15 +142,22 @@ class Response:
         self._is_kept = self._parser.should_keep_alive()
 
     def on_body(self, data: bytes) -> None:
-        self._pieces.append(data)
-        self._size += len(data)
+        self._body.write(data)
 
     def on_message_complete(self) -> None:
-        if self.status == _CONTINUE:  # the response follows
+        if 100 <= self.status < 200 and self.status != _SWITCHING:  # an interim response: the response follows
             self._has_head = False
             self.headers.clear()
         else:
             self._is_whole = True
+
+
+class _InTime(tuple[Any, ...]):
+    """Socket options. urllib3 sets them before it tries an address of a host: no address is tried when time is over."""
+
+    def __iter__(self) -> Iterator[Any]:
+        Bounds.now().left()
+        return super().__iter__()
 
 
 class _Connection:
@@ -145,6 +165,7 @@ class _Connection:
 
     sock: socket.socket | None
     timeout: float | None
+    socket_options: Any
 
     def request(
         self, method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, **_: Any
@@ -162,6 +183,14 @@ class _Connection:
         assert self.sock is not None  # noqa: S101  (it was connected)
         self.sock.sendall(head + (body or b""))
 
+    def _new_conn(self) -> socket.socket:
+        self.socket_options = _InTime(self.socket_options or ())
+        made: socket.socket = super()._new_conn()  # type: ignore[misc]
+        return made
+
+    def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:
+        return Outer(super()._connect_tls_proxy(hostname, sock))  # type: ignore[misc]
+
     def getresponse(self) -> Response:
         assert self.sock is not None  # noqa: S101  (a request was sent)
         if self.sock.gettimeout() != self.timeout:
@@ -169,6 +198,22 @@ class _Connection:
         response = Response(self.sock)
         response.read_head()
         return response
+
+
+class Outer:
+    """Stands for the TLS socket to a proxy, which urllib3 reads until it has a whole record of the TLS within.
+
+    Only what is within counts as bytes of the answer.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def recv(self, most: int) -> bytes:
+        return _in_time(self._sock, most, self._sock.gettimeout(), Bounds.now())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
 
 
 # ---- what a proxy answers to CONNECT is read by http.client, within the same bounds ----

@@ -27,6 +27,7 @@ _PASSING = (urllib3.exceptions.HTTPError, ConnectionError, TimeoutError)
 _METADATA_TIMEOUTS = (1.0, 1.0)
 _MOST_OF_OTHERS = 100_000  # bytes of a body that is not the API's: an error page, an answer of the metadata service
 _OF_VALUES = (ValueError, TypeError)  # what requests and urllib3 raise for URLs that they cannot read
+_LOCKED_OUT = "Tunnel connection failed: 407"  # a wrong password, which locks its user out when sent again
 _ONCE = Retry(0, read=False)
 Trusts = Callable[[HttpResponse], bool]
 _HARMLESS = ("Missing dependencies for SOCKS support.",)
@@ -161,7 +162,7 @@ def _read(response: Response, most: int) -> bytes:
 
 def _no_response(error: Exception, most: int) -> NoResponse:
     root: BaseException = error
-    while inner := root.__cause__ or root.__context__:
+    while inner := root.__cause__ or (None if root.__suppress_context__ else root.__context__):
         root = inner
     if isinstance(error, TooLargeError):
         return NoResponse(f"more than {most:,} bytes came", passes=False, connected=True, too_large=True)
@@ -175,7 +176,7 @@ def _no_response(error: Exception, most: int) -> NoResponse:
     secrets = (secret for proxy in getproxies().values() for secret in secrets_in(proxy))
     return NoResponse(
         f"{type(named).__name__}: {Redactor(tuple(secrets))(text)}",
-        passes=isinstance(error, _PASSING) and not of_setting,
+        passes=isinstance(error, _PASSING) and not of_setting and not text.startswith(_LOCKED_OUT),
         connected=not unmade,
     )
 

@@ -59,9 +59,11 @@ def serving(says: Says) -> Iterator[Hostile]:
     with Hostile(says) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+        try:
+            yield server
+        finally:  # else a test that fails would wait for the thread for ever
+            server.shutdown()
+            thread.join()
 
 
 def head(*lines: str, status: str = "200 OK") -> bytes:

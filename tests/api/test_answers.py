@@ -48,6 +48,22 @@ def test_an_answer_is_what_is_under_response() -> None:
     )
 
 
+@pytest.mark.parametrize(("age", "old"), [("6", True), ("7, 0", True), ("9" * 5_000, True), ("5", False), ("", False)])
+@pytest.mark.parametrize("body", ['{"Response": {"RequestId": "rid"}}', error("AuthFailure.SignatureExpire")])
+def test_what_a_cache_has_stored_is_no_answer(body: str, age: str, old: bool) -> None:
+    """Neither an answer nor a refusal. Such a refusal would set the clock back."""
+    judged = judge(ATTEMPT, got(body, age=age))
+    assert ("a cache has stored the answer" in str(judged)) == old
+    if isinstance(judged, TcssError):
+        assert (judged.request_id, judged.code is None) == ("rid", old)
+
+
+@pytest.mark.parametrize("age", ["-9", "9.5", "\u0669", "old", ", 9"])
+def test_an_age_that_is_no_number_is_none(age: str) -> None:
+    """As HTTP says."""
+    assert isinstance(judge(ATTEMPT, got('{"Response": {"RequestId": "rid"}}', age=age)), Answer)
+
+
 @pytest.mark.parametrize("rows", ['{"0": {}}', "{}", '"[{}]"', "5", "true", "NaN"])
 def test_a_list_that_is_no_array_is_no_answer(rows: str) -> None:
     """Its rows would be lost, as if the list were empty; a list that is null or missing is empty."""
@@ -80,8 +96,14 @@ def test_a_list_that_is_no_array_is_no_answer(rows: str) -> None:
             "redirects to portal.example, which",
         ),
         (REFUSED, TransientError, "tcss.example cannot be reached: NewConnectionError: Connection refused (attempt 2)"),
-        (BROKEN, TransientError, "Check the network and the proxy."),
-        (NO_BUNDLE, ConfigurationError, "Check --endpoint, and the proxy and CA settings."),
+        (got("", 302, location="/login"), UnavailableError, "redirects to another page of its own, which is not"),
+        (got("", 304), TransientError, "HTTP 304 from tcss.example without a usable answer, 0 bytes"),
+        (
+            BROKEN,
+            TransientError,
+            "tcss.example gave no whole answer: ProtocolError: Connection broken (attempt 2). Check",
+        ),
+        (NO_BUNDLE, ConfigurationError, "Check --endpoint, HTTPS_PROXY and REQUESTS_CA_BUNDLE."),
     ],
     ids=[
         "fatal",
@@ -93,6 +115,8 @@ def test_a_list_that_is_no_array_is_no_answer(rows: str) -> None:
         "not-found",
         "empty",
         "redirect",
+        "redirect-without-a-host",
+        "redirect-to-nowhere",
         "refused",
         "broken",
         "setting",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
@@ -15,12 +16,12 @@ import pytest
 from connector.api import answers, bounds
 from connector.api.attempts import HttpResponse, NoResponse
 from connector.api.client import Client, Limits
-from connector.api.credentials import AssumeRole, CvmRole, Static
+from connector.api.credentials import AssumeRole, Credentials, CvmRole, Static
 from connector.api.endpoints import Endpoints
 from connector.api.transport import Transport
 from connector.errors import CredentialsError, ResponseTooLargeError, TcssError, TransientError, UnavailableError
 from tests.api.hostile import BODY, MEGABYTE, Hostile, Says, bomb, chunk, endless, head, members, serving, whole
-from tests.api.scripted import KEYS, call
+from tests.api.scripted import KEYS, call, closed_port
 
 MOST = 200_000
 BUFFERED = 16 * MEGABYTE  # what sockets may hold that nobody has read
@@ -86,6 +87,32 @@ def test_an_answer_without_end_is_left(says: Says) -> None:
         assert (got.status != 200, got.body) == (True, b"")
 
 
+@pytest.mark.parametrize("end", [b"", b"0\r\n\r\n"], ids=["too large", "large"])
+def test_small_chunks_take_no_more_memory_than_a_large_one(monkeypatch: pytest.MonkeyPatch, end: bytes) -> None:
+    """As an object, a piece of two bytes takes 43 bytes."""
+    monkeypatch.setattr(bounds, "AROUND", 3 * MEGABYTE)
+    said = [head(CHUNKED), chunk(b"xx") * (MEGABYTE // 2), end or chunk(b"xx")]
+    with serving(lambda: said) as server, in_memory(6):
+        got = post(server, MEGABYTE)
+    assert isinstance(got, HttpResponse) == bool(end)
+
+
+@pytest.mark.parametrize(
+    "header", [lambda _: b"a: b\r\n", lambda number: b"%x:\r\n" % number], ids=["of one name", "of many names"]
+)
+def test_an_answer_has_not_many_headers(header: Callable[[int], bytes]) -> None:
+    """Neither memory nor CPU goes into them, and the reader of a list does not ask for fewer rows."""
+    lines = b"".join(map(header, range(5_000)))
+    with serving(lambda: [b"HTTP/1.1 200 OK\r\n", lines, b"\r\n"]) as server:
+        got = post(server)
+    assert isinstance(got, NoResponse)
+    assert (got.reason, got.passes, got.too_large) == (
+        "ProtocolError: the answer cannot be read: more than 1,000 headers",
+        True,
+        False,
+    )
+
+
 BOMBS: dict[str, Says] = {
     "gzip": lambda: whole(bomb("gzip", 20), "Content-Encoding: gzip"),
     "x-gzip in chunks": lambda: [
@@ -116,6 +143,18 @@ def test_encodings_that_were_not_asked_for_are_refused(coding: str) -> None:
         got = post(server)
     assert isinstance(got, NoResponse)
     assert (got.passes, got.too_large) == (True, False)
+
+
+@pytest.mark.parametrize("padding", ["", "x" * 40])
+def test_an_encoding_does_not_show_a_secret(client_of: Callable[..., Client], padding: str) -> None:
+    """Neither whole nor in part."""
+    keys = Credentials("AKIDEXAMPLE", "SECRETEXAMPLE", f"CANARY{padding}")
+    with (
+        serving(lambda: whole(BODY, f"Content-Encoding: CANARY{padding}")) as server,
+        pytest.raises(TransientError, match="which was not asked for") as caught,
+    ):
+        call(client_of(server, Static(keys)))
+    assert "canary" not in str(caught.value).lower()
 
 
 READABLE: dict[str, Says] = {
@@ -198,6 +237,19 @@ def test_an_answer_that_comes_byte_by_byte_is_left(begin: bytes) -> None:
         got = post(server, most=1_000_000_000)
     assert isinstance(got, NoResponse)
     assert (got.reason.partition(": ")[2], got.passes) == ("the answer was not whole after 10 s", True)
+
+
+def test_addresses_of_a_host_share_the_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host may have thousands, and each silent one takes as long as a connection may take."""
+    passing = count(step=4)
+    monkeypatch.setattr(bounds, "time", SimpleNamespace(monotonic=lambda: next(passing)))
+    with serving(lambda: whole()) as server:
+        ports = [closed_port(), closed_port(), server.server_address[1]]
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port)) for port in ports]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
+        got = post(server)
+    assert got == NoResponse("ConnectTimeoutError: the answer was not whole after 10 s", passes=True, connected=False)
+    assert server.connections == 0
 
 
 @pytest.fixture

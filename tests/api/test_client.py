@@ -430,7 +430,7 @@ def test_a_host_that_never_answered_is_given_up_soon(make: Callable[..., Client]
     assert re.sub(r"\[Errno \d+\] ", "", str(caught.value)) == (
         f"{ACTION}: {host} cannot be reached: NewConnectionError: Connection refused (attempt 4). "
         f"Gave up after {clock.seconds:.0f} s. "
-        f"{host} has never answered: check the network, the proxy, --endpoint and --site."
+        f"{host} has never answered: check the network, --endpoint, --site, HTTPS_PROXY and REQUESTS_CA_BUNDLE."
     )
     assert client.stats == CallStats(requests=4, retries=3)
 

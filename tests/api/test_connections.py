@@ -8,6 +8,7 @@ import itertools
 import socket
 import ssl
 import threading
+import time
 import weakref
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +16,9 @@ from contextlib import closing, contextmanager, suppress
 from http.client import RemoteDisconnected
 from itertools import count, pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import Mock
 from urllib.parse import urlsplit
 
 import pytest
@@ -22,11 +26,13 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.exceptions import ProtocolError
+from urllib3.util.ssltransport import SSLTransport
 
+from connector.api import bounds
 from connector.api.attempts import HttpResponse, NoResponse
 from connector.api.bounds import Bounds
 from connector.api.client import Client
-from connector.api.connections import HttpPool, Response
+from connector.api.connections import HttpPool, Outer, Response
 from connector.api.transport import Transport
 from connector.errors import TcssError, TransientError, UnavailableError
 from tests.api.hostile import BODY, chunk, head, serving, whole
@@ -136,6 +142,27 @@ def test_headers_are_of_the_answer_alone(post: Post) -> None:
     assert (got.body, dict(got.headers)) == (BODY, {"transfer-encoding": "chunked", "x-a": "1, 2", "date": "now"})
 
 
+@pytest.mark.parametrize("status", ["100 Continue", "102 Processing", "103 Early Hints"])
+def test_what_comes_before_the_answer_is_none(post: Post, status: str) -> None:
+    """Whether the answer comes with it or later; the connection is kept."""
+    early = head("Link: </a>", status=status)
+    with serving(lambda: [early * 2, *whole()]) as server:
+        got = [post(server.url) for _ in range(2)]
+    assert [each.body for each in got if isinstance(each, HttpResponse)] == [BODY, BODY]
+    assert server.connections == 1
+
+
+def test_why_an_answer_cannot_be_read_is_said(post: Post) -> None:
+    """What the parser found, and that the answer came."""
+    with serving(lambda: [b"HTTP/1.1 200 OK\n"]) as server:
+        got = post(server.url)
+    assert got == NoResponse(
+        "ProtocolError: the answer cannot be read: Missing expected CR after response line",
+        passes=True,
+        connected=True,
+    )
+
+
 class Pieces:
     """Stands for a socket that gives these bytes, in pieces that end at some of these places."""
 
@@ -222,12 +249,12 @@ def test_a_response_is_freed_at_once() -> None:
     gc.disable()
     try:
         with serving(lambda: whole(BODY)) as server, HttpPool("127.0.0.1", urlsplit(server.url).port) as pool:
-            bounds = Bounds(60, 1_000)
-            with bounds:
+            bound = Bounds(60, 1_000)
+            with bound:
                 response = pool.urlopen("POST", "/", body=b"{}", headers={}, redirect=False, preload_content=False)
                 assert response.body(1_000) == BODY
                 response.close()
-            bounds.give_back(usable=True)
+            bound.give_back(usable=True)
             there = weakref.ref(response)
             del response
             assert there() is None
@@ -282,8 +309,9 @@ def test_a_certificate_of_another_is_refused(
 
 
 @contextmanager
-def proxy(to: int) -> Iterator[tuple[str, list[bytes]]]:
-    """Run a proxy that makes tunnels to a port here. Gives its URL, and what was asked of it."""
+def proxy(to: int, certificate: trustme.LeafCert | None = None) -> Iterator[tuple[str, list[bytes]]]:
+    """Run a proxy that makes a tunnel to a port here, over TLS if there is a certificate. Gives its URL, and what was
+    asked of it."""
     asked: list[bytes] = []
 
     def pump(source: socket.socket, sink: socket.socket) -> None:
@@ -294,6 +322,7 @@ def proxy(to: int) -> Iterator[tuple[str, list[bytes]]]:
 
     def serve(listening: socket.socket) -> None:
         client, _ = listening.accept()
+        client = context.wrap_socket(client, server_side=True) if certificate else client
         with client, socket.create_connection(("127.0.0.1", to)) as server:
             asked.append(client.recv(65_536))
             client.sendall(head(status="200 Connection established"))
@@ -302,20 +331,25 @@ def proxy(to: int) -> Iterator[tuple[str, list[bytes]]]:
             pump(client, server)
             back.join()
 
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if certificate:
+        certificate.configure_cert(context)
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
         listening.settimeout(60)
         thread = threading.Thread(target=serve, args=(listening,))
         thread.start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}", asked
+        yield f"{'https' if certificate else 'http'}://localhost:{listening.getsockname()[1]}", asked
         thread.join()
 
 
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 def test_a_tunnel_through_a_proxy_is_used_again(
-    authority: trustme.CA, server: Server, make: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+    authority: trustme.CA, server: Server, make: Callable[..., Client], monkeypatch: pytest.MonkeyPatch, secure: bool
 ) -> None:
     """The certificate is that of the server, and the proxy sees neither requests nor answers."""
-    url = secured(server, authority.issue_cert("localhost"))
-    with proxy(server.server_port) as (through, asked):
+    certificate = authority.issue_cert("localhost")
+    url = secured(server, certificate)
+    with proxy(server.server_port, certificate if secure else None) as (through, asked):
         monkeypatch.setenv("HTTPS_PROXY", through)
         client = make(endpoint=url)
         for _ in range(3):
@@ -340,3 +374,81 @@ def test_a_tunnel_does_not_hide_a_certificate_of_another(
             call(client)
         client.close()
     assert server.asked == []
+
+
+def test_an_answer_that_is_cut_off_within_two_layers_of_tls_is_none(
+    authority: trustme.CA, server: Server, make: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked for again: neither a URL nor a setting is wrong."""
+    certificate = authority.issue_cert("localhost")
+    url = secured(server, certificate)
+    server.plays(CUT)
+    with proxy(server.server_port, certificate) as (through, _):
+        monkeypatch.setenv("HTTPS_PROXY", through)
+        client = make(endpoint=url, patience=0)
+        with pytest.raises(TransientError, match="ProtocolError: the answer was cut off"):
+            call(client)
+        client.close()
+
+
+class Within:
+    """Stands for the TLS socket to a proxy. Behind the proxy is a TLS server that says each of these in a record of its
+    own; `most` bytes come at once."""
+
+    def __init__(self, certificate: trustme.LeafCert, said: Iterable[bytes], most: int = 65_536) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate.configure_cert(context)
+        self._said, self._most = said, most
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+
+    def sendall(self, data: bytes) -> None:
+        self._incoming.write(data)
+        with suppress(ssl.SSLWantReadError):
+            self._tls.do_handshake()
+            self._tls.read(65_536)
+            for each in self._said:
+                self._tls.write(each)
+
+    def recv(self, most: int) -> bytes:
+        return self._outgoing.read(min(most, self._most))
+
+    def gettimeout(self) -> float:
+        return 60.0
+
+    def settimeout(self, _: float) -> None:
+        pass
+
+
+def asked_within(authority: trustme.CA, outer: Any) -> SSLTransport:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    inner = SSLTransport(outer, context, "localhost")
+    inner.sendall(b"GET / HTTP/1.1")
+    return inner
+
+
+@pytest.mark.parametrize(("said", "kept"), [([WHOLE], True), ([WHOLE, WHOLE], False), ([WHOLE[:9], WHOLE[9:]], True)])
+def test_what_tls_within_tls_has_read_early_ends_a_connection(
+    authority: trustme.CA, said: list[bytes], kept: bool
+) -> None:
+    """urllib3 looks at the socket alone, where these bytes are no more: they would begin the next answer."""
+    inner = asked_within(authority, Within(authority.issue_cert("localhost"), said))
+    with Bounds(60.0, 1_000):
+        response = Response(inner)  # type: ignore[arg-type]
+        response._connection, response._pool = connection, pool = Mock(), Mock()
+        response.read_head()
+        assert response.body(1_000) == BODY
+        response.close()
+    assert (connection.close.called, pool._put_conn.called) == (not kept, True)
+
+
+def test_tls_within_tls_that_comes_byte_by_byte_is_left(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte comes in time, and the record does not."""
+    within = Within(authority.issue_cert("localhost"), [WHOLE], 1)
+    with Bounds(60.0, 1_000):
+        response = Response(asked_within(authority, Outer(within)))  # type: ignore[arg-type]
+        passing = count(time.monotonic())
+        monkeypatch.setattr(bounds, "time", SimpleNamespace(monotonic=lambda: next(passing)))
+        with pytest.raises(TimeoutError, match="not whole after 60 s"):
+            response.read_head()

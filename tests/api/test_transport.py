@@ -153,15 +153,29 @@ def test_a_ca_bundle_that_is_missing_is_named(
     assert sent == []
 
 
+@pytest.mark.parametrize(
+    ("status", "kind", "times", "hint"),
+    [
+        pytest.param(403, TransientError, 4, "has never answered: check", id="a host that it does not know"),
+        pytest.param(407, ConfigurationError, 1, "Check .* HTTPS_PROXY", id="a wrong password, which would be locked"),
+    ],
+)
 def test_a_proxy_that_refuses_is_named(
-    server: Server, make: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+    server: Server,
+    make: Callable[..., Client],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    status: int,
+    kind: type[TcssError],
+    times: int,
+    hint: str,
 ) -> None:
     """The tunnel is asked for by CONNECT; its refusal counts as a host that never answered."""
     monkeypatch.setenv("HTTPS_PROXY", f"http://{server.host}")
-    server.plays(Reply(b"", 407))
-    with pytest.raises(TransientError, match=r"ProxyError: Tunnel connection failed: 407.*has never answered"):
+    server.plays(Reply(b"", status))
+    with pytest.raises(kind, match=f"ProxyError: Tunnel connection failed: {status}.*{hint}"):
         call(make(endpoint="https://tcss.example"))
-    assert [(asked.method, asked.path) for asked in server.asked] == [("CONNECT", "tcss.example:443")] * 4
+    assert [(asked.method, asked.path) for asked in server.asked] == [("CONNECT", "tcss.example:443")] * times
 
 
 def test_a_socks_proxy_is_used_where_its_library_is_installed(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
