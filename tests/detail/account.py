@@ -89,7 +89,7 @@ class Server:
         return self._findings(payload)
 
     def _images(self, payload: Mapping[str, Any]) -> _Answer:
-        ids = payload["Filters"][0]["Values"]
+        ids = payload["Filters"][0]["Values"] if "Filters" in payload else list(self.images)
         items = [self.item(image_id) for image_id in ids if image_id in self.images]
         return self._page(items, {**payload, "Limit": 100}, cap=100)
 
