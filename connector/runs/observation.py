@@ -25,7 +25,7 @@ from connector.runs.gone import Strikes
 from connector.runs.identity import Identity
 from connector.runs.judgement import Judgement
 from connector.runs.known import UNSCANNED_STATUSES, Known, known_of, newest
-from connector.runs.packages import lost_runs, without_version
+from connector.runs.packages import lost_runs, missing_versions, written_by
 from connector.runs.policy import History, Mode, Policy, RunReason, choose
 from connector.runs.recall import Past, recall
 from connector.runs.spool import Spool
@@ -76,8 +76,7 @@ class Observation:
         self.mode, self.mode_cause = choose(policy, self.history, identity.started_at)
         known, self._doubled = known_of(stored)
         self.diff = self._compared_with(known, parse)
-        if lost:
-            known.distrust(without_version(stored, lost, held.history))
+        self._moved = self._restore(written_by(newest(stored) if self._doubled else stored, lost)) if lost else []
         self.pages = self.rows_listed = 0
         self.first_request_id: str | None = None
         self.judgement = Judgement()
@@ -96,7 +95,7 @@ class Observation:
         if outcome.complete and not self.policy.filters:
             self._close_gone()
         self._set_missing(self.diff.known.found_again(), None)
-        for stored in self._stored(self.diff.known.distrusted()):
+        for stored in self._stored(self._moved):
             self.diff.keep(stored)
         self._undouble()
         self.settle()
@@ -208,6 +207,13 @@ class Observation:
         for stored in self._stored(known.outdated):
             diff.rehash(stored)
         return diff
+
+    def _restore(self, written: pa.Table) -> list[str]:
+        """Write what lost runs may have left out of the images that they have `written`. Returns the ids of images
+        whose rows get another number."""
+        versions = missing_versions(written, self._held.history)
+        rows = self._stored([*_texts(written["image_id"])])
+        return [image_id for stored in rows for image_id in self.diff.restore(stored, versions)]
 
     def _stored(self, image_ids: Sequence[str]) -> Iterator[pa.Table]:
         for start in range(0, len(image_ids), IDS_AT_ONCE):

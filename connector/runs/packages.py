@@ -7,6 +7,7 @@ there without their versions or scans, and the run's row without its images.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 import pyarrow as pa
@@ -41,20 +42,28 @@ def lost_runs(
     return frozenset(sync_id for sync_id in missing if float(packages[sync_id]) > since)
 
 
-def without_version(
-    stored: pa.Table, lost: Collection[str], history: Callable[[Sequence[str]], pa.Table]
-) -> frozenset[str]:
-    """Return the ids of the images whose row of `images` was written by a lost run, and is no version in the history.
+def written_by(stored: pa.Table, lost: Collection[str]) -> pa.Table:
+    """Return those rows of `images` that lost runs have written."""
+    return stored.filter(pc.field("sync_id").isin([*lost]))
 
-    `stored` are rows of `images`. `history` returns the versions of some images. A version that is there stays, because
-    the image may have changed since.
+
+def missing_versions(rows: pa.Table, history: Callable[[Sequence[str]], pa.Table]) -> dict[str, int]:
+    """Return, by image, the versions that the history lacks of these rows of `images`. `history` returns the versions
+    of some images.
+
+    The number is that of the row, or smaller: the next one in the history, if several lost runs in a row have left out
+    their versions.
     """
-    rows = stored.filter(pc.field("sync_id").isin([*lost])).select(_VERSION)
-    found: set[str] = set()
+    found: dict[str, int] = {}
     for start in range(0, len(rows), MOST):
         written = _versions(rows.slice(start, MOST))
-        found.update(image_id for image_id, *_ in written - _versions(history([one[0] for one in written])))
-    return frozenset(found)
+        there = _versions(history([image_id for image_id, *_ in written]))
+        numbers = defaultdict(list)
+        for image_id, version, _ in there:
+            numbers[image_id].append(version)
+        for image_id, version, _ in written - there:
+            found[image_id] = max((each for each in numbers[image_id] if each < version), default=version - 1) + 1
+    return found
 
 
 def _versions(rows: pa.Table) -> set[tuple[str, int, str]]:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, cast
 
 import pytest
 
+from connector.listing.remote import RemoteList
+from connector.runs.assembly import instants
 from connector.runs.identity import Identity, package_of
+from connector.runs.observation import Observation
 from connector.runs.packages import lost_runs
+from connector.runs.policy import HOUR, Mode, Policy
+from connector.runs.spool import Spool
+from connector.sandbox import Fleet, LocalServer
+from connector.tables import IMAGE_HISTORY, IMAGE_SCANS, IMAGES, Table
+from tests.runs.memory import ACCOUNT, ZONE, Runs, Warehouse, fetching
 
 PACKAGES = [f"17959922{number}.5" for number in range(10, 15)]
+FULL = Policy(mode=Mode.FULL, confirm_gone_after=0)
 IDS = [Identity.new("1", 0, package=package).sync_id for package in PACKAGES]
 
 
@@ -60,3 +71,73 @@ def test_a_sync_makes_up_for_a_package_and_asks_nothing() -> None:
     assert lost_runs([_run(random)], [random], NotImplemented) == frozenset()
     for started_at, lost in ((1795992211_000_000, set()), (1795992210_000_000, {IDS[0]})):
         assert lost_runs([_run(random, started_at=started_at)], [IDS[0]], lambda _: ()) == lost
+
+
+# What the next run makes up for.
+
+
+class _Losing(Warehouse):
+    """Knows no package of the runs in `lost`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lost: set[str] = set()
+
+    def loaded(self, packages: Sequence[str]) -> set[str]:
+        return {*packages} - self.lost
+
+
+class _Packages(Runs):
+    """Makes runs of a pipeline, whose ids name their packages."""
+
+    def observation(self, spool: Spool, started_at: int, policy: Policy) -> Observation:
+        remote = RemoteList(fetching(self.server), partial(instants, ZONE), in_flight=self.in_flight, limit=self.limit)
+        identity = Identity.new(ACCOUNT, started_at, package=f"{started_at / 1e6}")
+        return Observation(identity, policy, self.warehouse, remote, self.parser.read, spool)
+
+
+def _without_package(runs: _Packages, *left_out: Table) -> None:
+    """Make a run whose package is dropped: all tables but `left_out` are committed."""
+    warehouse = cast(_Losing, runs.warehouse)
+    before = {table.name: dict(warehouse.tables[table.name]) for table in left_out}
+    row = runs.run(FULL)
+    warehouse.lost.add(str(package_of(row.sync_id)))
+    warehouse.tables |= before
+
+
+def _world() -> tuple[Fleet, _Packages]:
+    fleet = Fleet.seeded(20, 1)
+    runs = _Packages(LocalServer(fleet), warehouse=_Losing())
+    fleet.now += HOUR
+    runs.run(FULL)
+    fleet.now += HOUR
+    return fleet, runs
+
+
+@pytest.mark.parametrize("change", ["change_counts", "rescan", "delete", None])
+@pytest.mark.parametrize("left_out", [(IMAGE_HISTORY, IMAGE_SCANS), (IMAGE_SCANS,), (IMAGE_HISTORY,)])
+@pytest.mark.parametrize("losses", [1, 2, 3])
+def test_versions_and_scans_of_a_lost_run_are_written_though_the_images_have_changed_since(
+    losses: int, left_out: tuple[Table, ...], change: str | None
+) -> None:
+    """From the rows of `images`: as far as these are there, all versions are, with no number left out."""
+    fleet, runs = _world()
+    for _ in range(losses):
+        fleet.apply({"rescan": 20})
+        fleet.now += HOUR
+        _without_package(runs, *left_out)
+        fleet.now += HOUR
+    last = {row["image_id"]: row for row in runs.warehouse[IMAGES]}
+    fleet.apply({change: 3} if change else {})
+    fleet.now += HOUR
+    row = runs.run(Policy(confirm_gone_after=0))
+    assert (row["verdict"], row["reason_code"]) == ("complete", "order")
+    history = {(row["image_id"], row["row_hash"], row["observed_at"]) for row in runs.warehouse[IMAGE_HISTORY]}
+    scans = {(row["image_id"], row["scan_time"]) for row in runs.warehouse[IMAGE_SCANS]}
+    for image_id, lost in last.items():
+        versions = runs.warehouse.versions(image_id)
+        assert [row["version"] for row in versions] == [*range(1, runs.warehouse.image(image_id)["version"] + 1)]
+        assert versions[-1]["row_hash"] == runs.warehouse.image(image_id)["row_hash"]
+        assert (image_id, lost["row_hash"], lost["changed_at"]) in history
+        assert (image_id, lost["scan_time"]) in scans
+    assert row["images_changed"] + row["images_gone"] == (3 if change else 0)
