@@ -23,6 +23,7 @@ TWICE = "listed twice in one answer, with other contents"
 MOST_UNKNOWN = 500  # the most names of unknown fields that are kept
 
 _SCAN_TIME = API_COLUMNS.index("scan_time")
+_SYNC_ID = IMAGES.column_names.index("sync_id")
 _VERSION = IMAGES.column_names.index("version")
 _scan_values = itemgetter(*(API_COLUMNS.index(c.name) for c in IMAGE_SCANS.columns if c.name in API_COLUMNS))
 
@@ -76,6 +77,7 @@ class Diff:
         self._faults: dict[str, tuple[Rejected, str | None]] = {}  # by id, with the RequestId of the answer
         self._twins = Twins(parse)
         self._earlier_scans: dict[tuple[int, int], int] = {}
+        self._restored: set[int] = set()  # slots of images of lost runs
         self.kinds: Counter[Kind] = Counter()
         self.newest_scan: int | None = None
         self.oldest_version = run.started_at
@@ -122,20 +124,20 @@ class Diff:
             values = tuple(row[name] for name in IMAGES.column_names if name != "missing_since")
             self._put(self.known.slots[row["image_id"]], (*values, since))
 
-    def restore(self, stored: pa.Table, versions: Mapping[str, int]) -> list[str]:
+    def restore(self, stored: pa.Table, versions: Mapping[str, int]) -> None:
         """Write what a lost run may have left out of its images; `stored` holds their whole rows of `images`. Called
         before the first `absorb`.
 
-        `versions` are numbers of versions that the history lacks, by image. Returns the ids of images whose rows have
-        another number: `keep` writes these rows. A scan counts as shown by this run, whose own row replaces it.
+        `versions` are numbers of versions that the history lacks, by image. A scan counts as shown by this run, whose
+        own row replaces it. The rows are this run's from now on, and `keep` writes them: no later run takes them for
+        those of a lost run.
         """
-        moved = []
         for row in plain_rows(stored):
             image_id = row["image_id"]
             slot = self.known.slots[image_id]
+            self._restored.add(slot)
+            row["sync_id"] = self._sync_id
             if image_id in versions:
-                if versions[image_id] != row["version"]:
-                    moved.append(image_id)
                 row["version"] = self.known.version[slot] = versions[image_id]
                 self._rows.restore(tuple(row[name] for name in IMAGES.column_names))
                 self.oldest_version = min(self.oldest_version, row["changed_at"])
@@ -144,7 +146,6 @@ class Diff:
                 scan = (self._account_id, image_id, *_scan_values(values), row["changed_at"], row["sync_id"])
                 self.known.shown_scan[slot] = row["scan_time"]
                 self.known.scan_row[slot] = self._rows.add(IMAGE_SCANS, scan)
-        return moved
 
     def keep(self, stored: pa.Table) -> None:
         """Write rows of `images` as they are, except of images that this run writes anyway."""
@@ -309,9 +310,11 @@ class Diff:
         return self._observed_at if since == ABSENT else since
 
     def _put(self, slot: int, row: tuple[Any, ...]) -> None:
-        """Write a row of `images` without a new version; `restore` may have changed the number of its version."""
-        version = self.known.version[slot]
-        self.known.image_row[slot] = self._rows.amend((*row[:_VERSION], version, *row[_VERSION + 1 :]))
+        """Write a row of `images` without a new version."""
+        if slot in self._restored:
+            own = {_VERSION: self.known.version[slot], _SYNC_ID: self._sync_id}
+            row = tuple(own.get(place, value) for place, value in enumerate(row))
+        self.known.image_row[slot] = self._rows.amend(row)
 
     def _retract(self, slot: int) -> None:
         """Take the image's row of this run back."""

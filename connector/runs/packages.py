@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connector.runs.identity import package_of
-from connector.runs.policy import is_whole
+from connector.runs.policy import AHEAD, is_whole
 from connector.tables import Row
 
 MOST = 900  # packages, or images, in one query
@@ -22,29 +22,37 @@ _VERSION = ("image_id", "version", "row_hash")
 
 
 def lost_runs(
-    runs: Sequence[Row], writers: Iterable[str], loaded: Callable[[Sequence[str]], Collection[str]]
+    runs: Sequence[Row], writers: Iterable[str], loaded: Callable[[Sequence[str]], Collection[str]], now: int
 ) -> frozenset[str]:
     """Return the ids of the runs whose packages were not loaded whole, since the newest whole run that is there: that
     run has made up for the runs before.
 
     `runs` are rows of `sync_runs`, newest first, and `writers` the ids of the runs that have rows in `images`. `loaded`
-    says which packages were loaded whole.
+    says which packages were loaded whole. A run counts by its start, which is by the server's clock, as far as its row
+    is there and not in the future, and else by its package, which is by the clock of a machine.
     """
-    ids = {run["sync_id"] for run in runs} | {*writers}
-    packages = {sync_id: package for sync_id in ids if (package := package_of(sync_id))}
+    runs = [run for run in runs if run["started_at"] <= now + AHEAD]
+    started = {run["sync_id"]: run["started_at"] / 1e6 for run in runs}
+    packages = {sync_id: package for sync_id in {*started, *writers} if (package := package_of(sync_id))}
     newest = sorted(packages, key=lambda sync_id: float(packages[sync_id]), reverse=True)[:MOST]
     if not newest:
         return frozenset()
     there = loaded([packages[sync_id] for sync_id in newest])
     missing = {sync_id for sync_id in newest if packages[sync_id] not in there}
-    whole = next((run for run in runs if is_whole(run) and run["sync_id"] not in missing), None)
-    since = 0.0 if whole is None else float(packages.get(whole["sync_id"], whole["started_at"] / 1e6))
-    return frozenset(sync_id for sync_id in missing if float(packages[sync_id]) > since)
+    whole = next((run["sync_id"] for run in runs if is_whole(run) and run["sync_id"] not in missing), None)
+    if whole is None:
+        return frozenset(missing)
+    since = min(started[whole], float(packages.get(whole, "inf")))
+    return frozenset(
+        sync_id
+        for sync_id in missing
+        if (started[sync_id] > started[whole] if sync_id in started else float(packages[sync_id]) > since)
+    )
 
 
 def written_by(stored: pa.Table, lost: Collection[str]) -> pa.Table:
     """Return those rows of `images` that lost runs have written."""
-    return stored.filter(pc.field("sync_id").isin([*lost]))
+    return stored.filter(pc.is_in(stored["sync_id"], pa.array([*lost], pa.string())))
 
 
 def missing_versions(rows: pa.Table, history: Callable[[Sequence[str]], pa.Table]) -> dict[str, int]:
