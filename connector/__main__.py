@@ -1,5 +1,19 @@
-"""Runs `tcss` as `python -m connector`."""
+"""Runs `tcss`, also as `python -m connector`."""
 
-from connector.cli.main import main
+import os
+import sys
 
-main()
+
+def main() -> None:
+    """Import the command, and run it. Ctrl-C ends the process without a traceback from the first import on."""
+    try:
+        from connector.cli.main import main as run
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: nothing was loaded that is not whole\n")
+        sys.stderr.flush()
+        os._exit(130)
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from connector.runs.progress import Report
     from connector.runs.row import SyncRun
     from connector.runs.run import Run
-_PREFIX = "tcss_sync_"
-_STALE = 86_400  # seconds; an older working directory was left by a killed process
 
 
 def sync(
@@ -51,7 +49,7 @@ def sync(
         from connector.warehouse.probes import probed
 
         location = locate(settings.destination, settings.dataset)
-        with lock(location, account_id.result()) as still_held, workdirs.held(_PREFIX, _STALE) as workdir:
+        with lock(location, account_id.result()) as still_held, workdirs.held(workdirs.SYNC) as workdir:
             with probed(location):
                 identity = Identity.new(account_id.result(), client.now(), settings.account_name())
                 tables = LOADED_TABLES if settings.detail else TABLES

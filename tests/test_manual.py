@@ -361,9 +361,11 @@ def test_pruned_history_leaves_the_fleet_as_it_was_since_the_cut(tmp_path: Path)
         (cut,) = account.query("select (max(observed_at) + interval 1 millisecond)::text from tcss.image_history")[0]
         since = f"select image_id, version, event from tcss.image_versions where valid_to is null or valid_to > '{cut}'"
         before = set(account.query(since))
-        instant = datetime.fromisoformat(cut)
+        account.sync("--mode", "full")
+        (newest,) = account.query("select max(started_at)::text from tcss.sync_runs")[0]
+        age = datetime.fromisoformat(newest) - datetime.fromisoformat(cut)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("connector.cli.prune.now", lambda: int(instant.timestamp() * 1_000_000) + 400 * DAY)
+            patch.setattr("connector.cli.prune.seconds_of", lambda *_: age.total_seconds())
             result = account.tcss("prune", "--older-than", "400d", "--json")
         rows = json.loads(result.stdout.splitlines()[0])["rows"]
         assert rows["image_history"] > 0 < rows["image_scans"]

@@ -684,19 +684,23 @@ def test_a_dropped_pipeline_goes_on(begun: Mine) -> None:
 
 
 @pytest.mark.thorough(but=("with",))
-@pytest.mark.parametrize("row", ["with", "without", "with, and a sync"])
+@pytest.mark.parametrize("row", ["with", "without", "with, and a sync", "with, and changes"])
 def test_a_run_that_was_loaded_in_part_is_made_up_for(few: Mine, row: str) -> None:
     """dlt has committed `images`, and the package is gone: with the run's row, which is complete, or without. The next
-    run is another one of the pipeline, or one of `sync`."""
+    run is another one of the pipeline, or one of `sync`; images may have changed since."""
     few.pipeline().run(few.source())
     few.account.sandbox.change({"delete": 3, "rescan": 5, "insert": 2})
     few.pipeline().run(few.source(mode="full", confirm_gone_after=0))
+    written = few.place.sql("SELECT image_id, version, row_hash, changed_at FROM {data}.images")
+    scanned = few.place.sql("SELECT image_id, scan_time FROM {data}.image_scans")
     newest = "(SELECT sync_id FROM {data}.sync_runs ORDER BY started_at DESC LIMIT 1)"
     with few.pipeline().sql_client() as client:
         for table in ("image_history", "image_scans", *(["sync_runs"] if row == "without" else [])):
             client.execute_sql(f"DELETE FROM {table} WHERE sync_id = {newest.format(data=few.place.dataset)}")
         client.execute_sql("DELETE FROM _dlt_loads WHERE load_id = (SELECT max(load_id) FROM _dlt_loads)")
     few.pipeline().drop()
+    if row == "with, and changes":
+        few.account.sandbox.change({"rescan": FEW})
     if row == "with, and a sync":
         connector.sync(destination=few.place.url, dataset=few.place.dataset, endpoint=few.account.sandbox.url)
     else:
@@ -710,6 +714,9 @@ def test_a_run_that_was_loaded_in_part_is_made_up_for(few: Mine, row: str) -> No
     )
     with few.place.opened():
         assert few.place.sql(lost) == few.place.sql(unscanned) == []
+        versions = few.place.sql("SELECT image_id, version, row_hash, observed_at FROM {data}.image_history")
+        assert {*written} <= {*versions}
+        assert {*scanned} <= {*few.place.sql("SELECT image_id, scan_time FROM {data}.image_scans")}
         assert few.place.sql("SELECT count(*), count(deleted_at) FROM {data}.images") == [(FEW + 2, 3)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from airflow.sdk import BaseOperator, XComArg
@@ -101,13 +102,34 @@ class TcssSyncOperator(BaseOperator):
         self.settings = settings
         self.synced: Synced | None = None
         self._asked = given(self)
+        self._is_syncing = self._is_killed = False
+
+    def on_kill(self) -> None:
+        """End the sync as Ctrl-C does: nothing is loaded that is not whole, and no lock is left. Airflow calls this in
+        the main thread, from the handler of SIGTERM, and would let the sync go on until SIGKILL."""
+        if self._is_syncing:
+            self._is_killed = True
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def _ending(self) -> Iterator[None]:
+        """Let `on_kill` end the block. The task may be retried, since a worker's shutdown ends tasks too."""
+        self._is_syncing = True
+        try:
+            yield
+        except KeyboardInterrupt:
+            if self._is_killed:
+                raise AirflowException("the task was ended by a signal: nothing was loaded that is not whole") from None
+            raise
+        finally:
+            self._is_syncing = False
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the sync.
 
         :return: the row of `sync_runs`, instants in RFC 3339.
         """
-        with failing_fast():
+        with failing_fast(), self._ending():
             settings = self._settings()
             from connector.runs.progress import Lines
             from connector.sync import sync

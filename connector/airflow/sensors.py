@@ -14,6 +14,7 @@ from connector.airflow.freshness import Wanted, account_ids
 from connector.airflow.hook import failing_fast
 from connector.airflow.templates import given, refuse_nothing
 from connector.airflow.triggers import TcssFreshnessTrigger
+from connector.errors import TcssError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -90,9 +91,17 @@ class TcssFreshnessSensor(BaseSensorOperator):
         :return: the age of each account's data in seconds.
         """
         if "error" in event:
-            raise (AirflowException if event["retry"] else AirflowFailException)(event["error"])
+            raise self._error(event["error"], retry=event["retry"])
         ages: dict[str, float] = event["ages"]
         return ages
+
+    def _error(self, text: str, *, retry: bool) -> Exception:
+        """Return the error of a trigger. As in a worker, `soft_fail` does not skip the task where a retry may help: in
+        a resumed task, Airflow takes every AirflowException for one that skips. `never_fail` always skips."""
+        error: Exception = AirflowFailException(text)
+        if retry:
+            error = AirflowException(text) if self.never_fail else TcssError(text)
+        return error
 
     def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002
         """Check once.

@@ -175,7 +175,7 @@ def _lent(locations: Sequence[Location]) -> Iterator[Lent]:
 
     by_file = {location.file: location for location in locations if location.file is not None}
     files = []
-    with workdirs.workdir("tcss_jobs_") as directory, ExitStack() as stack:
+    with workdirs.workdir(workdirs.JOBS) as directory, ExitStack() as stack:
         for file, location in by_file.items():
             try:
                 stack.enter_context(file_lock(location, file))

@@ -14,10 +14,12 @@ from connector import __version__
 from connector.cli import codes, dictionary, process
 from connector.cli.process import reported as _reported
 from connector.cli.report import LOG_FORMAT
+from connector.cli.usage import Commands
 from connector.texts import Visible
 
 app = typer.Typer(
     name="tcss",
+    cls=Commands,
     help="Keeps a SQL warehouse true to the container images that Tencent Container Security Service (TCSS) sees.",
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,

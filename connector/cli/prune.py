@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
 
 from connector.cli.durations import seconds_of
 from connector.cli.report import Reporter
@@ -34,11 +37,11 @@ def prune(settings: Settings, reporter: Reporter, *, older_than: str, dry_run: b
     An account that a sync is writing to is left for the next time; the code is then that of LockedError. Raises
     ConfigurationError and DestinationError, also for tables of an older release.
     """
-    cut = now() - int(seconds_of("--older-than", older_than) * 1e6)
+    age = int(seconds_of("--older-than", older_than) * 1e6)
     location = locate(settings.destination, settings.dataset)
     _refuse(location)
     with workdir() as directory:
-        return _Pruning(location, directory, reporter, cut, dry_run=dry_run).of(settings)
+        return _Pruning(location, directory, reporter, age, dry_run=dry_run).of(settings)
 
 
 def _refuse(location: Location) -> None:
@@ -52,13 +55,15 @@ def _refuse(location: Location) -> None:
 
 
 class _Pruning:
-    """One call of the command."""
+    """One call of the command. `age` is in microseconds, and counts from the newest run of any account: a clock of this
+    machine that is ahead deletes nothing that is younger."""
 
-    def __init__(self, location: Location, directory: Path, reporter: Reporter, cut: int, *, dry_run: bool) -> None:
-        self._location, self._reporter, self._cut, self._dry_run = location, reporter, cut, dry_run
+    def __init__(self, location: Location, directory: Path, reporter: Reporter, age: int, *, dry_run: bool) -> None:
+        self._location, self._reporter, self._age, self._dry_run = location, reporter, age, dry_run
         pipeline = open_pipeline(location, _NAME, directory, read_only=dry_run)
+        self._pipeline = pipeline
         self._inventory = Inventory(location, pipeline)
-        self._pruner = Pruner(location, pipeline, cut, believed=now() + AHEAD)
+        self._cut = 0
         self._code = 0
 
     def of(self, settings: Settings) -> int:
@@ -67,15 +72,18 @@ class _Pruning:
             self._inventory.verify()
             accounts = meant(self._inventory, settings, self._location)
             missing = self._inventory.missing(_READ) if accounts else []
+            newest = [] if missing else _instants(self._inventory.standings()["last_run"])
+        self._cut = min([now(), *newest[-1:]]) - self._age
         if missing:
             hint = "Run `tcss sync` first: it makes tables, and adds the columns of this release."
             raise DestinationError(f"there is no {missing[0]} in {self._location}", hint=hint)
         if not accounts:
             self._reporter.line(None, f"nothing to prune: no account has images or runs in {self._location}")
             return self._code
+        pruner = Pruner(self._location, self._pipeline, self._cut, believed=now() + AHEAD)
         for account in accounts:
-            self._under_lock(account, account, partial(self._pruner.account, account))
-        self._under_lock(_NAME, None, self._pruner.loads)
+            self._under_lock(account, account, partial(pruner.account, account))
+        self._under_lock(_NAME, None, pruner.loads)
         return self._code
 
     def _under_lock(self, name: str, account: str | None, prune: Callable[..., dict[str, int]]) -> None:
@@ -94,3 +102,8 @@ class _Pruning:
         whose = f"account {account}" if account else "loads of all accounts"
         done = "would be deleted" if self._dry_run else "deleted"
         self._reporter.line(json.dumps(facts), f"{whose}: {counts} {done} (cut {rfc3339(self._cut)})")
+
+
+def _instants(column: pa.ChunkedArray[Any]) -> list[int]:
+    """Return instants in microseconds, the newest last."""
+    return sorted(value for value in column.cast(pa.int64()).to_pylist() if value is not None)

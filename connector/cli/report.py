@@ -86,9 +86,13 @@ class Reporter:
         elif as_json is not None:
             say(as_json)
 
-    def failed(self, error: TcssError, account: str | None = None) -> None:
+    def said(self, error: TcssError, account: str | None = None) -> None:
+        """Print the line of a failure if JSON was asked for."""
         if self.as_json:
             say(error.run.to_json() if error.run else _failure(error, account))
+
+    def failed(self, error: TcssError, account: str | None = None) -> None:
+        self.said(error, account)
         say(f"error: {_prefix(account)}{error}", file=sys.stderr)
 
     def crashed(self, error: Exception, account: str | None = None) -> None:

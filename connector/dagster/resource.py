@@ -23,7 +23,7 @@ from connector.texts import visible
 from connector.warehouse.inventory import Inventory
 from connector.warehouse.locations import locate, may_hold_secret
 from connector.warehouse.pipeline import open_pipeline
-from connector.warehouse.workdirs import workdir
+from connector.warehouse.workdirs import DAGSTER, workdir
 
 
 class TcssAccount(dg.Config):
@@ -165,7 +165,7 @@ class TcssResource(dg.ConfigurableResource[Any]):
         settings = self.settings(account)
         account_id = account_id or settings.account_id or _account_id(settings)
         location = locate(settings.destination, settings.dataset)
-        with workdir("tcss_dagster_") as directory:
+        with workdir(DAGSTER) as directory:
             yield Inventory(location, open_pipeline(location, account_id, directory)), account_id
 
     def _refuse_no_name(self, account: str | None) -> None:

@@ -127,16 +127,24 @@ class Finder:
         return [one for one in matched if wanted.means(one)] or matched
 
     def _listed(self, filters: Filters) -> list[Vulnerability]:
-        """Return each PocID once: the list of emergencies repeats entries of the other lists, without counts."""
+        """Return each PocID once, or once with each of its vulnerabilities: the list of emergencies repeats entries of
+        the other lists, without counts."""
         listed: dict[str, Vulnerability] = {}
+        others: dict[tuple[str | None, str], Vulnerability] = {}
         for action, emergency in LISTS.items():
-            for key, item in self._list(action, key_by("PocID", "CVEID", "Name"), {}, filters).items():
+            found = self._list(action, key_by("PocID", "CVEID", "Name"), {}, filters)
+            for key, item in found.items.items():
                 one = vulnerability_of(item, emergency=emergency)
                 if key not in listed:
                     listed[key] = one
                 elif emergency:
                     listed[key].is_emergency, listed[key].status = True, one.status
-        return list(listed.values())
+            for item in found.repeated:
+                one = vulnerability_of(item, emergency=emergency)
+                others[one.poc_id, one.subject] = one
+        for one in listed.values():
+            others.pop((one.poc_id, one.subject), None)
+        return [*listed.values(), *others.values()]
 
     def _places(self, one: Vulnerability, images: dict[str, Image], containers: dict[str, Container]) -> None:
         """Add the images and containers of a PocID to those of other PocIDs."""
@@ -152,14 +160,15 @@ class Finder:
         for key, item in with_it.items():
             image = images.setdefault(key, image_of(key, item))
             image.components += [each for each in components_of(item) if each not in image.components]
-            image.poc_ids.append(one.poc_id)
+            image.poc_ids += [one.poc_id] if one.poc_id not in image.poc_ids else []
         for key, item in running.items():
-            containers.setdefault(key, container_of(key, item)).poc_ids.append(one.poc_id)
+            container = containers.setdefault(key, container_of(key, item))
+            container.poc_ids += [one.poc_id] if one.poc_id not in container.poc_ids else []
 
     def _of_poc(self, action: str, key_of: KeyOf, poc_id: str) -> dict[str, Any]:
         """Return the items of a PocID; none if the API does not know the PocID (an emergency that no image has)."""
         try:
-            return self._list(action, key_of, {"PocID": poc_id})
+            return self._list(action, key_of, {"PocID": poc_id}).items
         except TcssError as error:
             if error.code is None or error.code.partition(".")[0] != UNKNOWN_POC:
                 raise
@@ -176,7 +185,7 @@ class Finder:
         if isinstance(state, int) and state in UNLICENSED:
             self._reasons.append(f"the licence {UNLICENSED[state]}, and then the API lists nothing")
 
-    def _list(self, action: str, key_of: KeyOf, about: dict[str, Any], filters: Filters = ()) -> dict[str, Any]:
+    def _list(self, action: str, key_of: KeyOf, about: dict[str, Any], filters: Filters = ()) -> Listed:
         def fetch(payload: dict[str, Any]) -> Answer:
             return self._client.call(action, {**about, **payload})
 
@@ -184,7 +193,7 @@ class Finder:
         listed = _snapshot(fetch, key_of, filters) or read_list(fetch, key_of, in_flight=in_flight, filters=filters)
         if not listed.whole:
             self._reasons.append(f"{' of '.join([action, *about.values()])}: {listed.reason}")
-        return listed.items
+        return listed
 
 
 def _snapshot(fetch: Fetch, key_of: KeyOf, filters: Filters) -> Listed | None:

@@ -28,7 +28,7 @@ MOST_FAILING = 10  # images in a row that the API fails on, before it is down; e
 class Batch:
     """Holds sets by image: `sets` without their rows, which are `found`; `new` are rows of vulnerabilities that no set
     before had; `items` are the images as listed afterwards. `is_filtered` is false if other images were listed in the
-    place of some."""
+    place of some, or if look-ups show nothing, not even images that are listed."""
 
     read_at: int
     sets: dict[str, ReadSet] = field(default_factory=dict)
@@ -146,12 +146,24 @@ class BatchReader:
             missing = [image_id for image_id in image_ids if image_id not in batch.items]
             if not missing or (number > 1 and not progress):
                 break
-            page = self._images.first(Query(filters=(("ImageID", tuple(missing)),)), self._images.limit)
-            listed = {i: item for item in page.items if (i := image_id_of(item)) is not None}
+            listed = self._first(missing)
             progress = not listed.keys().isdisjoint(missing)
             shows_others = shows_others or not listed.keys() <= {*missing}
             batch.items |= listed
+        if len(missing) == len(image_ids):
+            shows_others = shows_others or not self._shows_listed()
         batch.is_filtered = batch.is_filtered and not (missing and shows_others)
+
+    def _shows_listed(self) -> bool:
+        """Return whether a look-up shows any of the images that are listed now; true if none are."""
+        listed = [*self._first()][: self._at_once]
+        return not listed or not self._first(listed).keys().isdisjoint(listed)
+
+    def _first(self, image_ids: Sequence[str] | None = None) -> dict[str, Any]:
+        """Return the first images as listed: of these ids, or else of all."""
+        filters = () if image_ids is None else (("ImageID", tuple(image_ids)),)
+        page = self._images.first(Query(filters=filters), self._images.limit)
+        return {i: item for item in page.items if (i := image_id_of(item)) is not None}
 
 
 def _said(error: TcssError) -> str:

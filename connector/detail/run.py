@@ -142,6 +142,7 @@ class _Aspect:
         commit = partial(self._commit, aspect, facts)
         with _keeping(commit), closing(self._batches(aspect, queue.due, facts, settler, markers)) as batches:
             yield from self._absorb(aspect.name, batches, len(queue.due), commit, report)
+        settler.give_up(markers)
         for start in range(0, len(queue.believed_empty), BATCH):
             settler.take_empty(queue.believed_empty[start : start + BATCH], self._client.now())
         commit()
@@ -235,7 +236,7 @@ class _Aspect:
             listed = self._lists.read(action, key_by("PocID", "CVEID", "Name"))
             self._lists.doubt_ended(listed, shown)
             shown = action if listed.items else shown
-            items += ((item, emergency) for item in listed.items.values())
+            items += ((item, emergency) for item in (*listed.items.values(), *listed.repeated))
             if not listed.whole:
                 reasons.append(f"{action}: {listed.reason}")
         for item, emergency in sorted(items, key=lambda each: worst_last(each[0])):

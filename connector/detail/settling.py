@@ -56,6 +56,15 @@ class _Whole(NamedTuple):
     requests: int
 
 
+class _Doubt(NamedTuple):
+    """Says why a set is not proven, and what its read has cost."""
+
+    due: Due
+    read_at: int
+    reason: str
+    requests: int
+
+
 class Settler:
     """Takes batches of sets of one aspect, and adds their rows to the store. `instant` gives the ScanTime of an item of
     the images list, in microseconds."""
@@ -76,6 +85,7 @@ class Settler:
         self._levels = [IMAGES.column(name).source for name in aspect.levels]
         self._has_rows = not store.is_empty(aspect.table)
         self._doubted: set[str] = set()
+        self._undecided: dict[str, _Doubt] = {}  # images that were to be read once more
         self._recounted: set[str] = set()
         self._contradicting: set[str] = set()  # images whose count is 0, and which have rows
         self._subject = [column.name for column in aspect.columns].index(aspect.identity[0])
@@ -91,6 +101,7 @@ class Settler:
         again: list[Due] = []
         self.tally.is_filtered &= batch.is_filtered
         for due in chunk:
+            self._undecided.pop(due.image_id, None)
             read, found = batch.sets[due.image_id], batch.found.get(due.image_id)
             item = batch.items.get(due.image_id, {})
             self.tally.unlisted += not item
@@ -113,6 +124,7 @@ class Settler:
                 self._contradicting.add(due.image_id)
             if doubt is not None and due.image_id not in self._doubted:
                 self._doubted.add(due.image_id)
+                self._undecided[due.image_id] = _Doubt(due, batch.read_at, doubt, read.requests)
                 again.append(seen)
                 continue
             if doubt is not None:  # it teaches nothing: else the sets that break a rule would soon be the rule's end
@@ -140,6 +152,13 @@ class Settler:
         source = IMAGES.column(self._aspect.error).source if self._aspect.error else None
         error = text_of(item, source) if source else None
         return error if error not in ("", "No Error") else None
+
+    def give_up(self, markers: dict[str, Row]) -> None:
+        """Mark the sets as not proven that contradict their counts, and for whose second read the time is over. Else
+        these sets come first in the next run again, and could take the time of every run."""
+        for doubt in self._undecided.values():
+            self._doubt(*doubt, markers)
+        self._undecided.clear()
 
     def take_empty(self, chunk: Sequence[Due], now: int) -> None:
         """Add the rows of images that are believed to have no findings. If such an image was seen with findings, none

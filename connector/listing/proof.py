@@ -238,12 +238,21 @@ class Evidence:
 
     @property
     def countable(self) -> bool:
-        """Whether the pass can be one of two alike passes: undisturbed, a constant TotalCount, and as many ids.
+        """Whether the pass can be one of two alike passes: undisturbed, a constant TotalCount, and as many ids."""
+        return self.is_undisturbed and self.constant_total == len(self.values)
 
-        A seam that did not close is a disturbance, but not in a list that proved to have no order.
-        """
+    @property
+    def is_undisturbed(self) -> bool:
+        """Whether the pass came to its end without a repair. A seam that did not close is one, but not in a list that
+        proved to have no order."""
         repairs = self.seam_repairs if self.order_lost is not ListReason.UNSORTED else 0
-        return self.ended and not repairs and not self.re_reads and self.constant_total == len(self.values)
+        return self.ended and not repairs and not self.re_reads
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether a constant TotalCount is the number of the rows that were read, with those of an image that is more
+        than once in one answer."""
+        return self.constant_total is not None and self.unread == self.listed_twice
 
 
 def is_great_step(before: int, after: int) -> bool:

@@ -17,7 +17,7 @@ from connector.errors import ConfigurationError
 from connector.posture.queries import Queries
 from connector.posture.rendering import script
 from connector.warehouse.urls import rendered, with_whole_paths
-from connector.warehouse.workdirs import workdir
+from connector.warehouse.workdirs import DASHBOARD, workdir
 
 HOST = "127.0.0.1"
 HTTP_PORT = 80
@@ -68,7 +68,7 @@ def _alone() -> Iterator[str]:
     of the working directory and its parents, which the user may not know.
     """
     source = next(path for path in _DIRECTORIES if path.is_dir()) / "02_posture.py"
-    with workdir("tcss_dashboard_") as directory, chdir(directory):
+    with workdir(DASHBOARD) as directory, chdir(directory):
         Path(".marimo.toml").touch()
         Path("pyproject.toml").write_text("[tool.marimo.runtime]\npythonpath = []\ndotenv = []\n", encoding="utf-8")
         yield str(shutil.copy(source, str(directory)))

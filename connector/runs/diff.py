@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import compress
 from operator import itemgetter
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ import pyarrow as pa
 from connector.images.records import Columns, Record, Rejected, former_reject_id, hash_of_row, raw, reject_id
 from connector.runs.audit import Audit
 from connector.runs.identity import Identity
-from connector.runs.known import ABSENT, PREFIX, ROOM, UNKNOWN, UNWRITTEN, Kind, Known, short_hash
+from connector.runs.known import ABSENT, PREFIX, ROOM, UNWRITTEN, Kind, Known, short_hash
 from connector.runs.spool import Place
 from connector.runs.twins import Parse, Twins
 from connector.tables import API_COLUMNS, IMAGE_SCANS, IMAGES, REJECTED_VALUES, Table, plain_rows
@@ -24,18 +24,22 @@ MOST_UNKNOWN = 500  # the most names of unknown fields that are kept
 
 _SCAN_TIME = API_COLUMNS.index("scan_time")
 _SYNC_ID = IMAGES.column_names.index("sync_id")
+_VERSION = IMAGES.column_names.index("version")
 _scan_values = itemgetter(*(API_COLUMNS.index(c.name) for c in IMAGE_SCANS.columns if c.name in API_COLUMNS))
 
 
 class Rows(Protocol):
     """Takes rows: `add` returns a row's number in its table, `extend` takes several rows as columns, `drop` takes a row
-    back. A row of `images` is a row of `image_history` too, unless it comes by `amend`."""
+    back. A row of `images` is a row of `image_history` too, unless it comes by `amend`; by `restore` comes a row of
+    `image_history` alone."""
 
     def add(self, table: Table, row: tuple[Any, ...]) -> int: ...
 
     def extend(self, table: Table, columns: Sequence[Sequence[Any]]) -> range: ...
 
     def amend(self, row: tuple[Any, ...]) -> int: ...
+
+    def restore(self, row: tuple[Any, ...]) -> None: ...
 
     def move(self, number: int, place: Place, *, is_version: bool) -> None: ...
 
@@ -49,8 +53,8 @@ class Diff:
     shown again with other contents, the new row replaces the first row, unless the new ScanTime is smaller; an image
     that is again as in the warehouse is not written. `kinds` counts images, and `rejected` holds the ids of faults.
     `audit` is told of every ScanTime. With `every_scan`, scans of unchanged images are written too. `settle` is last.
-    `oldest_version` is when the oldest version was observed that the rows bring into `images`; after `recall` it may be
-    older than the run. `held` is how many images the warehouse had.
+    `oldest_version` is when the oldest version was observed that the rows bring into `images`; after `restore` and
+    `recall` it may be older than the run. `held` is how many images the warehouse had.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class Diff:
         self._faults: dict[str, tuple[Rejected, str | None]] = {}  # by id, with the RequestId of the answer
         self._twins = Twins(parse)
         self._earlier_scans: dict[tuple[int, int], int] = {}
+        self._restored: set[int] = set()  # slots of images of lost runs
         self.kinds: Counter[Kind] = Counter()
         self.newest_scan: int | None = None
         self.oldest_version = run.started_at
@@ -118,6 +123,29 @@ class Diff:
         for row in plain_rows(stored):
             values = tuple(row[name] for name in IMAGES.column_names if name != "missing_since")
             self._put(self.known.slots[row["image_id"]], (*values, since))
+
+    def restore(self, stored: pa.Table, versions: Mapping[str, int]) -> None:
+        """Write what a lost run may have left out of its images; `stored` holds their whole rows of `images`. Called
+        before the first `absorb`.
+
+        `versions` are numbers of versions that the history lacks, by image. A scan counts as shown by this run, whose
+        own row replaces it. The rows are this run's from now on, and `keep` writes them: no later run takes them for
+        those of a lost run.
+        """
+        for row in plain_rows(stored):
+            image_id = row["image_id"]
+            slot = self.known.slots[image_id]
+            self._restored.add(slot)
+            row["sync_id"] = self._sync_id
+            if image_id in versions:
+                row["version"] = self.known.version[slot] = versions[image_id]
+                self._rows.restore(tuple(row[name] for name in IMAGES.column_names))
+                self.oldest_version = min(self.oldest_version, row["changed_at"])
+            if row["scan_time"] is not None and row["deleted_at"] is None:
+                values = tuple(row[name] for name in API_COLUMNS)
+                scan = (self._account_id, image_id, *_scan_values(values), row["changed_at"], row["sync_id"])
+                self.known.shown_scan[slot] = row["scan_time"]
+                self.known.scan_row[slot] = self._rows.add(IMAGE_SCANS, scan)
 
     def keep(self, stored: pa.Table) -> None:
         """Write rows of `images` as they are, except of images that this run writes anyway."""
@@ -282,13 +310,11 @@ class Diff:
         return self._observed_at if since == ABSENT else since
 
     def _put(self, slot: int, row: tuple[Any, ...]) -> None:
-        """Write a row of `images` without a new version. If the image is distrusted, the row is its version too, and
-        this run's, because the run that wrote the row was lost."""
-        if self.known.hash[slot] != UNKNOWN:
-            self.known.image_row[slot] = self._rows.amend(row)
-        else:
-            own = tuple(self._sync_id if place == _SYNC_ID else value for place, value in enumerate(row))
-            self.known.image_row[slot] = self._rows.add(IMAGES, own)
+        """Write a row of `images` without a new version."""
+        if slot in self._restored:
+            own = {_VERSION: self.known.version[slot], _SYNC_ID: self._sync_id}
+            row = tuple(own.get(place, value) for place, value in enumerate(row))
+        self.known.image_row[slot] = self._rows.amend(row)
 
     def _retract(self, slot: int) -> None:
         """Take the image's row of this run back."""

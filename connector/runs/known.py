@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -13,7 +13,6 @@ from connector.images.records import HASH_DEFINITION
 
 ABSENT = -(1 << 62)  # a time that is null, in an array of instants
 UNSCANNED_STATUSES = {"NOT_SCAN", "SCANNING", "SCAN_ERR"}  # the words of the status filter, as answers spell them
-UNKNOWN = 0  # a hash that no state has
 UNWRITTEN = -1  # the image has no row in this run
 PREFIX = f"{HASH_DEFINITION}:"  # begins the row hashes that compare with those of this release
 BATCH = 10_000  # rows of a stored table that are Python objects at a time
@@ -107,17 +106,6 @@ class Known:
         older: the next incremental run asks for images without a scan, but not for a scan that counts as known.
         """
         return (ABSENT if scan_time is None else scan_time) < self.state_scan[slot]
-
-    def distrust(self, image_ids: Iterable[str]) -> None:
-        """Note that `image_history` may lack the versions that `images` has: this run writes these versions again."""
-        for slot in map(self.slots.__getitem__, image_ids):
-            self.version[slot] -= 1
-            self.hash[slot] = UNKNOWN
-
-    def distrusted(self) -> list[str]:
-        """The ids of images whose rows are distrusted, and that this run has not shown."""
-        stored = ((image_id, slot) for image_id, slot in self.slots.items() if slot < self.count)
-        return [image_id for image_id, slot in stored if self.hash[slot] == UNKNOWN and not self.seen[slot]]
 
     def kind(self, slot: int) -> Kind:
         """Return what kind of image this is; this run has shown the image."""

@@ -25,7 +25,7 @@ from connector.runs.gone import Strikes
 from connector.runs.identity import Identity
 from connector.runs.judgement import Judgement
 from connector.runs.known import UNSCANNED_STATUSES, Known, known_of, newest
-from connector.runs.packages import lost_runs, without_version
+from connector.runs.packages import lost_runs, missing_versions, written_by
 from connector.runs.policy import History, Mode, Policy, RunReason, choose
 from connector.runs.recall import Past, recall
 from connector.runs.spool import Spool
@@ -71,13 +71,15 @@ class Observation:
         self.identity, self.policy, self.spool = identity, policy, spool
         self._held, self._remote = held, remote
         runs, stored = held.runs(History.COLUMNS), held.known()
-        lost = lost_runs(runs, _texts(stored["sync_id"]), held.loaded)
+        lost = lost_runs(runs, _texts(stored["sync_id"]), held.loaded, identity.started_at)
         self.history = History.of(runs, identity.started_at, lost)
         self.mode, self.mode_cause = choose(policy, self.history, identity.started_at)
         known, self._doubled = known_of(stored)
         self.diff = self._compared_with(known, parse)
+        written = written_by(newest(stored) if self._doubled else stored, lost)
+        self._written_by_lost = [*_texts(written["image_id"])]
         if lost:
-            known.distrust(without_version(stored, lost, held.history))
+            self._restore(written)
         self.pages = self.rows_listed = 0
         self.first_request_id: str | None = None
         self.judgement = Judgement()
@@ -96,7 +98,7 @@ class Observation:
         if outcome.complete and not self.policy.filters:
             self._close_gone()
         self._set_missing(self.diff.known.found_again(), None)
-        for stored in self._stored(self.diff.known.distrusted()):
+        for stored in self._stored(self._written_by_lost):
             self.diff.keep(stored)
         self._undouble()
         self.settle()
@@ -208,6 +210,12 @@ class Observation:
         for stored in self._stored(known.outdated):
             diff.rehash(stored)
         return diff
+
+    def _restore(self, written: pa.Table) -> None:
+        """Write what lost runs may have left out of the images that they have `written`."""
+        versions = missing_versions(written, self._held.history)
+        for stored in self._stored(self._written_by_lost):
+            self.diff.restore(stored, versions)
 
     def _stored(self, image_ids: Sequence[str]) -> Iterator[pa.Table]:
         for start in range(0, len(image_ids), IDS_AT_ONCE):

@@ -96,7 +96,7 @@ class Run:
             self._require_images(self._observation.diff.held)
             for tables in PACKAGES[:2]:
                 self._load(tables)
-            self._require_images(self._observation.diff.held_after(), own=self._spool.count(IMAGE_HISTORY))
+            self._require_images(self._observation.diff.held_after(), own=self._spool.versions())
             row = self._record()
             self._count()
             return row

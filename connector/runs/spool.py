@@ -39,8 +39,8 @@ class Spool:
     """Takes rows one by one and gives a finished parquet file for each table that has any.
 
     Each row of `images` is a row of `image_history` as well, which takes no rows of its own; an amended row is a row of
-    `images` alone. Memory holds at most one row group per table, which has fewer rows if they are large. Rows are
-    numbered from 0; a dropped row is not in the file.
+    `images` alone, and a restored row one of `image_history` alone. Memory holds at most one row group per table, which
+    has fewer rows if they are large. Rows are numbered from 0; a dropped row is not in the file.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -72,6 +72,11 @@ class Spool:
         rows.amended.add(number)
         return number
 
+    def restore(self, row: tuple[Any, ...]) -> None:
+        """Take a row of `images` that is an older version of its image: a row of `image_history` alone."""
+        rows = self._open(IMAGES)
+        rows.restored.add(rows.add(row))
+
     def move(self, number: int, place: Place, *, is_version: bool) -> None:
         """Give row `number` of `images` another place in its image's history. Unless `is_version`, the history has this
         version already, and the row is a row of `images` alone."""
@@ -88,6 +93,11 @@ class Spool:
         """Return how many rows the finished file of `table` has."""
         rows = self._of(table)
         return rows.added - len(rows.left_out(table))
+
+    def versions(self) -> int:
+        """Return how many rows of `images` are versions of this run."""
+        rows = self._of(IMAGES)
+        return rows.added - len(rows.dropped | rows.amended | rows.restored)
 
     def finish(self, table: Table) -> Path | None:
         """Return the parquet file with the rows of `table`, None if there are no rows; the same file at each call."""
@@ -127,6 +137,7 @@ class _Rows:
         self.added = 0
         self.dropped: set[int] = set()
         self.amended: set[int] = set()
+        self.restored: set[int] = set()
         self.moved: dict[int, Place] = {}
 
     def add(self, row: tuple[Any, ...]) -> int:
@@ -177,7 +188,7 @@ class _Rows:
 
     def left_out(self, table: Table) -> set[int]:
         """Return the numbers of the rows that are not in the file of `table`."""
-        return self.dropped | self.amended if table is IMAGE_HISTORY else self.dropped
+        return self.dropped | (self.amended if table is IMAGE_HISTORY else self.restored)
 
     def _pack(self) -> None:
         self._transpose()

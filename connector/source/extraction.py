@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import weakref
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import closing, nullcontext
+from contextlib import ExitStack, closing, nullcontext
 from threading import Lock
 from typing import Any
 
@@ -75,9 +74,9 @@ class Extractions:
 
 
 def _swept(settings: Settings, selection: Selection, inventory: Inventory | None) -> Spool:
-    directory = workdirs.make()
-    spool = Spool(directory)
-    weakref.finalize(spool, shutil.rmtree, directory, ignore_errors=True)
+    stack = ExitStack()
+    spool = Spool(stack.enter_context(workdirs.workdir()))
+    weakref.finalize(spool, stack.close)
     with client_of(settings) as client:
         account_id, package = account_of(settings, client), _load_id()
         identity = Identity.new(account_id, client.now(), settings.account_name(), package=package)

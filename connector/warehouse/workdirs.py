@@ -13,6 +13,10 @@ from pathlib import Path
 from connector.errors import ConfigurationError
 from connector.wire import is_storable
 
+WORK, SYNC, JOBS, DASHBOARD, DAGSTER = (f"tcss_{what}_" for what in ("work", "sync", "jobs", "dashboard", "dagster"))
+"""How the names of such directories begin."""
+STALE = 24 * 3600.0  # seconds after which what a killed process left is removed
+
 _UNUSABLE = "%?\\"  # dlt takes a % in a path for a format; DuckDB ends a name at the other two
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)  # the last one by `ulimit -f`
 _HINT = "Set TMPDIR to a directory that this user may write to, in UTF-8 and without %, ? and backslash in its name."
@@ -33,7 +37,7 @@ def root() -> Path:
     return Path(found)
 
 
-def make(prefix: str = "tcss_") -> Path:
+def make(prefix: str = WORK) -> Path:
     """Make a new directory, which the caller removes. Raises ConfigurationError."""
     where = root()
     try:
@@ -43,17 +47,18 @@ def make(prefix: str = "tcss_") -> Path:
 
 
 @contextmanager
-def held(prefix: str, stale: float) -> Iterator[Path]:
+def held(prefix: str, stale: float = STALE) -> Iterator[Path]:
     """Make a new directory, and remove it afterwards. Directories of this user that killed processes left more than
-    `stale` seconds ago are removed too. Raises ConfigurationError.
+    `stale` seconds ago, with any prefix of ours, are removed too. Raises ConfigurationError.
 
     Each directory is locked as long as its process lives, so that a wrong clock takes no directory from a process.
     """
-    for left in root().glob(f"{prefix}*"):
-        with suppress(OSError):
-            _remove_left(left, stale)
+    for begin in dict.fromkeys((prefix, WORK, SYNC, JOBS, DASHBOARD, DAGSTER)):
+        for left in root().glob(f"{begin}*"):
+            with suppress(OSError):
+                _remove_left(left, stale)
     directory = make(prefix)
-    with _locked(directory):
+    with _locked(directory, wait=True):
         try:
             with _full_named():
                 yield directory
@@ -62,29 +67,34 @@ def held(prefix: str, stale: float) -> Iterator[Path]:
 
 
 def _remove_left(left: Path, stale: float) -> None:
-    with _locked(left) as descriptor:
+    with _locked(left, wait=False) as descriptor:
         found = os.fstat(descriptor)
         if found.st_uid == os.geteuid() and time.time() - found.st_mtime > stale:
             shutil.rmtree(left, ignore_errors=True)
 
 
 @contextmanager
-def _locked(directory: Path) -> Iterator[int]:
-    """Lock the directory. Raises OSError where another process has locked it, or where it is a link to a directory."""
+def _locked(directory: Path, *, wait: bool) -> Iterator[int]:
+    """Lock the directory. If another process has locked it, wait, as for one that looks whether the directory is
+    stale, or else raise OSError. A link to a directory is an OSError too."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield descriptor
     finally:
         os.close(descriptor)
 
 
 @contextmanager
-def workdir(prefix: str = "tcss_", *, within: Path | None = None) -> Iterator[Path]:
-    """Make a new directory, and remove it afterwards. A killed process leaves it; one that is `within` the directory of
-    a run goes with that. Raises ConfigurationError."""
-    with _full_named(), tempfile.TemporaryDirectory(prefix=prefix, dir=within or root()) as directory:
-        yield Path(directory)
+def workdir(prefix: str = WORK, *, within: Path | None = None) -> Iterator[Path]:
+    """Make a new directory, and remove it afterwards. What a killed process leaves goes as `held` says, or with the
+    directory of a run that it is `within`. Raises ConfigurationError."""
+    if within is None:
+        with held(prefix) as directory:
+            yield directory
+    else:
+        with _full_named(), tempfile.TemporaryDirectory(prefix=prefix, dir=within) as inner:
+            yield Path(inner)
 
 
 @contextmanager

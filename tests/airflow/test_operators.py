@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.sdk import Context
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from filelock import FileLock
 
-from connector.airflow import TcssPublishOperator
+from connector.airflow import TcssPublishOperator, TcssSyncOperator
 from connector.sandbox import Churn, Fault, Fleet, Quirks, wall_clock
 from connector.sandbox.identity import Account
 from tests.airflow.running import KEYS, airflow_world, connect, events, run, written
@@ -157,6 +161,31 @@ def test_a_sync_that_takes_too_long_ends(tmp_path: Path, monkeypatch: pytest.Mon
         account.sandbox.backend.faults = ()
         assert run(written(SYNC))["sync"].state == "success"
         assert account.query(f"select sum(estimated_size) > 0 {tables}") == [(True,)]
+
+
+def test_a_sync_that_is_ended_by_a_signal_ends_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Airflow's runner of tasks calls `on_kill`; nothing is loaded, no lock is left, and a retry may follow."""
+    with airflow_world(tmp_path, monkeypatch, faults=(Fault("slow", at=range(2, 1000), value=60.0),)) as account:
+        operator = TcssSyncOperator(task_id="sync", destination_conn_id="warehouse")
+        before = signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())
+        numbers = account.sandbox.backend.numbers
+
+        def kill() -> None:
+            while numbers["DescribeAssetImageList"] < 2:
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        try:
+            with pytest.raises(AirflowException, match="ended by a signal"):
+                operator.execute(Context())
+        finally:
+            killer.join()
+            signal.signal(signal.SIGTERM, before)
+        operator.on_kill()  # as after `execution_timeout`: nothing is under way
+        account.sandbox.backend.faults = ()
+        assert run(written(SYNC))["sync"].state == "success"
 
 
 NOTHING = """

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 from airflow.sdk import Context, PokeReturnValue
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
 from airflow.sdk.module_loading import import_string
 
 from connector.airflow import TcssFreshnessSensor, TcssFreshnessTrigger
 from connector.airflow.freshness import Wanted
+from connector.errors import TcssError
 from connector.sandbox import Quirks
 from tests.airflow.running import airflow_world, run, written
 from tests.world import ACCOUNT_ID, World
@@ -174,9 +175,10 @@ def test_an_error_of_the_trigger_fails_the_task(account: World, given: dict[str,
     trigger = TcssFreshnessTrigger(poke_interval=30, max_age=3600, **wanted)
     event = asyncio.run(fired(trigger))
     assert event["retry"] is retried
-    with pytest.raises(AirflowException) as failed:
-        deferrable().execute_complete(Context(), event)
-    assert isinstance(failed.value, AirflowFailException) is not retried
+    for options, skipped in (({}, False), ({"soft_fail": True}, not retried), ({"never_fail": True}, True)):
+        error = AirflowSkipException if skipped else TcssError if retried else AirflowFailException
+        with pytest.raises(error):
+            deferrable(**options).resume_execution("execute_complete", {"event": event}, Context())
 
 
 def test_a_deferred_sensor_in_a_dag(account: World, monkeypatch: pytest.MonkeyPatch) -> None:

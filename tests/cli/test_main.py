@@ -276,6 +276,52 @@ process.run(app if {asked} else interrupted)
     assert (done.returncode, "Traceback" in done.stderr) == (code, False)
 
 
+def test_an_interrupt_while_the_command_is_imported_has_its_code_too(tmp_path: Path) -> None:
+    """As it takes a quarter of a second, on a slow machine a second."""
+    (tmp_path / "typer.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "connector", "--version"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, "interrupted: nothing was loaded that is not whole\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["sync", "--json", "--bogus"], "No such option: --bogus"),
+        (["sync", "--bogus", "--json"], "No such option: --bogus"),
+        (["sync", "--json", "--jobs", "0"], "Invalid value for '--jobs'"),
+        (["prune", "--json"], "Missing option '--older-than'."),
+        (["status", "--json", "word"], "Got unexpected extra argument"),
+        (["--bogus", "sync", "--json"], "No such option: --bogus"),
+        (["snyc", "--json"], "No such command 'snyc'."),
+    ],
+)
+def test_bad_usage_under_json_is_a_line_of_failure(words: list[str], said: str) -> None:
+    """With the code and the message as without --json."""
+    result = CliRunner().invoke(app, words)
+    (line,) = result.stdout.splitlines()
+    found = json.loads(line)
+    assert (result.exit_code, found["verdict"], found["error"]["class"]) == (2, "failed", "ConfigurationError")
+    assert found["error"]["message"].startswith(said), found
+    assert "Usage: " in result.stderr
+
+
+def test_json_by_its_variable_holds_for_bad_usage_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of commands that have --json; where nobody asked for JSON, stdout is empty."""
+    assert CliRunner().invoke(app, ["sync", "--bogus"]).stdout == ""
+    monkeypatch.setenv("TCSS_JSON", "1")
+    assert json.loads(CliRunner().invoke(app, ["sync", "--bogus"]).stdout)["verdict"] == "failed"
+    for words in (["tables", "--bogus"], ["tables", "--json"]):
+        result = CliRunner().invoke(app, words)
+        assert (result.exit_code, result.stdout) == (2, "")
+
+
 @pytest.mark.parametrize("busy", [False, True], ids=["quiet", "busy"])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"])
 def test_an_interrupt_while_an_object_is_freed_is_not_lost(number: int, code: int, busy: bool) -> None:

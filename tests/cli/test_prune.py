@@ -10,6 +10,8 @@ import pytest
 import tenacity
 
 from connector.errors import LockedError
+from connector.runs.identity import now
+from connector.warehouse.counting import DAY
 from connector.warehouse.locations import locate
 from connector.warehouse.locks import lock
 from tests.cli.conftest import BLUE_ID
@@ -41,6 +43,20 @@ def aged(account: World, days: int) -> None:
             ("_dlt_loads", "inserted_at"),
         ):
             db.execute(f"update tcss.{table} set {column} = {column} - to_days({days})")
+
+
+def test_a_clock_that_is_ahead_deletes_nothing_that_is_younger(synced: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The age counts from the newest run, whose start is by the server's clock."""
+    synced.sandbox.change({"rescan": 20})
+    aged(synced, 100)
+    synced.sync("--mode", "full")
+    ahead = now() + int(730 * DAY)
+    monkeypatch.setattr("connector.cli.prune.now", lambda: ahead)
+    told = synced.tcss("prune", "--older-than", "400d", "--dry-run", "--json")
+    assert told.exit_code == 0, told.output
+    assert {count for line in told.stdout.splitlines() for count in json.loads(line)["rows"].values()} == {0}
+    *_, loads = synced.tcss("prune", "--older-than", "30d", "--json").stdout.splitlines()
+    assert json.loads(loads)["rows"]["_dlt_loads"] > 0
 
 
 def test_a_dry_run_says_what_a_prune_deletes(synced: World) -> None:

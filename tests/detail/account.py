@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ Set = tuple[tuple[str, str, str], ...]
 
 
 @dataclass(frozen=True)
-class _Answer:
+class Answer:
     response: Mapping[str, Any]
     request_id: str | None = None
 
@@ -78,7 +79,7 @@ class Server:
     requests: list[str] = field(default_factory=list)
     lists: dict[str, list[Row]] = field(default_factory=dict)
 
-    def call(self, action: str, payload: Mapping[str, Any]) -> _Answer:
+    def call(self, action: str, payload: Mapping[str, Any]) -> Answer:
         self.before(action)
         self.requests.append(action)
         if action == "DescribeAssetImageList":
@@ -88,8 +89,8 @@ class Server:
             return self._page(rows, payload)
         return self._findings(payload)
 
-    def _images(self, payload: Mapping[str, Any]) -> _Answer:
-        ids = payload["Filters"][0]["Values"]
+    def _images(self, payload: Mapping[str, Any]) -> Answer:
+        ids = payload["Filters"][0]["Values"] if "Filters" in payload else list(self.images)
         items = [self.item(image_id) for image_id in ids if image_id in self.images]
         return self._page(items, {**payload, "Limit": 100}, cap=100)
 
@@ -114,7 +115,7 @@ class Server:
         vulnerabilities = {row["CVEID"] or row["Name"] for row in image.rows}
         return len(vulnerabilities if self.count == "subjects" else set(as_set(image.rows)))
 
-    def _findings(self, payload: Mapping[str, Any]) -> _Answer:
+    def _findings(self, payload: Mapping[str, Any]) -> Answer:
         image = self.images.get(payload["ImageID"])
         rows = list(image.rows) if image else []
         if self.permuted:
@@ -125,9 +126,9 @@ class Server:
             rows = [row for row in rows if str(row["Level"]) in each["Values"]]
         return self._page(rows, payload)
 
-    def _page(self, rows: Sequence[Row], payload: Mapping[str, Any], cap: int | None = None) -> _Answer:
+    def _page(self, rows: Sequence[Row], payload: Mapping[str, Any], cap: int | None = None) -> Answer:
         start = payload["Offset"]
-        return _Answer(
+        return Answer(
             {"List": list(rows[start : start + min(payload["Limit"], cap or self.cap)]), "TotalCount": len(rows)}
         )
 
@@ -138,7 +139,7 @@ class FakeClient:
     def __init__(self, server: Server, now: Callable[[], int]) -> None:
         self._server, self.now = server, now
 
-    def call(self, action: str, payload: Mapping[str, Any], *, tally: CallStats) -> _Answer:
+    def call(self, action: str, payload: Mapping[str, Any], *, tally: CallStats) -> Answer:
         tally.requests += 1
         return self._server.call(action, payload)
 
@@ -243,6 +244,7 @@ def run(
     killed_in: int | None = None,
     committed: Collection[str] = (),
     arriving: Collection[str] | None = None,
+    steady: Callable[[], float] = time.monotonic,
     **given: Any,
 ) -> DetailRun | None:
     """One run of the aspect vulnerabilities; None where it was killed. `killed_in`, `committed` and `arriving`:
@@ -256,7 +258,7 @@ def run(
     identity = Identity("1", f"run {now}", now)
     client: Any = FakeClient(server, lambda: now)
     try:
-        (made,) = Details(settings, client, identity, store).execute()  # type: ignore[arg-type]
+        (made,) = Details(settings, client, identity, store, steady).execute()  # type: ignore[arg-type]
     except KilledError:
         return None
     store.arrive()

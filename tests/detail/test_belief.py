@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import count
 from typing import Any
 
 import pytest
 
 from connector.detail.judging import LEAST
 from connector.detail.queue import ASKED_AGAIN, LEAST_EMPTY
+from connector.detail.reading import BATCH
 from connector.errors import TransientError
 from tests.detail.account import MINUTE, NOW, Image, Server, finding, new_tables, run, shown
 
@@ -25,6 +27,13 @@ class _Blind(Server):
 
     def levels(self, image: Image) -> dict[str, int]:
         return dict.fromkeys(("low", "medium", "high", "critical"), 0)
+
+
+class _BlindTo(Server):
+    """The images list counts 0 of images in use."""
+
+    def counted(self, image: Image) -> int:
+        return 0 if image.containers else super().counted(image)
 
 
 class _Short(Server):
@@ -72,6 +81,18 @@ def test_images_like_one_that_contradicts_its_count_are_asked_for() -> None:
     assert second is not None
     assert (first.verdict, first.images_unproven, first.images_behind) == ("partial", ASKED_AGAIN, 4)
     assert (second.verdict, second.images_unproven, second.images_behind) == ("partial", ASKED_AGAIN + 4, 0)
+
+
+def test_images_that_contradict_their_counts_do_not_take_the_time_of_every_run() -> None:
+    """In use, as many as a batch, and there is time for one: they are not proven, and the next run reads others."""
+    images = {f"odd{number}": Image(SCANNED, [finding(1)], containers=1) for number in range(BATCH)}
+    images |= {"other": Image(SCANNED, [finding(2)])}
+    server, tables = _BlindTo(images), new_tables()
+    for number, read in enumerate((0, 1)):
+        made = run(server, tables, now=NOW + number * 60 * MINUTE, steady=count().__next__, detail_patience=2)
+        assert made is not None
+        assert (made.verdict, made.images_read) == ("partial", read)
+    assert len(shown(tables, "other")) == 1
 
 
 def test_sets_that_break_a_rule_do_not_end_it() -> None:

@@ -85,6 +85,8 @@ class _Lookups(Server):
     filters: bool = True
 
     def _images(self, payload: Mapping[str, Any]) -> Any:
+        if "Filters" not in payload:
+            return super()._images(payload)
         if len(payload["Filters"][0]["Values"]) > self.values:
             raise RequestRejectedError("too many values", code="InvalidParameterValue.LengthLimit")
         ids = payload["Filters"][0]["Values"] if self.filters else list(self.images)
@@ -120,7 +122,8 @@ def test_a_look_up_of_too_many_ids_is_made_of_smaller_ones() -> None:
 
 
 def test_images_that_look_ups_never_show_are_not_left_to_the_next_run_for_ever() -> None:
-    """Where other images are shown instead, the aspect is partial: no read of them is ever believed."""
+    """Where other images are shown instead, or not even images that were just listed, the aspect is partial: no read of
+    them is ever believed."""
     server, tables = _Lookups({f"{number}": Image(SCANNED, [finding(number)]) for number in range(20)}), new_tables()
     server.most, server.filters = 5, False
     made = run(server, tables)
@@ -130,7 +133,25 @@ def test_images_that_look_ups_never_show_are_not_left_to_the_next_run_for_ever()
     server.most, server.filters = 0, True
     made = run(server, tables, now=NOW + 60 * MINUTE)
     assert made is not None
-    left = "15 images are left to the next run, 15 of which were not listed after they were read"
+    assert (made.verdict, made.images_read, made.images_behind) == ("partial", 0, 15)
+    assert str(made.verdict_reason).startswith("the server does not filter by ImageID as documented")
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_images_that_are_all_deleted_while_they_are_read_say_nothing_of_the_server(others: int) -> None:
+    """Look-ups show nothing, and an image that was just listed, if there is one, is shown."""
+
+    class Deleting(_Lookups):
+        def call(self, action: str, payload: Mapping[str, Any]) -> Any:
+            found = super().call(action, payload)
+            if "ImageID" in payload:
+                del self.images[payload["ImageID"]]
+                self.images |= {"other": Image(SCANNED, [])} if others else {}
+            return found
+
+    made = run(Deleting({"1": Image(SCANNED, [finding(1)])}), new_tables())
+    assert made is not None
+    left = "1 images are left to the next run, 1 of which were not listed after they were read"
     assert (made.verdict, made.verdict_reason) == ("behind", left)
 
 

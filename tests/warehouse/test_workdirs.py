@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 import string
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -127,6 +129,43 @@ def test_what_killed_runs_left_goes_where_it_is_this_users(tmp_path: Path, monke
     monkeypatch.setattr(os, "geteuid", lambda: (tmp_path / "left_new").stat().st_uid + 1)
     clean()
     assert names(tmp_path) == found
+
+
+@pytest.mark.parametrize("left", ["sync", "work", "jobs", "dashboard", "dagster"])
+@pytest.mark.parametrize("make", [workdirs.workdir, lambda: workdirs.held(workdirs.SYNC)], ids=["command", "sync"])
+def test_what_any_killed_command_left_goes_with_the_next_one(
+    left: str, make: Callable[[], AbstractContextManager[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A day later, and not what a person has named in a like way."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name in (f"tcss_{left}_old", f"tcss_{left}_new", "tcss_demo"):
+        (tmp_path / name).mkdir()
+    for name in (f"tcss_{left}_old", "tcss_demo"):
+        os.utime(tmp_path / name, (0, 0))
+    with make():
+        pass
+    assert names(tmp_path) == {f"tcss_{left}_new", "tcss_demo"}
+
+
+def test_a_process_that_looks_for_stale_directories_does_not_stop_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a moment, it has locked a directory that has just been made."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    make, looking = workdirs.make, list[threading.Timer]()
+
+    def looked_at(prefix: str) -> Path:
+        directory = make(prefix)
+        descriptor = os.open(directory, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        looking.append(threading.Timer(0.1, os.close, (descriptor,)))
+        looking[0].start()
+        return directory
+
+    monkeypatch.setattr(workdirs, "make", looked_at)
+    with workdirs.workdir() as directory:
+        assert directory.is_dir()
+    looking[0].join()
 
 
 @pytest.mark.round_trip
