@@ -169,6 +169,21 @@ def test_what_one_page_of_several_has_shown_stays() -> None:
     assert evidence.heard == [(1, 2, 7)]
 
 
+def test_answers_in_a_row_that_show_nothing_new_are_counted() -> None:
+    """From the last page with an image that no page before had."""
+    evidence, idle = Evidence(ASCENDING), []
+    for text in ("a1 b2", "b2 a1", "b2", "b2 c3", "c3"):
+        evidence.take(_page(text, 3))
+        idle.append(evidence.idle)
+    assert idle == [0, 1, 2, 0, 1]
+
+
+def test_one_answer_with_more_rows_than_total_count_contradicts_it() -> None:
+    """Whatever later answers say. An empty answer behind the end does not."""
+    assert not _evidence(_page("a1 b2", 2), _page("", 2, offset=7)).contradicted
+    assert _evidence(_page("a1 b2", 1), _page("a1 b2", 2)).contradicted
+
+
 def test_an_order_is_what_no_answer_contradicts() -> None:
     """The first reason why it is lost counts."""
     evidence = _evidence(_page("a1 b2", 4), _page("d4 c3", 4))
