@@ -80,7 +80,7 @@ gallery: .venv-analysts/.ready /usr/bin/chromium ## Make the manual's pictures a
 
 prove: $(READY) ## Look longer for a list or a set that is read wrongly: 20,000 scripts for each property, and more
 	TCSS_EXAMPLES=268 $(BIN)/pytest -q tests/listing/test_sweep_model.py tests/detail/test_model.py
-	TCSS_EXAMPLES=40 $(BIN)/pytest -q tests/runs/test_moving_server.py
+	TCSS_EXAMPLES=80 $(BIN)/pytest -q tests/runs/test_moving_server.py
 
 lint: $(READY) ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

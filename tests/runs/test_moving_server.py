@@ -305,7 +305,7 @@ def check_incremental(server: Server, images: dict[str, Row], throughout: set[st
         assert (images[image_id]["scan_time"], images[image_id]["scan_status"]) in scans
 
 
-@examples(20)
+@examples(10)
 @given(scripts)
 def test_a_complete_run_has_lost_nothing(script: Script) -> None:
     """Full: every image. Incremental: every scan. Always: no version is missing, and nothing is gone that is listed."""
