@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -16,7 +17,7 @@ from connector.listing.query import Query
 from connector.listing.reader import ListReader
 from connector.listing.reasons import ListReason
 from connector.listing.remote import RemoteList
-from connector.listing.ties import ENOUGH_SHARED, Tie
+from connector.listing.ties import ENOUGH_SHARED, Tie, TieReader
 from connector.sandbox import Fleet, Quirks
 from tests.listing.lists import DAY, Change, Item, Watched, in_turns, instants, items
 
@@ -24,7 +25,7 @@ STABLE, PERMUTED = Quirks(), Quirks(ties="permuted")
 IDS = "abcdefghijklmnopqrstuvwxyz"
 
 
-def page(text: str, offset: int = 0, total: int = 100) -> Page:
+def page(text: str, offset: int = 0, total: int | None = 100) -> Page:
     """`a1 b2` are images a and b with sort values 1 and 2."""
     words = text.split()
     return Page(offset, words, total, None, tuple((int(word[1:]), word[0]) for word in words))
@@ -80,6 +81,12 @@ def test_where_a_group_begins_and_ends(shown: Page, begin: int | None, end: int 
         ([page("a5 b5 c5"), page("d5 e5 f5", 3)], 0, True),
         ([page("a5 b5 c5"), page("b5 c5 d5", 1), page("c5 d5 e5", 2)], 4, False),
         ([page("a4 b5 c5"), page("b5 c5 d6", 1)], 2, False),
+        ([page("a5 b5 c5"), page("c5 b5 d5", 1), page("b5 d5 e5", 2)], 2, True),
+        ([page("a5 b5 c5"), page("b5 c5 d5", 1, None)], 0, True),
+        ([page("a5 b5 c5"), page("b5 c5 d5", 2)], 0, True),
+        ([page("a5 b5 c5"), page("b5 c5 d5", 2, 101)], 2, False),
+        ([page("a5 b5 c5"), page("c5 d5 e5", 1)], 0, True),
+        ([page("a5 b5 c5"), page("c5 d5 e5", 1, 99)], 1, False),
     ],
     ids=[
         "the last rows are the next first ones",
@@ -88,12 +95,86 @@ def test_where_a_group_begins_and_ends(shown: Page, begin: int | None, end: int 
         "no row shared",
         "three pages",
         "beside other values",
+        "in another order once",
+        "no TotalCount",
+        "a row more than the offsets say",
+        "a row more, which has come",
+        "a row less than the offsets say",
+        "a row less, which is gone",
     ],
 )
 def test_what_pages_share_of_a_group(pages: list[Page], shared: int, mixed: bool) -> None:
     """In one order, the last rows of each page are the first rows of the next one."""
     group = tie(*pages)
     assert (group.shared, group.mixed) == (shared, mixed)
+
+
+@pytest.mark.parametrize(
+    ("shown", "goes_on"),
+    [(page("a4 b5"), True), (page("a5 b6"), False), (page(""), False), (page("a5 b5", total=2), False)],
+    ids=["ends in the group", "ends behind the group", "an empty page", "the list ends"],
+)
+def test_a_group_that_goes_on_behind_a_page(shown: Page, goes_on: bool) -> None:
+    """By the last row alone."""
+    assert Tie(5).goes_on_after(shown) == goes_on
+
+
+def _result(steps: Any) -> Any:
+    """What steps return; their pages are not looked at."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value
+
+
+@pytest.mark.parametrize(
+    ("tail", "begin", "cap", "asked", "found"),
+    [
+        (page("a1 b5 c5", 19), 20, 4, [18], 20),
+        (page("a1 b5 c5", 19), 25, 4, [18, 20, 22], 25),
+        (page("a1 b5 c5", 19), 15, 4, [18, 16, 14], 15),
+        (page("b5 c5", 22), 20, 4, [20, 18], 20),
+        (page("a1 b5 c5", 19), 20, 2, [19], 20),
+        (page("a1 b5 c5", 19), 18, 1, [19, 18, 17, 18, 17, 18], None),
+        (page("a1 b5 c5", 3), 0, 4, [2, 0], 0),
+        (page("a1 b5 c5", 19), 90, 4, [18, 20, 22, 24, 26, 28], None),
+    ],
+    ids=[
+        "where it was",
+        "behind it",
+        "before it",
+        "the tail did not show it",
+        "small pages",
+        "pages of one row",
+        "at the list's beginning",
+        "too far",
+    ],
+)
+def test_the_beginning_of_a_group_is_searched_for(
+    tail: Page, begin: int, cap: int, asked: list[int], found: int | None
+) -> None:
+    """From where the tail showed it, half a page at a time, back from inside the group and on from before it."""
+    plan = Mock(cap=cap)
+    plan.whole.side_effect = lambda at: page(
+        " ".join(f"x{5 if place >= begin else 1}" for place in range(at, at + cap)), at
+    )
+    assert _result(TieReader(plan, tail, lambda: False)._begin()) == found
+    assert [each.args[0] for each in plan.whole.call_args_list] == asked
+
+
+@pytest.mark.parametrize(
+    ("again", "ends"),
+    [(page("b5 c6", 1), True), (page("b5 c5 d6", 1), False), (page("b5 c6", 1, 99), False)],
+    ids=["as before", "a row more", "TotalCount changed"],
+)
+def test_a_group_that_still_ends_where_it_ended(again: Page, ends: bool) -> None:
+    """At the same place, with the same TotalCount."""
+    plan = Mock()
+    plan.whole.return_value = again
+    last = page("b5 c6", 1)
+    assert _result(TieReader(plan, page("a4 b5"), lambda: False)._still_ends(last, 2)) == ends
+    plan.whole.assert_called_once_with(1)
 
 
 def test_one_order_takes_many_shared_rows() -> None:
