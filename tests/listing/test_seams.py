@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from connector.listing.page import ASCENDING, DESCENDING, Page
-from connector.listing.seams import Aim, Orders, Step, begins_before, decide, passed, reach
+from connector.listing.page import ASCENDING, DESCENDING, FAR, Order, Page
+from connector.listing.seams import Aim, Orders, Step, begins_before, confirms_end, decide, joins, passed, reach
 
 EITHER = ASCENDING + DESCENDING
 NULLS = Aim(ignore_nulls=True)
@@ -16,6 +18,10 @@ def page(text: str, offset: int = 0) -> Page:
     words = text.split()
     rows = tuple((None if word[1:] == "-" else int(word[1:]), word[0]) for word in words)
     return Page(offset, words, 100, None, rows)
+
+
+def ending(text: str, offset: int, total: int) -> Page:
+    return replace(page(text, offset), total=total)
 
 
 @pytest.mark.parametrize(
@@ -83,12 +89,62 @@ def test_after_an_empty_first_page_the_first_page_is_accepted() -> None:
 
 @pytest.mark.parametrize(
     ("tail", "cap", "back"),
-    [("a1 b2 c3", 10, 5), ("a1 b2 c2 d2", 10, 6), ("a1 b2 c2 d2", 5, 4), ("a1 b2 c3", 3, 2), ("a2 b2 c2", 10, None)],
-    ids=["distinct", "a tie", "a tie of nearly a page", "pages of three", "one value"],
+    [
+        ("a1 b2 c3", 10, 5),
+        ("a1 b2 c2 d2", 10, 6),
+        ("a1 b2 c2 d2", 5, 4),
+        ("a1 b2 c2 d2", 3, 4),
+        ("a1 b2 c3", 4, 3),
+        ("a1 b2 c3", 3, 2),
+        ("a2 b2 c2", 10, None),
+    ],
+    ids=[
+        "distinct",
+        "a tie",
+        "a tie of nearly a page",
+        "a tie of more than a page",
+        "pages of four",
+        "pages of three",
+        "one value",
+    ],
 )
 def test_how_far_back_a_bridge_begins(tail: str, cap: int, back: int | None) -> None:
     """Before the tail's last group, with room for deletions and for something new."""
     assert reach(page(tail), cap) == back
+
+
+def test_a_null_that_a_page_does_not_show_joins_nothing() -> None:
+    """Whether nulls stand first or last; and nulls at the end of the tail count unless they are ignored."""
+    for null in (-FAR, FAR):
+        assert not joins(page("a- b1 c2"), page("d3 e4"), (Order(1, null),))
+        assert not joins(page("a1 b2 c-"), page("d- e-"), (Order(1, null),))
+    assert joins(page("a- b1 c2"), page("a- d3"), (Order(1, -FAR),))
+    assert not joins(page("a- b-"), page("c- d1"), ASCENDING)
+    assert joins(page("a- b-"), page("c- d1"), ASCENDING, ignore_nulls=True)
+
+
+@pytest.mark.parametrize(
+    ("tail", "further", "confirmed"),
+    [
+        (ending("a1 b2 c3", 5, 8), ending("b2 c3", 6, 8), True),
+        (ending("b2 c3", 6, 8), ending("b2 c3", 5, 7), False),
+        (ending("b2 c3", 5, 7), ending("c3 d4", 6, 8), False),
+        (ending("a1 b2 c3", 5, 9), ending("b2 c3", 7, 9), False),
+        (ending("a1 b2 c3", 5, 8), ending("b2 c3", 6, 9), False),
+        (ending("", 8, 8), ending("", 8, 8), False),
+    ],
+    ids=[
+        "the same rows",
+        "from before the tail",
+        "with another row",
+        "a tail that is not the end",
+        "a page that is not the end",
+        "no row in either",
+    ],
+)
+def test_a_page_that_confirms_the_end(tail: Page, further: Page, confirmed: bool) -> None:
+    """Both reach TotalCount, and the later one shows nothing else."""
+    assert confirms_end(tail, further) is confirmed
 
 
 @pytest.mark.parametrize(
