@@ -9,9 +9,10 @@ from unittest.mock import Mock, call
 import pytest
 
 from connector.listing.ends import Ends
-from connector.listing.page import ASCENDING, Page
+from connector.listing.page import ASCENDING, FAR, Order, Page
 from connector.listing.proof import Evidence
 from connector.listing.query import Query
+from connector.listing.reasons import ListReason
 from connector.listing.seams import Aim
 
 TURNED = Query("v", "desc")
@@ -99,6 +100,96 @@ def test_a_page_that_continues_the_tail(tail: Page, shown: str, unread: Mapping[
     """Or shows only rows that were read, or inserted before the tail."""
     ends = _ends(_page("a1 b2 c3"), *([tail] if tail.items else []))
     assert ends._is_end_of(tail, _page(shown), unread) == is_end
+
+
+def test_values_are_before_the_nulls_that_end_a_list() -> None:
+    """Where nulls stand last, an unread value was inserted before them."""
+    ends = _ends(_page("a1 b2 c3 n-"))
+    ends._evidence.orders = (Order(1, FAR),)
+    assert ends._is_end_of(_page("a1 b2 c3 n-"), _page("e5 d4"), {"e": 5, "d": 4})
+
+
+READ = (_page("a1 b2 c3"), _page("c3 d4", 2))
+GROUP = (_page("a1 b9 c9 d9"),)
+
+
+@pytest.mark.parametrize(
+    ("read", "ahead", "shown", "settled", "chosen", "unread"),
+    [
+        (READ, None, ["d4 c3 b2"], True, 0, False),
+        (READ, None, ["a1 b2 c3", "d4 c3 b2"], True, 1, False),
+        (READ, None, ["a1 b2 c3", "a1 b2 c3"], True, 1, False),
+        (READ, None, [""], False, 0, False),
+        (READ, None, ["f6 e5"], False, 0, True),
+        (READ, None, ["d4 c3 z1"], True, 0, True),
+        (READ, "d4 c3", [], True, None, False),
+        (READ, "n- d4 c3", ["d4 c3 b2"], True, 0, False),
+        (READ, "f6 e5", ["d4 c3 b2"], True, 0, False),
+        (READ, "f6 e5", ["d4"], False, 0, False),
+        (READ, "a1 b2", ["d4 c3 b2"], True, 0, False),
+        (GROUP, None, ["d9 c9 b9"], False, 0, False),
+    ],
+    ids=[
+        "the end",
+        "an old answer, and then the end",
+        "the order is ignored",
+        "nothing is shown",
+        "unread rows behind the end",
+        "a row inserted before the end",
+        "asked ahead",
+        "asked ahead, a null first",
+        "asked ahead, rows that are gone",
+        "asked ahead, rows behind the end",
+        "asked ahead, not turned",
+        "a group that is longer than was read",
+    ],
+)
+def test_the_other_end_of_a_list_of_several_answers(
+    read: tuple[Page, ...], ahead: str | None, shown: list[str], settled: bool, chosen: int | None, unread: bool
+) -> None:
+    """Its page is asked for again where it is not turned. The page asked ahead counts only if it settles the end."""
+    pages = [_page(text) for text in shown]
+    ends = _ends(*read, shown=_page("b9 y9 x9", 2))
+    plan = cast(Any, ends._plan)
+    plan.asked_ahead.return_value = ready = None if ahead is None else _page(ahead)
+    plan.other_end.side_effect = pages
+    found = ends._other_end(read[-1], TURNED)
+    assert found == (settled, ready if chosen is None else pages[chosen], unread)
+    evidence = ends._evidence
+    lost = shown[-1:] == ["a1 b2 c3"]
+    assert (evidence.order_lost, plan.other_end.call_count) == (ListReason.NOT_TURNED if lost else None, len(pages))
+    assert evidence.problem == (ListReason.END_HIDDEN.given() if read is GROUP else None)
+
+
+@pytest.mark.parametrize(
+    ("shown", "tail_total", "total", "settled"),
+    [("b2 a1", 2, 2, True), ("x9 a1", 2, 2, False), ("x9 a1", 1, 2, True), ("x9 a1", 2, 3, False)],
+    ids=["the same rows", "another row", "another row, and all of a list that grew", "another row of more"],
+)
+def test_the_other_end_of_a_single_answer(shown: str, tail_total: int, total: int, settled: bool) -> None:
+    """No page was asked ahead. Other rows mean that the list goes on, unless the page shows the whole list."""
+    tail = _page("a1 b2", total=tail_total)
+    ends = _ends(tail)
+    ends._evidence.snapshot = True
+    plan = cast(Any, ends._plan)
+    plan.other_end.return_value = page = _page(shown, total=total)
+    assert ends._other_end(tail, TURNED) == (settled, page, "x" in shown)
+    plan.asked_ahead.assert_not_called()
+
+
+@pytest.mark.parametrize(
+    ("read", "shown", "unseen"),
+    [("a1 c3 n-", "c3 a1", True), ("a1 c3 n-", "n- c3 a1", False), ("a1 b2 c3", "c3 b2", False)],
+    ids=["a value first", "a null first", "no null was read"],
+)
+def test_an_end_that_is_not_to_be_seen(read: str, shown: str, unseen: bool) -> None:
+    """Rows without a value stand last in both directions."""
+    ends = _ends(_page(read))
+    plan = cast(Any, ends._plan)
+    plan.asked_ahead.return_value = None
+    plan.other_end.return_value = _page(shown)
+    ends._other_end(_page(read), TURNED)
+    assert ends._evidence.end_unseen is unseen
 
 
 @pytest.mark.parametrize("ignored", [True, False])
