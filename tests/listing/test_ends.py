@@ -98,7 +98,7 @@ def test_a_page_in_the_opposite_order(read: str, shown: str, turned: bool) -> No
 )
 def test_a_page_that_continues_the_tail(tail: Page, shown: str, unread: Mapping[str, int | None], is_end: bool) -> None:
     """Or shows only rows that were read, or inserted before the tail."""
-    ends = _ends(_page("a1 b2 c3"), *([tail] if tail.items else []))
+    ends = _ends(_page("a1 b2 c3"), tail)
     assert ends._is_end_of(tail, _page(shown), unread) == is_end
 
 
@@ -217,6 +217,38 @@ def test_the_end_is_asked_for_again(tail: Page, by: str | None, asked: list[Any]
     shown = ends._shown_again(tail)
     assert plan.mock_calls == asked
     assert shown is (plan.other_end if asked == [call.other_end()] else plan.read).return_value
+
+
+@pytest.mark.parametrize(
+    ("tail", "again", "confirmed", "checks"),
+    [
+        (_page("c3 d4", 2, 4), _page("c3 d4", 2, 4), True, 0),
+        (_page("c3 d4", 2, 4), _page("c3", 2, 3), True, 0),
+        (_page("c3 d4", 2, 4), _page("d4 e5", 2, 4), False, 0),
+        (_page("c3 d4", 2, 4), _page("c3 d4", 2, 9), False, 0),
+        (_page("a1 b2", 0, 2), _page("a1 b2", 0, 9), False, 0),
+        (_page("", 0, 0), _page("a1", 0, 5), False, 1),
+    ],
+    ids=["the same", "less", "another row", "no end", "no end of a single answer", "an empty list with another end"],
+)
+def test_an_end_below_the_largest_total_count(tail: Page, again: Page, confirmed: bool, checks: int) -> None:
+    """It is asked for again, and counted; the pass goes on from there unless the same end is shown."""
+    ends = _ends(_page("a1 b2 c3"), tail)
+    evidence, plan = ends._evidence, cast(Any, ends._plan)
+    evidence.totals, evidence.re_reads = {5, tail.total or 0}, 3
+    plan.read.return_value = plan.other_end.return_value = again
+    assert ends.are_confirmed(tail) is confirmed
+    assert (evidence.re_reads, evidence.end_checks) == (4, checks)
+    assert plan.again_from.call_args_list == ([] if confirmed else [call(tail.offset)])
+
+
+def test_a_list_with_more_rows_than_its_total_count_has_no_end() -> None:
+    """Nothing is asked for."""
+    ends = _ends(_page("a1 b2 c3", total=2))
+    ends._evidence.contradicted = True
+    assert not ends.are_confirmed(_page("a1 b2 c3", total=2))
+    assert ends._evidence.problem == ListReason.TOTAL_TOO_SMALL.given(total=2)
+    assert not cast(Any, ends._plan).mock_calls
 
 
 @pytest.mark.parametrize(
