@@ -353,6 +353,7 @@ def test_an_account_is_removed_from_every_table() -> None:
     assert {one or other for one, other in named} == {table.name for table in ALL_TABLES}
 
 
+@pytest.mark.thorough
 def test_pruned_history_leaves_the_fleet_as_it_was_since_the_cut(tmp_path: Path) -> None:
     """`tcss prune`: every image keeps its version of that moment, views agree, and later syncs are complete."""
     with synced(tmp_path) as account:

@@ -107,6 +107,7 @@ def test_after_a_partial_run_the_next_step_is_another_one(prepared: World) -> No
     )
 
 
+@pytest.mark.thorough("most images went")
 @pytest.mark.parametrize(
     ("stay", "step"),
     [

@@ -151,6 +151,7 @@ def test_a_pipeline_of_ones_own_names_accounts_too(fleets: World, monkeypatch: p
 SPARSE = {"changes_since_yesterday", "current_scan_errors", "images_at_risk", "scan_failures"}
 
 
+@pytest.mark.thorough
 @EACH_KIND
 def test_the_warehouse_of_an_older_release_gets_the_column(fleets: World, kind: str) -> None:
     """Rows of that release have no name; a renamed account has its new name from its next run on."""

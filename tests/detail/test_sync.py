@@ -40,6 +40,7 @@ def verdicts(made: SyncRun) -> list[tuple[str, str]]:
     return [(detail.aspect, detail.verdict) for detail in made.details]
 
 
+@pytest.mark.thorough
 def test_a_load_and_what_changes_after_it(place: Place) -> None:
     """The tables show what the API shows. A quiet scan writes markers alone, an update only what differs: findings that
     come and findings that go, each alone on DuckDB, and both at once on the others."""

@@ -132,6 +132,7 @@ READERS = {
 """What docs/warehouses.md says to grant to people who only read, for the dataset `tcss` and the user `analyst`."""
 
 
+@pytest.mark.thorough("mysql")
 @SERVER
 @pytest.mark.round_trip
 def test_what_the_manual_grants_to_readers_is_enough(place: Place, account: World, tmp_path: Path) -> None:
@@ -262,7 +263,7 @@ def swollen(account: World) -> dict[str, Item]:
     return {image_id: {"ScanError": os.urandom(45_000).hex()} for image_id in account.fleet.ids()}
 
 
-@pytest.mark.thorough("postgresql", "sqlite")
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", [*FILES, "postgresql"])
 def test_a_full_disk_loses_nothing(kind: str, reachable: Path, account: World) -> None:
     """The sync fails and says why; `images` is as it was, and once there is space, the same sync is whole.
