@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -168,21 +166,18 @@ def test_a_sync_that_is_ended_by_a_signal_ends_at_once(tmp_path: Path, monkeypat
     with airflow_world(tmp_path, monkeypatch, faults=(Fault("slow", at=range(2, 1000), value=60.0),)) as account:
         operator = TcssSyncOperator(task_id="sync", destination_conn_id="warehouse")
         before = signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())
-        numbers = account.sandbox.backend.numbers
 
-        def kill() -> None:
-            while numbers["DescribeAssetImageList"] < 2:
-                time.sleep(0.01)
-            os.kill(os.getpid(), signal.SIGTERM)
+        def kill(_: Fleet, request: int) -> None:
+            if request == 2:  # whose answer is slow
+                os.kill(os.getpid(), signal.SIGTERM)
 
-        killer = threading.Thread(target=kill)
-        killer.start()
+        account.sandbox.backend.churn = kill
         try:
             with pytest.raises(AirflowException, match="ended by a signal"):
                 operator.execute(Context())
         finally:
-            killer.join()
             signal.signal(signal.SIGTERM, before)
+        account.sandbox.backend.churn = None
         operator.on_kill()  # as after `execution_timeout`: nothing is under way
         account.sandbox.backend.faults = ()
         assert run(written(SYNC))["sync"].state == "success"
