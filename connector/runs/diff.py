@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import compress
 from operator import itemgetter
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from connector.images.records import Columns, Record, Rejected, former_reject_id
 from connector.runs.audit import Audit
 from connector.runs.identity import Identity
 from connector.runs.known import ABSENT, PREFIX, ROOM, UNWRITTEN, Kind, Known, short_hash
+from connector.runs.repeats import all_but_alike
 from connector.runs.spool import Place
 from connector.runs.twins import Parse, Twins
 from connector.tables import API_COLUMNS, IMAGE_SCANS, IMAGES, REJECTED_VALUES, Table, plain_rows
@@ -89,13 +90,17 @@ class Diff:
         """The number of distinct images that were shown."""
         return self.kinds.total() - self.kinds["gone"]
 
-    def absorb(self, items: Sequence[Any], request_id: str | None) -> None:
-        """Take the items of one answer."""
+    def absorb(self, items: Sequence[Any], request_id: str | None, before: Sequence[Any] = ()) -> None:
+        """Take the items of one answer. `before` are the items of the answer that was taken last: an item that both
+        answers show alike needs no second look."""
         self._twins.learn(items)
+        if self._twins.idle:
+            items = all_but_alike(items, before)
         for start in range(0, len(items), ROOM):  # the answers of a look-up come in one list of any length
             part = items[start : start + ROOM]
             parsed = self._parse(part)
             if parsed.columns is not None and self._twins.idle:
+                self._note_newest(parsed.columns.values[_SCAN_TIME])
                 for record in self._all_but_new(parsed.columns).records():
                     self._take(record, request_id)
                 continue
@@ -105,6 +110,7 @@ class Diff:
                 elif self._twins.rejects(found):
                     self._reject(Rejected(found.image_id, "image_id", raw(item), TWICE), request_id)
                 else:
+                    self._note_newest((found.scan_time,))
                     self._take(found, request_id)
 
     def seen(self) -> Iterator[str]:
@@ -206,7 +212,10 @@ class Diff:
         new = [image_id not in slots for image_id in ids]
         if not any(new) or len({*ids}) < len(ids):
             return images
-        self._take_new(images if all(new) else images.chosen(new))
+        if all(new):
+            self._take_new(images)
+            return images.chosen(())
+        self._take_new(images.chosen(new))
         return images.chosen([not is_new for is_new in new])
 
     def _take_new(self, images: Columns) -> None:
@@ -214,9 +223,9 @@ class Diff:
         scan_times = images.values[_SCAN_TIME]
         slots = self.known.add(images.image_ids, self._observed_at)
         self.kinds["new"] += len(slots)
-        for slot, scan_time in zip(slots, scan_times, strict=True):
-            if scan_time is not None:
-                self._note_scan(slot, scan_time)
+        if not self.audit.idle:
+            for slot, scan_time in zip(slots, scan_times, strict=True):
+                self._tell_audit(slot, scan_time)
         rows = self._rows.extend(IMAGES, [*self._new_rows(images)])
         scanned = [scan_time is not None for scan_time in scan_times]
         scans = iter(self._rows.extend(IMAGE_SCANS, [[*compress(c, scanned)] for c in self._scan_rows(images)]))
@@ -244,8 +253,8 @@ class Diff:
         slot = known.slot(record.image_id, self._observed_at)
         if record.unknown or record.rejected:
             self._note_odd(record, request_id)
-        if scan_time is not None:
-            self._note_scan(slot, scan_time)
+        if not self.audit.idle:
+            self._tell_audit(slot, scan_time)
         if known.seen[slot]:
             if known.shown[slot] == short:
                 return
@@ -275,12 +284,15 @@ class Diff:
         for rejected in record.rejected:
             self._reject(rejected, request_id)
 
-    def _note_scan(self, slot: int, scan_time: int) -> None:
-        """Note the newest scan, and tell the audit of a scan, also where no row is written."""
-        if scan_time <= self._observed_at and (self.newest_scan is None or scan_time > self.newest_scan):
-            self.newest_scan = scan_time
-        if not self.audit.idle:
-            self.audit.note(slot, scan_time, stored=self.known.scan_time[slot], first=not self.known.seen[slot])
+    def _note_newest(self, scan_times: Iterable[int | None]) -> None:
+        past = [time for time in (*scan_times, self.newest_scan) if time is not None and time <= self._observed_at]
+        self.newest_scan = max(past, default=None)
+
+    def _tell_audit(self, slot: int, scan_time: int | None) -> None:
+        """Tell the audit of a scan, also where no row is written."""
+        if scan_time is not None:
+            stored, first = self.known.scan_time[slot], not self.known.seen[slot]
+            self.audit.note(slot, scan_time, stored=stored, first=first)
 
     def _write(self, slot: int, image_id: str, values: tuple[Any, ...], row_hash: str, *, gone: bool = False) -> None:
         self._retract(slot)

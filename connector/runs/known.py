@@ -73,13 +73,13 @@ class Known:
     def _grow(self, observed_at: int) -> None:
         """Make room for images that are new in this run."""
         self.seen.extend(bytes(ROOM))
-        self.first_seen_at.extend([observed_at] * ROOM)
+        self.first_seen_at.extend(array("q", [observed_at]) * ROOM)
         for numbers in (self.hash, self.shown, self.version):
             numbers.frombytes(bytes(8 * ROOM))
         for instants in (self.deleted_at, self.scan_time, self.missing_since, self.state_scan, self.shown_scan):
-            instants.extend([ABSENT] * ROOM)
+            instants.extend(array("q", [ABSENT]) * ROOM)
         for rows in (self.image_row, self.scan_row):
-            rows.extend([UNWRITTEN] * ROOM)
+            rows.extend(array("q", [UNWRITTEN]) * ROOM)
 
     def show(self, slot: int, short: int, scan_time: int | None) -> None:
         """Note that this run shows the image in this state."""

@@ -194,9 +194,11 @@ class Observation:
     def _absorb(self, pages: Generator[Page, None, None], outcome: Outcome) -> Iterator[Progress]:
         self.judgement.outcomes.append(outcome)
         self.first_request_id = None
+        before: Sequence[Any] = ()
         with closing(pages):  # send no more requests after an error here
             for page in pages:
-                self.diff.absorb(page.items, page.request_id)
+                self.diff.absorb(page.items, page.request_id, before)
+                before = page.items
                 self.pages += 1
                 self.first_request_id = self.first_request_id or page.request_id
                 self.rows_listed += len(page.items)

@@ -132,6 +132,7 @@ class _Rows:
         self._buffer: list[tuple[Any, ...]] = []  # rows that came last
         self._columns: list[list[Any]] = [[] for _ in table.columns]  # rows that came before
         self._batches: list[pa.Table] = []
+        self._rows = self._bytes = 0  # in the batches
         self._buffered = 0  # characters of texts in the buffer
         self.finished = False
         self.added = 0
@@ -160,7 +161,7 @@ class _Rows:
     def append(self, rows: pa.Table) -> None:
         self._pack()
         self.added += len(rows)
-        self._batches.append(rows)
+        self._keep(rows)
         self._write_if_many()
 
     def _count(self, rows: int, texts: int) -> None:
@@ -172,8 +173,7 @@ class _Rows:
             self._write_if_many()
 
     def _write_if_many(self) -> None:
-        rows, size = sum(map(len, self._batches)), sum(batch.nbytes for batch in self._batches)
-        if rows >= ROW_GROUP * BATCH or size >= MOST_BYTES:
+        if self._rows >= ROW_GROUP * BATCH or self._bytes >= MOST_BYTES:
             self._write()
 
     def finish(self) -> None:
@@ -194,9 +194,14 @@ class _Rows:
         self._transpose()
         if not self._columns[0]:
             return
-        self._batches.append(self._table.arrow_of(self._columns))
+        self._keep(self._table.arrow_of(self._columns))
         self._columns = [[] for _ in self._columns]
         self._buffered = 0
+
+    def _keep(self, batch: pa.Table) -> None:
+        self._batches.append(batch)
+        self._rows += len(batch)
+        self._bytes += batch.nbytes
 
     def _transpose(self) -> None:
         """Make columns of the rows."""
@@ -210,6 +215,7 @@ class _Rows:
         for file in self._files:
             file.write(group)
         self._batches.clear()
+        self._rows = self._bytes = 0
 
 
 class _File:

@@ -6,10 +6,13 @@ import json
 from collections.abc import Sequence
 from itertools import permutations
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis.strategies import lists, sampled_from
 
 from connector.images.fields import NOT_AN_INTEGER
 from connector.images.records import ItemParser, Record, Rejected, former_reject_id, reject_id
@@ -19,7 +22,8 @@ from connector.runs.identity import Identity
 from connector.runs.known import Known
 from connector.runs.spool import Spool
 from connector.tables import API_COLUMNS, IMAGE_HISTORY, IMAGE_SCANS, IMAGES, REJECTED_VALUES, Table
-from connector.wire import encode
+from connector.wire import Verbatim, encode
+from tests.properties import examples
 from tests.runs.memory import KNOWN, as_arrow, plain
 
 NOW, BEFORE, FIRST = 3_000, 2_000, 1_000
@@ -107,9 +111,12 @@ class Trial:
         known = Known(as_arrow(IMAGES, images, KNOWN))
         self.diff = Diff(Identity("1", "s2", observed_at), known, self.spool, ItemParser().read, **options)
 
-    def show(self, *answers: list[Any]) -> Trial:
+    def show(self, *answers: list[Any], alone: bool = False) -> Trial:
+        """Show the answers one after the other; `alone`: without the answer before."""
+        before: list[Any] = []
         for number, items in enumerate(answers, start=1):
-            self.diff.absorb(items, f"r{number}")
+            self.diff.absorb(items, f"r{number}", () if alone else before)
+            before = items
         return self
 
     def written(self, table: Table) -> list[dict[str, Any]]:
@@ -178,6 +185,55 @@ def test_new_images_of_an_answer_are_taken_together(tmp_path: Path, answers: lis
         assert len(trial.written(REJECTED_VALUES)) == (faulty and len(answers) > odd)
     assert tries[0] == tries[1]
     assert tries[0][1] == {"new": tries[0][1]["new"], "unchanged": 1, "changed": 1, "returned": 1}
+
+
+ROWS: list[Any] = [
+    *(ITEM, {**ITEM, "HostCnt": 13}, {**ITEM, "ScanTime": LATER}, {**ITEM, "ScanTime": ""}),
+    *({**ITEM, "ImageID": "i2", "HostCnt": 1}, {**ITEM, "ImageID": "i2", "HostCnt": True}),
+    *({**ITEM, "ImageID": "i3", "Odd": 0}, {**ITEM, "ImageID": "i3", "Odd": -0.0}, {**ITEM, "ImageID": "i3"}),
+    *({**ITEM, "ImageID": "i4", "Odd": Verbatim("1e999")}, {**ITEM, "ImageID": "i4", "Odd": "1e999"}),
+    *({"HostCnt": 5}, {"HostCnt": "5"}, None, "text", []),
+]
+
+
+def results(answers: Sequence[list[Any]], *, alone: bool) -> tuple[Any, ...]:
+    with TemporaryDirectory() as directory:
+        audit = Audit(Span(0, LATER_SCANNED))
+        trial = Trial(Path(directory), stored(HostCnt=1), observed_at=LATER_SCANNED, audit=audit)
+        diff = trial.show(*answers, alone=alone).diff
+        tables = (IMAGES, IMAGE_HISTORY, IMAGE_SCANS, REJECTED_VALUES)
+        rows = [sorted(map(repr, trial.written(table))) for table in tables]
+        return rows, trial.kinds, diff.newest_scan, diff.audit.missed, diff.unknown_fields
+
+
+@examples(30)
+@given(answers=lists(lists(sampled_from(ROWS), max_size=4), max_size=5))
+def test_an_item_that_two_answers_show_alike_may_be_left_out(answers: list[list[Any]]) -> None:
+    """The rows are those of answers that are taken without a look at the answer before."""
+    assert results(answers, alone=False) == results(answers, alone=True)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        *(({"HostCnt": 1}, {"HostCnt": True}), ({"HostCnt": 0}, {"HostCnt": False}), ({"Odd": [1]}, {"Odd": [1.0]})),
+        *(({"Odd": {"a": 1}}, {"Odd": {"a": True}}), ({"Odd": Verbatim("1e999")}, {"Odd": "1e999"})),
+    ],
+    ids=str,
+)
+def test_what_python_takes_for_equal_may_be_another_item(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """The later item counts, as it would without the answer before."""
+    answers = [[{**ITEM, **one}], [{**ITEM, **other}]]
+    assert results(answers, alone=False) == results(answers, alone=True) != results(answers[:1], alone=True)
+
+
+def test_an_item_that_two_answers_show_alike_is_parsed_once(tmp_path: Path) -> None:
+    """Pages overlap, and rows that were read a moment ago need no work."""
+    parsed, trial = [], Trial(tmp_path)
+    trial.diff._parse = lambda items: parsed.append([*items]) or ItemParser().read(items)  # type: ignore[func-returns-value]
+    one, two, three = ({**ITEM, "ImageID": name} for name in ("one", "two", "three"))
+    trial.show([one, two], [two, three], [{**three, "HostCnt": 1}, one])
+    assert parsed == [[one, two], [three], [{**three, "HostCnt": 1}, one]]
 
 
 def test_a_changed_image_gets_the_next_version(tmp_path: Path) -> None:
