@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -89,20 +90,24 @@ def test_a_cache_that_replays_an_earlier_run_is_no_sync(
         assert account.sync("--mode", mode)["images_new"] == 3
 
 
-def test_a_page_that_a_cache_has_stored_is_no_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between new pages, a page of an earlier run would hide what has changed since. The header Age tells."""
+@pytest.mark.parametrize("headers", [{"age": "3600"}, {"date": formatdate(1e9, usegmt=True)}], ids=["Age", "Date"])
+def test_a_page_that_a_cache_has_stored_is_no_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
+) -> None:
+    """Between new pages, a page of an earlier run would hide what has changed since. Its headers tell that it is old,
+    because only the RequestIds of an earlier run's first and last page are known."""
     stored: dict[bytes, HttpResponse] = {}
     stale: list[bytes] = []
     post = Transport.post
 
-    def cached(self: Transport, url: str, headers: Mapping[str, str], body: bytes, trusts: Trusts) -> Any:
+    def cached(self: Transport, url: str, sent: Mapping[str, str], body: bytes, trusts: Trusts) -> Any:
         if body in stored and body not in stale:
             stale.append(body)
             trusts(stored[body])
             return stored[body]
-        got = post(self, url, headers, body, trusts)
+        got = post(self, url, sent, body, trusts)
         if isinstance(got, HttpResponse) and b'"Limit":100,"Offset":9' in body:
-            stored[body] = replace(got, headers={"age": "3600"})
+            stored[body] = replace(got, headers=headers)
         return got
 
     monkeypatch.setattr(Transport, "post", cached)

@@ -45,6 +45,10 @@ _YEARS = range(2000, 2100)
 # somewhat before the answer is sent, and machines that are set by NTP may still differ by a second.
 CLOCK_SLACK = 5.0
 
+# Seconds by which the timestamp of a signed request may be ahead of the server's clock: the server refuses a timestamp
+# that is wrong by more than 5 minutes. So an answer whose Date is before that was made for another request.
+SIGNED_FOR = 300 + CLOCK_SLACK
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -66,8 +70,13 @@ class CallStats:
     last_request_id: str | None = None
 
 
-def judge(attempt: Attempt, got: HttpResponse | NoResponse, skew: float | None = None) -> Answer | TcssError:
-    """Return the answer or the error of an attempt. `skew` (see `clock_skew`) goes into the hint of a clock error."""
+def judge(
+    attempt: Attempt, got: HttpResponse | NoResponse, skew: float | None = None, ahead: float = 0.0
+) -> Answer | TcssError:
+    """Return the answer or the error of an attempt. `skew` (see `clock_skew`) goes into the hint of a clock error.
+
+    `ahead` is by how many seconds the signed timestamp is after the answer's Date, 0 where one of them is missing.
+    """
     if isinstance(got, NoResponse):
         return _no_response(attempt, got)
     if 300 <= got.status < 400 and "location" in got.headers:
@@ -82,6 +91,10 @@ def judge(attempt: Attempt, got: HttpResponse | NoResponse, skew: float | None =
     if inner and inner.get("Error") is None and got.status == 200:
         if not isinstance(inner.get("List"), list | None):
             return _no_list(attempt, request_id)
+        if ahead > SIGNED_FOR:
+            return _old(
+                attempt, f"the answer is {ahead:.0f} s older than the request, by the answer's Date", request_id
+            )
         return Answer(inner, request_id, len(got.body))
     problem = inner.get("Error")
     problem = problem if isinstance(problem, dict) else {}

@@ -212,11 +212,11 @@ class Client:
 
         def trusts(got: HttpResponse) -> bool:
             """Whether the API has answered, and not with an old answer."""
-            judged.append(self._judge(attempt, history, got, sent))
+            judged.append(self._judge(attempt, history, got, sent, timestamp))
             return isinstance(judged[0], Answer) or judged[0].code is not None
 
         got = self._transport.post(attempt.call.url, headers, attempt.call.body, trusts)
-        outcome = judged[0] if judged else self._judge(attempt, history, got, sent)
+        outcome = judged[0] if judged else self._judge(attempt, history, got, sent, timestamp)
         took = self._steady() - begun
         self._traffic.count(attempt, outcome, took)
         result = "ok" if isinstance(outcome, Answer) else outcome.code or type(outcome).__name__
@@ -225,12 +225,14 @@ class Client:
         return outcome
 
     def _judge(
-        self, attempt: Attempt, history: History, got: HttpResponse | NoResponse, sent: float
+        self, attempt: Attempt, history: History, got: HttpResponse | NoResponse, sent: float, timestamp: int
     ) -> Answer | TcssError:
         """Decide what `got` means: by itself, by earlier answers, and by whether the host ever answered as the API."""
         if isinstance(got, HttpResponse):
             history.skew = clock_skew(got.headers.get("date"), sent, self._now())
-        outcome = judge(attempt, got, history.skew)
+        is_dated = attempt.keys is not None and history.skew is not None
+        ahead = timestamp - sent - (history.skew or 0.0) if is_dated else 0.0
+        outcome = judge(attempt, got, history.skew, ahead)
         if isinstance(outcome, Answer) and self._replays.is_replayed(outcome.request_id):
             outcome = replayed(attempt, outcome)  # the Date of a replayed answer is old as well
         elif history.skew is not None and (isinstance(outcome, Answer) or outcome.code is not None):

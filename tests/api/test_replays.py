@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from email.utils import formatdate
 
 import pytest
 
@@ -13,7 +14,7 @@ from connector.api.replays import Replays
 from connector.errors import TransientError
 from connector.sandbox import Fault, Fleet, Quirks, Sandbox
 from connector.sandbox.identity import DEFAULT_ID, DEFAULT_KEY
-from tests.api.scripted import ACTION, START, Clock, Server, call, response
+from tests.api.scripted import ACTION, START, Clock, Reply, Server, call, refusal, response
 
 PAGE = {"Limit": 100, "Offset": 0}
 
@@ -63,6 +64,41 @@ def test_an_old_answer_says_nothing_of_the_clock(server: Server, make: Callable[
     with pytest.raises(TransientError):
         call(client)
     assert (client.skew, client.now()) == (None, int((START + clock.seconds) * 1e6))
+
+
+@pytest.mark.parametrize(("seconds", "is_old"), [(-3600, True), (-320, True), (-290, False), (-1, False), (900, False)])
+@pytest.mark.parametrize("wrong", [0, 86_400, -86_400], ids=["right", "a day behind", "a day ahead"])
+def test_an_answer_that_is_dated_before_its_request_is_an_old_one(
+    server: Server, client: Client, clock: Clock, seconds: int, is_old: bool, wrong: int
+) -> None:
+    """The API refuses a timestamp that is 5 minutes off, so it has not answered this request. Where our own clock is
+    wrong, the timestamp is by the server's clock."""
+    now = clock.now() + wrong
+    expired = [refusal("AuthFailure.SignatureExpire", date=now)] if wrong else []
+    server.plays(*expired, dated("one", now), dated("two", now + seconds), dated("three", now))
+    answers = [call(client).request_id, call(client).request_id]
+    assert answers == ["one", "three" if is_old else "two"]
+    assert client.stats.retries == is_old + bool(wrong)
+    assert client.skew == pytest.approx(wrong if is_old else wrong + seconds, abs=5)
+
+
+def test_an_answer_that_is_dated_before_its_request_is_said(
+    server: Server, make: Callable[..., Client], clock: Clock
+) -> None:
+    """By how much, and what to do."""
+    server.plays(dated("old", clock.now() - 3600))
+    with pytest.raises(TransientError) as caught:
+        call(make(patience=0.0))
+    assert str(caught.value) == (
+        f"{ACTION}: the answer is 3600 s older than the request, by the answer's Date (request id old, attempt 1). "
+        f"Gave up after 0 s. A cache or a proxy gives old answers again: let the requests to {server.host} pass."
+    )
+
+
+def dated(request_id: str, moment: float) -> Reply:
+    reply = response(RequestId=request_id)
+    reply.headers["Date"] = formatdate(moment, usegmt=True)
+    return reply
 
 
 def asking(url: str) -> Client:
