@@ -195,8 +195,8 @@ CAUSES: dict[str, Cause] = {
         {"sqlstate": "57014", "mysql": "1317 1969 3024"},
     ),
     "too many connections": Cause(
-        "The server has no connection left for this user, and a sync of one account needs five: lower --jobs, or raise the "
-        "limit of the server, and run again.",
+        "The server has no connection left for this user, and a sync of one account needs five: lower --jobs, or raise "
+        "the server's limit, and run again.",
         r"too many clients already|remaining connection slots|too many connections",
         {"sqlstate": "53300", "mysql": "1040 1203 1226"},
         _CONNECT,
