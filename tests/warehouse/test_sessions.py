@@ -4,6 +4,7 @@ And no session waits for hours for a server that is gone."""
 from __future__ import annotations
 
 import socket
+import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,11 @@ from pathlib import Path
 import psycopg2
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.pool import NullPool, QueuePool
 
 from connector.tables import IMAGES
 from connector.warehouse import views
-from connector.warehouse.engines import engine_of
+from connector.warehouse.engines import connecting, engine_of
 from connector.warehouse.inventory import Inventory
 from connector.warehouse.postgresql import uri
 from tests.warehouses import place
@@ -38,6 +40,25 @@ def test_results_are_whole_and_tables_are_described(tmp_path: Path) -> None:
         described = "SELECT column_name FROM information_schema.columns WHERE column_comment <> '' AND table_schema = "
         found = made.sql(f"{described} '{made.dataset}' AND table_name = 'images'")
         assert {name for (name,) in found} == set(IMAGES.column_names)
+
+
+@pytest.mark.parametrize("pool", [NullPool, QueuePool])
+def test_a_connection_that_is_lost_before_it_is_given_back_gives_no_traceback(
+    pool: type[sa.Pool], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLAlchemy rolls back, and would log the driver's error as one of ours. Of a pool of ours, and of dlt's."""
+
+    def lost(_: object) -> None:
+        raise sqlite3.OperationalError("Lost connection")
+
+    url = sa.make_url("sqlite://")
+    for options in (connecting(url, {}), connecting(sa.make_url("mysql+pymysql://h/d"), {})):
+        options.pop("creator", None)
+        engine = sa.create_engine(url, poolclass=pool, **options)
+        connection = engine.connect()
+        monkeypatch.setattr(engine.dialect, "do_rollback", lost)
+        connection.close()
+    assert caplog.records == []
 
 
 KEPT = ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
