@@ -174,17 +174,39 @@ CAUSES: dict[str, Cause] = {
     ),
     "connection lost": Cause(
         "The server went away in the middle. Run again once it is back.",
-        r"Lost connection|closed the connection|gone away",
+        r"Lost connection|closed the connection|gone away|Connection was killed|"
+        r"database system is (?:starting up|shutting down|in recovery|not yet accepting)",
         {
-            "sqlstate": "08003 08006 57P01 57P02",
-            "mysql": "1053 2006 2013",
+            "sqlstate": "08003 08006 25P03 25P04 57P01 57P02 57P03 57P05",
+            "mysql": "1053 1927 2006 2013 4031",
             "errno": "ECONNRESET ECONNABORTED EPIPE",
         },
     ),
     "deadlock": Cause(
         "Another load was in the way: run again.",
         r"[Dd]eadlock",
-        {"sqlstate": "40P01", "mysql": "1213"},
+        {"sqlstate": "40001 40P01", "mysql": "1020 1213"},
+    ),
+    "statement ended": Cause(
+        "The server has a time limit for statements that is too short for a load, or somebody has cancelled the "
+        "statement: raise the limit for this user (statement_timeout, in MariaDB max_statement_time), and run again.",
+        r"canceling statement due to|max_statement_time exceeded|maximum statement execution time exceeded|"
+        r"Query execution was interrupted",
+        {"sqlstate": "57014", "mysql": "1317 1969 3024"},
+    ),
+    "too many connections": Cause(
+        "The server has no connection left for this user, and a sync of one account needs five: lower --jobs, or raise "
+        "the server's limit, and run again.",
+        r"too many clients already|remaining connection slots|too many connections",
+        {"sqlstate": "53300", "mysql": "1040 1203 1226"},
+        _CONNECT,
+    ),
+    "value does not fit": Cause(
+        "Somebody has changed the column's type: give the column the type that the same column has in a new dataset, "
+        "and run again.",
+        r"value too long for type|out of range for type|(?:integer|smallint|bigint) out of range|"
+        r"Data too long for column|Out of range value for column",
+        {"sqlstate": "22001 22003", "mysql": "1264 1406"},
     ),
 }
 """The causes, by a name for people. The order counts for texts alone: the first pattern that is found decides."""

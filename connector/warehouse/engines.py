@@ -1,5 +1,6 @@
 """Makes SQLAlchemy's engines, and sets what each session needs, such as a limit for waits for the locks of others."""
 
+import logging
 from contextlib import closing
 from typing import Any
 
@@ -16,6 +17,19 @@ SESSION = {
     "mysql": f"SET SESSION lock_wait_timeout = least(@@lock_wait_timeout, {SECONDS}), "
     "sql_select_limit = 18446744073709551615, sql_safe_updates = 0",
 }
+
+
+_NAME = "tcss"
+_POOLS = ("NullPool", "QueuePool")  # ours; dlt's
+
+
+def _silence() -> None:
+    """Leave out SQLAlchemy's traceback of a connection that was lost before it is given back: our error says it."""
+    for pool in _POOLS:
+        logging.getLogger(f"sqlalchemy.pool.impl.{pool}.{_NAME}").setLevel(logging.CRITICAL)
+
+
+_silence()
 
 
 def engine_of(url: URL, *, connect_args: dict[str, Any] | None = None, **options: Any) -> sa.Engine:
@@ -35,7 +49,7 @@ def engine_of(url: URL, *, connect_args: dict[str, Any] | None = None, **options
 def connecting(url: URL, connect_args: dict[str, Any]) -> dict[str, Any]:
     """Return the options of `sqlalchemy.create_engine` that say how to connect with these arguments of the driver."""
     if url.get_backend_name() != "mysql":
-        return {"connect_args": connect_args}
+        return {"connect_args": connect_args, "pool_logging_name": _NAME}
 
     def connect() -> Any:
         from connector.warehouse.mysql import open_connection  # PyMySQL may not be installed
@@ -45,4 +59,4 @@ def connecting(url: URL, connect_args: dict[str, Any]) -> dict[str, Any]:
             cursor.execute(SESSION["mysql"])
         return connection
 
-    return {"creator": connect}
+    return {"creator": connect, "pool_logging_name": _NAME}

@@ -23,6 +23,7 @@ from connector.warehouse.locations import Location
 from connector.warehouse.locks import StillHeld
 from connector.warehouse.opening import LOADING, new_file_named
 from connector.warehouse.pipeline import SCHEMA, empty_schema, install_schema, load_file_format, resource
+from connector.warehouse.rounding import refuse_rounding
 
 # One worker for files: a file has one writer.
 WORKERS: dict[Kind, int] = {"duckdb": 1, "sqlite": 1}
@@ -137,6 +138,7 @@ class Loader:
         waits.limit(_sql(client), self._location.kind)
         # Forced, because an unchanged schema hash would hide a table that somebody has dropped since.
         client.update_stored_schema(force=True)
+        refuse_rounding(client, self._location.kind)
         ddl.admit_nulls(client, self._location.kind)
         ddl.compare_exactly(client, self._location.kind)
         ddl.widen_texts(client, self._location.kind)

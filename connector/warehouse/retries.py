@@ -16,6 +16,9 @@ _AGAIN, _FAILED = "Transient exception in job ", "Terminal exception in job "
 # What dlt's loader says afterwards of the same job, with the traceback as a text.
 _BEGIN, _REPEATED = "Job for ", (" retried in load ", " failed terminally in load ")
 
+# What dlt says, before it raises, of a package with a job that it does not try any more.
+_PACKAGE, _LEFT = "Package ", " was not fully loaded. Load job pool is successfully drained"
+
 
 def put_first(dlt_log: logging.Logger) -> None:
     """Make the filter the first one of dlt's logger."""
@@ -36,7 +39,8 @@ class _OneLine(logging.Filter):
             record.exc_info, record.levelno, record.levelname = None, logging.WARNING, "WARNING"
             return True
         is_repeated = text.startswith(_BEGIN) and any(word in text for word in _REPEATED)
-        return not (text.startswith(_FAILED) or is_repeated)
+        is_drained = text.startswith(_PACKAGE) and _LEFT in text
+        return not (text.startswith(_FAILED) or is_repeated or is_drained)
 
 
 _FILTER = _OneLine()

@@ -54,13 +54,18 @@ def separated(text: str) -> str:
     return f"{before}{after}{'&' if '?' in after else '?'}host={quote(unquote(hosts))}"
 
 
+KEEPALIVE = {"keepalives_idle": "60", "keepalives_interval": "10", "keepalives_count": "6"}
+"""Seconds, and a number: when a statement notices that the path to the server is gone without a word, as when a router
+has forgotten the connection. By the system's own settings it would wait for two hours."""
+
+
 def postgresql(url: URL) -> URL:
     """Return the URL with user, host and port, because dlt needs them; more hosts or a socket's directory are in the
     query."""
     hosts, ports = zip(*_addresses(url), strict=True)
     # libpq would wait for a host that does not answer as long as the system does. Its encoding is ours, whatever
     # PGCLIENTENCODING, the user's and the database's settings say; a parameter wins over `options`.
-    query = {"connect_timeout": "10", **url.query, "client_encoding": "utf8"}
+    query = {"connect_timeout": "10", **KEEPALIVE, **url.query, "client_encoding": "utf8"}
     plain = len(hosts) == 1 and "/" not in hosts[0]
     where = {} if plain else {"host": ",".join(hosts), "port": ",".join(ports)}
     return url.set(

@@ -16,7 +16,7 @@ from connector.warehouse.locations import locate
 
 SECRET = "p@ss/w:rd"
 QUOTED = "p%40ss%2Fw%3Ard"
-UTF8 = "client_encoding=utf8&connect_timeout=10"
+UTF8 = "client_encoding=utf8&connect_timeout=10&keepalives_count=6&keepalives_idle=60&keepalives_interval=10"
 STRICT = "sql_mode=STRICT_ALL_TABLES%2CNO_ENGINE_SUBSTITUTION"
 
 

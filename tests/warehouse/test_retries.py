@@ -77,6 +77,17 @@ def test_a_load_that_has_failed_is_said_by_the_error_alone(place: Place, monkeyp
 
 
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+def test_a_load_that_is_given_up_is_said_by_the_error(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After its tries; dlt would also say that its pool of jobs is successfully drained."""
+    pipeline = place.prepared()
+    failing(monkeypatch, ValueError("not yet"), 50)
+    with told() as lines, pytest.raises(DestinationError, match=r"cannot load into .*: the disk$"):
+        place.load(pipeline, SYNC_RUNS, RUN)
+    left = [line for line in lines if not line.startswith("INFO") and "is tried again: the disk" not in line]
+    assert left == []
+
+
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 def test_with_verbose_the_traceback_is_there(
     place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
