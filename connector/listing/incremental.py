@@ -27,7 +27,6 @@ class _FallBackError(Exception):
     """Ends the incremental sweep: only a full sweep can tell what is new; `cause` says why."""
 
     def __init__(self, cause: Cause) -> None:
-        super().__init__(cause)
         self.cause = cause
 
 
@@ -63,7 +62,7 @@ class IncrementalSweep:
             if (hidden := self._whole_list.hidden()) is not None:
                 raise _FallBackError(hidden)
             cap = self._remote.server.cap
-            if max(self._ends, default=0) >= cap:  # not an end, but the server's cap
+            if max(self._ends) >= cap:  # not an end, but the server's cap
                 raise _FallBackError(ListReason.FEW_AT_ONCE.given(rows=cap))
         except _FallBackError as error:
             outcome.fallback = error.cause
@@ -240,7 +239,7 @@ def _not_scanned(words: tuple[str, ...], order: str = "asc") -> Query:
 def _why(reader: ListReader) -> Cause | None:
     """Return why the pass proves nothing."""
     lost = reader.evidence.order_lost
-    return reader.evidence.problem or (lost.given() if lost else None)
+    return reader.evidence.problem or (lost and lost.given())
 
 
 def _alike(page: Page, other: Page | None) -> bool:
