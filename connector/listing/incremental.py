@@ -75,8 +75,8 @@ class IncrementalSweep:
             outcome.fallback = ListReason.FAILING.given(
                 code=error.code or "too large"
             )  # perhaps the server fails at a single row, which a full sweep finds
-        outcome.order_proven = outcome.fallback is None
-        outcome.proof = Proof.WATERMARK if outcome.order_proven else None
+        else:
+            outcome.order_proven, outcome.proof = True, Proof.WATERMARK
         outcome.cause = outcome.fallback
 
     def _unscanned(self, scanned: int) -> Generator[Page, None, tuple[Evidence, Page | None]]:
