@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.api.answers import Answer
-from connector.errors import ThrottledError, TransientError
+from connector.errors import ResponseTooLargeError, ThrottledError, TransientError
 from connector.listing.beginnings import MOST_VALUES, Part, plan
 from connector.listing.parts import ROOM, PartsReader
 from connector.listing.proof import Evidence
@@ -367,7 +367,7 @@ def test_a_part_that_was_not_whole_is_found_again(known: bool) -> None:
 def test_rows_repeated_in_place_of_others_are_asked_for_again() -> None:
     """An answer that shows an image twice may lack another one."""
     missed, evidence, _ = _read(SUBSTRING, faults=(Fault("duplicate_rows", at=5, value=3),))
-    assert (missed, evidence.problem) == (set(), None)
+    assert (missed, evidence.problem, evidence.listed_twice) == (set(), None, 0)
 
 
 @pytest.mark.parametrize("at", range(5, 15))
@@ -402,8 +402,7 @@ def test_a_large_row_halves_its_part() -> None:
 def test_a_row_at_which_the_server_fails_ends_the_reading() -> None:
     """A pass by CreateTime finds the row, and reads all others."""
     _, evidence, _ = _read(replace(SUBSTRING, poison=frozenset({digests(100)[50]})))
-    assert evidence.problem is not None
-    assert (evidence.problem.reason, evidence.problem.facts["code"]) == (ListReason.REFUSED, "InternalError")
+    assert evidence.problem == ListReason.REFUSED.given(rows=len(evidence.ids), code="InternalError")
 
 
 @pytest.mark.parametrize(
@@ -414,3 +413,89 @@ def test_an_error_of_the_api_is_raised(name: str, error: type[Exception]) -> Non
     """It says nothing about the filter."""
     with pytest.raises(error):
         _read(SUBSTRING, faults=(Fault(name, at=range(5, 100)),))
+
+
+NEWEST = "sha256:abc" + "0" * 61
+BESIDE = ["sha256:abc" + f"{number}" * 61 for number in range(1, 4)]
+
+
+@pytest.mark.parametrize(
+    ("found", "total", "finds"),
+    [
+        ([NEWEST], 1, True),
+        ([NEWEST], None, True),
+        ([*BESIDE, NEWEST], 9, True),
+        (BESIDE, 4, True),
+        (BESIDE[:1], 2, True),
+        (BESIDE, 3, False),
+        (BESIDE, None, False),
+        ([], 4, False),
+        ([], 0, False),
+        ([NEWEST, "sha256:abd" + "0" * 61], 2, False),
+    ],
+    ids=[
+        "the image",
+        "the image, no TotalCount",
+        "the image among others",
+        "others, and more than the answer shows",
+        "one other, and more than the answer shows",
+        "all others",
+        "others, no TotalCount",
+        "a count alone",
+        "nothing",
+        "an image that begins otherwise",
+    ],
+)
+def test_what_a_beginning_finds(found: list[str], total: int | None, finds: bool) -> None:
+    """The newest image that was listed, or so many others that they fill the answer. Two listed images are enough, and
+    room for one in an answer."""
+    asked: list[Payload] = []
+
+    def fetch(payload: Payload) -> Answer:
+        asked.append(payload)
+        return Answer({"List": [{"ImageID": image_id} for image_id in found], "TotalCount": total}, None)
+
+    remote = RemoteList(fetch, lambda items, _: [None] * len(items), 1, ROOM + 1)
+    assert PartsReader(remote, (), [digests(1)[0], NEWEST]).can_be_had() == finds
+    (payload,) = asked
+    assert (payload["Limit"], payload["Filters"]) == (5, [{"Name": "ImageID", "Values": [NEWEST[:10]]}])
+
+
+@dataclass
+class Cutting:
+    """Gives ten rows at once, those that are asked for by their whole id first, and counts no others.
+
+    `large` requests for the count of so many beginnings get no answer.
+    """
+
+    ids: list[str]
+    large: int = 0
+
+    def __call__(self, payload: Payload) -> Answer:
+        wanted = tuple(payload["Filters"][0]["Values"]) if "Filters" in payload else ("sha256:",)
+        if payload["Limit"] == 1 and len(wanted) == self.large:
+            raise ResponseTooLargeError("too large")
+        found = sorted((i for i in self.ids if i.startswith(wanted)), key=lambda image_id: image_id not in wanted)
+        rows = found[payload["Offset"] :][: min(10, payload["Limit"])]
+        total = len(found) if payload["Limit"] == 1 else min(len(found), 10)
+        return Answer(
+            {"List": [{"ImageID": image_id, "CreateTime": None} for image_id in rows], "TotalCount": total}, None
+        )
+
+
+@pytest.mark.parametrize(
+    ("more", "large", "problem"),
+    [(0, 0, None), (12, 0, ListReason.PARTS_OVERFLOW.given()), (0, 16, ListReason.PARTS_OVERFLOW.given())],
+    ids=["whole", "cut", "too large"],
+)
+def test_a_part_that_is_cut_and_counted_so(more: int, large: int, problem: Any) -> None:
+    """Where no answer has had more rows, the part may go on: it is asked for what follows. `more` images are in the
+    first part, and not known. An answer that is too large to be sent is no whole part either."""
+    known = [f"sha256:{digit}{number}" + "0" * 62 for digit in DIGITS[:8] for number in range(3)]
+    unknown = [f"sha256:0{digit}" + "1" * 62 for digit in DIGITS[4:]][:more]
+    server = Cutting([*known, *unknown], large)
+    reader = PartsReader(RemoteList(server, lambda items, _: [None] * len(items), 1, 12), (), known[-2:])
+    assert reader.can_be_had()
+    shown = {image_id for page in reader.pages(known) for image_id in page.places}
+    assert (reader.evidence.problem, reader.evidence.ended) == (problem, problem is None)
+    assert (shown == {*server.ids}) == (not more)
