@@ -7,15 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.api.answers import Answer
-from connector.errors import ResponseTooLargeError, ThrottledError, TransientError
+from connector.errors import ResponseTooLargeError, TcssError, ThrottledError, TransientError
 from connector.listing.beginnings import MOST_VALUES, Part, plan
-from connector.listing.parts import ROOM, PartsReader
+from connector.listing.page import Page
+from connector.listing.parts import ROOM, PartsReader, _Question
 from connector.listing.proof import Evidence
 from connector.listing.reasons import ListReason
 from connector.listing.remote import RemoteList
@@ -499,3 +501,91 @@ def test_a_part_that_is_cut_and_counted_so(more: int, large: int, problem: Any) 
     shown = {image_id for page in reader.pages(known) for image_id in page.places}
     assert (reader.evidence.problem, reader.evidence.ended) == (problem, problem is None)
     assert (shown == {*server.ids}) == (not more)
+
+
+A_PART, SMALLEST = Part(("sha256:a",)), Part(("sha256:" + "a" * 12,))
+CONTROLS = ("sha256:c" + "0" * 63, "sha256:d" + "0" * 63)
+IN_PART = [f"sha256:a{number}" + "0" * 62 for number in range(4)]
+ID_FILTER, OVERFLOW = ListReason.ID_FILTER.given(), ListReason.PARTS_OVERFLOW.given()
+
+
+def _shown(*ids: str, total: int | None = -1) -> Page:
+    rows = tuple((None, image_id) for image_id in ids)
+    return Page(0, [{"ImageID": i} for i in ids], len(ids) if total == -1 else total, None, rows)
+
+
+@pytest.mark.parametrize(
+    ("answer", "tries", "part", "again", "problem"),
+    [
+        (_shown(*CONTROLS), 1, A_PART, [], None),
+        (_shown(*CONTROLS, *IN_PART[:3]), 1, A_PART, [], None),
+        (_shown(*CONTROLS, *IN_PART), 1, A_PART, [1, 1], None),
+        (_shown(*CONTROLS, *IN_PART), 3, A_PART, [1, 1], None),
+        (ResponseTooLargeError("large"), 1, A_PART, [1, 1], None),
+        (_shown(*CONTROLS, *IN_PART), 1, SMALLEST, [], OVERFLOW),
+        (ResponseTooLargeError("large"), 1, SMALLEST, [], OVERFLOW),
+        (_shown(*CONTROLS, "sha256:b" + "0" * 63), 1, A_PART, [], ID_FILTER),
+        (_shown(*CONTROLS, ""), 1, A_PART, [], ID_FILTER),
+        (_shown(*CONTROLS, total=None), 1, A_PART, [], ID_FILTER),
+        (_shown(*CONTROLS, total=1), 1, A_PART, [], ID_FILTER),
+        (_shown(*CONTROLS, total=3), 1, A_PART, [2], None),
+        (_shown(*CONTROLS, total=3), 2, A_PART, [3], None),
+        (_shown(*CONTROLS, total=3), 3, A_PART, [4], OVERFLOW),
+        (_shown(CONTROLS[0], IN_PART[0]), 1, A_PART, [2], None),
+        (_shown(CONTROLS[1], IN_PART[0]), 2, A_PART, [3], None),
+        (_shown(CONTROLS[0], IN_PART[0]), 3, A_PART, [4], ID_FILTER),
+        (_shown(*CONTROLS, IN_PART[0], IN_PART[0]), 1, A_PART, [2], None),
+        (_shown(*CONTROLS, IN_PART[0], IN_PART[0]), 2, A_PART, [], None),
+        (_shown(*CONTROLS, "sha256:e" + "0" * 63), 1, Part(("sha256:e",)), [2], None),
+        (_shown(*CONTROLS, "sha256:e" + "0" * 63), 2, Part(("sha256:e",)), [], None),
+    ],
+    ids=[
+        "an empty part",
+        "a part with room",
+        "a full answer",
+        "a full answer in the end",
+        "too large an answer",
+        "a full answer of the smallest part",
+        "too large an answer of the smallest part",
+        "an image of another part",
+        "an image without an id",
+        "no TotalCount",
+        "too small a TotalCount",
+        "not all rows",
+        "not all rows, again",
+        "never all rows",
+        "no last control",
+        "no first control, again",
+        "never a control",
+        "an image twice",
+        "an image twice, again",
+        "a known image is missing",
+        "a known image is missing, again",
+    ],
+)
+def test_what_is_asked_instead_of_a_part(
+    answer: Page | TcssError, tries: int, part: Part, again: list[int], problem: Any
+) -> None:
+    """`again` says for the how many-th time. Six rows fill an answer, and two images of one part were known."""
+    reader = PartsReader(RemoteList(Mock(), lambda *_: [], 1, 6), (), CONTROLS)
+    reader._known = [f"sha256:e{number}" + "0" * 62 for number in range(2)]
+    questions = reader._judge(_Question(part, CONTROLS, tries), answer)
+    assert ([question.tries for question in questions], reader.evidence.problem) == (again, problem)
+    halved = again == [1, 1]
+    assert [question.part for question in questions] == (part.smaller() if halved else [part] * len(again))
+
+
+def test_an_error_that_says_nothing_of_a_part_is_raised() -> None:
+    """It ends the reading."""
+    reader = PartsReader(RemoteList(Mock(), lambda *_: [], 1, 6), (), CONTROLS)
+    with pytest.raises(TransientError):
+        reader._judge(_Question(A_PART, CONTROLS), TransientError("reset"))
+
+
+@pytest.mark.parametrize(("gone", "lacks"), [(0, False), (1, False), (2, True)], ids=["none", "a twentieth", "more"])
+def test_known_images_that_are_missing(gone: int, lacks: bool) -> None:
+    """Up to a twentieth may be gone. Images of other parts are not asked for."""
+    known = sorted(f"sha256:{digit}{number:02}" + "0" * 61 for digit in "9ab" for number in range(20))
+    reader = PartsReader(RemoteList(Mock(), lambda *_: [], 1, 100), (), CONTROLS)
+    reader._known = known
+    assert reader._lacks_known(A_PART, _shown(*CONTROLS, *known[20 + gone : 40])) == lacks
