@@ -589,3 +589,23 @@ def test_known_images_that_are_missing(gone: int, lacks: bool) -> None:
     reader = PartsReader(RemoteList(Mock(), lambda *_: [], 1, 100), (), CONTROLS)
     reader._known = known
     assert reader._lacks_known(A_PART, _shown(*CONTROLS, *known[20 + gone : 40])) == lacks
+
+
+@pytest.mark.parametrize(
+    ("listed", "tries", "controls"),
+    [
+        ("e0 e1 e2 e3 a0 e4", 1, "e4 e3"),
+        ("e0 e1 e2 e3 a0 e4", 2, "e2 e1"),
+        ("e0 e1 e2 e3 a0 e4", 3, "e0 e4"),
+        ("e0 e1 e1", 1, "e1 e0"),
+        ("e0 a0 e1 a1", 1, "e1 e0"),
+        ("e0 a0 a1", 1, "a1 a0"),
+    ],
+    ids=["the newest", "again", "once more", "listed again", "two others", "one other"],
+)
+def test_the_controls_of_a_part(listed: str, tries: int, controls: str) -> None:
+    """The newest images that were listed and are not in the part, others each time; as far as there are two."""
+    of = {word: f"sha256:{word}" for word in listed.split()}
+    reader = PartsReader(RemoteList(Mock(), lambda *_: [], 1, 6), (), [of[word] for word in listed.split()])
+    asked = reader._question(A_PART, tries)
+    assert (asked.part, asked.tries, [*asked.controls]) == (A_PART, tries, [of[word] for word in controls.split()])
