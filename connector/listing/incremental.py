@@ -27,7 +27,6 @@ class _FallBackError(Exception):
     """Ends the incremental sweep: only a full sweep can tell what is new; `cause` says why."""
 
     def __init__(self, cause: Cause) -> None:
-        super().__init__(cause)
         self.cause = cause
 
 
@@ -63,7 +62,7 @@ class IncrementalSweep:
             if (hidden := self._whole_list.hidden()) is not None:
                 raise _FallBackError(hidden)
             cap = self._remote.server.cap
-            if max(self._ends, default=0) >= cap:  # not an end, but the server's cap
+            if max(self._ends) >= cap:  # not an end, but the server's cap
                 raise _FallBackError(ListReason.FEW_AT_ONCE.given(rows=cap))
         except _FallBackError as error:
             outcome.fallback = error.cause
@@ -76,8 +75,8 @@ class IncrementalSweep:
             outcome.fallback = ListReason.FAILING.given(
                 code=error.code or "too large"
             )  # perhaps the server fails at a single row, which a full sweep finds
-        outcome.order_proven = outcome.fallback is None
-        outcome.proof = Proof.WATERMARK if outcome.order_proven else None
+        else:
+            outcome.order_proven, outcome.proof = True, Proof.WATERMARK
         outcome.cause = outcome.fallback
 
     def _unscanned(self, scanned: int) -> Generator[Page, None, tuple[Evidence, Page | None]]:
@@ -240,7 +239,7 @@ def _not_scanned(words: tuple[str, ...], order: str = "asc") -> Query:
 def _why(reader: ListReader) -> Cause | None:
     """Return why the pass proves nothing."""
     lost = reader.evidence.order_lost
-    return reader.evidence.problem or (lost.given() if lost else None)
+    return reader.evidence.problem or (lost and lost.given())
 
 
 def _alike(page: Page, other: Page | None) -> bool:

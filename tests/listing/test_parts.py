@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.api.answers import Answer
-from connector.errors import ThrottledError, TransientError
+from connector.errors import ResponseTooLargeError, TcssError, ThrottledError, TransientError
 from connector.listing.beginnings import MOST_VALUES, Part, plan
-from connector.listing.parts import ROOM, PartsReader
+from connector.listing.page import Page
+from connector.listing.parts import ROOM, PartsReader, _Question
 from connector.listing.proof import Evidence
 from connector.listing.reasons import ListReason
 from connector.listing.remote import RemoteList
@@ -367,7 +369,7 @@ def test_a_part_that_was_not_whole_is_found_again(known: bool) -> None:
 def test_rows_repeated_in_place_of_others_are_asked_for_again() -> None:
     """An answer that shows an image twice may lack another one."""
     missed, evidence, _ = _read(SUBSTRING, faults=(Fault("duplicate_rows", at=5, value=3),))
-    assert (missed, evidence.problem) == (set(), None)
+    assert (missed, evidence.problem, evidence.listed_twice) == (set(), None, 0)
 
 
 @pytest.mark.parametrize("at", range(5, 15))
@@ -402,8 +404,7 @@ def test_a_large_row_halves_its_part() -> None:
 def test_a_row_at_which_the_server_fails_ends_the_reading() -> None:
     """A pass by CreateTime finds the row, and reads all others."""
     _, evidence, _ = _read(replace(SUBSTRING, poison=frozenset({digests(100)[50]})))
-    assert evidence.problem is not None
-    assert (evidence.problem.reason, evidence.problem.facts["code"]) == (ListReason.REFUSED, "InternalError")
+    assert evidence.problem == ListReason.REFUSED.given(rows=len(evidence.ids), code="InternalError")
 
 
 @pytest.mark.parametrize(
@@ -414,3 +415,197 @@ def test_an_error_of_the_api_is_raised(name: str, error: type[Exception]) -> Non
     """It says nothing about the filter."""
     with pytest.raises(error):
         _read(SUBSTRING, faults=(Fault(name, at=range(5, 100)),))
+
+
+NEWEST = "sha256:abc" + "0" * 61
+BESIDE = ["sha256:abc" + f"{number}" * 61 for number in range(1, 4)]
+
+
+@pytest.mark.parametrize(
+    ("found", "total", "finds"),
+    [
+        ([NEWEST], 1, True),
+        ([NEWEST], None, True),
+        ([*BESIDE, NEWEST], 9, True),
+        (BESIDE, 4, True),
+        (BESIDE[:1], 2, True),
+        (BESIDE, 3, False),
+        (BESIDE, None, False),
+        ([], 4, False),
+        ([], 0, False),
+        ([NEWEST, "sha256:abd" + "0" * 61], 2, False),
+    ],
+    ids=[
+        "the image",
+        "the image, no TotalCount",
+        "the image among others",
+        "others, and more than the answer shows",
+        "one other, and more than the answer shows",
+        "all others",
+        "others, no TotalCount",
+        "a count alone",
+        "nothing",
+        "an image that begins otherwise",
+    ],
+)
+def test_what_a_beginning_finds(found: list[str], total: int | None, finds: bool) -> None:
+    """The newest image that was listed, or so many others that they fill the answer. Two listed images are enough, and
+    room for one in an answer."""
+    asked: list[Payload] = []
+
+    def fetch(payload: Payload) -> Answer:
+        asked.append(payload)
+        return Answer({"List": [{"ImageID": image_id} for image_id in found], "TotalCount": total}, None)
+
+    remote = RemoteList(fetch, lambda items, _: [None] * len(items), 1, ROOM + 1)
+    assert PartsReader(remote, (), [digests(1)[0], NEWEST]).can_be_had() == finds
+    (payload,) = asked
+    assert (payload["Limit"], payload["Filters"]) == (5, [{"Name": "ImageID", "Values": [NEWEST[:10]]}])
+
+
+@dataclass
+class Cutting:
+    """Gives ten rows at once, those that are asked for by their whole id first, and counts no others.
+
+    `large` requests for the count of so many beginnings get no answer.
+    """
+
+    ids: list[str]
+    large: int = 0
+
+    def __call__(self, payload: Payload) -> Answer:
+        wanted = tuple(payload["Filters"][0]["Values"]) if "Filters" in payload else ("sha256:",)
+        if payload["Limit"] == 1 and len(wanted) == self.large:
+            raise ResponseTooLargeError("too large")
+        found = sorted((i for i in self.ids if i.startswith(wanted)), key=lambda image_id: image_id not in wanted)
+        rows = found[payload["Offset"] :][: min(10, payload["Limit"])]
+        total = len(found) if payload["Limit"] == 1 else min(len(found), 10)
+        return Answer(
+            {"List": [{"ImageID": image_id, "CreateTime": None} for image_id in rows], "TotalCount": total}, None
+        )
+
+
+@pytest.mark.parametrize(
+    ("more", "large", "problem"),
+    [(0, 0, None), (12, 0, ListReason.PARTS_OVERFLOW.given()), (0, 16, ListReason.PARTS_OVERFLOW.given())],
+    ids=["whole", "cut", "too large"],
+)
+def test_a_part_that_is_cut_and_counted_so(more: int, large: int, problem: Any) -> None:
+    """Where no answer has had more rows, the part may go on: it is asked for what follows. `more` images are in the
+    first part, and not known. An answer that is too large to be sent is no whole part either."""
+    known = [f"sha256:{digit}{number}" + "0" * 62 for digit in DIGITS[:8] for number in range(3)]
+    unknown = [f"sha256:0{digit}" + "1" * 62 for digit in DIGITS[4:]][:more]
+    server = Cutting([*known, *unknown], large)
+    reader = PartsReader(RemoteList(server, lambda items, _: [None] * len(items), 1, 12), (), known[-2:])
+    assert reader.can_be_had()
+    shown = {image_id for page in reader.pages(known) for image_id in page.places}
+    assert (reader.evidence.problem, reader.evidence.ended) == (problem, problem is None)
+    assert (shown == {*server.ids}) == (not more)
+
+
+A_PART, SMALLEST = Part(("sha256:a",)), Part(("sha256:" + "a" * 12,))
+CONTROLS = ("sha256:c" + "0" * 63, "sha256:d" + "0" * 63)
+IN_PART = [f"sha256:a{number}" + "0" * 62 for number in range(4)]
+ID_FILTER, OVERFLOW = ListReason.ID_FILTER.given(), ListReason.PARTS_OVERFLOW.given()
+
+
+def _shown(*ids: str, total: int | None = -1) -> Page:
+    rows = tuple((None, image_id) for image_id in ids)
+    return Page(0, [{"ImageID": i} for i in ids], len(ids) if total == -1 else total, None, rows)
+
+
+@pytest.mark.parametrize(
+    ("answer", "tries", "part", "again", "problem"),
+    [
+        (_shown(*CONTROLS), 1, A_PART, [], None),
+        (_shown(*CONTROLS, *IN_PART[:3]), 1, A_PART, [], None),
+        (_shown(*CONTROLS, *IN_PART), 1, A_PART, [1, 1], None),
+        (_shown(*CONTROLS, *IN_PART), 3, A_PART, [1, 1], None),
+        (ResponseTooLargeError("large"), 1, A_PART, [1, 1], None),
+        (_shown(*CONTROLS, *IN_PART), 1, SMALLEST, [], OVERFLOW),
+        (ResponseTooLargeError("large"), 1, SMALLEST, [], OVERFLOW),
+        (_shown(*CONTROLS, "sha256:b" + "0" * 63), 1, A_PART, [], ID_FILTER),
+        (_shown(*CONTROLS, ""), 1, A_PART, [], ID_FILTER),
+        (_shown(*CONTROLS, total=None), 1, A_PART, [], ID_FILTER),
+        (_shown(*CONTROLS, total=1), 1, A_PART, [], ID_FILTER),
+        (_shown(*CONTROLS, total=3), 1, A_PART, [2], None),
+        (_shown(*CONTROLS, total=3), 2, A_PART, [3], None),
+        (_shown(*CONTROLS, total=3), 3, A_PART, [4], OVERFLOW),
+        (_shown(CONTROLS[0], IN_PART[0]), 1, A_PART, [2], None),
+        (_shown(CONTROLS[1], IN_PART[0]), 2, A_PART, [3], None),
+        (_shown(CONTROLS[0], IN_PART[0]), 3, A_PART, [4], ID_FILTER),
+        (_shown(*CONTROLS, IN_PART[0], IN_PART[0]), 1, A_PART, [2], None),
+        (_shown(*CONTROLS, IN_PART[0], IN_PART[0]), 2, A_PART, [], None),
+        (_shown(*CONTROLS, "sha256:e" + "0" * 63), 1, Part(("sha256:e",)), [2], None),
+        (_shown(*CONTROLS, "sha256:e" + "0" * 63), 2, Part(("sha256:e",)), [], None),
+    ],
+    ids=[
+        "an empty part",
+        "a part with room",
+        "a full answer",
+        "a full answer in the end",
+        "too large an answer",
+        "a full answer of the smallest part",
+        "too large an answer of the smallest part",
+        "an image of another part",
+        "an image without an id",
+        "no TotalCount",
+        "too small a TotalCount",
+        "not all rows",
+        "not all rows, again",
+        "never all rows",
+        "no last control",
+        "no first control, again",
+        "never a control",
+        "an image twice",
+        "an image twice, again",
+        "a known image is missing",
+        "a known image is missing, again",
+    ],
+)
+def test_what_is_asked_instead_of_a_part(
+    answer: Page | TcssError, tries: int, part: Part, again: list[int], problem: Any
+) -> None:
+    """`again` says for the how many-th time. Six rows fill an answer, and two images of one part were known."""
+    reader = PartsReader(RemoteList(Mock(), lambda *_: [], 1, 6), (), CONTROLS)
+    reader._known = [f"sha256:e{number}" + "0" * 62 for number in range(2)]
+    questions = reader._judge(_Question(part, CONTROLS, tries), answer)
+    assert ([question.tries for question in questions], reader.evidence.problem) == (again, problem)
+    halved = again == [1, 1]
+    assert [question.part for question in questions] == (part.smaller() if halved else [part] * len(again))
+
+
+def test_an_error_that_says_nothing_of_a_part_is_raised() -> None:
+    """It ends the reading."""
+    reader = PartsReader(RemoteList(Mock(), lambda *_: [], 1, 6), (), CONTROLS)
+    with pytest.raises(TransientError):
+        reader._judge(_Question(A_PART, CONTROLS), TransientError("reset"))
+
+
+@pytest.mark.parametrize(("gone", "lacks"), [(0, False), (1, False), (2, True)], ids=["none", "a twentieth", "more"])
+def test_known_images_that_are_missing(gone: int, lacks: bool) -> None:
+    """Up to a twentieth may be gone. Images of other parts are not asked for."""
+    known = sorted(f"sha256:{digit}{number:02}" + "0" * 61 for digit in "9ab" for number in range(20))
+    reader = PartsReader(RemoteList(Mock(), lambda *_: [], 1, 100), (), CONTROLS)
+    reader._known = known
+    assert reader._lacks_known(A_PART, _shown(*CONTROLS, *known[20 + gone : 40])) == lacks
+
+
+@pytest.mark.parametrize(
+    ("listed", "tries", "controls"),
+    [
+        ("e0 e1 e2 e3 a0 e4", 1, "e4 e3"),
+        ("e0 e1 e2 e3 a0 e4", 2, "e2 e1"),
+        ("e0 e1 e2 e3 a0 e4", 3, "e0 e4"),
+        ("e0 e1 e1", 1, "e1 e0"),
+        ("e0 a0 e1 a1", 1, "e1 e0"),
+        ("e0 a0 a1", 1, "a1 a0"),
+    ],
+    ids=["the newest", "again", "once more", "listed again", "two others", "one other"],
+)
+def test_the_controls_of_a_part(listed: str, tries: int, controls: str) -> None:
+    """The newest images that were listed and are not in the part, others each time; as far as there are two."""
+    of = {word: f"sha256:{word}" for word in listed.split()}
+    reader = PartsReader(RemoteList(Mock(), lambda *_: [], 1, 6), (), [of[word] for word in listed.split()])
+    asked = reader._question(A_PART, tries)
+    assert (asked.part, asked.tries, [*asked.controls]) == (A_PART, tries, [of[word] for word in controls.split()])
