@@ -329,10 +329,23 @@ def test_a_row_at_which_the_server_fails_ends_the_reading() -> None:
 
 
 @pytest.mark.parametrize(
+    "quirks", [{"poison": frozenset({digests(1)[0]})}, {"huge": {digests(1)[0]: 0}}], ids=["failing", "too large"]
+)
+def test_a_row_that_cannot_be_shown_does_not_fail_the_try(quirks: dict[str, Any]) -> None:
+    """That row is found by the id that is tried. The filter is tried again, with another id."""
+    ids = digests(20)
+    watched = Watched(Fleet(listed(20)), replace(SUBSTRING, **quirks))
+    remote = watched.remote(limit=LIMIT)
+    assert not PartsReader(remote, (), ids[::-1]).can_be_had()
+    assert PartsReader(remote, (), ids).can_be_had()
+
+
+@pytest.mark.parametrize(
     ("name", "error"),
     [("throttle", ThrottledError), ("request_timeout", TransientError)],
 )
 def test_an_error_of_the_api_is_raised(name: str, error: type[Exception]) -> None:
     """It says nothing about the filter."""
-    with pytest.raises(error):
-        _read(SUBSTRING, faults=(Fault(name, at=range(5, 100)),))
+    for first in (1, 2, 5):
+        with pytest.raises(error):
+            _read(SUBSTRING, faults=(Fault(name, at=range(first, 100)),))
