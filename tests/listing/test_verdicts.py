@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -13,13 +13,15 @@ import pytest
 from connector.api.answers import Answer
 from connector.errors import RequestRejectedError, ResponseTooLargeError, TransientError
 from connector.listing.full import FIELD, LOOKS, FullSweep, _listed_twice
-from connector.listing.page import ASCENDING, Page
+from connector.listing.page import ASCENDING, DESCENDING, Page
 from connector.listing.proof import Evidence, Proof
 from connector.listing.query import Filters, Query
 from connector.listing.reasons import Cause, ListReason, Reason
 from connector.listing.remote import RemoteList
+from connector.listing.seams import Aim
 
 UNREADABLE = ListReason.UNREADABLE.given(place=1, code="InternalError")
+REFUSES = RequestRejectedError("not so", code="InvalidParameter")
 REFUSED = ListReason.REFUSED.given(rows=3, code="InvalidParameter")
 BY_NAME: Filters = (("ImageName", ("web",)),)
 
@@ -369,9 +371,210 @@ def test_a_verdict(
     assert sweep._lost == (UNSORTED if cause is ListReason.PASSES_DIFFER else outcome.cause)
 
 
+# One pass after the other.
+
+ENDLESS = ListReason.ENDLESS.given(requests=9)
+PASSES = {
+    "proven": (Proof.ORDER, {}),
+    "unreadable": (None, {"unreadable": UNREADABLE}),
+    "unproven": (None, {}),
+    "endless": (None, {"problem": ENDLESS}),
+    "cut short": (None, {"problem": REFUSED}),
+    "capped": (None, {}),
+}
+
+
+@pytest.mark.parametrize(
+    ("passes", "others", "steps"),
+    [
+        (["proven"], {}, "0"),
+        (["unreadable"], {}, "0"),
+        (["unproven"] * 9, {}, "0 other-end parts 1 2"),
+        (["unproven"], {"other-end"}, "0 other-end"),
+        (["unproven"], {"parts"}, "0 other-end parts"),
+        (["unproven", "proven"], {}, "0 other-end parts 1"),
+        (["unproven", "unreadable"], {}, "0 other-end parts 1"),
+        (["cut short"], {}, "0 other-end parts"),
+        (["unproven", "cut short"], {}, "0 other-end parts 1"),
+        (["capped"], {}, "0 other-end parts"),
+        (["endless", "unproven", "unproven"], {}, "0 other-end parts 1 2"),
+        (["endless", "endless"], {}, "0 other-end parts 1"),
+        (["unproven", "endless", "unproven"], {}, "0 other-end parts 1 2"),
+        (["proven"], {"first"}, "parts 0"),
+        ([], {"first", "parts"}, "parts"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_passes_over_a_list(passes: list[str], others: set[str], steps: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most three, until the list is proven or another pass would be no better. After the first one, the list is read
+    from the other end and in parts; the other end and the parts in `others` prove it."""
+    sweep, _ = _sweep()
+    sweep._parts_first = "first" in others
+    evidences = [_evidence(f"{number}1", **PASSES[name][1]) for number, name in enumerate(passes)]
+    taken: list[str] = []
+
+    def one_pass(number: int, previous: Evidence | None) -> Generator[Page, None, Any]:
+        taken.append(str(number))
+        assert previous is (evidences[number - 1] if number else None)
+        assert [*sweep._before] == [str(before) for before in range(number)]
+        yield _page(f"{number}1")
+        sweep.outcome.proof = PASSES[passes[number]][0]
+        sweep.outcome.cause = ListReason.COUNT_CAPPED.given() if passes[number] == "capped" else None
+        return SimpleNamespace(evidence=evidences[number])
+
+    def other(name: str) -> Callable[..., Generator[Page, None, bool]]:
+        def read(*first: Any) -> Generator[Page, None, bool]:
+            taken.append(name)
+            assert [reader.evidence for reader in first] == (evidences[:1] if name == "other-end" else [])
+            yield _page("x1")
+            return name in others
+
+        return read
+
+    monkeypatch.setattr(sweep, "_pass", one_pass)
+    monkeypatch.setattr(sweep, "_from_the_other_end", other("other-end"))
+    monkeypatch.setattr(sweep, "_in_parts", other("parts"))
+    assert len([*sweep.pages()]) == len(taken)
+    assert " ".join(taken) == steps
+
+
+@dataclass
+class Readers:
+    """Makes readers that yield `pages`, lose the order, and leave `evidence`; or raise an error that is given for their
+    sort."""
+
+    pages: Sequence[str]
+    evidence: Evidence
+    loses: ListReason | None = None
+    rejects: Mapping[str | None, Exception] = field(default_factory=dict)
+    asked: list[Any] = field(default_factory=list)
+
+    def __call__(self, remote: RemoteList, query: Query, field_name: str, aim: Aim) -> Any:
+        self.asked.append((query, field_name, aim))
+        return SimpleNamespace(evidence=self.evidence, pages=lambda: self._pages(query.by))
+
+    def _pages(self, by: str | None) -> Iterator[Page]:
+        if by in self.rejects:
+            raise self.rejects[by]
+        yield from map(_page, self.pages)
+        self.evidence.order_lost = self.loses or self.evidence.order_lost
+
+
+BY_TIME, OWN = Query("CreateTime", "asc", BY_NAME), Query(None, None, BY_NAME)
+NO_ORDERS = [ListReason.UNSORTED, ListReason.WIDE_TIE, ListReason.NOT_TURNED]
+
+
+@pytest.mark.parametrize(
+    ("number", "lost_before", "aim", "lost"),
+    [
+        (0, None, Aim(expected=7), None),
+        (1, None, Aim(shift=True), None),
+        (2, None, Aim(), None),
+        (1, ListReason.SEAM_OPEN, Aim(shift=True), None),
+        (2, ListReason.SEAM_OPEN, Aim(), None),
+        *((1, lost, Aim(orders=(), shift=True), lost) for lost in NO_ORDERS),
+        *((2, lost, Aim(orders=()), lost) for lost in NO_ORDERS),
+    ],
+)
+def test_the_aim_of_a_pass(
+    number: int, lost_before: ListReason | None, aim: Aim, lost: ListReason | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every second pass has other boundaries. An order that was refuted is not looked for again, and its loss stays the
+    reason."""
+    readers = Readers(["a1 b2"], _evidence("a1 b2", total=2))
+    monkeypatch.setattr("connector.listing.full.ListReader", readers)
+    sweep, _ = _sweep()
+    sweep._expected, sweep._first = 7, _page("a1", 9)
+    previous = Evidence((), order_lost=lost_before) if number else None
+    pages, reader = _result(sweep._pass(number, previous))
+    assert (_shown(pages), readers.asked) == (["a b"], [(BY_TIME, FIELD, aim)])
+    assert reader.evidence.order_lost == lost
+    assert reader.evidence.totals == ({2} if number else {2, 9})  # the page that was read before all passes
+    assert sweep._read == {"a": 1, "b": 2}
+
+
+def test_a_pass_of_a_sweep_that_knows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No rows are asked for ahead, no parts are tried first, and no TotalCount is known."""
+    readers = Readers(["a1 b2"], _evidence("a1 b2", total=2))
+    monkeypatch.setattr("connector.listing.full.ListReader", readers)
+    sweep, _ = _sweep()
+    assert _shown([*sweep.pages()]) == ["a b"]
+    assert readers.asked == [(BY_TIME, FIELD, Aim())]
+    assert (sweep.outcome.reason, sweep.outcome.notes, readers.evidence.totals) == ("in one answer", [], {2})
+
+
+def test_a_sort_that_is_rejected_leaves_the_servers_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For all passes; if the server rejects its own order too, that is an error."""
+    readers = Readers(["a1 b2"], _evidence("a1 b2", total=2), None, {"CreateTime": REFUSES})
+    monkeypatch.setattr("connector.listing.full.ListReader", readers)
+    sweep, _ = _sweep()
+    assert _shown(_result(sweep._pass(0, None))[0]) == ["a b"]
+    assert sweep.outcome.notes == [ListReason.SORT_REJECTED.given(by="CreateTime", code="InvalidParameter")]
+    assert _shown(_result(sweep._pass(1, Evidence(())))[0]) == ["a b"]
+    assert [query for query, *_ in readers.asked] == [BY_TIME, OWN, OWN]
+    readers.rejects = {None: REFUSES}
+    with pytest.raises(RequestRejectedError):
+        _result(sweep._pass(2, Evidence(())))
+
+
+@pytest.mark.parametrize(
+    ("evidence", "previous", "proof", "counted"),
+    [
+        (_evidence("a1", "b2", total=2), None, Proof.ORDER, False),
+        (_evidence("a1", "b2", total=2, end_unseen=True), None, Proof.ORDER, True),
+        (_evidence("a1", "b2", total=2, end_unseen=True, problem=REFUSED), None, None, False),
+        (_evidence("b2 a1", "c3", total=3), None, None, False),
+        (_evidence("b2 a1", "c3", total=3), _evidence("b2 a1 c3", total=3), Proof.COUNT, True),
+    ],
+    ids=["in order", "in order, without an end", "refused, without an end", "one pass", "two alike passes"],
+)
+def test_what_is_counted_apart(
+    evidence: Evidence, previous: Evidence | None, proof: Proof | None, counted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list whose end no order proves."""
+    readers = Readers(["a1"], replace(evidence), evidence.order_lost)
+    monkeypatch.setattr("connector.listing.full.ListReader", readers)
+    apart: list[Any] = []
+    sweep, _ = _sweep()
+    monkeypatch.setattr(sweep, "_count_apart", lambda *given: apart.append(given) or iter([_page("z1")]))
+    pages, reader = _result(sweep._pass(0, previous))
+    assert (_shown(pages), sweep.outcome.proof) == (["a", *(["z"] if counted else [])], proof)
+    assert apart == ([(reader.evidence, BY_TIME)] if counted else [])
+
+
+@pytest.mark.parametrize(
+    ("number", "found", "can", "pages"),
+    [
+        (0, {}, True, 3),
+        (0, {"order_lost": ListReason.UNSORTED}, True, 1),
+        (0, {"order_lost": ListReason.UNSORTED}, False, 3),
+        (0, {"order_lost": ListReason.SEAM_OPEN, "unreadable": UNREADABLE}, True, 3),
+        (1, {"order_lost": ListReason.UNSORTED}, True, 3),
+        (1, {}, True, 3),
+    ],
+    ids=["in order", "without an order", "and without parts", "a row that cannot be read", "the second pass", "both"],
+)
+def test_a_pass_ends_where_parts_are_better(
+    number: int, found: dict[str, Any], can: bool, pages: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the order is lost, in the first pass; its requests are stopped."""
+    monkeypatch.setattr("connector.listing.full.PartsReader", Parts(Evidence(()), can))
+    closed: list[bool] = []
+
+    def read() -> Iterator[Page]:
+        try:
+            yield from (_page("a1"), _page("b2"), _page("c3"))
+        finally:
+            closed.append(True)
+
+    sweep, _ = _sweep()
+    reader: Any = SimpleNamespace(evidence=_evidence("a1", total=3, **found), pages=read)
+    assert len(_result(sweep._as_long_as_it_pays(reader, number))[0]) == pages
+    assert (closed, len(sweep._read)) == ([True], pages)
+
+
 # Scanned and other images, counted apart.
 
-REFUSES = RequestRejectedError("no such filter", code="InvalidParameter")
 CAPPED = (None, ListReason.COUNT_CAPPED)
 COUNTED, ORDERED = (Proof.COUNT, None), (Proof.ORDER, None)
 
@@ -537,6 +740,57 @@ def test_an_empty_page_is_read_again_as_one_row() -> None:
     sweep, script = _sweep([E5, ("", 10), E5])
     assert not _result(sweep._have_met(_reader(TAIL), _reader(_page("", 10, 10)), 7))[1]
     assert [asked["Limit"] for asked in script.asked] == [3, 1, 3]
+
+
+# The rest of a list that was cut short, from the other end.
+
+
+@pytest.mark.parametrize(
+    ("tail", "found"),
+    [
+        ("a1 b2", {}),
+        ("a1 b2", {"problem": ListReason.ENDLESS.given(requests=9)}),
+        ("a1 b2", {"problem": REFUSED, "order_lost": ListReason.UNSORTED}),
+        ("a1 b-", {"problem": REFUSED}),
+        ("", {"problem": REFUSED}),
+        (None, {"problem": REFUSED}),
+    ],
+    ids=["read to its end", "endless", "without an order", "ends without a CreateTime", "ends with no row", "no page"],
+)
+def test_lists_that_are_not_read_from_the_other_end(tail: str | None, found: dict[str, Any]) -> None:
+    """No passes could meet there."""
+    sweep, script = _sweep()
+    first = _reader(None if tail is None else _page(tail, 9), **found)
+    assert _result(sweep._from_the_other_end(first)) == ([], False)
+    assert script.asked == []
+
+
+@pytest.mark.parametrize("cut_short", [REFUSED, ListReason.END_HIDDEN.given()], ids=["refused", "hidden"])
+@pytest.mark.parametrize(
+    ("found", "outcome"),
+    [
+        ({"nulls": True}, (Proof.BOTH_ENDS, None)),
+        ({"nulls": True, **HIDDEN}, (None, ListReason.GAP.given(total=9))),
+        ({"nulls": True, "problem": REFUSED}, (None, UNSORTED)),
+    ],
+    ids=["met", "a gap", "cut short again"],
+)
+def test_the_rest_of_a_list_that_was_cut_short(
+    cut_short: Cause, found: dict[str, Any], outcome: tuple[Proof | None, Cause | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Down to the last CreateTime of the first pass."""
+    second, asked = _reader(TAIL, **found), []
+    second.pages = lambda: iter([_page("z9 y8")])
+    monkeypatch.setattr("connector.listing.full.ListReader", lambda remote, *aims: asked.append(aims) or second)
+    sweep, _ = _sweep()
+    sweep.outcome.cause = UNSORTED
+    pages, result = _result(sweep._from_the_other_end(_reader(_page("a1 b2", 9), problem=cut_short)))
+    assert (_shown(pages), sweep._read) == (["z y"], {"z": 9, "y": 8})
+    assert asked == [(Query(FIELD, "desc", BY_NAME), FIELD, Aim(DESCENDING, until=2))]
+    proven = outcome[0] is not None
+    assert (result, sweep.outcome.proof, sweep.outcome.cause) == (proven, *outcome)
+    assert (sweep.outcome.order_proven, sweep.outcome.passes) == (proven, 1)
+    assert sweep._lost == (outcome[1] if outcome[1] != UNSORTED else None)
 
 
 # Parts.
