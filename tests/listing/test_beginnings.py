@@ -166,6 +166,33 @@ def test_parts_are_as_long_as_they_have_room_for(counts: Mapping[int, int], part
     assert [*beginnings._plan([counts.get(number, 0) for number in range(256)], 5)] == _parts(*parts)
 
 
+@pytest.mark.parametrize(
+    ("counts", "parts"),
+    [
+        ({0x000: 5, 0xFFF: 5}, ["0 1 2 3 4 5 6 7 8 9 a b c d e", "f"]),
+        (
+            {0x000: 5, 0x001: 1, 0x0F0: 9},
+            [
+                "000",
+                "001 002 003 004 005 006 007 008 009 00a 00b 00c",
+                "00d 00e 00f 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e",
+                "0f0",
+                "0f1 0f2 0f3 0f4 0f5 0f6 0f7 0f8 0f9 0fa 0fb 0fc",
+                "0fd 0fe 0ff 1 2 3 4 5 6 7 8 9 a b c d e f",
+            ],
+        ),
+        (
+            {0x00F: 5, 0x010: 5, 0x200: 5},
+            ["00", "01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f 1", "2 3 4 5 6 7 8 9 a b c d e f"],
+        ),
+    ],
+    ids=["the first and the last", "more than 24", "not from where a shorter beginning begins"],
+)
+def test_parts_of_beginnings_with_three_digits(counts: Mapping[int, int], parts: list[str]) -> None:
+    """The same."""
+    assert [*beginnings._plan([counts.get(number, 0) for number in range(4096)], 5)] == _parts(*parts)
+
+
 def test_a_part_is_parted_further_on() -> None:
     """A part that overflows is halved: by its values, and a single one by its next digit."""
     assert Part(("sha256:a", "sha256:b", "sha256:c")).smaller() == _parts("a", "b c")

@@ -450,6 +450,7 @@ class Readers:
     asked: list[Any] = field(default_factory=list)
 
     def __call__(self, remote: RemoteList, query: Query, field_name: str, aim: Aim) -> Any:
+        assert isinstance(remote, RemoteList)
         self.asked.append((query, field_name, aim))
         return SimpleNamespace(evidence=self.evidence, pages=lambda: self._pages(query.by))
 
@@ -781,12 +782,12 @@ def test_the_rest_of_a_list_that_was_cut_short(
     """Down to the last CreateTime of the first pass."""
     second, asked = _reader(TAIL, **found), []
     second.pages = lambda: iter([_page("z9 y8")])
-    monkeypatch.setattr("connector.listing.full.ListReader", lambda remote, *aims: asked.append(aims) or second)
+    monkeypatch.setattr("connector.listing.full.ListReader", lambda *aims: asked.append(aims) or second)
     sweep, _ = _sweep()
     sweep.outcome.cause = UNSORTED
-    pages, result = _result(sweep._from_the_other_end(_reader(_page("a1 b2", 9), problem=cut_short)))
+    pages, result = _result(sweep._from_the_other_end(_reader(_page("a1 b2 c3", 9), problem=cut_short)))
     assert (_shown(pages), sweep._read) == (["z y"], {"z": 9, "y": 8})
-    assert asked == [(Query(FIELD, "desc", BY_NAME), FIELD, Aim(DESCENDING, until=2))]
+    assert asked == [(sweep._remote, Query(FIELD, "desc", BY_NAME), FIELD, Aim(DESCENDING, until=3))]
     proven = outcome[0] is not None
     assert (result, sweep.outcome.proof, sweep.outcome.cause) == (proven, *outcome)
     assert (sweep.outcome.order_proven, sweep.outcome.passes) == (proven, 1)
@@ -807,7 +808,7 @@ class Parts:
     first: Page | None = None
 
     def __call__(self, remote: RemoteList, filters: Filters, listed: list[str]) -> Parts:
-        assert filters == BY_NAME
+        assert (isinstance(remote, RemoteList), filters) == (True, BY_NAME)
         self.listed = listed
         return self
 
