@@ -37,7 +37,7 @@ class Part:
 def plan(known: Collection[str], total: int, room: int) -> list[Part]:
     """Plan parts of at most about `room` images, which together hold every id that begins with `sha256:`."""
     exact = 10 * len(known) >= 9 * total
-    size = max(total, len(known), 1)
+    size = max(total, len(known))
     room = room if exact else max(1, int(room * FIRST_FILL))
     fewest = next(digits for digits in range(1, LONGEST) if size <= MOST_VALUES * 16**digits)
     tried = [_counts(known if exact else (), size, digits) for digits in (fewest, fewest + 1)]
@@ -60,13 +60,13 @@ def _plan(counts: Sequence[float], room: int) -> Iterator[Part]:
     start = 0
     while start < len(counts):
         end = max(start + 1, bisect_right(sums, sums[start] + room) - 1)
-        for level in range(digits + 1):  # too many beginnings: stop earlier, at a number that needs fewer digits
+        for level in range(digits):  # too many beginnings: stop earlier, at a number that needs fewer digits
             shorter = end - end % 16**level
-            beginnings = _beginnings(start, shorter, digits) if shorter > start else []
-            if beginnings and len(beginnings) <= MOST_VALUES:
+            beginnings = _beginnings(start, shorter, digits)
+            if 0 < len(beginnings) <= MOST_VALUES:
                 break
         else:
-            shorter = min(end, start + MOST_VALUES // 2)
+            shorter = start + MOST_VALUES // 2
             beginnings = _beginnings(start, shorter, digits)
         yield Part(tuple(beginnings))
         start = shorter

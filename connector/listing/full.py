@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 
-from connector.errors import RequestRejectedError, ResponseTooLargeError
+from connector.errors import RequestRejectedError, ResponseTooLargeError, TransientError
 from connector.listing.page import DESCENDING, FAR, Page, text_of
 from connector.listing.parts import PartsReader
+from connector.listing.plan import may_be_of_one_row
 from connector.listing.proof import GREAT_STEP, Evidence, Outcome, Proof, is_great_step
 from connector.listing.query import SCANNED, UNSCANNED, Filters, Query
 from connector.listing.reader import ListReader
@@ -213,25 +214,24 @@ class FullSweep:
             self._read.update(page.values)
             yield page
         self.outcome.add(reader.evidence)
-        if reader.evidence.in_order and (yield from self._have_met(first, reader)):
+        if reader.evidence.in_order and (yield from self._have_met(first, reader, until)):
             self.outcome.proof, self.outcome.cause, self.outcome.order_proven = Proof.BOTH_ENDS, None, True
         elif reader.evidence.in_order:
             self.outcome.cause = self._lost = ListReason.GAP.given(total=reader.evidence.total)
         return self.outcome.complete
 
-    def _have_met(self, first: ListReader, second: ListReader) -> Generator[Page, None, bool]:
+    def _have_met(self, first: ListReader, second: ListReader, value: int) -> Generator[Page, None, bool]:
         """Whether no image can stand where neither pass has read: images without a CreateTime, at the end of both.
 
-        The passes meet at a CreateTime. No row is left if as many rows stand before that CreateTime, and before it in
-        the other direction, as TotalCount says. The list may move, and images that come and go in balance do not move
-        TotalCount. So both places are read in turn, until each was the same before and after the other was read.
+        The passes meet at `value`, a CreateTime. No row is left if as many rows stand before that CreateTime, and
+        before it in the other direction, as TotalCount says. The list may move, and images that come and go in balance
+        do not move TotalCount. So both places are read in turn, until each was alike before and after the other.
         """
         if first.evidence.hidden() or second.evidence.hidden() or first.tail is None or second.tail is None:
             return False
         if first.evidence.nulls or second.evidence.nulls:
             return True
-        value, tails, looks = first.tail.rows[-1][0] or 0, (first.tail, second.tail), list[tuple[int | None, Page]]()
-        agreed = 0
+        tails, looks, agreed = (first.tail, second.tail), list[tuple[int | None, Page]](), 0
         for number in range(LOOKS):
             turned = number % 2 == 1
             try:
@@ -239,7 +239,8 @@ class FullSweep:
             except (RequestRejectedError, ResponseTooLargeError):
                 return False
             looks.append((page.place_where(value.__gt__ if turned else value.__le__), page))
-            agreed = agreed + 1 if number > 1 and looks[-1][0] == looks[-3][0] else 0
+            if number > 1:
+                agreed = agreed + 1 if looks[-1][0] == looks[-3][0] else 0
             if agreed and (looks[-1][0] or FAR) + (looks[-2][0] or FAR) != looks[-2][1].total:
                 return False
             if agreed == AGREED:
@@ -259,8 +260,10 @@ class FullSweep:
         if not self._read:
             try:
                 first = self._first = self._remote.first(Query(filters=self._filters), self._remote.limit)
-            except ResponseTooLargeError:
-                return False  # a single row is too large: a pass finds that row, and reads the others
+            except (ResponseTooLargeError, TransientError) as error:
+                if not may_be_of_one_row(error):
+                    raise
+                return False  # a pass finds the row, and reads the others
             self._read.update(first.values)
             yield first
         parts = self._parts()

@@ -9,7 +9,7 @@ from typing import Any
 from connector.errors import RequestRejectedError, ResponseTooLargeError, TransientError
 from connector.listing.page import DESCENDING, Page, image_id_of, text_of
 from connector.listing.parts import PartsReader
-from connector.listing.plan import FAILING
+from connector.listing.plan import may_be_of_one_row
 from connector.listing.proof import Evidence, Outcome, Proof, is_great_step
 from connector.listing.query import SCANNED, UNSCANNED, Query
 from connector.listing.reader import ListReader
@@ -69,12 +69,10 @@ class IncrementalSweep:
         except RequestRejectedError as error:
             outcome.fallback = ListReason.REJECTED.given(code=error.code)
         except (TransientError, ResponseTooLargeError) as error:
-            at_one_row = isinstance(error, ResponseTooLargeError) or (error.code or "").startswith(FAILING)
-            if not (answered and at_one_row):
+            if not (answered and may_be_of_one_row(error)):
                 raise
-            outcome.fallback = ListReason.FAILING.given(
-                code=error.code or "too large"
-            )  # perhaps the server fails at a single row, which a full sweep finds
+            # Perhaps the server fails at a single row, which a full sweep finds.
+            outcome.fallback = ListReason.FAILING.given(code=error.code or "too large")
         else:
             outcome.order_proven, outcome.proof = True, Proof.WATERMARK
         outcome.cause = outcome.fallback

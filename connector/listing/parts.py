@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from connector.errors import RequestRejectedError, ResponseTooLargeError, TcssError, TransientError
 from connector.listing.beginnings import ALGORITHM, DIGITS, MOST_VALUES, Part, plan
 from connector.listing.page import Page, image_id_of
-from connector.listing.plan import FAILING
+from connector.listing.plan import may_be_of_one_row
 from connector.listing.prefetch import Prefetch
 from connector.listing.proof import Evidence
 from connector.listing.query import Filters, Query
@@ -68,7 +68,12 @@ class PartsReader:
         if len(self._listed) < 2 or not all(map(_ID.fullmatch, self._listed)):
             return False
         if server.finds_prefixes is None:
-            server.finds_prefixes = self._try(self._listed[-1], TRIED)
+            try:
+                server.finds_prefixes = self._try(self._listed[-1], TRIED)
+            except (ResponseTooLargeError, TransientError) as error:
+                if not may_be_of_one_row(error):
+                    raise
+                return False  # perhaps another id, which begins otherwise, can be asked for
         return server.finds_prefixes
 
     @property
@@ -96,7 +101,19 @@ class PartsReader:
         `first` is the list's first page, if it was read just now; its TotalCount gives the length of the list.
         `evidence.problem` says why the filter is not to be trusted after all.
         """
-        total = self._total(first)
+        try:
+            yield from self._parts(known, self._total(first))
+        except RequestRejectedError:
+            self.evidence.problem = ListReason.ID_FILTER.given()
+        except ResponseTooLargeError:
+            self.evidence.problem = ListReason.PARTS_OVERFLOW.given()
+        except TransientError as error:
+            if not may_be_of_one_row(error):
+                raise
+            # Perhaps a single row makes the server fail: a pass finds that row, and reads the others.
+            self.evidence.problem = ListReason.REFUSED.given(rows=len(self.evidence.values), code=error.code)
+
+    def _parts(self, known: Collection[str], total: int) -> Generator[Page, None, None]:
         self._known = sorted(filter(_ID.fullmatch, known))
         parts = plan(self._known, min(total, max(MOST_PLANNED, len(self._known))), self._room)
         questions = [self._question(part) for part in parts]
@@ -132,15 +149,6 @@ class PartsReader:
                 self.evidence.problem = ListReason.OTHER_IDS.given()
             yield from self._until_none_is_missing(questions)
             self.evidence.ended = self.evidence.problem is None
-        except RequestRejectedError:
-            self.evidence.problem = ListReason.ID_FILTER.given()
-        except ResponseTooLargeError:
-            self.evidence.problem = ListReason.PARTS_OVERFLOW.given()
-        except TransientError as error:
-            if not (error.code or "").startswith(FAILING):
-                raise
-            # Perhaps a single row makes the server fail: a pass finds that row, and reads the others.
-            self.evidence.problem = ListReason.REFUSED.given(rows=len(self.evidence.values), code=error.code)
         finally:
             prefetch.close(wait=True)
 

@@ -251,3 +251,8 @@ class Plan:
             if page.repeated == before.repeated:
                 break
         return page
+
+
+def may_be_of_one_row(error: TcssError) -> bool:
+    """Whether the server may fail at a single row only: the row is too large, or the server fails as it does at one."""
+    return isinstance(error, ResponseTooLargeError) or (error.code or "").startswith(FAILING)

@@ -41,6 +41,12 @@ def items(create_times: Iterable[int], scan_times: Iterable[int | None] = ()) ->
     return made
 
 
+def digests(count: int, seed: int = 0) -> list[str]:
+    """`count` ids."""
+    rng = Random(f"digests {seed}")
+    return [f"sha256:{rng.getrandbits(256):064x}" for _ in range(count)]
+
+
 def instant(item: Mapping[str, Any], name: str = "ScanTime") -> int | None:
     """Return the item's time in microseconds."""
     return parse_instant(item[name], UTC) if isinstance(item.get(name), str) else None

@@ -379,6 +379,34 @@ def test_a_row_that_fills_an_answer_alone_breaks_the_order() -> None:
     assert (missed, outcome.proof) == (set(), Proof.COUNT)
 
 
+# Filters.
+
+
+@pytest.mark.parametrize(
+    ("quirks", "parts_first", "proof"),
+    [
+        (Quirks(), False, Proof.ORDER),
+        (UNSORTED, False, Proof.COUNT),
+        (Quirks(max_offset=40), False, Proof.BOTH_ENDS),
+        (replace(SUBSTRING, sortable=frozenset()), False, Proof.PARTS),
+        (SUBSTRING, True, Proof.PARTS),
+    ],
+    ids=["in order", "counted", "from both ends", "parts", "parts first"],
+)
+def test_filters_are_sent_with_every_request(quirks: Quirks, parts_first: bool, proof: Proof) -> None:
+    """Whichever way the list is read: else other images would be loaded, or counted."""
+    images = hashed(150)
+    for item in images[::2]:
+        item |= {"ScanStatus": "SCANNED", "ScanTime": item["CreateTime"]}
+    watched = Watched(Fleet(images), replace(quirks, max_limit=20))
+    remote = watched.remote(limit=20)
+    sweep = FullSweep(remote, (("ScanStatus", ("notScan",)),), known=watched.fleet.ids, parts_first=parts_first)
+    shown = {item["ImageID"] for page in sweep.pages() for item in page.items}
+    assert (shown, sweep.outcome.proof) == ({item["ImageID"] for item in images[1::2]}, proof)
+    first = [payload.get("Filters", [{}])[0] for payload in watched.server.payloads]
+    assert first == [{"Name": "ScanStatus", "Values": ["notScan"]}] * len(first)
+
+
 # Evidence that contradicts.
 
 
@@ -441,6 +469,28 @@ def test_parts_that_leave_out_an_image_are_no_proof() -> None:
     shown = {item["ImageID"] for page in sweep.pages() for item in page.items}
     assert not sweep.outcome.complete or unheard in shown
     assert sweep.outcome.proof is not Proof.PARTS
+
+
+@pytest.mark.parametrize("fails", ["huge", "poison"])
+@pytest.mark.parametrize("parts_first", [False, True])
+def test_a_first_row_that_cannot_be_shown_is_left_to_a_pass(fails: str, parts_first: bool) -> None:
+    """By CreateTime that row is not on the first page, and all others are read."""
+    images = hashed(300)
+    (bad,) = (item for item in images if item["CreateTime"] == instant_text(150 * DAY))
+    images = [bad, *(item for item in images if item is not bad)]
+    quirk = {"huge": {bad["ImageID"]: 0}, "poison": frozenset({bad["ImageID"]})}[fails]
+    watched = Watched(Fleet(images), replace(SUBSTRING, **{fails: quirk}))
+    sweep = FullSweep(watched.remote(), parts_first=parts_first)
+    shown = {item["ImageID"] for page in sweep.pages() for item in page.items}
+    assert (watched.throughout - shown, sweep.outcome.complete) == ({bad["ImageID"]}, False)
+
+
+@pytest.mark.parametrize("parts_first", [False, True])
+def test_a_server_that_is_down_is_an_error(parts_first: bool) -> None:
+    """Whichever way the list is read first."""
+    watched = Watched(Fleet(hashed(30)), SUBSTRING, (Fault("request_timeout", every=1),))
+    with pytest.raises(TransientError):
+        list(FullSweep(watched.remote(), parts_first=parts_first).pages())
 
 
 def test_parts_first_of_a_server_that_finds_no_beginnings() -> None:

@@ -1,8 +1,7 @@
-"""A list in parts by ImageID: the plan covers every id once, and no answer is believed that its controls contradict."""
+"""A list in parts by ImageID: no answer is believed that its controls contradict."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
@@ -10,31 +9,22 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from connector.api.answers import Answer
 from connector.errors import ResponseTooLargeError, TcssError, ThrottledError, TransientError
-from connector.listing.beginnings import MOST_VALUES, Part, plan
+from connector.listing.beginnings import Part
 from connector.listing.page import Page
 from connector.listing.parts import ROOM, PartsReader, _Question
 from connector.listing.proof import Evidence
 from connector.listing.reasons import ListReason
 from connector.listing.remote import RemoteList
 from connector.sandbox import Fault, Fleet, Quirks
-from tests.listing.lists import DAY, Change, Item, Watched, items
-from tests.properties import examples
+from tests.listing.lists import DAY, Change, Item, Watched, digests, items
 
 DIGITS = "0123456789abcdef"
 LIMIT = 20
 SUBSTRING = Quirks(image_id_match="substring")
 PREFIX = Quirks(image_id_match="prefix")
-
-
-def digests(count: int, seed: int = 0) -> list[str]:
-    """`count` ids."""
-    rng = Random(f"digests {seed}")
-    return [f"sha256:{rng.getrandbits(256):064x}" for _ in range(count)]
 
 
 def listed(count: int) -> list[Item]:
@@ -43,70 +33,7 @@ def listed(count: int) -> list[Item]:
     return [{**item, "ImageID": image_id} for item, image_id in named]
 
 
-# The plan.
-
-sizes = st.one_of(st.integers(0, 30), st.integers(0, 600), st.integers(600, 30_000))
-
-
-def _covered(parts: list[Part], images: list[str]) -> list[int]:
-    """For each id, the number of parts that hold it."""
-    beginnings = Counter(beginning for part in parts for beginning in part.beginnings)
-    lengths = {len(beginning) for beginning in beginnings}
-    return [sum(beginnings[image_id[:length]] for length in lengths) for image_id in images]
-
-
-@examples(15)
-@given(
-    images=sizes, share=st.sampled_from((0.0, 0.05, 0.5, 0.95, 1.0)), room=st.integers(1, 96), seed=st.integers(0, 9)
-)
-def test_every_id_is_in_one_part(images: int, share: float, room: int, seed: int) -> None:
-    """However many there are and are known, and for ids that nobody knows; no filter has too many values."""
-    ids = digests(images, seed)
-    parts = plan(ids[: int(images * share)], images, room)
-    unknown = [f"sha256:{digit}{other}" + "0" * 62 for digit in DIGITS for other in DIGITS]
-    assert set(_covered(parts, ids + digests(500, seed + 100) + unknown)) == {1}
-    assert max(len(part.beginnings) for part in parts) <= MOST_VALUES
-
-
-@pytest.mark.thorough("100000-1100")
-@pytest.mark.parametrize(("images", "most"), [(0, 1), (90, 1), (500, 7), (2_000, 24), (20_000, 220), (100_000, 1_100)])
-def test_parts_of_known_ids_are_nearly_full(images: int, most: int) -> None:
-    """None has more images than there is room for, and there are few more parts than that takes."""
-    ids = digests(images)
-    parts = plan(ids, images, 96)
-    assert max(sum(map(part.holds, ids)) for part in parts[:50]) <= 96
-    assert len(parts) <= most
-
-
-@pytest.mark.parametrize(("images", "most"), [(90, 2), (2_000, 30), (20_000, 290)])
-def test_parts_of_unknown_ids_have_room_for_chance(images: int, most: int) -> None:
-    """Few of them have more images than one answer."""
-    ids = digests(images)
-    parts = plan((), images, 96)
-    assert sum(sum(map(part.holds, ids)) > 98 for part in parts) <= len(parts) // 50
-    assert len(parts) <= most
-
-
-@pytest.mark.parametrize("images", [30, 300, 2_000, 6_000])
-def test_a_plan_leaves_room_for_two_controls_among_26_values(images: int) -> None:
-    """Nobody knows how many values a server reads: parts are small rather than filters long."""
-    ids = digests(images)
-    for known in (ids, ()):
-        for room in (16, 96):
-            assert max(len(part.beginnings) for part in plan(known, images, room)) <= 24
-
-
-def test_ids_that_begin_alike_are_parted_further_on() -> None:
-    """A part that overflows is halved: by its values, and a single one by its next digit."""
-    assert Part(("sha256:a", "sha256:b", "sha256:c")).smaller() == [
-        Part(("sha256:a",)),
-        Part(("sha256:b", "sha256:c")),
-    ]
-    assert Part(("sha256:a",)).smaller() == [
-        Part(tuple(f"sha256:a{digit}" for digit in "01234567")),
-        Part(tuple(f"sha256:a{digit}" for digit in "89abcdef")),
-    ]
-    assert Part(("sha256:" + "a" * 12,)).smaller() == []
+# The reader.
 
 
 @pytest.mark.parametrize("total", [10**9, 10**17])
@@ -129,9 +56,6 @@ def test_a_billion_images_are_not_planned_for(total: int) -> None:
         pass
     assert reader.evidence.problem is not None
     assert asked < 400
-
-
-# The reader.
 
 
 def _reader(watched: Watched, shown: int = LIMIT, limit: int = LIMIT, in_flight: int = 1) -> PartsReader:
@@ -408,13 +332,26 @@ def test_a_row_at_which_the_server_fails_ends_the_reading() -> None:
 
 
 @pytest.mark.parametrize(
+    "quirks", [{"poison": frozenset({digests(1)[0]})}, {"huge": {digests(1)[0]: 0}}], ids=["failing", "too large"]
+)
+def test_a_row_that_cannot_be_shown_does_not_fail_the_try(quirks: dict[str, Any]) -> None:
+    """That row is found by the id that is tried. The filter is tried again, with another id."""
+    ids = digests(20)
+    watched = Watched(Fleet(listed(20)), replace(SUBSTRING, **quirks))
+    remote = watched.remote(limit=LIMIT)
+    assert not PartsReader(remote, (), ids[::-1]).can_be_had()
+    assert PartsReader(remote, (), ids).can_be_had()
+
+
+@pytest.mark.parametrize(
     ("name", "error"),
     [("throttle", ThrottledError), ("request_timeout", TransientError)],
 )
 def test_an_error_of_the_api_is_raised(name: str, error: type[Exception]) -> None:
     """It says nothing about the filter."""
-    with pytest.raises(error):
-        _read(SUBSTRING, faults=(Fault(name, at=range(5, 100)),))
+    for first in (1, 2, 5):
+        with pytest.raises(error):
+            _read(SUBSTRING, faults=(Fault(name, at=range(first, 100)),))
 
 
 NEWEST = "sha256:abc" + "0" * 61
