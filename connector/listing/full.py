@@ -54,8 +54,9 @@ class FullSweep:
         self._remote, self._filters = remote, filters
         self._expected, self._known, self._parts_first = expected, known, parts_first
         self._sorts = SORTS
-        self._read: dict[str, int | None] = {}  # ids that all passes have read, with their sort values, the newest last
-        self._before: dict[str, int | None] = {}  # the same, without the last pass
+        self._passes: list[Evidence] = []
+        self._apart: dict[str, int | None] = {}  # ids of pages outside these passes, with their sort values
+        self._before: dict[str, int | None] = {}  # ids that all passes but the last have read, with their sort values
         self._first: Page | None = None  # the list's first page, where a try in parts came before all passes
         self._whole = Evidence(())  # the TotalCounts of all passes
         self._lost: Cause | None = None  # why the first way of reading proved nothing
@@ -86,6 +87,7 @@ class FullSweep:
         for by, order in self._sorts:
             reader = ListReader(self._remote, Query(by, order, self._filters), FIELD, aim)
             reader.evidence.order_lost = lost if lost in REFUTED else None
+            self._passes.append(reader.evidence)
             if self._first is not None and number == 0:
                 reader.evidence.count(self._first)
             try:
@@ -137,7 +139,6 @@ class FullSweep:
         """Yield the pages of the pass. Once the order is lost and parts can be had, the pass ends and parts follow."""
         with closing(reader.pages()) as pages:
             for page in pages:
-                self._read.update(page.values)
                 yield page
                 given_up = not reader.evidence.ordered and not reader.evidence.unreadable
                 if number == 0 and given_up and self._parts().can_be_had():
@@ -162,7 +163,8 @@ class FullSweep:
         """
         self._whole.listen(evidence)
         above = sum(is_great_step(total, evidence.total) for *_, total in self._whole.answered)
-        vanished = len(self._read.keys() - evidence.ids)
+        others = (other.values for other in self._passes if other is not evidence)
+        vanished = len({*self._apart}.union(*others) - evidence.ids)
         if above < 2 and vanished <= max(1, self._remote.limit * GREAT_STEP):
             return None
         for before, after in self._whole.steps():
@@ -211,7 +213,7 @@ class FullSweep:
             return False
         reader = ListReader(self._remote, Query(FIELD, "desc", self._filters), FIELD, Aim(DESCENDING, until=until))
         for page in reader.pages():
-            self._read.update(page.values)
+            self._apart.update(page.values)
             yield page
         self.outcome.add(reader.evidence)
         if reader.evidence.in_order and (yield from self._have_met(first, reader, until)):
@@ -250,26 +252,26 @@ class FullSweep:
     def _again(self, page: Page, order: str) -> Generator[Page, None, Page]:
         query = Query(FIELD, order, self._filters)
         again = self._remote.page(query, FIELD, page.offset, max(1, len(page.items)))
-        self._read.update(again.values)
+        self._apart.update(again.values)
         yield again
         return again
 
     def _in_parts(self) -> Generator[Page, None, bool]:
         """Read the list in parts by ImageID, where the server finds images by the beginning of their ids."""
         first: Page | None = None
-        if not self._read:
+        if not self._read():
             try:
                 first = self._first = self._remote.first(Query(filters=self._filters), self._remote.limit)
             except (ResponseTooLargeError, TransientError) as error:
                 if not may_be_of_one_row(error):
                     raise
                 return False  # a pass finds the row, and reads the others
-            self._read.update(first.values)
+            self._apart.update(first.values)
             yield first
         parts = self._parts()
         if not parts.can_be_had():
             return False
-        yield from parts.pages({*self._known(), *self._read}, first)
+        yield from parts.pages({*self._known(), *self._read()}, first)
         outcome, found = self.outcome, parts.evidence
         outcome.add(found)
         outcome.total_count = found.latest_total
@@ -279,7 +281,15 @@ class FullSweep:
         return outcome.complete
 
     def _parts(self) -> PartsReader:
-        return PartsReader(self._remote, self._filters, list(self._read))
+        return PartsReader(self._remote, self._filters, list(self._read()))
+
+    def _read(self) -> dict[str, None]:
+        """Return the ids of all rows that were read, the newest last. The passes keep them: a million ids of their own
+        would take 80 MB."""
+        found = dict.fromkeys(self._apart)
+        for evidence in self._passes:
+            found |= dict.fromkeys(evidence.values)
+        return found
 
 
 def _all_scanned(page: Page) -> bool:

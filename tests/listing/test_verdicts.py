@@ -335,7 +335,7 @@ def test_a_total_count_that_fell_far_at_once(
 ) -> None:
     """A part of the list may be hidden since; a single answer may have had a TotalCount that was too large."""
     sweep, _ = _sweep(limit=limit)
-    sweep._read.update(dict.fromkeys(map(str, range(vanished))))
+    sweep._apart.update(dict.fromkeys(map(str, range(vanished))))
     answered = [(moment, moment, total) for moment, total in enumerate([*earlier, *unheard, *now])]
     before, between, after = (
         answered[: len(earlier)],
@@ -491,7 +491,7 @@ def test_the_aim_of_a_pass(
     assert (_shown(pages), readers.asked) == (["a b"], [(BY_TIME, FIELD, aim)])
     assert reader.evidence.order_lost == lost
     assert reader.evidence.totals == ({2} if number else {2, 9})  # the page that was read before all passes
-    assert sweep._read == {"a": 1, "b": 2}
+    assert [*sweep._read()] == ["a", "b"]
 
 
 def test_a_pass_of_a_sweep_that_knows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -571,7 +571,7 @@ def test_a_pass_ends_where_parts_are_better(
     sweep, _ = _sweep()
     reader: Any = SimpleNamespace(evidence=_evidence("a1", total=3, **found), pages=read)
     assert len(_result(sweep._as_long_as_it_pays(reader, number))[0]) == pages
-    assert (closed, len(sweep._read)) == ([True], pages)
+    assert closed == [True]
 
 
 # Scanned and other images, counted apart.
@@ -707,7 +707,7 @@ def test_two_passes_meet_where_no_row_is_left(
     pages, result = _result(sweep._have_met(first, second, 7))
     assert (result, len(script.asked)) == (met, requests)
     assert len(pages) == requests - isinstance(answers[requests - 1], Exception)
-    assert sweep._read == {key: value for page in pages for key, value in page.values.items()}
+    assert sweep._apart == {key: value for page in pages for key, value in page.values.items()}
     name = {"Name": "ImageName", "Values": ["web"]}
     places = [{"Offset": 4, "Order": "asc"}, {"Offset": 2, "Order": "desc"}] * LOOKS
     assert script.asked == [{"Limit": 3, "By": FIELD, "Filters": [name], **each} for each in places[:requests]]
@@ -786,7 +786,7 @@ def test_the_rest_of_a_list_that_was_cut_short(
     sweep, _ = _sweep()
     sweep.outcome.cause = UNSORTED
     pages, result = _result(sweep._from_the_other_end(_reader(_page("a1 b2 c3", 9), problem=cut_short)))
-    assert (_shown(pages), sweep._read) == (["z y"], {"z": 9, "y": 8})
+    assert (_shown(pages), sweep._apart) == (["z y"], {"z": 9, "y": 8})
     assert asked == [(sweep._remote, Query(FIELD, "desc", BY_NAME), FIELD, Aim(DESCENDING, until=3))]
     proven = outcome[0] is not None
     assert (result, sweep.outcome.proof, sweep.outcome.cause) == (proven, *outcome)
@@ -848,12 +848,33 @@ def test_what_parts_prove(evidence: Evidence, proven: bool, monkeypatch: pytest.
     """Nothing where they have a problem, where a constant TotalCount contradicts them, or where it fell."""
     monkeypatch.setattr("connector.listing.full.PartsReader", Parts(replace(evidence)))
     sweep, _ = _sweep()
-    sweep._read, sweep._lost, sweep.outcome.order_proven = {"a": 1}, UNSORTED, True
+    sweep._apart, sweep._lost, sweep.outcome.order_proven = {"a": 1}, UNSORTED, True
     _, result = _result(sweep._in_parts())
     outcome = sweep.outcome
     assert (result, outcome.proof, outcome.cause) == (proven, *((Proof.PARTS, UNSORTED) if proven else (None, None)))
     assert (outcome.order_proven, outcome.total_count) == (not proven, evidence.answered[-1][2])
     assert (outcome.passes, outcome.pages) == (1, evidence.pages)
+
+
+def test_the_ids_that_were_read_are_those_of_all_pages() -> None:
+    """Each once, the newest last. Those of other passes count as vanished where a pass does not show them."""
+    sweep, _ = _sweep(limit=100)
+    sweep._apart = {"c": 3}
+    first, second = _evidence("a1 b2", total=2), _evidence("b2 d4 e", total=3)
+    sweep._passes = [first, second]
+    assert [*sweep._read()] == ["c", "a", "b", "d", "e"]
+
+
+@pytest.mark.parametrize("is_pass", [True, False], ids=["a pass", "parts"])
+def test_ids_that_another_pass_has_read_have_vanished(is_pass: bool) -> None:
+    """A pass's own ids have not; those of a pass before parts have."""
+    sweep, _ = _sweep(limit=2)
+    many = _evidence(" ".join(f"{letter}1" for letter in "abcdefgh"), total=8)
+    few = _evidence("a1", total=1)
+    sweep._passes = [many] if not is_pass else [few]
+    sweep._whole.listen(Evidence((), answered=[(1, 1, 8)]))
+    few.answered = [(2, 2, 1)]
+    assert (sweep._fallen(few) is not None) == (not is_pass)
 
 
 @pytest.mark.parametrize("can", [True, False])
@@ -867,7 +888,7 @@ def test_parts_are_planned_from_all_ids_that_are_known(
     parts = Parts(_evidence("a1", total=1), can)
     monkeypatch.setattr("connector.listing.full.PartsReader", parts)
     sweep, script = _sweep([("a1 b2", 2)])
-    sweep._read, sweep._known = {**read}, lambda: {"b", "c"}
+    sweep._apart, sweep._known = {**read}, lambda: {"b", "c"}
     pages, result = _result(sweep._in_parts())
     assert (_shown(pages), result) == ([*([first] if first else []), *(["d"] if can else [])], can)
     assert (parts.listed, parts.known) == (["a", "b"], {"a", "b", "c"} if can else None)
