@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from functools import partial
 
 from connector.errors import ResponseTooLargeError, TcssError, TransientError
 from connector.listing.overlap import Overlap
@@ -27,8 +28,8 @@ class Plan:
     def __init__(
         self, remote: RemoteList, load: Load, aim: Aim, evidence: Evidence, turned: Load | None = None
     ) -> None:
-        self._load = load
-        self._prefetch = Prefetch(self._heard, remote.in_flight)
+        # Not a method: a cycle of references would keep the evidence, the ids of the whole list, during the load.
+        self._prefetch = Prefetch(partial(_heard, load, evidence), remote.in_flight)
         self._limit = self._most = remote.limit
         self._server = remote.server
         self._aim, self._evidence, self._turned = aim, evidence, turned
@@ -214,11 +215,6 @@ class Plan:
         if self._limit < self._most and self._whole_pages >= RECOVERY:
             self._limit, self._whole_pages = min(2 * self._limit, self._most), 0
 
-    def _heard(self, offset: int, limit: int) -> Page:
-        page = self._load(offset, limit)
-        self._evidence.hear(page)
-        return page
-
     def _noted(self, page: Page) -> Page:
         self._evidence.note(page)
         return page
@@ -251,6 +247,12 @@ class Plan:
             if page.repeated == before.repeated:
                 break
         return page
+
+
+def _heard(load: Load, evidence: Evidence, offset: int, limit: int) -> Page:
+    page = load(offset, limit)
+    evidence.hear(page)
+    return page
 
 
 def may_be_of_one_row(error: TcssError) -> bool:

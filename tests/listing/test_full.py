@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
@@ -511,3 +513,21 @@ def test_a_failing_row_met_in_parts_is_left_to_a_pass() -> None:
     shown = {item["ImageID"] for page in sweep.pages() for item in page.items}
     assert watched.fleet.truth().keys() - shown == {latest}
     assert sweep.outcome.complete is False
+
+
+@pytest.mark.parametrize("in_flight", [1, 4])
+@pytest.mark.parametrize(("quirks", "passes"), [(Quirks(), 1), (UNSORTED, 2)], ids=["in order", "by count"])
+def test_what_a_sweep_has_read_is_freed_at_its_end(quirks: Quirks, passes: int, in_flight: int) -> None:
+    """At once, and not at the next collection of cycles: a load that follows needs the memory, and a million ids take
+    250 MB."""
+    gc.collect()
+    gc.disable()
+    try:
+        watched = Watched(Fleet(listed(300)), quirks)
+        sweep = FullSweep(watched.remote(in_flight, 100))
+        assert sum(len(page.items) for page in sweep.pages()) >= 300
+        kept = [weakref.ref(evidence) for evidence in sweep._passes]
+        del sweep
+        assert [ref() for ref in kept] == [None] * passes
+    finally:
+        gc.enable()
