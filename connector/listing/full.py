@@ -137,12 +137,16 @@ class FullSweep:
 
     def _as_long_as_it_pays(self, reader: ListReader, number: int) -> Generator[Page, None, None]:
         """Yield the pages of the pass. Once the order is lost and parts can be had, the pass ends and parts follow."""
+        refused = number > 0
         with closing(reader.pages()) as pages:
             for page in pages:
                 yield page
                 given_up = not reader.evidence.ordered and not reader.evidence.unreadable
-                if number == 0 and given_up and self._parts().can_be_had():
-                    return
+                # First with the ids of this page: to collect all ids takes long, and most lists give the same answer.
+                if not refused and given_up and self._parts(page.places).can_be_had():
+                    if self._parts(self._read()).can_be_had():
+                        return
+                    refused = True
 
     def _judge(self, evidence: Evidence, previous: Evidence | None) -> None:
         outcome = self.outcome
@@ -268,7 +272,7 @@ class FullSweep:
                 return False  # a pass finds the row, and reads the others
             self._apart.update(first.values)
             yield first
-        parts = self._parts()
+        parts = self._parts(self._read())
         if not parts.can_be_had():
             return False
         yield from parts.pages({*self._known(), *self._read()}, first)
@@ -280,8 +284,8 @@ class FullSweep:
             outcome.proof, outcome.cause, outcome.order_proven = Proof.PARTS, self._lost, False
         return outcome.complete
 
-    def _parts(self) -> PartsReader:
-        return PartsReader(self._remote, self._filters, list(self._read()))
+    def _parts(self, listed: Collection[str]) -> PartsReader:
+        return PartsReader(self._remote, self._filters, list(listed))
 
     def _read(self) -> dict[str, None]:
         """Return the ids of all rows that were read, the newest last. The passes keep them: a million ids of their own

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -531,3 +531,26 @@ def test_what_a_sweep_has_read_is_freed_at_its_end(quirks: Quirks, passes: int, 
         assert [ref() for ref in kept] == [None] * passes
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("ids", [listed, hashed], ids=["other ids", "digests"])
+def test_a_list_without_an_order_is_not_collected_at_every_page(
+    ids: Callable[[int], list[Item]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each collection goes through all ids that were read so far."""
+    collections: list[int] = []
+    read = FullSweep._read
+    monkeypatch.setattr(FullSweep, "_read", lambda sweep: collections.append(1) or read(sweep))
+    missed, outcome, watched = _sweep(ids(400), UNSORTED, limit=10)
+    assert (missed, outcome.proof, len(watched.answers) > 80) == (set(), Proof.COUNT, True)
+    assert len(collections) <= 2
+
+
+def test_one_id_that_is_no_digest_keeps_a_pass_going() -> None:
+    """It is in no part, so that parts would be no whole list."""
+    images = hashed(60)
+    images[0] = {**images[0], "ImageID": "another"}
+    missed, outcome, watched = _sweep(images, replace(SUBSTRING, sortable=frozenset()), limit=10)
+    assert (missed, outcome.proof, outcome.passes) == (set(), Proof.COUNT, 2)
+    tried = [answer for answer in watched.answers if "ImageID" in str(answer.payload.get("Filters"))]
+    assert len(tried) == 1
