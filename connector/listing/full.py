@@ -56,7 +56,6 @@ class FullSweep:
         self._sorts = SORTS
         self._passes: list[Evidence] = []
         self._apart: dict[str, int | None] = {}  # ids of pages outside these passes, with their sort values
-        self._before: dict[str, int | None] = {}  # ids that all passes but the last have read, with their sort values
         self._first: Page | None = None  # the list's first page, where a try in parts came before all passes
         self._whole = Evidence(())  # the TotalCounts of all passes
         self._lost: Cause | None = None  # why the first way of reading proved nothing
@@ -78,7 +77,6 @@ class FullSweep:
             if reader.evidence.problem and previous is not None and previous.problem:
                 return
             previous = reader.evidence
-            self._before.update(previous.values)
 
     def _pass(self, number: int, previous: Evidence | None) -> Generator[Page, None, ListReader]:
         lost = previous.order_lost if previous is not None else None
@@ -167,8 +165,7 @@ class FullSweep:
         """
         self._whole.listen(evidence)
         above = sum(is_great_step(total, evidence.total) for *_, total in self._whole.answered)
-        others = (other.values for other in self._passes if other is not evidence)
-        vanished = len({*self._apart}.union(*others) - evidence.ids)
+        vanished = len((self._apart.keys() | self._read_before(evidence).keys()) - evidence.ids)
         if above < 2 and vanished <= max(1, self._remote.limit * GREAT_STEP):
             return None
         for before, after in self._whole.steps():
@@ -203,8 +200,9 @@ class FullSweep:
         """Whether a second pass shows no fewer images than before, and only images read before or created since."""
         if previous is None or len(evidence.values) + evidence.listed_twice + len(evidence.nameless) < evidence.total:
             return False
-        newest = max((value for value in self._before.values() if value is not None), default=0)
-        values = (evidence.values[image_id] for image_id in evidence.values.keys() - self._before.keys())
+        before = self._read_before(evidence)
+        newest = max((value for value in before.values() if value is not None), default=0)
+        values = (evidence.values[image_id] for image_id in evidence.values.keys() - before.keys())
         return all(value is not None and value >= newest for value in values)
 
     def _from_the_other_end(self, first: ListReader) -> Generator[Page, None, bool]:
@@ -286,6 +284,14 @@ class FullSweep:
 
     def _parts(self, listed: Collection[str]) -> PartsReader:
         return PartsReader(self._remote, self._filters, list(listed))
+
+    def _read_before(self, evidence: Evidence) -> dict[str, int | None]:
+        """Return the ids that other passes than this one have read, with their newest sort values."""
+        found: dict[str, int | None] = {}
+        for other in self._passes:
+            if other is not evidence:
+                found |= other.values
+        return found
 
     def _read(self) -> dict[str, None]:
         """Return the ids of all rows that were read, the newest last. The passes keep them: a million ids of their own

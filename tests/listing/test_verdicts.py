@@ -207,7 +207,7 @@ def test_what_contradicts_a_pass_in_order(
     """A constant TotalCount that is not the number of images, and a TotalCount that jumps."""
     sweep, _ = _sweep()
     if previous is not None:
-        sweep._before.update(previous.values)
+        sweep._passes.append(previous)
     assert _reason(sweep._doubt(evidence, previous)) == cause
 
 
@@ -283,7 +283,7 @@ def test_a_second_pass_that_shows_nothing_old_for_the_first_time(
 ) -> None:
     """What was hidden before would be an older image."""
     sweep, _ = _sweep()
-    sweep._before.update(_page(before).values)
+    sweep._passes.append(Evidence((), values=_page(before).values))
     evidence = _evidence(read, total=total)
     assert sweep._nothing_old_is_new(evidence, Evidence(())) is fine
     assert not sweep._nothing_old_is_new(evidence, None)
@@ -416,7 +416,6 @@ def test_passes_over_a_list(passes: list[str], others: set[str], steps: str, mon
     def one_pass(number: int, previous: Evidence | None) -> Generator[Page, None, Any]:
         taken.append(str(number))
         assert previous is (evidences[number - 1] if number else None)
-        assert [*sweep._before] == [str(before) for before in range(number)]
         yield _page(f"{number}1")
         sweep.outcome.proof = PASSES[passes[number]][0]
         sweep.outcome.cause = ListReason.COUNT_CAPPED.given() if passes[number] == "capped" else None
@@ -863,6 +862,9 @@ def test_the_ids_that_were_read_are_those_of_all_pages() -> None:
     first, second = _evidence("a1 b2", total=2), _evidence("b2 d4 e", total=3)
     sweep._passes = [first, second]
     assert [*sweep._read()] == ["c", "a", "b", "d", "e"]
+    assert (sweep._read_before(first), sweep._read_before(second)) == (second.values, first.values)
+    third = _evidence("f6", total=1)
+    assert sweep._read_before(third) == {"a": 1, "b": 2, "d": 4, "e": None}
 
 
 @pytest.mark.parametrize("is_pass", [True, False], ids=["a pass", "parts"])
